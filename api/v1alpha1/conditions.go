@@ -1,0 +1,104 @@
+package v1alpha1
+
+// Types of conditions.
+const (
+	// ConditionReady is True while the target holds an unexpired token for the current spec, whatever the last attempt
+	// to renew it did.
+	ConditionReady = "Ready"
+	// ConditionTokenIssued says how the last attempt to issue a token went. False while Ready is True means that a
+	// renewal is failing and there is still time.
+	ConditionTokenIssued = "TokenIssued"
+	// ConditionReconciling is present, and True, while the operator works towards Ready or waits for what it needs
+	// (kstatus: InProgress).
+	ConditionReconciling = "Reconciling"
+	// ConditionStalled is present, and True, while there is no usable token and somebody must act (kstatus: Failed).
+	ConditionStalled = "Stalled"
+)
+
+// Reasons of conditions while things go well.
+const (
+	// ReasonIssued: the last token request succeeded and the token is in the target.
+	ReasonIssued = "Issued"
+	// ReasonTokenValid: the target holds an unexpired token for the current spec.
+	ReasonTokenValid = "TokenValid"
+	// ReasonSuspended: spec.suspend is set.
+	ReasonSuspended = "Suspended"
+	// ReasonTokenExpired: the token in the target has expired and could not be replaced.
+	ReasonTokenExpired = "TokenExpired"
+	// ReasonTokenOutdated: the token in the target was issued for an earlier spec.
+	ReasonTokenOutdated = "TokenOutdated"
+	// ReasonNoToken: the target holds no token.
+	ReasonNoToken = "NoToken"
+)
+
+// Reasons that wait for an object in the cluster to appear or change.
+const (
+	// ReasonCredentialsNotFound: the Secret with the client's credentials does not exist.
+	ReasonCredentialsNotFound = "CredentialsNotFound"
+	// ReasonSubjectTokenNotFound: the Secret or ServiceAccount of the subject token does not exist.
+	ReasonSubjectTokenNotFound = "SubjectTokenNotFound"
+	// ReasonCABundleNotFound: the ConfigMap or Secret with the CA bundle does not exist.
+	ReasonCABundleNotFound = "CABundleNotFound"
+	// ReasonTargetNotFound: creationPolicy is Merge and the Secret to add to does not exist.
+	ReasonTargetNotFound = "TargetNotFound"
+)
+
+// Reasons that need an edit of the spec or of an object that it names.
+const (
+	// ReasonCredentialsInvalid: the credentials Secret lacks a key, or a key is empty or not text.
+	ReasonCredentialsInvalid = "CredentialsInvalid"
+	// ReasonSubjectTokenInvalid: the Secret of the subject token lacks the key, or its value is empty or not text.
+	ReasonSubjectTokenInvalid = "SubjectTokenInvalid"
+	// ReasonSubjectTokenForbidden: the operator may not mint tokens for ServiceAccounts, or the audience is one that
+	// the API server accepts.
+	ReasonSubjectTokenForbidden = "SubjectTokenForbidden"
+	// ReasonCABundleInvalid: the CA bundle lacks the key or holds no certificate.
+	ReasonCABundleInvalid = "CABundleInvalid"
+	// ReasonTargetNotOwned: creationPolicy is Owner and a Secret of that name belongs to somebody else.
+	ReasonTargetNotOwned = "TargetNotOwned"
+	// ReasonTargetClaimed: another EgainClient keeps its token in that Secret.
+	ReasonTargetClaimed = "TargetClaimed"
+	// ReasonTargetConflict: creationPolicy is Merge and the Secret already has a key that we would write.
+	ReasonTargetConflict = "TargetConflict"
+	// ReasonTargetImmutable: creationPolicy is Merge and the Secret is immutable.
+	ReasonTargetImmutable = "TargetImmutable"
+	// ReasonTargetRejected: the API server does not accept the Secret as the spec describes it.
+	ReasonTargetRejected = "TargetRejected"
+	// ReasonTemplateInvalid: a template of target.template.data does not parse, or fails.
+	ReasonTemplateInvalid = "TemplateInvalid"
+	// ReasonEndpointInvalid: no usable token endpoint comes out of spec.tenant and the metadata document.
+	ReasonEndpointInvalid = "EndpointInvalid"
+	// ReasonEndpointRefused: the address of an endpoint is one that the operator does not send credentials to.
+	ReasonEndpointRefused = "EndpointRefused"
+)
+
+// Reasons that need somebody to act at eGain; they are retried, rarely.
+const (
+	// ReasonClientRejected: the server does not accept the client id and secret, or this client for this flow.
+	ReasonClientRejected = "ClientRejected"
+	// ReasonSubjectRejected: the server does not accept the user, the customer or the subject token.
+	ReasonSubjectRejected = "SubjectRejected"
+	// ReasonScopeRejected: the server does not grant the scopes; they may be of the wrong kind for the flow.
+	ReasonScopeRejected = "ScopeRejected"
+	// ReasonRequestRejected: the server does not accept the request, for a reason other than those above.
+	ReasonRequestRejected = "RequestRejected"
+)
+
+// Reasons that pass by themselves; they are retried soon.
+const (
+	// ReasonServerUnavailable: the server could not be reached, timed out, or answered with a server error.
+	ReasonServerUnavailable = "ServerUnavailable"
+	// ReasonRateLimited: the server asked for fewer requests (HTTP 429).
+	ReasonRateLimited = "RateLimited"
+	// ReasonTLSFailed: the server's certificate is not trusted or not valid for its name.
+	ReasonTLSFailed = "TLSFailed"
+	// ReasonMetadataUnavailable: the metadata document could not be read and none was read before.
+	ReasonMetadataUnavailable = "MetadataUnavailable"
+	// ReasonResponseInvalid: the server's answer is not a token response (RFC 6749 section 5.1).
+	ReasonResponseInvalid = "ResponseInvalid"
+	// ReasonLifetimeInvalid: the server's answer has a life of the token that is zero, negative or absurd.
+	ReasonLifetimeInvalid = "LifetimeInvalid"
+	// ReasonTokenInvalid: the server's answer has an empty token, one that is not safe in an HTTP header, or one
+	// that is no Bearer token.
+	ReasonTokenInvalid = "TokenInvalid"
+)
