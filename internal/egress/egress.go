@@ -1,0 +1,110 @@
+// Package egress knows how the operator talks to the outside: TLS, limits of time and size, which addresses may be
+// reached, how many requests a host gets at a time. It knows neither OAuth nor Kubernetes.
+package egress
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/egain-operator/egain-operator/internal/fault"
+)
+
+const (
+	// maxBody bounds a response body. Token responses have a few kB, metadata documents tens; the bound is that of the etcd
+	// value that a token must fit into, a Secret of 1 MiB, less room for the keys that repeat it.
+	maxBody = 256 << 10
+	// maxHeader bounds a response header.
+	maxHeader = 64 << 10
+	// maxIdlePerHost bounds the connections kept open to one host.
+	maxIdlePerHost = 32
+)
+
+// Options shape the egress.
+type Options struct {
+	// Timeout bounds one request, from the dial to the last byte of the body.
+	Timeout time.Duration
+	// PerHost bounds the requests under way to one host.
+	PerHost int
+	// AllowLoopback lets requests go to this machine: for demo and tests.
+	AllowLoopback bool
+}
+
+// Egress makes HTTP clients. It is safe for concurrent use.
+type Egress struct {
+	options Options
+	slots   *slots
+	clients *pool
+}
+
+// New returns an Egress.
+func New(o Options) *Egress {
+	return &Egress{options: o, slots: newSlots(o.PerHost), clients: newPool()}
+}
+
+// Client returns the client that trusts the PEM certificates in caBundle, or the system's if that is empty. Clients are
+// shared by the bundle's content. A bundle without a certificate is a Terminal failure.
+//
+// The client speaks https only, and follows no redirect: credentials go to the host that they were meant for or nowhere.
+func (e *Egress) Client(caBundle []byte) (*http.Client, error) {
+	return e.clients.get(sha256.Sum256(caBundle), func() (*http.Client, error) {
+		roots, err := parseRoots(caBundle)
+		if err != nil {
+			return nil, err
+		}
+		return &http.Client{
+			Transport:     &limited{next: e.transport(roots), slots: e.slots},
+			Timeout:       e.options.Timeout,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}, nil
+	})
+}
+
+func (e *Egress) transport(roots *x509.CertPool) *http.Transport {
+	dialer := &net.Dialer{Timeout: e.options.Timeout, ControlContext: guard{allowLoopback: e.options.AllowLoopback}.control}
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            dialer.DialContext,
+		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    e.options.Timeout,
+		ForceAttemptHTTP2:      true,
+		MaxIdleConnsPerHost:    maxIdlePerHost,
+		IdleConnTimeout:        time.Minute,
+		MaxResponseHeaderBytes: maxHeader,
+	}
+}
+
+// parseRoots returns nil, which stands for the system's certificates, for an empty bundle.
+func parseRoots(bundle []byte) (*x509.CertPool, error) {
+	if len(bundle) == 0 {
+		return nil, nil
+	}
+	roots := x509.NewCertPool()
+	// The decoder skips what it cannot read, so a damaged certificate shows only in the count.
+	begun, found := bytes.Count(bundle, []byte("-----BEGIN ")), 0
+	for block, rest := pem.Decode(bundle); block != nil; block, rest = pem.Decode(rest) {
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if block.Type != "CERTIFICATE" || err != nil {
+			return nil, caBundleFault("the CA bundle holds a PEM block that is not a certificate: keep only CERTIFICATE blocks in it")
+		}
+		roots.AddCert(cert)
+		found++
+	}
+	switch {
+	case found < begun:
+		return nil, caBundleFault("the CA bundle holds a PEM block that is cut off or damaged: put the whole of it in again")
+	case found == 0:
+		return nil, caBundleFault("the CA bundle holds no certificate: put PEM blocks of type CERTIFICATE into it")
+	default:
+		return roots, nil
+	}
+}
+
+func caBundleFault(message string) error {
+	return fault.New(fault.Terminal, fault.ReasonCABundleInvalid, "%s", message)
+}

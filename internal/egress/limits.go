@@ -1,0 +1,116 @@
+package egress
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+
+	"github.com/egain-operator/egain-operator/internal/fault"
+)
+
+// slots bounds the requests under way per host. A request that finds no slot free is refused at once, so that a host
+// that hangs holds up no worker beyond its slots.
+type slots struct {
+	perHost int
+
+	mu    sync.Mutex
+	taken map[string]int
+}
+
+func newSlots(perHost int) *slots {
+	return &slots{perHost: perHost, taken: map[string]int{}}
+}
+
+func (s *slots) take(host string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.taken[host] >= s.perHost {
+		return false
+	}
+	s.taken[host]++
+	return true
+}
+
+func (s *slots) release(host string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.taken[host]--; s.taken[host] == 0 {
+		delete(s.taken, host)
+	}
+}
+
+// limited refuses plain HTTP and bounds the requests per host and the size of bodies.
+type limited struct {
+	next  http.RoundTripper
+	slots *slots
+}
+
+// RoundTrip fails with a Busy failure if the host has no slot free. The slot is held until the body is closed.
+func (l *limited) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.URL.Scheme != "https" {
+		return nil, refuse(req, fault.New(fault.Terminal, fault.ReasonEndpointRefused, "the URL on %s is not https, and credentials are sent over nothing else: correct it", req.URL.Host))
+	}
+	host := slotOf(req.URL)
+	if !l.slots.take(host) {
+		return nil, refuse(req, fault.New(fault.Busy, fault.ReasonServerUnavailable, "every request slot of %s is in use", req.URL.Host))
+	}
+	release := sync.OnceFunc(func() { l.slots.release(host) })
+	resp, err := l.next.RoundTrip(req)
+	if err != nil {
+		release()
+		return nil, err
+	}
+	resp.Body = &boundedBody{ReadCloser: resp.Body, left: maxBody, release: release}
+	return resp, nil
+}
+
+// refuse fails a request that is not sent; a RoundTripper closes the body even then.
+func refuse(req *http.Request, err error) error {
+	if req.Body != nil {
+		_ = req.Body.Close()
+	}
+	return err
+}
+
+// slotOf is the host and port that a URL leads to, so that no other spelling of a name gets slots of its own.
+func slotOf(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = "443"
+	}
+	return net.JoinHostPort(strings.TrimSuffix(strings.ToLower(u.Hostname()), "."), port)
+}
+
+// CloseIdleConnections lets http.Client.CloseIdleConnections reach the transport.
+func (l *limited) CloseIdleConnections() {
+	if c, ok := l.next.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}
+
+type boundedBody struct {
+	io.ReadCloser
+	left    int64
+	release func()
+}
+
+// Read fails once the body proves longer than the bound, rather than cut it off: half a document must not pass for a
+// whole one.
+func (b *boundedBody) Read(p []byte) (int, error) {
+	if int64(len(p)) > b.left+1 {
+		p = p[:b.left+1]
+	}
+	n, err := b.ReadCloser.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return 0, fault.New(fault.Retryable, fault.ReasonResponseInvalid, "the answer is larger than %d KiB", maxBody>>10)
+	}
+	return n, err
+}
+
+func (b *boundedBody) Close() error {
+	b.release()
+	return b.ReadCloser.Close()
+}

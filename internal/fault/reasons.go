@@ -1,0 +1,32 @@
+package fault
+
+// Reasons of failures that are found below the API of Kubernetes. They are the condition reasons of the same names,
+// which api/v1alpha1 documents; a test holds the two lists equal.
+const (
+	ReasonClientRejected      = "ClientRejected"
+	ReasonSubjectRejected     = "SubjectRejected"
+	ReasonScopeRejected       = "ScopeRejected"
+	ReasonRequestRejected     = "RequestRejected"
+	ReasonServerUnavailable   = "ServerUnavailable"
+	ReasonRateLimited         = "RateLimited"
+	ReasonTLSFailed           = "TLSFailed"
+	ReasonMetadataUnavailable = "MetadataUnavailable"
+	ReasonResponseInvalid     = "ResponseInvalid"
+	ReasonLifetimeInvalid     = "LifetimeInvalid"
+	ReasonTokenInvalid        = "TokenInvalid"
+	ReasonEndpointInvalid     = "EndpointInvalid"
+	ReasonEndpointRefused     = "EndpointRefused"
+	ReasonCABundleInvalid     = "CABundleInvalid"
+)
+
+// IsRejection reports whether a reason is one of a Rejected failure: somebody must act at the provider. Endpoints are
+// among them since a metadata document or a DNS record may be to blame.
+func IsRejection(reason string) bool {
+	switch reason {
+	case ReasonClientRejected, ReasonSubjectRejected, ReasonScopeRejected, ReasonRequestRejected,
+		ReasonEndpointInvalid, ReasonEndpointRefused:
+		return true
+	default:
+		return false
+	}
+}

@@ -1,0 +1,48 @@
+package kubesecret
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	corev1 "k8s.io/api/core/v1"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/oauth"
+)
+
+// Credentials reads the client's credentials. The secret may be missing only if it is optional, as for an anonymous
+// customer. One line break at the end of a value, which editors and echo leave, is not part of it.
+func Credentials(s *corev1.Secret, ref *egainv1alpha1.CredentialsSecretReference, secretOptional bool) (oauth.Credentials, error) {
+	id, err := text(s, string(ref.ClientIDKey), egainv1alpha1.ReasonCredentialsInvalid, "credentialsSecretRef.clientIDKey")
+	if err != nil {
+		return oauth.Credentials{}, err
+	}
+	if _, present := s.Data[string(ref.ClientSecretKey)]; !present && secretOptional {
+		return oauth.Credentials{ClientID: id}, nil
+	}
+	secret, err := text(s, string(ref.ClientSecretKey), egainv1alpha1.ReasonCredentialsInvalid, "credentialsSecretRef.clientSecretKey")
+	return oauth.Credentials{ClientID: id, ClientSecret: oauth.Secret(secret)}, err
+}
+
+// SubjectToken reads the foreign token of a token exchange.
+func SubjectToken(s *corev1.Secret, ref *egainv1alpha1.SecretKeyReference) (oauth.Secret, error) {
+	token, err := text(s, string(ref.Key), egainv1alpha1.ReasonSubjectTokenInvalid, "tokenExchange.subjectToken.secretKeyRef.key")
+	return oauth.Secret(token), err
+}
+
+// text reads a value that must be printable text without line breaks.
+func text(s *corev1.Secret, key, reason, field string) (string, error) {
+	value, present := s.Data[key]
+	if !present {
+		return "", fault.New(fault.Terminal, reason, "Secret %q lacks the key %q: add it, or name the right key in spec.%s", s.Name, key, field)
+	}
+	trimmed := strings.TrimSuffix(strings.TrimSuffix(string(value), "\n"), "\r")
+	switch {
+	case trimmed == "":
+		return "", fault.New(fault.Terminal, reason, "key %q of Secret %q is empty", key, s.Name)
+	case !utf8.ValidString(trimmed) || strings.ContainsFunc(trimmed, func(r rune) bool { return r < ' ' || r == 0x7f }):
+		return "", fault.New(fault.Terminal, reason, "key %q of Secret %q is not one line of text: store the value itself, not encoded and without line breaks", key, s.Name)
+	}
+	return trimmed, nil
+}

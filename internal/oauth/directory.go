@@ -1,0 +1,227 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/egain-operator/egain-operator/internal/fault"
+)
+
+const (
+	// refetchFloor is how long a failed fetch keeps others from trying again while a copy, however old, is at hand.
+	refetchFloor = 30 * time.Second
+	// failureFloor is the same while there is no copy: long enough for the many clients of one URL to share a failure.
+	failureFloor = time.Second
+	// maxWaiting bounds who waits for documents of one host, so that a host that hangs does not hold up every worker.
+	maxWaiting = 16
+	// maxDocuments bounds the cache; the least recently fetched documents go first.
+	maxDocuments = 4096
+)
+
+// Directory keeps metadata documents. Clients of one URL share a document; one request per URL is in flight at a time; a
+// copy that has outlived its lifetime serves while the server is down, or is being asked. It is safe for concurrent use.
+type Directory struct {
+	// Now is the clock.
+	Now func() time.Time
+	// Lifetime is how long a document is used without asking again.
+	Lifetime time.Duration
+
+	flights singleflight.Group
+	mu      sync.Mutex
+	entries map[directoryKey]*entry
+	waiting map[string]int // by host
+}
+
+// directoryKey includes the HTTP client, that is the CA bundle: a document fetched under one client's CA must not reach
+// another's.
+type directoryKey struct {
+	url    string
+	client *http.Client
+}
+
+type entry struct {
+	document   *Metadata // nil if it could never be read
+	fetched    time.Time // when it was read
+	tried      time.Time // when it was last asked for
+	tries      int       // how often it was asked for
+	err        error     // of the last try
+	refreshing bool      // a caller is asking for a newer copy; the others take this one
+}
+
+// Metadata returns the document at a URL, from the cache or from the server. Errors are *fault.Error; one of class Busy
+// says that many callers wait for the host already.
+func (d *Directory) Metadata(ctx context.Context, hc *http.Client, rawURL string) (*Metadata, error) {
+	key := directoryKey{url: rawURL, client: hc}
+	known, serves := d.lookup(key)
+	if serves {
+		return known.result()
+	}
+	// Who refreshes a copy is alone to wait for that URL, and the slots of the host bound the URLs.
+	if known.document == nil {
+		if !d.enter(host(rawURL)) {
+			return nil, fault.New(fault.Busy, fault.ReasonMetadataUnavailable, "many clients wait for metadata of %s already", host(rawURL))
+		}
+		defer d.leave(host(rawURL))
+	}
+	// The flight outlives the caller that started it, since others wait for it too; hc bounds its time. Who was told to
+	// refresh a copy must not join the flight that fetched that copy, so that the try is part of the key.
+	flight := d.flights.DoChan(fmt.Sprintf("%p %d %s", hc, known.tries, rawURL), func() (any, error) {
+		// A flight may have ended between the lookup and this one.
+		if e, ok := d.after(key, known); ok {
+			return e, nil
+		}
+		document, err := fetch(context.WithoutCancel(ctx), hc, rawURL, d.Now())
+		return d.store(key, document, err), nil
+	})
+	select {
+	case <-ctx.Done():
+		return nil, metadataFault(unreachable(ctx.Err(), host(rawURL)))
+	case r := <-flight:
+		return r.Val.(entry).result()
+	}
+}
+
+func (e entry) result() (*Metadata, error) {
+	if e.document != nil {
+		return e.document, nil
+	}
+	return nil, e.err
+}
+
+// lookup reports whether what is cached serves without asking the server. If it does not, but there is a copy, it is for
+// the caller to refresh it.
+func (d *Directory) lookup(key directoryKey) (entry, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	e := d.entries[key]
+	if e == nil {
+		return entry{}, false
+	}
+	if e.refreshing || e.settled(d.Now(), d.Lifetime) {
+		return *e, true
+	}
+	e.refreshing = e.document != nil
+	return *e, false
+}
+
+// settled reports whether it is too early to ask again.
+func (e *entry) settled(now time.Time, lifetime time.Duration) bool {
+	switch {
+	case e.err == nil:
+		return now.Sub(e.fetched) < lifetime
+	case e.document != nil:
+		return now.Sub(e.tried) < refetchFloor
+	default:
+		return now.Sub(e.tried) < failureFloor
+	}
+}
+
+// after returns what was stored since an earlier state, if anything was.
+func (d *Directory) after(key directoryKey, earlier entry) (entry, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	e := d.entries[key]
+	if e == nil || e.tries == earlier.tries {
+		return entry{}, false
+	}
+	return *e, true
+}
+
+func (d *Directory) store(key directoryKey, document *Metadata, err error) entry {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := d.Now()
+	e := entry{tried: now, tries: 1, err: err}
+	if old := d.entries[key]; old != nil {
+		old.refreshing = false
+		e.document, e.fetched, e.tries = old.document, old.fetched, old.tries+1
+	}
+	if err == nil {
+		e.document, e.fetched = document, now
+	}
+	if fault.Of(err) != nil && fault.Of(err).Class == fault.Busy {
+		return e // nothing was asked, so nothing is remembered
+	}
+	if d.entries == nil {
+		d.entries = map[directoryKey]*entry{}
+	}
+	d.entries[key] = &e
+	d.evict()
+	return e
+}
+
+func (d *Directory) enter(host string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.waiting[host] >= maxWaiting {
+		return false
+	}
+	if d.waiting == nil {
+		d.waiting = map[string]int{}
+	}
+	d.waiting[host]++
+	return true
+}
+
+func (d *Directory) leave(host string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.waiting[host]--; d.waiting[host] == 0 {
+		delete(d.waiting, host)
+	}
+}
+
+func (d *Directory) evict() {
+	if len(d.entries) <= maxDocuments {
+		return
+	}
+	var oldest directoryKey
+	var when time.Time
+	for k, e := range d.entries {
+		if when.IsZero() || e.tried.Before(when) {
+			oldest, when = k, e.tried
+		}
+	}
+	delete(d.entries, oldest)
+}
+
+func fetch(ctx context.Context, hc *http.Client, rawURL string, now time.Time) (*Metadata, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, rawURL, nil)
+	if err != nil {
+		return nil, endpointFault("tenant.metadataURL is not a URL")
+	}
+	req.Header.Set("Accept", "application/json")
+	resp, err := hc.Do(req)
+	if err != nil {
+		return nil, metadataFault(unreachable(err, req.URL.Host))
+	}
+	defer resp.Body.Close() //nolint:errcheck // the body has been read to its end or to an error by then
+	if resp.StatusCode != http.StatusOK {
+		f := fault.New(fault.Retryable, fault.ReasonMetadataUnavailable, "%s answered HTTP %d for the metadata document: check tenant.metadataURL", req.URL.Host, resp.StatusCode)
+		f.RetryAfter = retryAfter(resp.Header, now)
+		return nil, f
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, metadataFault(unreachable(err, req.URL.Host))
+	}
+	return ParseMetadata(body, rawURL)
+}
+
+// metadataFault says of a network failure that it was the metadata document that could not be read.
+func metadataFault(err error) error {
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok || f.Class != fault.Retryable || f.Reason != fault.ReasonServerUnavailable {
+		return err
+	}
+	named := fault.New(f.Class, fault.ReasonMetadataUnavailable, "reading the metadata document: %s", f.Message)
+	named.RetryAfter = f.RetryAfter
+	return named
+}

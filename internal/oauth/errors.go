@@ -1,0 +1,166 @@
+package oauth
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/egain-operator/egain-operator/internal/fault"
+)
+
+// verdict is the class, reason and advice of an error code or status.
+type verdict struct {
+	class  fault.Class
+	reason string
+	advice string
+}
+
+// codes are the error codes of RFC 6749 sections 4.1.2.1 and 5.2, RFC 8693 section 2.2.2 and RFC 8707 section 2.
+var codes = map[string]verdict{
+	"invalid_client":          {fault.Rejected, fault.ReasonClientRejected, "check the client id and secret, and that the client application is enabled"},
+	"unauthorized_client":     {fault.Rejected, fault.ReasonClientRejected, "allow this flow for the client application"},
+	"access_denied":           {fault.Rejected, fault.ReasonClientRejected, "grant the client application access"},
+	"unsupported_grant_type":  {fault.Rejected, fault.ReasonClientRejected, "check spec.flow and the token URL: this endpoint does not serve the flow"},
+	"invalid_scope":           {fault.Rejected, fault.ReasonScopeRejected, "check spec.scopes and tenant.scopePrefix: application scopes go with ClientCredentials, delegated ones with TokenExchange, on-behalf-of ones with OnBehalfOf"},
+	"invalid_grant":           {fault.Rejected, fault.ReasonSubjectRejected, "check the user, customer or subject token: it must be known to eGain, current, and of the registered issuer and audience"},
+	"invalid_target":          {fault.Rejected, fault.ReasonRequestRejected, "check the resource or audience in spec.parameters"},
+	"invalid_request":         {fault.Rejected, fault.ReasonRequestRejected, "check spec.parameters and the token URL with its query string"},
+	"temporarily_unavailable": {fault.Retryable, fault.ReasonServerUnavailable, "the server is overloaded or under maintenance"},
+	"server_error":            {fault.Retryable, fault.ReasonServerUnavailable, "the server met an error of its own"},
+}
+
+// classify turns the error of a token request into a *fault.Error. Nothing of the answer but a known code gets into it.
+func classify(err error, rec *recorder, host string, now time.Time) error {
+	if refused, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
+		return rejected(refused.Response, refused.ErrorCode, host, now)
+	}
+	if f := fault.Of(rec.readErr); f != nil {
+		return f
+	}
+	if rec.readErr != nil {
+		return unreachable(rec.readErr, host)
+	}
+	if !rec.answered {
+		return unreachable(err, host)
+	}
+	return malformed(rec.body.Bytes(), host)
+}
+
+// malformed says what is wrong with an answer of status 200 that x/oauth2 could not read.
+func malformed(body []byte, host string) error {
+	var answer struct {
+		AccessToken json.RawMessage `json:"access_token"`
+		ExpiresIn   json.RawMessage `json:"expires_in"`
+	}
+	switch {
+	case json.Unmarshal(body, &answer) != nil:
+		return fault.New(fault.Retryable, fault.ReasonResponseInvalid, "%s answered with something other than the JSON of a token response: check that the token URL is the token endpoint", host)
+	case len(answer.AccessToken) == 0 || string(answer.AccessToken) == `""` || string(answer.AccessToken) == "null":
+		return fault.New(fault.Retryable, fault.ReasonTokenInvalid, "the answer of %s has no access_token", host)
+	case !wholeNumber(answer.ExpiresIn):
+		return lifetimeFault("expires_in is not a whole number of seconds")
+	default:
+		return fault.New(fault.Retryable, fault.ReasonResponseInvalid, "the answer of %s is not a token response with Content-Type application/json", host)
+	}
+}
+
+// wholeNumber reports whether x/oauth2 reads a value as seconds: a number or one in a string, of 64 bits, or none at all.
+func wholeNumber(raw json.RawMessage) bool {
+	if len(raw) == 0 || string(raw) == "null" {
+		return true
+	}
+	_, err := strconv.ParseInt(strings.Trim(string(raw), `"`), 10, 64)
+	return err == nil
+}
+
+// rejected classifies an error answer by its code if the code is known, else by its status. Too many requests are just
+// that, whatever code comes with them.
+func rejected(resp *http.Response, code, host string, now time.Time) error {
+	if v, ok := codes[code]; ok && resp.StatusCode != http.StatusTooManyRequests {
+		f := fault.New(v.class, v.reason, "%s answered %s: %s", host, code, v.advice)
+		f.RetryAfter = retryAfter(resp.Header, now)
+		return f
+	}
+	v := byStatus(resp.StatusCode)
+	f := fault.New(v.class, v.reason, "%s answered HTTP %d: %s", host, resp.StatusCode, v.advice)
+	f.RetryAfter = retryAfter(resp.Header, now)
+	return f
+}
+
+func byStatus(status int) verdict {
+	switch {
+	case status == http.StatusTooManyRequests:
+		return verdict{fault.Retryable, fault.ReasonRateLimited, "the server asks for fewer requests"}
+	case status >= 500, status == http.StatusRequestTimeout, status == http.StatusTooEarly:
+		return verdict{fault.Retryable, fault.ReasonServerUnavailable, "the server or a gateway before it is failing"}
+	case status >= 300 && status < 400:
+		return verdict{fault.Rejected, fault.ReasonRequestRejected, "redirects are not followed with credentials; set the URL that it leads to, if that is the right one"}
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return verdict{fault.Rejected, fault.ReasonClientRejected, "check the client id and secret, and that the client application may use this endpoint"}
+	case status == http.StatusNotFound, status == http.StatusMethodNotAllowed, status == http.StatusGone:
+		return verdict{fault.Rejected, fault.ReasonRequestRejected, "there is no such endpoint; check the URL"}
+	default:
+		return verdict{fault.Rejected, fault.ReasonRequestRejected, "the server does not accept the request; check the URL, spec.flow and spec.parameters"}
+	}
+}
+
+// retryAfter reads Retry-After (RFC 9110 section 10.2.3), in seconds or as a date, zero if absent or unreadable.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	value := h.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return max(0, at.Sub(now))
+	}
+	return 0
+}
+
+// unreachable classifies a request that got no whole answer. The text of network errors holds addresses and ports that
+// change, so that none of it is shown.
+func unreachable(err error, host string) error {
+	if f := fault.Of(err); f != nil {
+		return f
+	}
+	if what := tlsFailure(err); what != "" {
+		return fault.New(fault.Retryable, fault.ReasonTLSFailed, "%s %s", host, what)
+	}
+	what := "could not be reached"
+	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
+		what = "has no address in DNS"
+	} else if timeout(err) {
+		what = "did not answer in time"
+	} else if errors.Is(err, io.ErrUnexpectedEOF) {
+		what = "broke off its answer"
+	}
+	return fault.New(fault.Retryable, fault.ReasonServerUnavailable, "%s %s", host, what)
+}
+
+// tlsFailure says what is wrong with the TLS of a server, "" if the error is of another kind.
+func tlsFailure(err error) string {
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return "has a TLS certificate that is not valid for it or not trusted: set tenant.caBundleRef if it is signed by a private CA"
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok || errors.Is(err, http.ErrSchemeMismatch) {
+		return "does not speak TLS: check the port in the URL"
+	}
+	// How crypto/tls reports an alert of the server.
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "remote error" {
+		return "refuses the TLS connection: it may ask for a client certificate or a version of TLS older than 1.2"
+	}
+	return ""
+}
+
+func timeout(err error) bool {
+	ne, ok := errors.AsType[net.Error](err)
+	return errors.Is(err, context.DeadlineExceeded) || (ok && ne.Timeout())
+}

@@ -1,0 +1,114 @@
+// Package options knows the operator's flags: their names, defaults and bounds.
+package options
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"go.uber.org/zap/zapcore"
+)
+
+// Options are the settings of the operator.
+type Options struct {
+	// MetricsAddress is where metrics are served; "0" turns them off.
+	MetricsAddress string
+	// MetricsSecure serves metrics over TLS to clients that the API server authenticates and authorizes.
+	MetricsSecure bool
+	// MetricsPerObject exposes series for each EgainClient.
+	MetricsPerObject bool
+	// HealthAddress is where /healthz and /readyz are served.
+	HealthAddress string
+	// LeaderElect lets one of several replicas work at a time.
+	LeaderElect bool
+	// LeaderElectionNamespace holds the Lease; needed only outside a cluster.
+	LeaderElectionNamespace string
+	// WatchNamespaces limits the operator to some namespaces; all if empty.
+	WatchNamespaces []string
+	// Workers is how many EgainClients are reconciled at a time.
+	Workers int
+	// RequestsPerHost is how many token requests are under way to one host at a time.
+	RequestsPerHost int
+	// RequestTimeout bounds one request to a provider.
+	RequestTimeout time.Duration
+	// MetadataLifetime is how long a tenant's metadata document is used without asking again.
+	MetadataLifetime time.Duration
+	// AllowLoopback lets endpoints be on this machine.
+	AllowLoopback bool
+	// LogLevel is debug, info or error.
+	LogLevel string
+	// LogFormat is json or console.
+	LogFormat string
+}
+
+// BindFlags registers the flags, with the defaults.
+func (o *Options) BindFlags(fs *flag.FlagSet) {
+	fs.StringVar(&o.MetricsAddress, "metrics-bind-address", ":8443", "Address to serve metrics on; 0 turns them off.")
+	fs.BoolVar(&o.MetricsSecure, "metrics-secure", true, "Serve metrics over TLS, to clients that the API server authenticates and authorizes.")
+	fs.BoolVar(&o.MetricsPerObject, "metrics-per-object", true, "Expose expiry and readiness of each EgainClient. Turn off where that is too many series.")
+	fs.StringVar(&o.HealthAddress, "health-probe-bind-address", ":8081", "Address to serve /healthz and /readyz on; 0 turns them off.")
+	fs.BoolVar(&o.LeaderElect, "leader-elect", true, "Let one of several replicas work at a time.")
+	fs.StringVar(&o.LeaderElectionNamespace, "leader-election-namespace", "", "Namespace of the Lease for leader election. Default: the pod's.")
+	fs.Func("watch-namespaces", "Namespaces to work in, separated by commas. Default: all.", func(s string) error {
+		o.WatchNamespaces = split(s)
+		return nil
+	})
+	fs.IntVar(&o.Workers, "workers", 64, "EgainClients reconciled at a time, 1 to 1024.")
+	fs.IntVar(&o.RequestsPerHost, "requests-per-host", 16, "Token requests under way to one host at a time, 1 to 1024. Keep it well below --workers, so that a host that hangs does not hold up the others.")
+	fs.DurationVar(&o.RequestTimeout, "request-timeout", 10*time.Second, "Time that a request to a provider may take, 1s to 1m.")
+	fs.DurationVar(&o.MetadataLifetime, "metadata-lifetime", time.Hour, "Time that a tenant's metadata document is used without asking again, 1m to 24h.")
+	fs.BoolVar(&o.AllowLoopback, "allow-loopback", false, "Allow endpoints on this machine. For demos and tests.")
+	fs.StringVar(&o.LogLevel, "log-level", "info", "Least severe level to log: debug, info or error.")
+	fs.StringVar(&o.LogFormat, "log-format", "json", "Form of log lines: json or console.")
+}
+
+func split(s string) []string {
+	var names []string
+	for name := range strings.SplitSeq(s, ",") {
+		if name = strings.TrimSpace(name); name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// Validate reports every setting that is out of bounds.
+func (o *Options) Validate() error {
+	return errors.Join(
+		between("workers", o.Workers, 1, 1024),
+		between("requests-per-host", o.RequestsPerHost, 1, 1024),
+		between("request-timeout", o.RequestTimeout, time.Second, time.Minute),
+		between("metadata-lifetime", o.MetadataLifetime, time.Minute, 24*time.Hour),
+		oneOf("log-level", o.LogLevel, "debug", "info", "error"),
+		oneOf("log-format", o.LogFormat, "json", "console"),
+	)
+}
+
+func between[T int | time.Duration](name string, value, low, high T) error {
+	if value < low || value > high {
+		return fmt.Errorf("--%s is %v: it must be from %v to %v", name, value, low, high)
+	}
+	return nil
+}
+
+func oneOf(name, value string, allowed ...string) error {
+	if !slices.Contains(allowed, value) {
+		return fmt.Errorf("--%s is %q: it must be one of %s", name, value, strings.Join(allowed, ", "))
+	}
+	return nil
+}
+
+// Level is LogLevel as zap knows it.
+func (o *Options) Level() zapcore.Level {
+	switch o.LogLevel {
+	case "debug":
+		return zapcore.DebugLevel
+	case "error":
+		return zapcore.ErrorLevel
+	default:
+		return zapcore.InfoLevel
+	}
+}

@@ -1,0 +1,76 @@
+package rotation
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"time"
+)
+
+const (
+	// shortLife is the life below which a token is renewed at half of it: two thirds would leave seconds.
+	shortLife = time.Minute
+	// mountLag is how long a mounted file may lag behind its Secret: the kubelet syncs a pod every minute, give or take
+	// half, and sees the change through its watch (kubelet syncFrequency; the Kubernetes documentation says the same).
+	mountLag = 2 * time.Minute
+)
+
+// Policy overrides the default schedule. At most one field is set.
+type Policy struct {
+	// Percent of the life after which to renew.
+	Percent int32
+	// Before is how long before the expiry to renew.
+	Before time.Duration
+}
+
+// Spread is a number in [0, 1) that is fixed for an object's UID and evenly distributed over UIDs.
+func Spread(uid string) float64 {
+	sum := sha256.Sum256([]byte(uid))
+	return float64(binary.BigEndian.Uint64(sum[:8])>>11) / (1 << 53)
+}
+
+// RenewAt is when a token is due for renewal: by default after two thirds of its life, so that an outage of a third of
+// the life costs nothing (as cert-manager); after half of a life below a minute. A policy overrides that, within
+// bounds: not before half of the life, and not so late that a mounted file could lag past the expiry (two minutes,
+// or a third of the life if that is less). Up to a tenth of the life, by spread, is then taken off, so that tokens
+// issued together are not renewed together.
+//
+// The result lies after the issue and before the expiry. It is truncated to seconds, since that is what status and
+// annotations hold, unless nothing would remain of the one or two seconds that a token lives. A token without any life
+// is due when it is issued.
+func RenewAt(issue, expiration time.Time, p Policy, spread float64) time.Time {
+	life := expiration.Sub(issue)
+	if life <= 0 {
+		return issue
+	}
+	at := issue.Add(bounded(life, asked(life, p)) - time.Duration(spread*float64(life)/10))
+	if whole := at.Truncate(time.Second); whole.After(issue) {
+		return whole
+	}
+	return at
+}
+
+// asked is after how much of a life the policy, or the default, renews.
+func asked(life time.Duration, p Policy) time.Duration {
+	switch {
+	case p.Percent > 0:
+		return time.Duration(float64(life) * float64(min(p.Percent, 100)) / 100)
+	case p.Before > 0:
+		return life - p.Before
+	case life < shortLife:
+		return life / 2
+	default:
+		return life / 3 * 2
+	}
+}
+
+func bounded(life, after time.Duration) time.Duration {
+	latest := life - min(mountLag, life/3)
+	return max(life/2, min(after, latest))
+}
+
+// Clamped reports whether a policy asks for a renewal outside the bounds of RenewAt, which are then used instead.
+func Clamped(issue, expiration time.Time, p Policy) bool {
+	life := expiration.Sub(issue)
+	after := asked(life, p)
+	return life > 0 && after != bounded(life, after)
+}
