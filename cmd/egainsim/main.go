@@ -1,0 +1,111 @@
+// Command egainsim serves a simulated eGain on the loopback interface until it is interrupted.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/egain-operator/egain-operator/internal/egainsim"
+)
+
+// options are the command line.
+type options struct {
+	addr            string
+	caFile          string
+	descriptionFile string
+	lifetime        time.Duration
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+	case err != nil:
+		_, _ = fmt.Fprintln(os.Stderr, "egainsim:", err)
+		os.Exit(1)
+	}
+}
+
+func parse(args []string, stderr io.Writer) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("egainsim", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&o.addr, "addr", "127.0.0.1:0", "the loopback address to serve on; port 0 means any free one")
+	flags.StringVar(&o.caFile, "ca-file", "", "the file to write the CA certificate to, in PEM")
+	flags.StringVar(&o.descriptionFile, "description-file", "",
+		"the file to write URLs, clients, secrets and the administration token to, as JSON; written when all is ready")
+	flags.DurationVar(&o.lifetime, "token-lifetime", time.Hour, "the life of access tokens")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if flags.NArg() > 0 {
+		return o, fmt.Errorf("there is an argument too many: %s", flags.Arg(0))
+	}
+	return o, nil
+}
+
+// run serves until the context ends.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	o, err := parse(args, stderr)
+	if err != nil {
+		return err
+	}
+	sim, err := egainsim.New(egainsim.Config{TokenLifetime: o.lifetime})
+	if err != nil {
+		return err
+	}
+	if err := sim.Start(o.addr); err != nil {
+		return err
+	}
+	defer func() { _ = sim.Close() }()
+	if err := publish(sim, o); err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintf(stdout, "login %s\napi   %s\n", sim.LoginURL(), sim.APIURL())
+	<-ctx.Done()
+	return nil
+}
+
+// publish writes the files that were asked for, the description last: who waits for it finds all else in place.
+func publish(sim *egainsim.Simulator, o options) error {
+	if err := writeFile(o.caFile, sim.CABundle()); err != nil {
+		return err
+	}
+	description, err := json.MarshalIndent(sim.Describe(), "", "  ")
+	if err != nil {
+		return fmt.Errorf("encoding the description: %w", err)
+	}
+	return writeFile(o.descriptionFile, append(description, '\n'))
+}
+
+// writeFile writes a file that nobody else can read, whole or not at all. Without a name it does nothing.
+func writeFile(name string, content []byte) error {
+	if name == "" {
+		return nil
+	}
+	temporary, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*")
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", name, err)
+	}
+	_, err = temporary.Write(content)
+	if err := errors.Join(err, temporary.Close()); err != nil {
+		_ = os.Remove(temporary.Name())
+		return fmt.Errorf("writing %s: %w", name, err)
+	}
+	if err := os.Rename(temporary.Name(), name); err != nil {
+		_ = os.Remove(temporary.Name())
+		return fmt.Errorf("writing %s: %w", name, err)
+	}
+	return nil
+}

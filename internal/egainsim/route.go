@@ -1,0 +1,197 @@
+package egainsim
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// Endpoint is a kind of endpoint, as faults and counts tell them apart.
+type Endpoint string
+
+// The kinds of endpoints.
+const (
+	// TokenEndpoint is every endpoint that issues tokens, on either host.
+	TokenEndpoint Endpoint = "token"
+	// MetadataEndpoint serves metadata in any form.
+	MetadataEndpoint Endpoint = "metadata"
+	// JWKSEndpoint serves the keys that tokens are signed with.
+	JWKSEndpoint Endpoint = "jwks"
+	// RevocationEndpoint revokes tokens.
+	RevocationEndpoint Endpoint = "revoke"
+	// IntrospectionEndpoint tells whether a token is valid.
+	IntrospectionEndpoint Endpoint = "introspect"
+	// APIEndpoint is the protected API.
+	APIEndpoint Endpoint = "api"
+	// UnknownEndpoint is whatever does not exist at the host that was asked.
+	UnknownEndpoint Endpoint = "unknown"
+)
+
+const (
+	rigelAnonymousPath       = "/core/authmgr/v3/oauth2/v2.0/anonymous/token"
+	commercialAnonymousPath  = "/internal/oauth2/v2.0/anonymous/token"
+	commercialOnBehalfOfPath = "/core/authmgr/v4/oauth2/v2.0/onbehalfof/token"
+)
+
+// route is an endpoint at a place.
+type route struct {
+	endpoint Endpoint
+	// path is what the record of requests shows.
+	path string
+	// tenant and actor are unset where one URL serves several; the query then tells, by the platform's own rules.
+	tenant   *Tenant
+	platform Platform
+	actor    Actor
+	query    queryRules
+	// grants are what a token endpoint offers.
+	grants []*grant
+	answer func(*Simulator, *call) answer
+}
+
+// queryRules are the query parameters that an endpoint knows. It refuses all others.
+type queryRules map[string]queryRule
+
+// queryRule limits one query parameter. Without values, any will do.
+type queryRule struct {
+	required bool
+	values   []string
+}
+
+// sharedRoutes are the endpoints whose URL names no tenant, or only in its query.
+func sharedRoutes() map[string]*route {
+	return map[string]*route{
+		apiHost + rigelAnonymousPath: {
+			endpoint: TokenEndpoint, path: rigelAnonymousPath, platform: Rigel, actor: Customer,
+			query:  queryRules{"user_type": {true, []string{"customer"}}, "domain_hint": {required: true}},
+			grants: []*grant{&anonymous}, answer: (*Simulator).answerToken,
+		},
+		loginHost + commercialAnonymousPath: {
+			endpoint: TokenEndpoint, path: commercialAnonymousPath, platform: Commercial, actor: Customer,
+			query:  queryRules{"user_type": {true, []string{"customer"}}, "domain_hint": {}},
+			grants: []*grant{&anonymous}, answer: (*Simulator).answerToken,
+		},
+		apiHost + commercialOnBehalfOfPath: {
+			endpoint: TokenEndpoint, path: commercialOnBehalfOfPath, platform: Commercial,
+			query:  queryRules{"user_type": {true, []string{"user", "customer"}}, "tenantId": {}},
+			grants: []*grant{&onBehalfOf}, answer: (*Simulator).answerToken,
+		},
+		loginHost + wellKnownOAuth: {
+			endpoint: MetadataEndpoint, path: wellKnownOAuth, answer: (*Simulator).answerRootMetadata,
+		},
+	}
+}
+
+// routes are the endpoints of one tenant by host and path.
+func (t *Tenant) routes() map[string]*route {
+	all := map[string]*route{}
+	add := func(path string, r route) {
+		r.path, r.tenant, r.platform = path, t, t.config.Platform
+		all[loginHost+path] = &r
+	}
+	for _, actor := range t.actors() {
+		add(t.oauthPath(actor, "token"), route{
+			endpoint: TokenEndpoint, actor: actor, grants: t.grants(actor), answer: (*Simulator).answerToken,
+		})
+		add(t.oauthPath(actor, "revoke"), route{
+			endpoint: RevocationEndpoint, actor: actor, answer: (*Simulator).answerRevocation,
+		})
+		add(t.oauthPath(actor, "introspect"), route{
+			endpoint: IntrospectionEndpoint, actor: actor, answer: (*Simulator).answerIntrospection,
+		})
+		add(t.keysPath(actor), route{endpoint: JWKSEndpoint, actor: actor, answer: (*Simulator).answerJWKS})
+	}
+	t.addMetadataRoutes(add)
+	return all
+}
+
+// grants are what the token endpoint of an actor offers, by the platform's table of endpoints.
+func (t *Tenant) grants(actor Actor) []*grant {
+	switch {
+	case t.config.Platform == Commercial && actor == Client:
+		return []*grant{&clientCredentials}
+	case t.config.Platform == Commercial:
+		return []*grant{&tokenExchange}
+	case actor == Customer:
+		return []*grant{&onBehalfOf, &tokenExchange}
+	default:
+		return []*grant{&clientCredentials, &onBehalfOf, &tokenExchange}
+	}
+}
+
+// route finds the endpoint of a request. A path must match to the letter, so that a doubled slash shows.
+func (s *Simulator) route(r *http.Request) *route {
+	host, path := hostOf(r), r.URL.EscapedPath()
+	s.mu.RLock()
+	found := s.routes[host+path]
+	s.mu.RUnlock()
+	if found != nil {
+		return found
+	}
+	if resource, ok := apiResource(path); ok && host == apiHost {
+		return &route{endpoint: APIEndpoint, path: resource, answer: (*Simulator).answerAPI}
+	}
+	return &route{endpoint: UnknownEndpoint, answer: (*Simulator).answerUnknown}
+}
+
+func (s *Simulator) answerUnknown(*call) answer {
+	return answerError(refuseWith(http.StatusNotFound, outcomeNotFound, "there is no such endpoint at this host"))
+}
+
+// tenantOf finds the tenant of a request to a route. It may be named by a hint in the query, by the client, or by being
+// the only one there is.
+func (s *Simulator) tenantOf(r *route, query func(string) string, clientID string) *Tenant {
+	if r.tenant != nil {
+		return r.tenant
+	}
+	hint := query("domain_hint") + query("tenantId")
+	if hint != "" {
+		return ofPlatform(s.Tenant(hint), r.platform)
+	}
+	if client := s.client(clientID); client != nil {
+		return ofPlatform(client.tenant, r.platform)
+	}
+	return s.only(r.platform)
+}
+
+func ofPlatform(t *Tenant, platform Platform) *Tenant {
+	if t == nil || t.config.Platform != platform {
+		return nil
+	}
+	return t
+}
+
+// only is the tenant of a platform that has no other.
+func (s *Simulator) only(platform Platform) *Tenant {
+	var found *Tenant
+	for _, t := range s.Tenants() {
+		if t.config.Platform != platform {
+			continue
+		}
+		if found != nil {
+			return nil
+		}
+		found = t
+	}
+	return found
+}
+
+// apiResource is what a path of the API belongs to: its first three segments, as in /knowledge/portalmgr/v4, or /whoami
+// for any path that ends so.
+func apiResource(path string) (string, bool) {
+	if strings.HasSuffix(path, whoami) {
+		return whoami, true
+	}
+	segments := strings.Split(path, "/")
+	if len(segments) < 5 || segments[0] != "" || !isVersion(segments[3]) {
+		return "", false
+	}
+	if slices.Contains(segments[1:], "") {
+		return "", false
+	}
+	return strings.Join(segments[:4], "/"), true
+}
+
+func isVersion(segment string) bool {
+	digits, ok := strings.CutPrefix(segment, "v")
+	return ok && digits != "" && strings.Trim(digits, "0123456789") == ""
+}

@@ -1,0 +1,115 @@
+package egainsim
+
+import (
+	"slices"
+	"strings"
+)
+
+// ScopeKind says which flows a scope can be had with.
+type ScopeKind string
+
+// The kinds of scopes.
+const (
+	// ApplicationScope is for client applications: client credentials.
+	ApplicationScope ScopeKind = "application"
+	// DelegatedScope is for users and customers: token exchange, and flows with a browser.
+	DelegatedScope ScopeKind = "delegated"
+	// OnBehalfOfScope is for client applications that act for a user or customer.
+	OnBehalfOfScope ScopeKind = "onbehalfof"
+)
+
+// Scope is an entry of a tenant's catalogue. Its name is without prefix.
+type Scope struct {
+	Name string    `json:"name"`
+	Kind ScopeKind `json:"kind"`
+}
+
+// everyScope is what a client application may ask a commercial tenant for, after the prefix, to have all it may have.
+const everyScope = ".default"
+
+// scopeRule is what a flow demands of the scope parameter.
+type scopeRule struct {
+	kinds []ScopeKind
+	// optional scopes default to all that the client may have of the kinds.
+	optional bool
+	// defaults allows everyScope.
+	defaults bool
+}
+
+// grantScopes are the names, without prefix, that a request is granted, which are all that it asks for: a single scope
+// that it cannot have refuses it.
+func (t *Tenant) grantScopes(asked string, rule scopeRule, client *clientState) ([]string, error) {
+	if asked == "" {
+		if rule.optional {
+			return t.allScopes(rule, client), nil
+		}
+		return nil, refuse(invalidScope, "the scope parameter is required")
+	}
+	var granted []string
+	for word := range strings.SplitSeq(asked, " ") {
+		name, err := t.scopeName(word)
+		if err != nil {
+			return nil, err
+		}
+		if name == everyScope && rule.defaults && asked == word && t.config.Platform == Commercial {
+			return t.allScopes(rule, client), nil
+		}
+		if err := t.checkScope(name, rule, client); err != nil {
+			return nil, err
+		}
+		if !slices.Contains(granted, name) {
+			granted = append(granted, name)
+		}
+	}
+	return granted, nil
+}
+
+// scopeName checks the spelling of one scope and takes the prefix off.
+func (t *Tenant) scopeName(word string) (string, error) {
+	if word == "" {
+		return "", refuse(invalidScope, "scopes are separated by exactly one space")
+	}
+	name, ok := t.stripScope(word)
+	if !ok {
+		return "", refuse(invalidScope, "a scope lacks the API permission prefix")
+	}
+	return name, nil
+}
+
+func (t *Tenant) checkScope(name string, rule scopeRule, client *clientState) error {
+	i := slices.IndexFunc(t.config.Scopes, func(s Scope) bool { return s.Name == name })
+	if i < 0 {
+		return refuse(invalidScope, "a scope is unknown")
+	}
+	if kind := t.config.Scopes[i].Kind; !slices.Contains(rule.kinds, kind) {
+		return refuse(invalidScope, "a scope of kind "+string(kind)+" is not for this flow")
+	}
+	if !client.may(name) {
+		return refuse(invalidScope, "a scope is not granted to this client")
+	}
+	return nil
+}
+
+// may reports whether a client was given a scope. Anonymous customers have no client that could limit them.
+func (c *clientState) may(name string) bool {
+	return c == nil || len(c.scopes) == 0 || slices.Contains(c.scopes, name)
+}
+
+func (t *Tenant) allScopes(rule scopeRule, client *clientState) []string {
+	var all []string
+	for _, scope := range t.config.Scopes {
+		if slices.Contains(rule.kinds, scope.Kind) && client.may(scope.Name) {
+			all = append(all, scope.Name)
+		}
+	}
+	return all
+}
+
+// spellScopes is a list of scopes as requests and answers spell it.
+func (t *Tenant) spellScopes(names []string) string {
+	spelt := make([]string, 0, len(names))
+	for _, name := range names {
+		spelt = append(spelt, t.Scope(name))
+	}
+	return strings.Join(spelt, " ")
+}

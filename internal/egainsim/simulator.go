@@ -1,0 +1,211 @@
+package egainsim
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"k8s.io/utils/clock"
+)
+
+// defaultLifetime is the hour that public clients assume when a token response names no lifetime.
+const defaultLifetime = time.Hour
+
+// Config describes a Simulator. Its zero value is useful: an hour-long life for tokens and DefaultTenants.
+type Config struct {
+	// Clock dates tokens, answers and records. The default is the real clock.
+	Clock clock.PassiveClock
+	// Timer times delays and slow answers. It is apart from Clock, so that a test which freezes the life of tokens still
+	// meets delays in real time. The default is the real clock.
+	Timer clock.Clock
+	// TokenLifetime is the life of the tokens of every tenant without one of its own. The default is an hour.
+	TokenLifetime time.Duration
+	// SigningKey signs the access tokens. The default is a 2048-bit key that is generated once per process.
+	SigningKey *rsa.PrivateKey
+	// Tenants are served from the start. The default is DefaultTenants.
+	Tenants []TenantConfig
+	// AdminToken is the bearer token of the administration endpoints. The default is random.
+	AdminToken string
+	// LogSize bounds the log of requests; the oldest are dropped. The default is 4096.
+	LogSize int
+}
+
+// Simulator is one eGain: an authorization server and an API for any number of tenants. It is an http.Handler, and all
+// of its methods are safe for concurrent use.
+type Simulator struct {
+	clock      clock.PassiveClock
+	timer      clock.Clock
+	adminToken string
+	signer     *tokenSigner
+	authority  *authority
+	ledger     *ledger
+	faults     *faultList
+	recorder   *recorder
+	server     listener
+	skew       atomic.Int64
+
+	mu              sync.RWMutex
+	tenants         map[string]*Tenant
+	order           []string
+	clients         map[string]*clientState
+	routes          map[string]*route
+	providers       map[string]provider
+	externalNames   map[string]string
+	lifetime        time.Duration
+	tenantLifetimes map[string]time.Duration
+}
+
+// New makes a Simulator, which answers through ServeHTTP at once and on the network after Start.
+func New(config Config) (*Simulator, error) {
+	config = config.withDefaults()
+	if err := checkLifetime(config.TokenLifetime); err != nil {
+		return nil, err
+	}
+	key, err := config.signingKey()
+	if err != nil {
+		return nil, err
+	}
+	signer, err := newTokenSigner(key)
+	if err != nil {
+		return nil, err
+	}
+	ca, err := newAuthority()
+	if err != nil {
+		return nil, err
+	}
+	s := &Simulator{
+		clock:           config.Clock,
+		timer:           config.Timer,
+		adminToken:      config.AdminToken,
+		signer:          signer,
+		authority:       ca,
+		ledger:          newLedger(),
+		faults:          &faultList{},
+		recorder:        newRecorder(config.LogSize),
+		tenants:         map[string]*Tenant{},
+		clients:         map[string]*clientState{},
+		routes:          sharedRoutes(),
+		providers:       map[string]provider{},
+		externalNames:   map[string]string{},
+		lifetime:        config.TokenLifetime,
+		tenantLifetimes: map[string]time.Duration{},
+	}
+	for _, tenant := range config.Tenants {
+		if _, err := s.AddTenant(tenant); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func (c Config) withDefaults() Config {
+	if c.Clock == nil {
+		c.Clock = clock.RealClock{}
+	}
+	if c.Timer == nil {
+		c.Timer = clock.RealClock{}
+	}
+	if c.TokenLifetime == 0 {
+		c.TokenLifetime = defaultLifetime
+	}
+	if c.Tenants == nil {
+		c.Tenants = DefaultTenants()
+	}
+	if c.AdminToken == "" {
+		c.AdminToken = rand.Text()
+	}
+	if c.LogSize <= 0 {
+		c.LogSize = 4096
+	}
+	return c
+}
+
+// processKey is shared by the simulators of one process, since generating a key takes longer than most tests.
+var processKey = sync.OnceValues(func() (*rsa.PrivateKey, error) {
+	return rsa.GenerateKey(rand.Reader, 2048)
+})
+
+func (c Config) signingKey() (*rsa.PrivateKey, error) {
+	if c.SigningKey != nil {
+		return c.SigningKey, nil
+	}
+	key, err := processKey()
+	if err != nil {
+		return nil, fmt.Errorf("generating the signing key: %w", err)
+	}
+	return key, nil
+}
+
+// now is the time by the simulator's clock, which may be set wrong on purpose.
+func (s *Simulator) now() time.Time {
+	return s.clock.Now().Add(time.Duration(s.skew.Load()))
+}
+
+// SetClockSkew makes the simulator's clock run ahead of the true time, or behind it if skew is negative.
+func (s *Simulator) SetClockSkew(skew time.Duration) {
+	s.skew.Store(int64(skew))
+}
+
+// AdminToken is the bearer token of the administration endpoints.
+func (s *Simulator) AdminToken() string { return s.adminToken }
+
+// SetLifetime sets the life of tokens issued from now on, for every tenant without a life of its own.
+func (s *Simulator) SetLifetime(lifetime time.Duration) error {
+	if err := checkLifetime(lifetime); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lifetime = lifetime
+	return nil
+}
+
+// SetTenantLifetime sets the life of tokens that one tenant issues from now on.
+func (s *Simulator) SetTenantLifetime(tenantID string, lifetime time.Duration) error {
+	if err := checkLifetime(lifetime); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.tenants[tenantID] == nil {
+		return fmt.Errorf("no tenant %q", tenantID)
+	}
+	s.tenantLifetimes[tenantID] = lifetime
+	return nil
+}
+
+// checkLifetime holds lifetimes to whole seconds, since expires_in and exp have no finer unit.
+func checkLifetime(lifetime time.Duration) error {
+	if lifetime < time.Second || lifetime%time.Second != 0 {
+		return fmt.Errorf("lifetime %s is not a positive number of whole seconds", lifetime)
+	}
+	return nil
+}
+
+func (s *Simulator) lifetimeOf(t *Tenant) time.Duration {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if lifetime, ok := s.tenantLifetimes[t.config.ID]; ok {
+		return lifetime
+	}
+	return s.lifetime
+}
+
+// ServeHTTP answers one request. The name that the request asks for decides between the login host and the API host.
+func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !s.server.current(r) {
+		w.Header().Set("Connection", "close")
+	}
+	if isAdmin(r) {
+		s.serveAdmin(w, r)
+		return
+	}
+	c := s.receive(r)
+	s.recorder.begin(c.labels.Endpoint)
+	defer s.recorder.end(c.labels.Endpoint)
+	s.serve(r.Context(), w, c)
+}

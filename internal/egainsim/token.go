@@ -1,0 +1,183 @@
+package egainsim
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"math"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// tokenRequest is a token request whose form is in order.
+type tokenRequest struct {
+	sim    *Simulator
+	now    time.Time
+	form   url.Values
+	grant  *grant
+	tenant *Tenant
+	actor  Actor
+	client *clientState
+}
+
+// answerToken answers at every token endpoint.
+func (s *Simulator) answerToken(c *call) answer {
+	request, err := s.readTokenRequest(c)
+	if err != nil {
+		return answerError(err)
+	}
+	subject, err := request.grant.subject(request)
+	if err != nil {
+		return answerError(err)
+	}
+	scopes, err := request.tenant.grantScopes(request.form.Get("scope"), request.grant.scopes, request.client)
+	if err != nil {
+		return answerError(err)
+	}
+	audience, err := request.audience()
+	if err != nil {
+		return answerError(err)
+	}
+	a, err := s.issue(request, subject, scopes, audience, c.fault.claims())
+	if err != nil {
+		return answerError(err)
+	}
+	return a
+}
+
+func (s *Simulator) readTokenRequest(c *call) (*tokenRequest, error) {
+	form, err := c.form()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.checkQuery(); err != nil {
+		return nil, err
+	}
+	g, err := findGrant(c.route.grants, form)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkParameters(form, g.required, slices.Concat(g.optional, commonParameters)); err != nil {
+		return nil, err
+	}
+	t := s.tenantOf(c.route, c.request.URL.Query().Get, form.Get("client_id"))
+	if t == nil {
+		return nil, refuse(invalidRequest, "neither the query nor the client tells the tenant")
+	}
+	request := &tokenRequest{sim: s, now: c.now, form: form, grant: g, tenant: t, actor: actorOf(c, g)}
+	if g.open && s.admitsAnonymously(t, form) {
+		return request, nil
+	}
+	request.client, err = s.authenticate(t, form.Get("client_id"), form.Get("client_secret"))
+	return request, err
+}
+
+// actorOf is whom a token speaks for. Where one URL serves users and customers, its query tells.
+func actorOf(c *call, g *grant) Actor {
+	switch {
+	case g.forClient:
+		return Client
+	case c.route.actor == "":
+		return Actor(c.request.URL.Query().Get("user_type"))
+	default:
+		return c.route.actor
+	}
+}
+
+// admitsAnonymously reports whether a request without real client credentials will do. Half a credential never will,
+// and a client that the tenant knows must know its secret.
+func (s *Simulator) admitsAnonymously(t *Tenant, form url.Values) bool {
+	id, secret := form.Get("client_id"), form.Get("client_secret")
+	if !t.config.AnonymousOpen || (id == "") != (secret == "") {
+		return false
+	}
+	known := s.client(id)
+	return known == nil || known.tenant != t
+}
+
+// audience is what the aud claim says: the API, unless the client names another resource (RFC 8707) or audience.
+func (r *tokenRequest) audience() (string, error) {
+	if resource := r.form.Get("resource"); resource != "" {
+		if parsed, err := url.Parse(resource); err != nil || !parsed.IsAbs() || strings.Contains(resource, "#") {
+			return "", refuse(invalidTarget, "the resource is not an absolute URI without a fragment")
+		}
+		return resource, nil
+	}
+	if audience := r.form.Get("audience"); audience != "" {
+		return audience, nil
+	}
+	return r.sim.APIURL(), nil
+}
+
+// clientID is the client_id claim, which a token of an anonymous customer may have nothing better for.
+func (r *tokenRequest) clientID() string {
+	if r.client == nil {
+		return anonymousSubject
+	}
+	return r.client.id
+}
+
+// issue signs a token, remembers it and answers with it. The claims are as a fault wants them.
+func (s *Simulator) issue(r *tokenRequest, subject string, scopes []string, audience string,
+	faulty map[string]json.RawMessage,
+) (answer, error) {
+	lifetime := s.lifetimeOf(r.tenant)
+	// Rounded up, so that a token lives at least as long as expires_in promises.
+	expiry := r.now.Add(lifetime + time.Second - 1).Truncate(time.Second)
+	scope := r.tenant.spellScopes(scopes)
+	token := issuedToken{
+		tenant: r.tenant, clientID: r.clientID(), subject: subject, scope: scope,
+		issuedAt: r.now.Unix(), expiresAt: expiry.Unix(),
+	}
+	claims := map[string]any{
+		"iss": r.tenant.Issuer(r.actor), "sub": subject, "aud": audience, "client_id": token.clientID, "scope": scope,
+		"iat": token.issuedAt, "exp": token.expiresAt, "jti": rand.Text(),
+	}
+	token.expiresAt = overrideClaims(claims, faulty, token.expiresAt)
+	signed, err := s.signer.sign(claims)
+	if err != nil {
+		return answer{}, err
+	}
+	s.ledger.add(signed, token, r.now)
+	a := answerJSON(r.response(signed, scope, lifetime))
+	a.subject = subject
+	return a, nil
+}
+
+// overrideClaims replaces claims, or removes those whose replacement is null, and returns when the token so made
+// expires: the API goes by its exp claim, as any that is handed a JWT would.
+func overrideClaims(claims map[string]any, faulty map[string]json.RawMessage, expiresAt int64) int64 {
+	for name, value := range faulty {
+		if string(value) == "null" {
+			delete(claims, name)
+			continue
+		}
+		claims[name] = value
+	}
+	if exp, err := strconv.ParseFloat(string(faulty["exp"]), 64); err == nil {
+		return int64(min(max(exp, 0), math.MaxInt32))
+	}
+	return expiresAt
+}
+
+// response is the token response of the tenant's platform.
+func (r *tokenRequest) response(token, scope string, lifetime time.Duration) map[string]any {
+	seconds := int64(lifetime / time.Second)
+	response := map[string]any{
+		"access_token": token, "token_type": "Bearer", "expires_in": seconds, "scope": scope,
+	}
+	for name, value := range r.grant.extra {
+		response[name] = value
+	}
+	if r.tenant.config.Platform != Commercial {
+		return response
+	}
+	response["not_before"] = r.now.Unix()
+	response["expires_on"] = r.now.Unix() + seconds
+	if !r.tenant.config.NumericExpiresIn {
+		response["expires_in"] = strconv.FormatInt(seconds, 10)
+	}
+	return response
+}
