@@ -1,0 +1,110 @@
+SHELL = /usr/bin/env bash -o pipefail
+.SHELLFLAGS = -ec
+.DEFAULT_GOAL = help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+IMG ?= egain-operator:$(VERSION)
+PLATFORMS ?= linux/amd64,linux/arm64
+# For example --push, or --load for a single platform.
+BUILDX_FLAGS ?=
+# Percentage of internal/ and controllers/ that the tests must run.
+COVERAGE ?= 85
+# More arguments for the operator (run), the demo (demo) and go test (test, test-unit).
+ARGS ?=
+
+# The user's own: its version follows the cluster's.
+KUBECTL ?= kubectl
+TOOL = hack/tools/run.sh
+
+##@ General
+
+.PHONY: help
+help: ## Show this help.
+	@awk 'BEGIN {FS = ":.*##"; printf "Usage:\n  make \033[36m<target>\033[0m\n"} \
+	  /^[a-zA-Z0-9_-]+:.*?##/ { printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2 } \
+	  /^##@/ { printf "\n\033[1m%s\033[0m\n", substr($$0, 5) }' $(MAKEFILE_LIST)
+
+##@ Try it
+
+.PHONY: demo
+demo: build controlplane ## Watch EgainClients rotate tokens on a real API server. ONCE=1: until each has rotated twice.
+	hack/controlplane.sh go run ./hack/demo $(if $(ONCE),-once) $(ARGS)
+
+.PHONY: controlplane
+controlplane: ## Obtain etcd, kube-apiserver and kube-controller-manager (about 5 minutes, the first time only).
+	@hack/controlplane.sh
+
+.PHONY: run
+run: manifests ## Run the operator against the cluster of the current kubeconfig.
+	go run . --leader-elect=false $(ARGS)
+
+##@ Development
+
+.PHONY: build
+build: ## Build the binaries into bin/.
+	go build -ldflags="-X main.version=$(VERSION)" -o bin/ . ./cmd/...
+
+.PHONY: test
+test: ## Run all tests with the race detector, and check coverage.
+	hack/test.sh $(COVERAGE) $(ARGS)
+
+.PHONY: test-unit
+test-unit: ## Run the fast tests, which need no control plane.
+	go test -shuffle=on $(ARGS) ./internal/... ./api/...
+
+.PHONY: lint
+lint: ## Run the linters.
+	$(TOOL) golangci-lint run $(ARGS)
+
+.PHONY: fmt
+fmt: ## Format the sources.
+	$(TOOL) golangci-lint fmt
+
+.PHONY: generate
+generate: ## Generate deep copies from the API.
+	$(TOOL) controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
+
+.PHONY: manifests
+manifests: ## Generate the CRDs and the operator's role.
+	$(TOOL) controller-gen crd:omitToolVersion=true paths=./api/... output:crd:artifacts:config=config/crd/bases
+	$(TOOL) controller-gen rbac:roleName=manager-role paths=./controllers/... output:rbac:artifacts:config=config/rbac
+
+.PHONY: docs
+docs: ## Generate the API reference.
+	@mkdir -p docs
+	$(TOOL) crd-ref-docs --source-path=./api --config=hack/crd-ref-docs.yaml --renderer=markdown --output-path=docs/api.md
+
+.PHONY: verify
+verify: ## Fail if generated files, formatting or go.mod are not up to date.
+	hack/verify.sh
+
+.PHONY: clean
+clean: ## Remove what was built in the checkout.
+	rm -rf bin dist coverage.out
+
+##@ Install
+
+.PHONY: install
+install: ## Install the CRDs into the cluster of the current kubeconfig.
+	hack/render.sh crd | $(KUBECTL) apply --server-side -f -
+
+.PHONY: uninstall
+uninstall: ## Remove the CRDs, and with them every EgainClient.
+	hack/render.sh crd | $(KUBECTL) delete --ignore-not-found -f -
+
+.PHONY: deploy
+deploy: ## Deploy the operator with image IMG.
+	hack/render.sh default $(IMG) | $(KUBECTL) apply --server-side -f -
+
+.PHONY: undeploy
+undeploy: ## Remove the operator and its CRDs.
+	hack/render.sh default | $(KUBECTL) delete --ignore-not-found -f -
+
+.PHONY: build-installer
+build-installer: ## Write all manifests, with image IMG, to dist/install.yaml.
+	mkdir -p dist
+	hack/render.sh default $(IMG) >dist/install.yaml
+
+.PHONY: docker-build
+docker-build: ## Build image IMG for PLATFORMS.
+	docker buildx build --platform=$(PLATFORMS) --build-arg=VERSION=$(VERSION) --tag=$(IMG) $(BUILDX_FLAGS) .

@@ -1,0 +1,89 @@
+// Package controllers moves the cluster: it reads EgainClients and what they name, has tokens issued, applies targets and
+// reports. It is the only package that talks to the API server. A reconcile is gather, decide, act, report: one file each,
+// but for decide, which is internal/rotation.
+package controllers
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/egress"
+	"github.com/egain-operator/egain-operator/internal/metrics"
+	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/rotation"
+)
+
+// ActTimeout bounds a reconcile. It goes on for as long after the operator is told to stop, so that a token that was
+// asked for is also written.
+const ActTimeout = 90 * time.Second
+
+// EgainClientReconciler keeps the targets of EgainClients.
+type EgainClientReconciler struct {
+	// Client reads Secrets and ConfigMaps live, EgainClients from the cache, and writes.
+	Client client.Client
+	// Cache holds EgainClients, and the metadata of Secrets and ConfigMaps.
+	Cache client.Reader
+	// Clock tells the time.
+	Clock clock.PassiveClock
+	// Recorder sends events.
+	Recorder events.EventRecorder
+	// OAuth sends token requests.
+	OAuth *oauth.Client
+	// Directory keeps metadata documents.
+	Directory *oauth.Directory
+	// Egress makes HTTP clients.
+	Egress *egress.Egress
+	// Metrics counts.
+	Metrics *metrics.Metrics
+	// Workers is how many objects are reconciled at a time.
+	Workers int
+
+	memory memory
+	// audiences that the API server was found to accept (true) or not; its flags fix that, so that it is asked once each.
+	audiences sync.Map // string to bool
+}
+
+// What the operator may do, and why. Secrets: list and watch wake it when credentials or targets change (metadata only);
+// get reads credentials and targets; create and patch are what server-side apply needs; delete removes a target that was
+// renamed or must be replaced since its type or immutability cannot be changed. EgainClients: patch sets the finalizer.
+// TokenReviews and SubjectAccessReviews let the metrics endpoint ask who may read it, and TokenReviews tell whether a
+// ServiceAccount token's audience is the API server's own.
+//
+// +kubebuilder:rbac:groups=auth.egain.com,resources=egainclients,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=auth.egain.com,resources=egainclients/status,verbs=patch
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups="",resources=configmaps,verbs=get;list;watch
+// +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
+// +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// Reconcile brings one EgainClient's target up to date.
+func (r *EgainClientReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ActTimeout)
+	defer cancel()
+	ec := &egainv1alpha1.EgainClient{}
+	if err := r.Client.Get(ctx, req.NamespacedName, ec); err != nil {
+		r.memory.forget(req.NamespacedName)
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if !ec.DeletionTimestamp.IsZero() {
+		return r.finalize(ctx, ec)
+	}
+	if err := r.ensureFinalizer(ctx, ec); err != nil {
+		return ctrl.Result{}, err
+	}
+	w, err := r.gather(ctx, ec)
+	o := outcome{world: w, err: err}
+	if err == nil {
+		o.decision = rotation.Decide(w.input)
+		r.act(ctx, ec, &o)
+	}
+	return r.report(ctx, ec, o)
+}

@@ -1,0 +1,129 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/kubesecret"
+)
+
+const (
+	// revokeTimeout is how long a deletion waits for the token to be revoked.
+	revokeTimeout = time.Minute
+	// revokeRetry is the wait between attempts to revoke.
+	revokeRetry = 5 * time.Second
+)
+
+// Events of a deletion.
+const (
+	reasonRevoked        = "TokenRevoked"
+	reasonRevokingFailed = "TokenNotRevoked"
+	actionRevokeToken    = "RevokeToken"
+)
+
+// needsFinalizer reports whether deleting the object asks for more than the garbage collector does.
+func needsFinalizer(ec *egainv1alpha1.EgainClient) bool {
+	target := ec.Spec.Target
+	return ec.RevokesOnDelete() ||
+		(target.CreationPolicy == egainv1alpha1.CreationPolicyMerge && target.DeletionPolicy != egainv1alpha1.DeletionPolicyRetain)
+}
+
+// ensureFinalizer sets or removes the finalizer as the spec asks for; it is the first write about an object that needs it.
+func (r *EgainClientReconciler) ensureFinalizer(ctx context.Context, ec *egainv1alpha1.EgainClient) error {
+	before := ec.DeepCopy()
+	change := controllerutil.AddFinalizer
+	if !needsFinalizer(ec) {
+		change = controllerutil.RemoveFinalizer
+	}
+	if !change(ec, egainv1alpha1.CleanupFinalizer) {
+		return nil
+	}
+	return r.patchFinalizers(ctx, before, ec)
+}
+
+func (r *EgainClientReconciler) patchFinalizers(ctx context.Context, before, ec *egainv1alpha1.EgainClient) error {
+	// With the optimistic lock: a merge patch replaces the whole list, and others have finalizers in it.
+	if err := r.Client.Patch(ctx, ec, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
+		return fmt.Errorf("changing the finalizers: %w", err)
+	}
+	return nil
+}
+
+// finalize does what a deletion asks for, then lets the object go. Owner references take care of the rest.
+func (r *EgainClientReconciler) finalize(ctx context.Context, ec *egainv1alpha1.EgainClient) (ctrl.Result, error) {
+	if !controllerutil.ContainsFinalizer(ec, egainv1alpha1.CleanupFinalizer) {
+		return ctrl.Result{}, nil
+	}
+	if ec.RevokesOnDelete() {
+		if err := r.revoke(ctx, ec); err != nil && r.Clock.Since(ec.DeletionTimestamp.Time) < revokeTimeout {
+			return ctrl.Result{RequeueAfter: revokeRetry}, nil
+		}
+	}
+	if ec.Spec.Target.CreationPolicy == egainv1alpha1.CreationPolicyMerge {
+		if err := r.cleanUp(ctx, ec, ec.TargetName()); err != nil {
+			return ctrl.Result{}, err
+		}
+	}
+	before := ec.DeepCopy()
+	controllerutil.RemoveFinalizer(ec, egainv1alpha1.CleanupFinalizer)
+	return ctrl.Result{}, client.IgnoreNotFound(r.patchFinalizers(ctx, before, ec))
+}
+
+// revoke revokes the token in the target, if there is one and the tenant can. It returns an error if trying again may
+// help, and tells of every outcome by an event.
+func (r *EgainClientReconciler) revoke(ctx context.Context, ec *egainv1alpha1.EgainClient) error {
+	secret := &corev1.Secret{}
+	if err := r.Client.Get(ctx, client.ObjectKey{Namespace: ec.Namespace, Name: ec.TargetName()}, secret); apierrors.IsNotFound(err) {
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("reading the target: %w", err)
+	}
+	reading, err := kubesecret.Read(secret)
+	if err != nil || reading.Token == nil || !reading.Token.Valid(r.Clock.Now()) {
+		return err
+	}
+	err = r.sendRevocation(ctx, ec, reading.Token)
+	if f := fault.Of(err); f != nil && f.Class == fault.Busy {
+		return err
+	}
+	if err != nil {
+		r.Recorder.Eventf(ec, nil, corev1.EventTypeWarning, reasonRevokingFailed, actionRevokeToken, "%s", err.Error())
+	} else {
+		r.Recorder.Eventf(ec, nil, corev1.EventTypeNormal, reasonRevoked, actionRevokeToken, "the token was revoked")
+	}
+	if f := fault.Of(err); f != nil && f.Class != fault.Retryable {
+		return nil
+	}
+	return err
+}
+
+func (r *EgainClientReconciler) sendRevocation(ctx context.Context, ec *egainv1alpha1.EgainClient, tok *kubesecret.Token) error {
+	in := &ingredients{request: requestOf(ec)}
+	if err := r.readCredentials(ctx, ec, in); err != nil {
+		return err
+	}
+	bundle, err := r.caBundle(ctx, ec)
+	if err != nil {
+		return err
+	}
+	if in.http, err = r.Egress.Client(bundle); err != nil {
+		return err
+	}
+	endpoints, err := r.endpoints(ctx, ec, in)
+	if err != nil {
+		return err
+	}
+	if endpoints.RevocationURL == "" {
+		return fault.New(fault.Terminal, fault.ReasonEndpointInvalid, "the tenant has no revocation endpoint: set tenant.endpoints.revocationURL, or unset revokeOnDelete")
+	}
+	return r.OAuth.Revoke(ctx, in.http, endpoints.RevocationURL, in.request.Credentials, tok.AccessToken)
+}

@@ -1,0 +1,299 @@
+package controllers
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/rotation"
+)
+
+// world is what a decision rests on.
+type world struct {
+	input      rotation.Input
+	target     target
+	remembered recollection
+}
+
+// target is the target Secret as it is.
+type target struct {
+	// meta is nil if there is no Secret.
+	meta *metav1.ObjectMeta
+	// reading is what it holds; nil if it was not read since nothing changed since it was last found in order.
+	reading *kubesecret.Reading
+	// replace says that the Secret cannot take what the spec asks for and must make way.
+	replace bool
+}
+
+// gather reads the world. It returns what it could read even with an error, so that a missing credentials Secret does not
+// make a valid token look lost.
+func (r *EgainClientReconciler) gather(ctx context.Context, ec *egainv1alpha1.EgainClient) (world, error) {
+	w := world{remembered: r.memory.recall(ec)}
+	w.input = rotation.Input{
+		Now:       r.Clock.Now(),
+		Spec:      specHash(ec),
+		Renewal:   truncate(ec.Annotations[egainv1alpha1.RenewRequestedAtAnnotation], maxRenewal),
+		Suspended: ec.Suspended(),
+		Failure:   lastFailure(ec),
+		Policy:    policy(ec),
+		Spread:    rotation.Spread(string(ec.UID)),
+	}
+	if held := w.remembered.held; held != nil {
+		w.input.Held = &held.Token
+	}
+	errTarget := r.gatherTarget(ctx, ec, &w)
+	if errTarget != nil && fault.Of(errTarget) == nil {
+		return w, errTarget
+	}
+	sources, errSources := r.gatherSources(ctx, ec)
+	w.input.Sources = sources
+	if errTarget != nil {
+		return w, errTarget
+	}
+	return w, errSources
+}
+
+func policy(ec *egainv1alpha1.EgainClient) rotation.Policy {
+	switch renewal := ec.Spec.Renewal; {
+	case renewal == nil:
+		return rotation.Policy{}
+	case renewal.Before != nil:
+		return rotation.Policy{Before: renewal.Before.Duration}
+	default:
+		return rotation.Policy{Percent: renewal.Percent}
+	}
+}
+
+func lastFailure(ec *egainv1alpha1.EgainClient) *rotation.Failure {
+	last := ec.Status.LastFailure
+	if last == nil || last.RetryTime == nil {
+		return nil
+	}
+	return &rotation.Failure{Inputs: last.Inputs, RetryTime: last.RetryTime.Time}
+}
+
+// specHash identifies the part of the spec that a token is issued for. What only shapes the target or the schedule is
+// left out, since it asks nothing of the provider.
+func specHash(ec *egainv1alpha1.EgainClient) string {
+	relevant := ec.Spec
+	relevant.Target, relevant.Renewal, relevant.Suspend, relevant.RevokeOnDelete = egainv1alpha1.Target{}, nil, nil, nil
+	relevant.Tenant.CABundleRef = nil
+	encoded, err := json.Marshal(relevant)
+	if err != nil {
+		panic(fmt.Sprintf("encoding a spec that was decoded from JSON: %v", err))
+	}
+	sum := sha256.Sum256(encoded)
+	return hex.EncodeToString(sum[:16])
+}
+
+// gatherTarget looks at the target: its metadata from the cache if they are as we left them, else the whole Secret, live.
+func (r *EgainClientReconciler) gatherTarget(ctx context.Context, ec *egainv1alpha1.EgainClient, w *world) error {
+	name := types.NamespacedName{Namespace: ec.Namespace, Name: ec.TargetName()}
+	if meta, err := r.metadata(ctx, "Secret", name); err != nil {
+		return err
+	} else if meta != nil && w.remembered.verified == versionOf(ec, meta) {
+		w.target.meta, w.input.Token = meta, kubesecret.Recall(meta)
+		return nil
+	}
+	secret := &corev1.Secret{}
+	if err := r.Client.Get(ctx, name, secret); apierrors.IsNotFound(err) {
+		return r.gatherMissing(ctx, ec)
+	} else if err != nil {
+		return fmt.Errorf("reading Secret %q: %w", name.Name, err)
+	}
+	w.target.meta = &secret.ObjectMeta
+	if err := r.claim(ctx, ec, secret); err != nil {
+		return err
+	}
+	return r.inspect(ec, secret, w)
+}
+
+// gatherMissing says what is in the way of a target that does not exist yet.
+func (r *EgainClientReconciler) gatherMissing(ctx context.Context, ec *egainv1alpha1.EgainClient) error {
+	if ec.Spec.Target.CreationPolicy == egainv1alpha1.CreationPolicyMerge {
+		return fault.New(fault.Waiting, egainv1alpha1.ReasonTargetNotFound, "Secret %q does not exist: create it, or set target.creationPolicy to Owner", ec.TargetName())
+	}
+	if err := r.contend(ctx, ec); err != nil {
+		return err
+	}
+	return kubesecret.CheckTemplates(ec)
+}
+
+// inspect compares a Secret that is ours to write with what the spec asks for.
+func (r *EgainClientReconciler) inspect(ec *egainv1alpha1.EgainClient, secret *corev1.Secret, w *world) error {
+	reading, err := kubesecret.Read(secret)
+	if err != nil {
+		return err
+	}
+	w.target.reading = &reading
+	w.input.Damaged = reading.Damaged
+	immutable := secret.Immutable != nil && *secret.Immutable
+	if ec.Spec.Target.CreationPolicy == egainv1alpha1.CreationPolicyMerge {
+		if immutable {
+			return fault.New(fault.Terminal, egainv1alpha1.ReasonTargetImmutable, "Secret %q is immutable: replace it by one that is not, or name another target.secretName", secret.Name)
+		}
+	} else {
+		w.target.replace = immutable || string(secret.Type) != ec.Spec.Target.Type
+	}
+	if reading.Token == nil {
+		return kubesecret.CheckTemplates(ec)
+	}
+	w.input.Token = &reading.Token.Token
+	want, err := kubesecret.Render(ec, reading.Token)
+	if err != nil {
+		return err
+	}
+	drifted, err := reading.Drifted(want)
+	if err != nil {
+		return err
+	}
+	w.input.Drifted = drifted || w.target.replace
+	if !w.input.Drifted {
+		w.remembered.verified = versionOf(ec, &secret.ObjectMeta)
+		r.memory.remember(ec, w.remembered)
+	}
+	return nil
+}
+
+func versionOf(ec *egainv1alpha1.EgainClient, meta *metav1.ObjectMeta) version {
+	return version{generation: ec.Generation, targetUID: meta.UID, resourceVersion: meta.ResourceVersion}
+}
+
+// claim refuses a Secret that is not ours to write.
+func (r *EgainClientReconciler) claim(ctx context.Context, ec *egainv1alpha1.EgainClient, secret *corev1.Secret) error {
+	claim, holder := kubesecret.ClaimOn(secret, ec)
+	switch {
+	case claim == kubesecret.ClaimOther:
+		return claimed(secret.Name, holder)
+	case claim == kubesecret.ClaimLeaving:
+		return fault.New(fault.Waiting, egainv1alpha1.ReasonTargetClaimed, "Secret %q belongs to a deleted EgainClient of the same name and is about to be collected", secret.Name)
+	case ec.Spec.Target.CreationPolicy != egainv1alpha1.CreationPolicyMerge:
+		if claim == kubesecret.ClaimOurs {
+			return nil
+		}
+		return fault.New(fault.Terminal, egainv1alpha1.ReasonTargetNotOwned, "Secret %q exists and was not created for this EgainClient: delete it, set target.creationPolicy to Merge, or name another target.secretName", secret.Name)
+	}
+	if foreign := kubesecret.ForeignKeys(secret, ec); len(foreign) > 0 {
+		return fault.New(fault.Terminal, egainv1alpha1.ReasonTargetConflict, "Secret %q already has the keys %q: remove them from it, or name another target.secretName", secret.Name, foreign)
+	}
+	if claim == kubesecret.ClaimOurs {
+		return nil
+	}
+	return r.contend(ctx, ec)
+}
+
+// contend refuses a target that nobody holds yet if an older EgainClient wants it too.
+func (r *EgainClientReconciler) contend(ctx context.Context, ec *egainv1alpha1.EgainClient) error {
+	var rivals egainv1alpha1.EgainClientList
+	if err := r.Cache.List(ctx, &rivals, client.InNamespace(ec.Namespace), client.MatchingFields{indexTarget: ec.TargetName()}); err != nil {
+		return fmt.Errorf("listing the EgainClients with target %q: %w", ec.TargetName(), err)
+	}
+	for i := range rivals.Items {
+		if rival := &rivals.Items[i]; older(rival, ec) {
+			return claimed(ec.TargetName(), rival.Name)
+		}
+	}
+	return nil
+}
+
+func older(a, b *egainv1alpha1.EgainClient) bool {
+	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
+		return a.CreationTimestamp.Before(&b.CreationTimestamp)
+	}
+	return a.Name < b.Name
+}
+
+func claimed(secret, holder string) error {
+	return fault.New(fault.Terminal, egainv1alpha1.ReasonTargetClaimed, "Secret %q is the target of EgainClient %q: name another target.secretName", secret, holder)
+}
+
+// gatherSources identifies the Secrets that a token is issued with by UID and resourceVersion. A hash of what is in them
+// would invite guessing.
+func (r *EgainClientReconciler) gatherSources(ctx context.Context, ec *egainv1alpha1.EgainClient) (string, error) {
+	var s sources
+	if ref := ec.Spec.CredentialsSecretRef; ref != nil {
+		meta, err := r.metadata(ctx, "Secret", types.NamespacedName{Namespace: ec.Namespace, Name: string(ref.Name)})
+		if err != nil {
+			return "", err
+		}
+		if meta == nil {
+			return "", credentialsMissing(string(ref.Name))
+		}
+		s.credentials = meta
+	}
+	if ref := subjectSecret(ec); ref != nil {
+		meta, err := r.metadata(ctx, "Secret", types.NamespacedName{Namespace: ec.Namespace, Name: string(ref.Name)})
+		if err != nil {
+			return "", err
+		}
+		if meta == nil {
+			return "", subjectMissing(string(ref.Name))
+		}
+		s.subject = meta
+	}
+	return s.String(), nil
+}
+
+func credentialsMissing(name string) error {
+	return fault.New(fault.Waiting, egainv1alpha1.ReasonCredentialsNotFound, "waiting for Secret %q: create it with the client id and secret of the client application", name)
+}
+
+func subjectMissing(name string) error {
+	return fault.New(fault.Waiting, egainv1alpha1.ReasonSubjectTokenNotFound, "waiting for Secret %q with the subject token", name)
+}
+
+func subjectSecret(ec *egainv1alpha1.EgainClient) *egainv1alpha1.SecretKeyReference {
+	if ec.Spec.TokenExchange == nil {
+		return nil
+	}
+	return ec.Spec.TokenExchange.SubjectToken.SecretKeyRef
+}
+
+// sources are the Secrets that a token is issued with; either may be nil.
+type sources struct {
+	credentials, subject *metav1.ObjectMeta
+}
+
+// String identifies the versions.
+func (s sources) String() string {
+	text := ""
+	if s.credentials != nil {
+		text += fmt.Sprintf("credentials=%s/%s", s.credentials.UID, s.credentials.ResourceVersion)
+	}
+	if s.subject != nil {
+		text += fmt.Sprintf(" subject=%s/%s", s.subject.UID, s.subject.ResourceVersion)
+	}
+	return text
+}
+
+// metadata reads an object's metadata from the cache; nil if it does not exist.
+func (r *EgainClientReconciler) metadata(ctx context.Context, kind string, name types.NamespacedName) (*metav1.ObjectMeta, error) {
+	object := &metav1.PartialObjectMetadata{}
+	object.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kind))
+	if err := r.Cache.Get(ctx, name, object); apierrors.IsNotFound(err) {
+		return nil, nil
+	} else if err != nil {
+		return nil, fmt.Errorf("looking up %s %q: %w", kind, name.Name, err)
+	}
+	return &object.ObjectMeta, nil
+}
+
+// expiry is when the token that is in the target expires; zero if there is none.
+func (w *world) expiry() time.Time {
+	if w.input.Token == nil {
+		return time.Time{}
+	}
+	return w.input.Token.ExpirationTime
+}

@@ -1,0 +1,186 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/oauth"
+)
+
+// ingredients are what a token request is made of, read for this one request and dropped after it.
+type ingredients struct {
+	http    *http.Client
+	request oauth.Request
+	sources sources
+}
+
+// digest covers what was read from Secrets. A token minted for a ServiceAccount differs each time and is left out.
+func (in *ingredients) digest() uint64 {
+	subject := in.request.Exchange.SubjectToken
+	if in.sources.subject == nil {
+		subject = ""
+	}
+	return digest(in.request.Credentials.ClientID, string(in.request.Credentials.ClientSecret), string(subject))
+}
+
+// read reads all that a token request needs from the API server, live.
+func (r *EgainClientReconciler) read(ctx context.Context, ec *egainv1alpha1.EgainClient) (*ingredients, error) {
+	in := &ingredients{request: requestOf(ec)}
+	if err := r.readCredentials(ctx, ec, in); err != nil {
+		return nil, err
+	}
+	if err := r.readSubject(ctx, ec, in); err != nil {
+		return nil, err
+	}
+	bundle, err := r.caBundle(ctx, ec)
+	if err != nil {
+		return nil, err
+	}
+	in.http, err = r.Egress.Client(bundle)
+	return in, err
+}
+
+func requestOf(ec *egainv1alpha1.EgainClient) oauth.Request {
+	request := oauth.Request{Flow: oauth.Flow(ec.Spec.Flow), Parameters: map[string]string{}}
+	for name, value := range ec.Spec.Parameters {
+		request.Parameters[name] = string(value)
+	}
+	for _, scope := range ec.Spec.Scopes {
+		request.Scopes = append(request.Scopes, string(scope))
+	}
+	if who := ec.Spec.OnBehalfOf; who != nil {
+		request.Subject = oauth.Subject{Username: who.Username, UserID: who.UserID, Email: who.Email}
+	}
+	if exchange := ec.Spec.TokenExchange; exchange != nil {
+		request.Exchange = oauth.Exchange{RegistrationID: exchange.RegistrationID, SubjectTokenType: exchange.SubjectTokenType}
+	}
+	return request
+}
+
+func tenantOf(ec *egainv1alpha1.EgainClient) oauth.Tenant {
+	spec := ec.Spec.Tenant
+	tenant := oauth.Tenant{ID: spec.ID, MetadataURL: string(spec.MetadataURL), ScopePrefix: spec.ScopePrefix}
+	if e := spec.Endpoints; e != nil {
+		tenant.TokenURL, tenant.RevocationURL, tenant.APIURL = string(e.TokenURL), string(e.RevocationURL), string(e.APIURL)
+	}
+	return tenant
+}
+
+func (r *EgainClientReconciler) readCredentials(ctx context.Context, ec *egainv1alpha1.EgainClient, in *ingredients) error {
+	ref := ec.Spec.CredentialsSecretRef
+	if ref == nil {
+		return nil
+	}
+	secret, err := r.secret(ctx, ec, string(ref.Name), credentialsMissing)
+	if err != nil {
+		return err
+	}
+	in.sources.credentials = &secret.ObjectMeta
+	in.request.Credentials, err = kubesecret.Credentials(secret, ref, ec.Spec.Flow == egainv1alpha1.FlowAnonymousCustomer)
+	return err
+}
+
+func (r *EgainClientReconciler) readSubject(ctx context.Context, ec *egainv1alpha1.EgainClient, in *ingredients) error {
+	if ec.Spec.TokenExchange == nil {
+		return nil
+	}
+	ref := subjectSecret(ec)
+	if ref == nil {
+		token, err := r.serviceAccountToken(ctx, ec)
+		in.request.Exchange.SubjectToken = token
+		return err
+	}
+	secret, err := r.secret(ctx, ec, string(ref.Name), subjectMissing)
+	if err != nil {
+		return err
+	}
+	in.sources.subject = &secret.ObjectMeta
+	in.request.Exchange.SubjectToken, err = kubesecret.SubjectToken(secret, ref)
+	return err
+}
+
+func (r *EgainClientReconciler) secret(ctx context.Context, ec *egainv1alpha1.EgainClient, name string, missing func(string) error) (*corev1.Secret, error) {
+	secret := &corev1.Secret{}
+	if err := r.Client.Get(ctx, client.ObjectKey{Namespace: ec.Namespace, Name: name}, secret); apierrors.IsNotFound(err) {
+		return nil, missing(name)
+	} else if err != nil {
+		return nil, fmt.Errorf("reading Secret %q: %w", name, err)
+	}
+	return secret, nil
+}
+
+// caBundle reads the PEM certificates to trust; nil for the system's.
+func (r *EgainClientReconciler) caBundle(ctx context.Context, ec *egainv1alpha1.EgainClient) ([]byte, error) {
+	ref := ec.Spec.Tenant.CABundleRef
+	if ref == nil {
+		return nil, nil
+	}
+	name, key := client.ObjectKey{Namespace: ec.Namespace, Name: string(ref.Name)}, string(ref.Key)
+	var bundle []byte
+	var err error
+	if ref.Kind == "Secret" {
+		secret := &corev1.Secret{}
+		err = r.Client.Get(ctx, name, secret)
+		bundle = secret.Data[key]
+	} else {
+		configMap := &corev1.ConfigMap{}
+		err = r.Client.Get(ctx, name, configMap)
+		bundle = []byte(configMap.Data[key])
+	}
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, fault.New(fault.Waiting, egainv1alpha1.ReasonCABundleNotFound, "waiting for %s %q with the CA bundle", ref.Kind, ref.Name)
+	case err != nil:
+		return nil, fmt.Errorf("reading %s %q: %w", ref.Kind, ref.Name, err)
+	case len(bundle) == 0:
+		return nil, fault.New(fault.Terminal, egainv1alpha1.ReasonCABundleInvalid, "%s %q has nothing under the key %q: put PEM certificates there, or name the right key in tenant.caBundleRef.key", ref.Kind, ref.Name, key)
+	}
+	return bundle, nil
+}
+
+// serviceAccountToken mints the subject token by the TokenRequest API.
+func (r *EgainClientReconciler) serviceAccountToken(ctx context.Context, ec *egainv1alpha1.EgainClient) (oauth.Secret, error) {
+	spec := ec.Spec.TokenExchange.SubjectToken.ServiceAccountToken
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: ec.Namespace, Name: string(spec.Name)}}
+	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
+		Audiences: []string{spec.Audience}, ExpirationSeconds: &spec.ExpirationSeconds,
+	}}
+	err := r.Client.SubResource("token").Create(ctx, account, request)
+	switch {
+	case apierrors.IsNotFound(err):
+		return "", fault.New(fault.Retryable, egainv1alpha1.ReasonSubjectTokenNotFound, "ServiceAccount %q does not exist: create it, or name the right one in tokenExchange.subjectToken.serviceAccountToken", spec.Name)
+	case apierrors.IsForbidden(err):
+		return "", fault.New(fault.Retryable, egainv1alpha1.ReasonSubjectTokenForbidden, "the operator may not mint tokens for ServiceAccount %q: grant it create on serviceaccounts/token, as the component service-account-tokens of its installation does", spec.Name)
+	case err != nil:
+		return "", fmt.Errorf("minting a token for ServiceAccount %q: %w", spec.Name, err)
+	}
+	return oauth.Secret(request.Status.Token), r.refuseOwnAudience(ctx, spec.Audience, request.Status.Token)
+}
+
+// refuseOwnAudience fails if the API server itself accepts a token of an audience: whoever gets it could act as the
+// ServiceAccount in the cluster. The API server is asked, once per audience, rather than its flags guessed.
+func (r *EgainClientReconciler) refuseOwnAudience(ctx context.Context, audience, token string) error {
+	accepted, known := r.audiences.Load(audience)
+	if !known {
+		review := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token}}
+		if err := r.Client.Create(ctx, review); err != nil {
+			return fmt.Errorf("asking the API server about audience %q: %w", audience, err)
+		}
+		accepted = review.Status.Authenticated
+		r.audiences.Store(audience, accepted)
+	}
+	if accepted.(bool) {
+		return fault.New(fault.Terminal, egainv1alpha1.ReasonSubjectTokenForbidden, "the API server accepts tokens of audience %q, so they are not sent to anybody else: set another tokenExchange.subjectToken.serviceAccountToken.audience", audience)
+	}
+	return nil
+}

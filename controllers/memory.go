@@ -1,0 +1,68 @@
+package controllers
+
+import (
+	"hash/maphash"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/oauth"
+)
+
+// memory is what the operator remembers of single objects between reconciles. Losing it, as at a restart, costs a read
+// per object and nothing else. Entries are values, replaced whole; reconciles of one object never overlap.
+type memory struct {
+	objects sync.Map // types.NamespacedName to recollection
+}
+
+// recollection is what is remembered of one object.
+type recollection struct {
+	// uid of the object; another one of the same name starts afresh.
+	uid types.UID
+	// verified is the state of object and target that was last found, or made, in order.
+	verified version
+	// held is a token that was issued and could not be written yet, with the endpoints that it came from.
+	held      *kubesecret.Token
+	endpoints *oauth.Endpoints
+	// digest of the credentials that the last token was issued with, zero if unknown.
+	digest uint64
+}
+
+// version identifies a target and the spec it was compared with.
+type version struct {
+	generation      int64
+	targetUID       types.UID
+	resourceVersion string
+}
+
+func (m *memory) recall(ec *egainv1alpha1.EgainClient) recollection {
+	if found, ok := m.objects.Load(key(ec)); ok && found.(recollection).uid == ec.UID {
+		return found.(recollection)
+	}
+	return recollection{uid: ec.UID}
+}
+
+func (m *memory) remember(ec *egainv1alpha1.EgainClient, r recollection) { m.objects.Store(key(ec), r) }
+
+func (m *memory) forget(name types.NamespacedName) { m.objects.Delete(name) }
+
+func key(ec *egainv1alpha1.EgainClient) types.NamespacedName {
+	return types.NamespacedName{Namespace: ec.Namespace, Name: ec.Name}
+}
+
+// digestSeed makes digests useless outside this process.
+var digestSeed = maphash.MakeSeed()
+
+// digest tells credentials that changed from credentials whose Secret was only labelled.
+func digest(parts ...string) uint64 {
+	return maphash.Comparable(digestSeed, [3]string(append(parts, "", "", "")[:3]))
+}
+
+// unverify makes the next reconcile read the target again.
+func (m *memory) unverify(ec *egainv1alpha1.EgainClient) {
+	r := m.recall(ec)
+	r.verified = version{}
+	m.remember(ec, r)
+}

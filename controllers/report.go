@@ -1,0 +1,309 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/rotation"
+)
+
+const (
+	// busyWait is the wait for a request slot of a host, plus up to as much by spread.
+	busyWait = 100 * time.Millisecond
+	// maxMessage bounds messages in the status, in bytes.
+	maxMessage = 1024
+	// maxRenewal bounds a renewal request, and maxScopes and maxScope the scopes in the status, as the CRD does.
+	maxRenewal = 256
+	maxScopes  = 256
+	maxScope   = 512
+)
+
+// report writes the status if it changed, sends events on transitions, and says when to come back.
+func (r *EgainClientReconciler) report(ctx context.Context, ec *egainv1alpha1.EgainClient, o outcome) (ctrl.Result, error) {
+	if o.err != nil && fault.Of(o.err) == nil {
+		return ctrl.Result{}, o.err
+	}
+	r.logOutcome(ctx, o)
+	now := r.Clock.Now()
+	before := ec.DeepCopy()
+	setStatus(ec, &o, now)
+	if !equality.Semantic.DeepEqual(before.Status, ec.Status) {
+		// Without the optimistic lock: the operator is the only writer of the status, and a conflict with somebody who
+		// labels the object would lose what came of the attempt.
+		if err := r.Client.Status().Patch(ctx, ec, client.MergeFrom(before)); err != nil {
+			r.memory.unverify(ec)
+			return ctrl.Result{}, client.IgnoreNotFound(err)
+		}
+		r.announce(before, ec)
+	}
+	return next(ec, &o, now)
+}
+
+func (r *EgainClientReconciler) logOutcome(ctx context.Context, o outcome) {
+	if o.written != nil {
+		log.FromContext(ctx).Info("Wrote token", "cause", o.decision.Cause, "expirationTime", o.written.ExpirationTime)
+	}
+	if f := fault.Of(o.err); f != nil && o.attempted && f.Class != fault.Busy && f.Class != fault.Terminal {
+		log.FromContext(ctx).Info("Issuing a token failed", "reason", f.Reason, "message", f.Message)
+	}
+}
+
+// setStatus brings the status of an object up to date with what came of a reconcile.
+func setStatus(ec *egainv1alpha1.EgainClient, o *outcome, now time.Time) {
+	if f := fault.Of(o.err); f != nil && f.Class == fault.Busy {
+		return // nothing was attempted, so there is nothing to say
+	}
+	st := &ec.Status
+	st.ObservedGeneration = ec.Generation
+	setToken(ec, o)
+	if o.endpoints != nil {
+		st.Endpoints = &egainv1alpha1.EndpointsStatus{
+			TokenURL: o.endpoints.TokenURL, APIURL: o.endpoints.APIURL, Source: egainv1alpha1.EndpointSource(o.endpoints.Source),
+		}
+	}
+	setFailure(ec, o, now)
+	setConditions(ec, o, now)
+}
+
+// setToken describes the token that is in the target now.
+func setToken(ec *egainv1alpha1.EgainClient, o *outcome) {
+	st := &ec.Status
+	tok := o.token()
+	if tok == nil {
+		st.Token = nil
+		return
+	}
+	if st.Token == nil {
+		st.Token = &egainv1alpha1.TokenStatus{}
+	}
+	in := o.world.input
+	st.Token.IssueTime = second(tok.IssueTime)
+	st.Token.ExpirationTime = second(tok.ExpirationTime)
+	st.Token.RenewalTime = second(rotation.RenewAt(tok.IssueTime, tok.ExpirationTime, in.Policy, in.Spread))
+	whole := o.written
+	if whole == nil && o.world.target.reading != nil {
+		whole = o.world.target.reading.Token
+	}
+	if whole != nil {
+		st.Token.Scopes, st.Token.TokenType = nil, whole.TokenType
+		for _, scope := range whole.Scopes[:min(len(whole.Scopes), maxScopes)] {
+			st.Token.Scopes = append(st.Token.Scopes, truncate(scope, maxScope))
+		}
+	}
+	if o.err == nil {
+		st.Target = &egainv1alpha1.TargetStatus{SecretName: ec.TargetName()}
+		st.LastHandledRenewal = tok.Renewal
+	}
+}
+
+// token is what is known of the token in the target after the reconcile.
+func (o *outcome) token() *rotation.Token {
+	if o.written != nil {
+		return &o.written.Token
+	}
+	return o.world.input.Token
+}
+
+// second makes a time of the status; those have whole seconds.
+func second(t time.Time) *metav1.Time {
+	truncated := metav1.NewTime(t.Truncate(time.Second))
+	return &truncated
+}
+
+// setFailure notes a failed attempt. A failure that waits for a change is noted once, however often it is looked at.
+func setFailure(ec *egainv1alpha1.EgainClient, o *outcome, now time.Time) {
+	st := &ec.Status
+	f := fault.Of(o.err)
+	switch {
+	case f == nil && o.decision.Action == rotation.Wait:
+		return
+	case f == nil:
+		st.ConsecutiveFailures, st.LastFailure = 0, nil
+		return
+	}
+	message := truncate(f.Message, maxMessage)
+	same := st.LastFailure != nil && st.LastFailure.Reason == f.Reason && st.LastFailure.Message == message
+	if !o.attempted && same && st.LastFailure.RetryTime == nil {
+		return
+	}
+	st.ConsecutiveFailures++
+	last := &egainv1alpha1.FailureStatus{Time: second(now), Reason: f.Reason, Message: message, Inputs: o.world.input.Inputs()}
+	retry, retries := f.RetryTime(fault.Attempt{
+		Failures: st.ConsecutiveFailures, Time: now, Expiration: o.world.expiry(), Spread: o.world.input.Spread,
+	})
+	if retries {
+		last.RetryTime = second(retry.Add(time.Second - 1)) // rounded up, so that the wait is never shorter than asked for
+	}
+	st.LastFailure = last
+}
+
+func truncate(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	for !utf8.RuneStart(text[limit]) {
+		limit--
+	}
+	return text[:limit]
+}
+
+func setConditions(ec *egainv1alpha1.EgainClient, o *outcome, now time.Time) {
+	st := &ec.Status
+	issued := issuedCondition(ec, o)
+	ready := readyCondition(ec, o, issued, now)
+	set := func(c metav1.Condition) {
+		c.ObservedGeneration = ec.Generation
+		c.LastTransitionTime = *second(now)
+		c.Message = truncate(c.Message, maxMessage)
+		meta.SetStatusCondition(&st.Conditions, c)
+	}
+	set(ready)
+	set(issued)
+	meta.RemoveStatusCondition(&st.Conditions, egainv1alpha1.ConditionReconciling)
+	meta.RemoveStatusCondition(&st.Conditions, egainv1alpha1.ConditionStalled)
+	if ready.Status == metav1.ConditionTrue || ec.Suspended() {
+		return
+	}
+	kind := egainv1alpha1.ConditionReconciling
+	if stalled(ec, o) {
+		kind = egainv1alpha1.ConditionStalled
+	}
+	set(metav1.Condition{Type: kind, Status: metav1.ConditionTrue, Reason: issued.Reason, Message: issued.Message})
+}
+
+// issuedCondition says how the last attempt went.
+func issuedCondition(ec *egainv1alpha1.EgainClient, o *outcome) metav1.Condition {
+	c := metav1.Condition{Type: egainv1alpha1.ConditionTokenIssued, Status: metav1.ConditionFalse}
+	last := ec.Status.LastFailure
+	switch {
+	case ec.Suspended() && o.err == nil:
+		c.Status, c.Reason, c.Message = metav1.ConditionUnknown, egainv1alpha1.ReasonSuspended, "spec.suspend is set: no token is requested"
+	case last != nil:
+		c.Reason, c.Message = last.Reason, last.Message
+	default:
+		c.Status, c.Reason = metav1.ConditionTrue, egainv1alpha1.ReasonIssued
+		c.Message = fmt.Sprintf("the token is in Secret %q", ec.TargetName())
+		if tok := o.token(); tok != nil && rotation.Clamped(tok.IssueTime, tok.ExpirationTime, o.world.input.Policy) {
+			c.Message += "; spec.renewal lies outside half of the token's life and the time that mounted files need to follow, and was moved within"
+		}
+	}
+	return c
+}
+
+// readyCondition is about the target, whatever the last attempt did.
+func readyCondition(ec *egainv1alpha1.EgainClient, o *outcome, issued metav1.Condition, now time.Time) metav1.Condition {
+	c := metav1.Condition{Type: egainv1alpha1.ConditionReady, Status: metav1.ConditionFalse}
+	tok := o.token()
+	switch {
+	case tok.Valid(now) && tok.Spec == o.world.input.Spec:
+		c.Status, c.Reason = metav1.ConditionTrue, egainv1alpha1.ReasonTokenValid
+		c.Message = fmt.Sprintf("Secret %q holds an unexpired token", ec.TargetName())
+		return c
+	case tok.Valid(now):
+		c.Reason, c.Message = egainv1alpha1.ReasonTokenOutdated, fmt.Sprintf("the token in Secret %q was issued for an earlier spec", ec.TargetName())
+	case tok != nil:
+		c.Reason, c.Message = egainv1alpha1.ReasonTokenExpired, fmt.Sprintf("the token in Secret %q has expired", ec.TargetName())
+	default:
+		c.Reason, c.Message = egainv1alpha1.ReasonNoToken, "there is no token"
+	}
+	if issued.Status != metav1.ConditionTrue {
+		c.Message += ": " + issued.Message
+	}
+	return c
+}
+
+// stalled reports whether somebody must act before there can be a token.
+func stalled(ec *egainv1alpha1.EgainClient, o *outcome) bool {
+	if f := fault.Of(o.err); f != nil {
+		return f.Class == fault.Terminal || f.Class == fault.Rejected
+	}
+	return ec.Status.LastFailure != nil && fault.IsRejection(ec.Status.LastFailure.Reason)
+}
+
+// actionIssueToken is the action of the events: what the operator was doing to the object.
+const actionIssueToken = "IssueToken"
+
+// announce sends an event when TokenIssued or Ready changed, never one per rotation.
+func (r *EgainClientReconciler) announce(before, after *egainv1alpha1.EgainClient) {
+	was := meta.FindStatusCondition(before.Status.Conditions, egainv1alpha1.ConditionTokenIssued)
+	is := meta.FindStatusCondition(after.Status.Conditions, egainv1alpha1.ConditionTokenIssued)
+	if is != nil && (was == nil || was.Status != is.Status || was.Reason != is.Reason) {
+		kind := corev1.EventTypeWarning
+		if is.Status != metav1.ConditionFalse || slices.Contains(waitingReasons, is.Reason) {
+			kind = corev1.EventTypeNormal
+		}
+		r.Recorder.Eventf(after, nil, kind, is.Reason, actionIssueToken, "%s", is.Message)
+	}
+	expired := meta.FindStatusCondition(after.Status.Conditions, egainv1alpha1.ConditionReady)
+	if meta.IsStatusConditionTrue(before.Status.Conditions, egainv1alpha1.ConditionReady) && expired.Reason == egainv1alpha1.ReasonTokenExpired {
+		r.Recorder.Eventf(after, nil, corev1.EventTypeWarning, expired.Reason, actionIssueToken, "%s", expired.Message)
+	}
+}
+
+// waitingReasons are those of which nothing is wrong yet.
+var waitingReasons = []string{
+	egainv1alpha1.ReasonCredentialsNotFound, egainv1alpha1.ReasonSubjectTokenNotFound,
+	egainv1alpha1.ReasonCABundleNotFound, egainv1alpha1.ReasonTargetNotFound,
+}
+
+// next says when to come back if nothing changes. It is the one place that maps an outcome to a Result.
+func next(ec *egainv1alpha1.EgainClient, o *outcome, now time.Time) (ctrl.Result, error) {
+	result := ctrl.Result{Priority: new(priority(ec))}
+	f := fault.Of(o.err)
+	if f != nil && f.Class == fault.Busy {
+		result.RequeueAfter = busyWait + time.Duration(o.world.input.Spread*float64(busyWait))
+		return result, nil
+	}
+	at := soonest(wakeTimes(ec, o, now))
+	switch {
+	case !at.IsZero():
+		result.RequeueAfter = max(at.Sub(now), time.Millisecond)
+		return result, nil
+	case f != nil && f.Class == fault.Terminal:
+		return ctrl.Result{}, reconcile.TerminalError(f)
+	default:
+		return result, nil
+	}
+}
+
+// wakeTimes are the times at which something changes by itself: a retry, the renewal, or the expiry, which comes without an
+// event and ends Ready.
+func wakeTimes(ec *egainv1alpha1.EgainClient, o *outcome, now time.Time) []time.Time {
+	var times []time.Time
+	tok := o.token()
+	if tok.Valid(now) {
+		times = append(times, tok.ExpirationTime)
+	}
+	if ec.Suspended() {
+		return times
+	}
+	last := ec.Status.LastFailure
+	if last != nil && last.RetryTime != nil {
+		return append(times, last.RetryTime.Time)
+	}
+	if last == nil && tok != nil {
+		times = append(times, rotation.RenewAt(tok.IssueTime, tok.ExpirationTime, o.world.input.Policy, o.world.input.Spread))
+	}
+	return times
+}
+
+func soonest(times []time.Time) time.Time {
+	if len(times) == 0 {
+		return time.Time{}
+	}
+	return slices.MinFunc(times, time.Time.Compare)
+}

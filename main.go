@@ -1,0 +1,122 @@
+// The egain-operator keeps OAuth 2.0 access tokens of eGain tenants fresh in Secrets.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"iter"
+	"os"
+	"time"
+
+	"go.uber.org/zap/zapcore"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/controllers"
+	"github.com/egain-operator/egain-operator/internal/egress"
+	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/metrics"
+	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/options"
+)
+
+func main() {
+	var o options.Options
+	o.BindFlags(flag.CommandLine)
+	flag.Parse()
+	if err := o.Validate(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
+	ctrl.SetLogger(zap.New(zap.UseDevMode(o.LogFormat == "console"), zap.Level(o.Level()), zap.StacktraceLevel(zapcore.PanicLevel)))
+	if err := run(ctrl.SetupSignalHandler(), &o); err != nil {
+		ctrl.Log.Error(err, "Operator stopped")
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o *options.Options) error {
+	config, err := ctrl.GetConfig()
+	if err != nil {
+		return fmt.Errorf("finding the cluster: %w", err)
+	}
+	// The API server's priority and fairness limits us; a limit of our own would only add to it.
+	config.QPS = -1
+	mgr, err := ctrl.NewManager(config, managerOptions(o))
+	if err != nil {
+		return fmt.Errorf("creating the manager: %w", err)
+	}
+	if err := setup(ctx, mgr, o); err != nil {
+		return err
+	}
+	return mgr.Start(ctx)
+}
+
+func managerOptions(o *options.Options) ctrl.Options {
+	scheme := runtime.NewScheme()
+	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
+	utilruntime.Must(egainv1alpha1.AddToScheme(scheme))
+	cacheOptions := controllers.CacheOptions()
+	if len(o.WatchNamespaces) > 0 {
+		cacheOptions.DefaultNamespaces = map[string]cache.Config{}
+		for _, namespace := range o.WatchNamespaces {
+			cacheOptions.DefaultNamespaces[namespace] = cache.Config{}
+		}
+	}
+	m := metricsserver.Options{BindAddress: o.MetricsAddress, SecureServing: o.MetricsSecure}
+	if o.MetricsSecure {
+		m.FilterProvider = filters.WithAuthenticationAndAuthorization
+	}
+	// A rotation in flight is finished before the Lease is given up and the process ends.
+	grace := controllers.ActTimeout + 5*time.Second
+	return ctrl.Options{
+		Scheme:                        scheme,
+		Cache:                         cacheOptions,
+		Client:                        controllers.ClientOptions(),
+		Metrics:                       m,
+		HealthProbeBindAddress:        o.HealthAddress,
+		LeaderElection:                o.LeaderElect,
+		LeaderElectionID:              "egain-operator.auth.egain.com",
+		LeaderElectionNamespace:       o.LeaderElectionNamespace,
+		LeaderElectionReleaseOnCancel: true,
+		GracefulShutdownTimeout:       &grace,
+	}
+}
+
+func setup(ctx context.Context, mgr ctrl.Manager, o *options.Options) error {
+	reconciler := &controllers.EgainClientReconciler{
+		Client:    mgr.GetClient(),
+		Cache:     mgr.GetCache(),
+		Clock:     clock.RealClock{},
+		Recorder:  mgr.GetEventRecorder(kubesecret.Manager),
+		OAuth:     &oauth.Client{Now: clock.RealClock{}.Now},
+		Directory: &oauth.Directory{Now: clock.RealClock{}.Now, Lifetime: o.MetadataLifetime},
+		Egress:    egress.New(egress.Options{Timeout: o.RequestTimeout, PerHost: o.RequestsPerHost, AllowLoopback: o.AllowLoopback}),
+		Metrics:   metrics.New(ctrlmetrics.Registry),
+		Workers:   o.Workers,
+	}
+	if err := reconciler.SetupWithManager(mgr); err != nil {
+		return fmt.Errorf("setting up the controller: %w", err)
+	}
+	if o.MetricsPerObject {
+		metrics.RegisterObjects(ctrlmetrics.Registry, func() iter.Seq[metrics.Object] { return reconciler.Objects(ctx) })
+	}
+	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return fmt.Errorf("adding the health check: %w", err)
+	}
+	if err := mgr.AddReadyzCheck("ping", healthz.Ping); err != nil {
+		return fmt.Errorf("adding the readiness check: %w", err)
+	}
+	return nil
+}
