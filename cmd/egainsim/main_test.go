@@ -33,7 +33,7 @@ func TestItServesUntilItIsToldToStop(t *testing.T) {
 
 	description, err := egainsim.ReadDescription(descriptionFile)
 	g.Expect(err).NotTo(gomega.HaveOccurred())
-	bundle, err := os.ReadFile(caFile) //nolint:gosec // A file of this test.
+	bundle, err := os.ReadFile(caFile)
 	g.Expect(err).NotTo(gomega.HaveOccurred())
 	g.Expect(string(bundle)).To(gomega.Equal(description.CABundle))
 	info, err := os.Stat(descriptionFile)

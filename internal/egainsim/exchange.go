@@ -63,7 +63,7 @@ func (r *tokenRequest) externalSubject() (string, error) {
 		return "", refuse(invalidRequest, "the subject token is expired or never expires")
 	}
 	// Without leeway, a token that was minted just now is refused by whichever clock is behind.
-	expected := jwt.Expected{Issuer: p.issuer, Time: r.now}
+	expected := jwt.Expected{Issuer: p.issuer, AnyAudience: jwt.Audience{p.audience}, Time: r.now}
 	if err := claims.Validate(expected); err != nil {
 		return "", refuse(invalidRequest, "the subject token has another issuer or audience, or is not valid yet")
 	}

@@ -159,6 +159,8 @@ func TestExternalSubjectsAreMappedToUsers(t *testing.T) {
 		"system:serviceaccount:team-a:sync": "agent.jones",
 		"system:serviceaccount:team-a:b*":   "10002",
 		"00u1":                              "agent.smith",
+		"system:*":                          "stranger",
+		"system:serviceaccount:*":           "stranger",
 	} {
 		g.Expect(w.MapSubject(sub, name)).To(gomega.Succeed())
 	}

@@ -78,11 +78,12 @@ type Fault struct {
 	Claims map[string]json.RawMessage `json:"claims,omitempty"`
 }
 
-// activeFault is a fault in force. Left is how many requests are left of it, if its Times is not zero.
+// activeFault is a fault in force.
 type activeFault struct {
 	match Match
 	fault Fault
-	left  int
+	// left is how many requests it is yet for, if there is a limit.
+	left int
 }
 
 // faultList holds the faults in the order in which they were set.

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -278,4 +280,24 @@ func TestATokenLivesAsLongAsExpiresInPromises(t *testing.T) {
 	g.Expect(w.Introspect(token).Active).To(gomega.BeTrue())
 	w.clock.SetTime(start.Add(11 * time.Second))
 	g.Expect(w.Introspect(token).Active).To(gomega.BeFalse())
+}
+
+func BenchmarkClientCredentials(b *testing.B) {
+	sim, err := egainsim.New(egainsim.Config{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	target, body := sim.Rigel().TokenURL(egainsim.Client), rigelForm().Encode()
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			request := httptest.NewRequestWithContext(b.Context(), http.MethodPost, target, strings.NewReader(body))
+			request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			answer := httptest.NewRecorder()
+			if sim.ServeHTTP(answer, request); answer.Code != http.StatusOK {
+				b.Error(answer.Body.String())
+				return
+			}
+		}
+	})
 }

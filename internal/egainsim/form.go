@@ -130,13 +130,22 @@ func (c *call) checkQuery() error {
 		}
 	}
 	for name, rule := range c.route.query {
-		value := query.Get(name)
-		if rule.required && value == "" {
-			return refuse(invalidRequest, "the query lacks "+name)
+		if err := rule.check(name, query.Get(name)); err != nil {
+			return err
 		}
-		if value != "" && len(rule.values) > 0 && !slices.Contains(rule.values, value) {
-			return refuse(invalidRequest, "the query has another "+name+" than "+strings.Join(rule.values, " or "))
-		}
+	}
+	return nil
+}
+
+func (r queryRule) check(name, value string) error {
+	if value == "" && !r.required {
+		return nil
+	}
+	if value == "" {
+		return refuse(invalidRequest, "the query lacks "+name)
+	}
+	if len(r.values) > 0 && !slices.Contains(r.values, value) {
+		return refuse(invalidRequest, "the query has another "+name+" than "+strings.Join(r.values, " or "))
 	}
 	return nil
 }

@@ -39,10 +39,10 @@ type scopeRule struct {
 // grantScopes are the names, without prefix, that a request is granted, which are all that it asks for: a single scope
 // that it cannot have refuses it.
 func (t *Tenant) grantScopes(asked string, rule scopeRule, client *clientState) ([]string, error) {
+	if t.asksForAll(asked, rule) {
+		return t.allScopes(rule, client), nil
+	}
 	if asked == "" {
-		if rule.optional {
-			return t.allScopes(rule, client), nil
-		}
 		return nil, refuse(invalidScope, "the scope parameter is required")
 	}
 	var granted []string
@@ -50,9 +50,6 @@ func (t *Tenant) grantScopes(asked string, rule scopeRule, client *clientState) 
 		name, err := t.scopeName(word)
 		if err != nil {
 			return nil, err
-		}
-		if name == everyScope && rule.defaults && asked == word && t.config.Platform == Commercial {
-			return t.allScopes(rule, client), nil
 		}
 		if err := t.checkScope(name, rule, client); err != nil {
 			return nil, err
@@ -62,6 +59,14 @@ func (t *Tenant) grantScopes(asked string, rule scopeRule, client *clientState) 
 		}
 	}
 	return granted, nil
+}
+
+// asksForAll reports whether a request leaves the choice of scopes to the server.
+func (t *Tenant) asksForAll(asked string, rule scopeRule) bool {
+	if asked == "" {
+		return rule.optional
+	}
+	return rule.defaults && t.config.Platform == Commercial && asked == t.Scope(everyScope)
 }
 
 // scopeName checks the spelling of one scope and takes the prefix off.

@@ -39,7 +39,7 @@ func (s *Simulator) Start(addr string) error {
 		return fmt.Errorf("reading the address: %w", err)
 	}
 	if host != loginHost && host != apiHost {
-		return fmt.Errorf("address %q is not localhost or 127.0.0.1: the simulator knows its secrets by heart", addr)
+		return fmt.Errorf("address %q is not on localhost or 127.0.0.1, the only hosts served", addr)
 	}
 	return s.server.start(addr, s, s.authority.tlsConfig())
 }
