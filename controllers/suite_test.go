@@ -1,0 +1,277 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/tools/events"
+	clocktesting "k8s.io/utils/clock/testing"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/egainsim"
+	"github.com/egain-operator/egain-operator/internal/egress"
+	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/metrics"
+	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/test/controlplane"
+)
+
+// The control plane that all tests share, each in a namespace of its own, and an administrator's client for it.
+var (
+	plane  *controlplane.ControlPlane
+	admin  client.WithWatch
+	scheme = runtime.NewScheme()
+)
+
+func TestMain(m *testing.M) {
+	os.Exit(runTests(m))
+}
+
+func runTests(m *testing.M) int {
+	var err error
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, egainv1alpha1.AddToScheme} {
+		if err = add(scheme); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	if plane, err = controlplane.Start("../config/crd/bases"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer plane.Stop() //nolint:errcheck // the tests have their verdict
+	if admin, err = client.NewWithWatch(plane.Config, client.Options{Scheme: scheme}); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
+}
+
+// world of one test: a namespace, a simulator and a reconciler that share a clock that stands still.
+type fixture struct {
+	*gomega.WithT
+	t         *testing.T
+	namespace string
+	clock     *clocktesting.FakePassiveClock
+	sim       *egainsim.Simulator
+	events    *events.FakeRecorder
+	// intercept injects failures of the API server.
+	intercept interceptor.Funcs
+	r         *EgainClientReconciler
+}
+
+var namespaces atomic.Int64
+
+// newFixture starts what a test needs. The clock begins a while from now, so that nobody mistakes it for the real one.
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	f := &fixture{
+		WithT:     gomega.NewWithT(t),
+		t:         t,
+		namespace: newNamespace(t),
+		clock:     clocktesting.NewFakePassiveClock(time.Now().Truncate(time.Second).Add(1000 * time.Hour)),
+		events:    events.NewFakeRecorder(100),
+	}
+	f.sim = startSimulator(t, egainsim.Config{Clock: f.clock})
+	f.create(&corev1.ConfigMap{ObjectMeta: f.named("egain-ca"), Data: map[string]string{"ca.crt": string(f.sim.CABundle())}})
+	f.restart()
+	return f
+}
+
+func newNamespace(t *testing.T) string {
+	t.Helper()
+	name := fmt.Sprintf("test-%d", namespaces.Add(1))
+	if err := admin.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func startSimulator(t *testing.T, config egainsim.Config) *egainsim.Simulator {
+	t.Helper()
+	sim, err := egainsim.New(config)
+	if err == nil {
+		err = sim.Start("127.0.0.1:0")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = sim.Close() })
+	return sim
+}
+
+// restart replaces the reconciler by one that remembers nothing.
+func (f *fixture) restart() {
+	c := interceptor.NewClient(admin, interceptor.Funcs{
+		Apply: func(ctx context.Context, c client.WithWatch, obj runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
+			if f.intercept.Apply != nil {
+				return f.intercept.Apply(ctx, c, obj, opts...)
+			}
+			return c.Apply(ctx, obj, opts...)
+		},
+		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, obj client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
+			if f.intercept.SubResourcePatch != nil {
+				return f.intercept.SubResourcePatch(ctx, c, sub, obj, patch, opts...)
+			}
+			return c.SubResource(sub).Patch(ctx, obj, patch, opts...)
+		},
+	})
+	f.r = &EgainClientReconciler{
+		Client:    c,
+		Cache:     indexed{admin},
+		Clock:     f.clock,
+		Recorder:  f.events,
+		OAuth:     &oauth.Client{Now: f.clock.Now},
+		Directory: &oauth.Directory{Now: f.clock.Now, Lifetime: time.Hour},
+		Egress:    egress.New(egress.Options{Timeout: 5 * time.Second, PerHost: 4, AllowLoopback: true}),
+		Metrics:   metrics.New(prometheus.NewRegistry()),
+	}
+}
+
+// indexed stands for the manager's cache: it reads live, so that a test need not wait for a watch, and looks things up by
+// the controller's indexes.
+type indexed struct{ client.Reader }
+
+func (i indexed) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
+	o := (&client.ListOptions{}).ApplyOptions(opts)
+	fields := o.FieldSelector
+	o.FieldSelector = nil
+	if err := i.Reader.List(ctx, list, &client.ListOptions{Namespace: o.Namespace}); err != nil || fields == nil {
+		return err
+	}
+	clients := list.(*egainv1alpha1.EgainClientList)
+	var matching []egainv1alpha1.EgainClient
+	for _, ec := range clients.Items {
+		for _, value := range append(prefixed(indexTarget, targetOf(&ec)), prefixed(indexObjects, objectsOf(&ec))...) {
+			if fields.String() == value {
+				matching = append(matching, ec)
+			}
+		}
+	}
+	clients.Items = matching
+	return nil
+}
+
+func prefixed(index string, values []string) []string {
+	var all []string
+	for _, v := range values {
+		all = append(all, index+"="+v)
+	}
+	return all
+}
+
+func (f *fixture) named(name string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Namespace: f.namespace, Name: name}
+}
+
+func (f *fixture) create(o client.Object) {
+	f.t.Helper()
+	f.Expect(admin.Create(f.t.Context(), o)).To(gomega.Succeed())
+}
+
+// credentials creates the Secret of the simulator's self-service client.
+func (f *fixture) credentials() *corev1.Secret {
+	f.t.Helper()
+	secret := &corev1.Secret{ObjectMeta: f.named("egain-app"), StringData: map[string]string{
+		"client_id": egainsim.RigelClientID, "client_secret": egainsim.RigelClientSecret,
+	}}
+	f.create(secret)
+	return secret
+}
+
+// client creates an EgainClient of the simulator's self-service tenant, changed as the test wants it.
+func (f *fixture) client(name string, change ...func(*egainv1alpha1.EgainClient)) *egainv1alpha1.EgainClient {
+	f.t.Helper()
+	tenant := f.sim.Tenant(egainsim.RigelTenantID)
+	ec := &egainv1alpha1.EgainClient{ObjectMeta: f.named(name), Spec: egainv1alpha1.EgainClientSpec{
+		Tenant: egainv1alpha1.Tenant{
+			Endpoints: &egainv1alpha1.Endpoints{
+				TokenURL: egainv1alpha1.HTTPSURL(tenant.TokenURL(egainsim.Client)), APIURL: egainv1alpha1.HTTPSURL(f.sim.APIURL()),
+			},
+			CABundleRef: &egainv1alpha1.CABundleReference{Name: "egain-ca"},
+		},
+		CredentialsSecretRef: &egainv1alpha1.CredentialsSecretReference{Name: "egain-app"},
+		Scopes:               []egainv1alpha1.Scope{"knowledge.portalmgr.manage"},
+	}}
+	for _, c := range change {
+		c(ec)
+	}
+	f.create(ec)
+	return ec
+}
+
+// reconcile reconciles an object once and reads it again.
+func (f *fixture) reconcile(ec *egainv1alpha1.EgainClient) ctrl.Result {
+	f.t.Helper()
+	result, err := f.tryReconcile(ec)
+	f.Expect(err).NotTo(gomega.HaveOccurred())
+	return result
+}
+
+func (f *fixture) tryReconcile(ec *egainv1alpha1.EgainClient) (ctrl.Result, error) {
+	f.t.Helper()
+	result, err := f.r.Reconcile(f.t.Context(), ctrl.Request{NamespacedName: key(ec)})
+	f.Expect(client.IgnoreNotFound(admin.Get(f.t.Context(), client.ObjectKeyFromObject(ec), ec))).To(gomega.Succeed())
+	return result, err
+}
+
+// update changes an object as a user would.
+func (f *fixture) update(ec *egainv1alpha1.EgainClient, change func()) {
+	f.t.Helper()
+	before := ec.DeepCopy()
+	change()
+	f.Expect(admin.Patch(f.t.Context(), ec, client.MergeFrom(before))).To(gomega.Succeed())
+}
+
+// step lets time pass.
+func (f *fixture) step(d time.Duration) { f.clock.SetTime(f.clock.Now().Add(d)) }
+
+// secret reads a Secret; nil if there is none.
+func (f *fixture) secret(name string) *corev1.Secret {
+	f.t.Helper()
+	secret := &corev1.Secret{}
+	err := admin.Get(f.t.Context(), client.ObjectKey{Namespace: f.namespace, Name: name}, secret)
+	f.Expect(client.IgnoreNotFound(err)).To(gomega.Succeed())
+	if err != nil {
+		return nil
+	}
+	return secret
+}
+
+// value is that of a key of a Secret.
+func (f *fixture) value(secret, key string) string {
+	f.t.Helper()
+	s := f.secret(secret)
+	f.Expect(s).NotTo(gomega.BeNil(), "Secret %q", secret)
+	return string(s.Data[key])
+}
+
+// requests counts the token requests that the simulator got, whatever it answered.
+func (f *fixture) requests() int {
+	total := 0
+	for _, c := range f.sim.Stats().Counts {
+		if c.Endpoint == egainsim.TokenEndpoint {
+			total += c.Count
+		}
+	}
+	return total
+}
+
+// active reports whether the token in a Secret is one that the provider accepts now.
+func (f *fixture) active(secret string) bool {
+	f.t.Helper()
+	return f.sim.Introspect(f.value(secret, kubesecret.KeyAccessToken)).Active
+}
