@@ -48,6 +48,13 @@ func runTests(m *testing.M) int {
 			return 1
 		}
 	}
+	if os.Getenv(envKubeconfig) != "" {
+		if err := runOperator(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		return 0
+	}
 	if plane, err = controlplane.Start("../config/crd/bases"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

@@ -126,7 +126,7 @@ func TestRetryTime(t *testing.T) {
 
 // attempts yields attempts of every shape, the same ones on each run.
 func attempts(n int) []Attempt {
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the test wants the same numbers each time, not secret ones
+	random := rand.New(rand.NewPCG(1, 2))
 	all := make([]Attempt, n)
 	for i := range all {
 		all[i] = Attempt{

@@ -3,6 +3,7 @@ package oauth
 import (
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -61,9 +62,10 @@ func Resolve(t Tenant, m *Metadata, flow Flow, subject Subject) (Endpoints, erro
 	if m != nil {
 		said = m.For(actor)
 	}
+	// The console shows the API domain with a slash at its end, which would be doubled by whoever appends a path.
 	e := Endpoints{
 		RevocationURL: first(t.RevocationURL, said.RevocationURL),
-		APIURL:        first(t.APIURL, said.APIURL),
+		APIURL:        strings.TrimSuffix(first(t.APIURL, said.APIURL), "/"),
 		ScopePrefix:   first(t.ScopePrefix, said.ScopePrefix),
 	}
 	if t.MetadataURL == "" && t.TokenURL == "" {
@@ -147,9 +149,9 @@ func withQuery(base, path string, params ...string) (string, error) {
 		return "", metadataInvalid("this flow's token URL is on the API domain, which the metadata document does not name: set tenant.endpoints.apiURL or tenant.endpoints.tokenURL")
 	}
 	var query []string
-	for i := 0; i < len(params); i += 2 {
-		if params[i+1] != "" {
-			query = append(query, params[i]+"="+url.QueryEscape(params[i+1]))
+	for pair := range slices.Chunk(params, 2) {
+		if name, value := pair[0], pair[1]; value != "" {
+			query = append(query, name+"="+url.QueryEscape(value))
 		}
 	}
 	return strings.TrimSuffix(base, "/") + path + "?" + strings.Join(query, "&"), nil

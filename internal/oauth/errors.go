@@ -33,7 +33,7 @@ var codes = map[string]verdict{
 	"invalid_scope":           {fault.Rejected, fault.ReasonScopeRejected, "check spec.scopes and tenant.scopePrefix: application scopes go with ClientCredentials, delegated ones with TokenExchange, on-behalf-of ones with OnBehalfOf"},
 	"invalid_grant":           {fault.Rejected, fault.ReasonSubjectRejected, "check the user, customer or subject token: it must be known to eGain, current, and of the registered issuer and audience"},
 	"invalid_target":          {fault.Rejected, fault.ReasonRequestRejected, "check the resource or audience in spec.parameters"},
-	"invalid_request":         {fault.Rejected, fault.ReasonRequestRejected, "check spec.parameters and the token URL with its query string"},
+	"invalid_request":         {fault.Rejected, fault.ReasonRequestRejected, "check spec.parameters and the token URL with its query string and, for TokenExchange, the subject token: it must be current, of the registered issuer and audience, and of a user that eGain knows"},
 	"temporarily_unavailable": {fault.Retryable, fault.ReasonServerUnavailable, "the server is overloaded or under maintenance"},
 	"server_error":            {fault.Retryable, fault.ReasonServerUnavailable, "the server met an error of its own"},
 }

@@ -104,6 +104,13 @@ func (c *Client) Token(ctx context.Context, hc *http.Client, r Request) (Token, 
 	rec := &recorder{next: hc.Transport}
 	recording := *hc
 	recording.Transport = rec
+	// http.Client tells above the transport that its own timeout ended a body, a context tells below it, where the recorder is.
+	if hc.Timeout > 0 {
+		recording.Timeout = 0
+		limited, cancel := context.WithTimeout(ctx, hc.Timeout)
+		defer cancel()
+		ctx = limited
+	}
 	issue := c.Now()
 	tok, err := cfg.Token(context.WithValue(ctx, oauth2.HTTPClient, &recording))
 	if err != nil {

@@ -65,8 +65,17 @@ func TestRenewAt(t *testing.T) {
 }
 
 var policies = []Policy{
-	{}, {Percent: 1}, {Percent: 50}, {Percent: 67}, {Percent: 75}, {Percent: 90}, {Percent: 99},
-	{Before: time.Second}, {Before: time.Minute}, {Before: 10 * time.Minute}, {Before: 12 * time.Hour},
+	{},
+	{Percent: 1},
+	{Percent: 50},
+	{Percent: 67},
+	{Percent: 75},
+	{Percent: 90},
+	{Percent: 99},
+	{Before: time.Second},
+	{Before: time.Minute},
+	{Before: 10 * time.Minute},
+	{Before: 12 * time.Hour},
 }
 
 func TestRenewAtIsWithinTheLife(t *testing.T) {
@@ -99,7 +108,7 @@ func TestRenewAtIsWithinTheLife(t *testing.T) {
 
 func TestRenewAtByDefaultIsBetween56And67PercentOfTheLife(t *testing.T) {
 	t.Parallel()
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the test wants the same numbers each time, not secret ones
+	random := rand.New(rand.NewPCG(1, 2))
 	for i := range 10_000 {
 		life := time.Minute + time.Duration(random.Int64N(int64(100*24*time.Hour))).Truncate(time.Second)
 		spread := Spread(uuid(i))
@@ -189,7 +198,7 @@ func TestSpreadIsUniform(t *testing.T) {
 
 // uuid returns one of a fixed series of random UUIDs (RFC 9562, version 4), as the API server hands out.
 func uuid(i int) string {
-	random := rand.New(rand.NewPCG(uint64(i), 7)) //nolint:gosec // the test wants the same UUIDs each time, not secret ones
+	random := rand.New(rand.NewPCG(uint64(i), 7))
 	var b [16]byte
 	binary.BigEndian.PutUint64(b[:8], random.Uint64())
 	binary.BigEndian.PutUint64(b[8:], random.Uint64())

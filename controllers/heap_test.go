@@ -1,0 +1,131 @@
+package controllers
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/egainsim"
+	"github.com/egain-operator/egain-operator/internal/egress"
+	"github.com/egain-operator/egain-operator/internal/metrics"
+	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/test/controlplane"
+)
+
+// Environment of the process that TestTheHeapIsFreeOfTokensAtRest looks into.
+const (
+	envKubeconfig = "EGAIN_TEST_OPERATOR_KUBECONFIG"
+	envNamespace  = "EGAIN_TEST_OPERATOR_NAMESPACE"
+	envDump       = "EGAIN_TEST_OPERATOR_DUMP"
+)
+
+// runOperator is the whole of this test binary when it runs as a process of its own: an operator that writes its live heap to a
+// file on SIGUSR1. The process of the tests cannot be looked into, since they hold tokens themselves.
+func runOperator() error {
+	c, err := clientcmd.BuildConfigFromFlags("", os.Getenv(envKubeconfig))
+	if err != nil {
+		return err
+	}
+	options := CacheOptions()
+	options.DefaultNamespaces = map[string]cache.Config{os.Getenv(envNamespace): {}}
+	mgr, err := ctrl.NewManager(c, ctrl.Options{
+		Scheme: scheme, Cache: options, Client: ClientOptions(), Metrics: metricsserver.Options{BindAddress: "0"},
+	})
+	if err != nil {
+		return err
+	}
+	r := &EgainClientReconciler{
+		Client: mgr.GetClient(), Cache: mgr.GetCache(), Clock: clock.RealClock{}, Recorder: mgr.GetEventRecorder("egain-operator"),
+		OAuth:     &oauth.Client{Now: time.Now},
+		Directory: &oauth.Directory{Now: time.Now, Lifetime: time.Hour},
+		Egress:    egress.New(egress.Options{Timeout: 10 * time.Second, PerHost: 16, AllowLoopback: true}),
+		Metrics:   metrics.New(prometheus.NewRegistry()),
+		Workers:   8,
+	}
+	if err := r.SetupWithManager(mgr); err != nil {
+		return err
+	}
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, syscall.SIGUSR1)
+	go func() {
+		for range asked {
+			dumpHeap()
+		}
+	}()
+	return mgr.Start(ctrl.SetupSignalHandler())
+}
+
+func dumpHeap() {
+	runtime.GC()
+	runtime.GC() // the first only queues what pools and finalizers let go of
+	name := os.Getenv(envDump)
+	file, err := os.Create(name + ".part")
+	if err != nil {
+		panic(err)
+	}
+	debug.WriteHeapDump(file.Fd())
+	if err := os.Rename(name+".part", name); err != nil {
+		panic(err)
+	}
+}
+
+func TestTheHeapIsFreeOfTokensAtRest(t *testing.T) {
+	t.Parallel()
+	// The buffers of open connections keep the last message that went over them until the next one does.
+	const clients, lastMessages = 40, 4
+	f := liveFixture(t)
+	kubeconfig, dump := filepath.Join(t.TempDir(), "kubeconfig"), filepath.Join(t.TempDir(), "heap")
+	f.Expect(controlplane.WriteKubeconfig(kubeconfig, operatorConfig(t, f.namespace))).To(gomega.Succeed())
+	operator := exec.CommandContext(t.Context(), os.Args[0])
+	operator.Env = append(os.Environ(), envKubeconfig+"="+kubeconfig, envNamespace+"="+f.namespace, envDump+"="+dump)
+	operator.Stderr = os.Stderr
+	f.Expect(operator.Start()).To(gomega.Succeed())
+	t.Cleanup(func() { _ = controlplane.StopProcess(operator) })
+	f.credentials()
+	for i := range clients {
+		f.client(fmt.Sprintf("sync-%d", i))
+	}
+	for i := range clients {
+		ec := &egainv1alpha1.EgainClient{ObjectMeta: f.named(fmt.Sprintf("sync-%d", i))}
+		f.ready(ec, true)
+	}
+
+	f.Expect(operator.Process.Signal(syscall.SIGUSR1)).To(gomega.Succeed())
+
+	var heap []byte
+	f.eventually(func(g gomega.Gomega) {
+		var err error
+		heap, err = os.ReadFile(dump)
+		g.Expect(err).NotTo(gomega.HaveOccurred())
+	})
+	f.Expect(bytes.Contains(heap, []byte("sync-7"))).To(gomega.BeTrue(), "the dump must hold what the operator holds")
+	found := 0
+	for i := range clients {
+		token := f.value(fmt.Sprintf("sync-%d", i), "access_token")
+		signature := token[strings.LastIndex(token, ".")+1:]
+		if bytes.Contains(heap, []byte(signature[100:140])) {
+			found++
+		}
+	}
+	t.Logf("%d of %d tokens and the client secret %d times in %d bytes of live heap", found, clients, bytes.Count(heap, []byte(egainsim.RigelClientSecret)), len(heap))
+	f.Expect(found).To(gomega.BeNumerically("<=", lastMessages))
+	f.Expect(bytes.Count(heap, []byte(egainsim.RigelClientSecret))).To(gomega.BeNumerically("<=", lastMessages))
+}
