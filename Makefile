@@ -27,11 +27,11 @@ help: ## Show this help.
 ##@ Try it
 
 .PHONY: demo
-demo: build controlplane ## Watch EgainClients rotate tokens on a real API server. ONCE=1: until each has rotated twice.
+demo: build ## Watch EgainClients rotate tokens on a real API server. ONCE=1: until each has rotated twice.
 	hack/controlplane.sh go run ./hack/demo $(if $(ONCE),-once) $(ARGS)
 
 .PHONY: controlplane
-controlplane: ## Obtain etcd, kube-apiserver and kube-controller-manager (about 5 minutes, the first time only).
+controlplane: ## Obtain etcd, kube-apiserver and kube-controller-manager (5 to 10 minutes, the first time only).
 	@hack/controlplane.sh
 
 .PHONY: run
@@ -42,7 +42,7 @@ run: manifests ## Run the operator against the cluster of the current kubeconfig
 
 .PHONY: build
 build: ## Build the binaries into bin/.
-	go build -ldflags="-X main.version=$(VERSION)" -o bin/ . ./cmd/...
+	go build -o bin/ . ./cmd/...
 
 .PHONY: test
 test: ## Run all tests with the race detector, and check coverage.

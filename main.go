@@ -106,7 +106,7 @@ func setup(ctx context.Context, mgr ctrl.Manager, o *options.Options) error {
 		Metrics:   metrics.New(ctrlmetrics.Registry),
 		Workers:   o.Workers,
 	}
-	if err := reconciler.SetupWithManager(mgr); err != nil {
+	if err := reconciler.SetupWithManager(ctx, mgr); err != nil {
 		return fmt.Errorf("setting up the controller: %w", err)
 	}
 	if o.MetricsPerObject {

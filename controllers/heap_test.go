@@ -60,7 +60,8 @@ func runOperator() error {
 		Metrics:   metrics.New(prometheus.NewRegistry()),
 		Workers:   8,
 	}
-	if err := r.SetupWithManager(mgr); err != nil {
+	ctx := ctrl.SetupSignalHandler()
+	if err := r.SetupWithManager(ctx, mgr); err != nil {
 		return err
 	}
 	asked := make(chan os.Signal, 1)
@@ -70,7 +71,7 @@ func runOperator() error {
 			dumpHeap()
 		}
 	}()
-	return mgr.Start(ctrl.SetupSignalHandler())
+	return mgr.Start(ctx)
 }
 
 func dumpHeap() {

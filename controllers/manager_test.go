@@ -94,7 +94,7 @@ func startManager(t *testing.T, c *rest.Config, workers int, namespaces ...strin
 		Metrics:   metrics.New(prometheus.NewRegistry()),
 		Workers:   workers,
 	}
-	if err := r.SetupWithManager(mgr); err != nil {
+	if err := r.SetupWithManager(t.Context(), mgr); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -162,7 +162,9 @@ func TestTheWatchesWakeAClientWithoutPolling(t *testing.T) {
 	f.Expect(f.requests()).To(gomega.Equal(3), "one request for each of the three reasons")
 
 	f.Expect(admin.Delete(t.Context(), ec)).To(gomega.Succeed())
-	f.eventually(func(g gomega.Gomega) { g.Expect(f.secret("sync")).To(gomega.BeNil(), "collected by its owner reference") })
+	f.eventually(func(g gomega.Gomega) {
+		g.Expect(f.secret("sync")).To(gomega.BeNil(), "collected by its owner reference")
+	})
 }
 
 func TestARestartAsksForNothingAndWritesNothing(t *testing.T) {

@@ -37,7 +37,7 @@ func TestTheQueueServesClientsWithoutATokenFirstAndThenTheSoonestToExpire(t *tes
 	g := gomega.NewWithT(t)
 	now := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 	byName := map[string]*egainv1alpha1.EgainClient{}
-	order := rand.New(rand.NewPCG(1, 2)).Perm(queued) //nolint:gosec // a shuffle that is the same on every run
+	order := rand.New(rand.NewPCG(1, 2)).Perm(queued)
 	q := newQueue(t)
 	defer q.ShutDown()
 	for _, i := range order {

@@ -173,16 +173,17 @@ func setConditions(ec *egainv1alpha1.EgainClient, o *outcome, now time.Time) {
 	}
 	set(ready)
 	set(issued)
-	meta.RemoveStatusCondition(&st.Conditions, egainv1alpha1.ConditionReconciling)
-	meta.RemoveStatusCondition(&st.Conditions, egainv1alpha1.ConditionStalled)
+	present, absent := egainv1alpha1.ConditionReconciling, egainv1alpha1.ConditionStalled
+	if stalled(ec, o) {
+		present, absent = absent, present
+	}
+	// One that stays is not removed on the way: it would begin anew, and be written, with every look.
+	meta.RemoveStatusCondition(&st.Conditions, absent)
 	if ready.Status == metav1.ConditionTrue || ec.Suspended() {
+		meta.RemoveStatusCondition(&st.Conditions, present)
 		return
 	}
-	kind := egainv1alpha1.ConditionReconciling
-	if stalled(ec, o) {
-		kind = egainv1alpha1.ConditionStalled
-	}
-	set(metav1.Condition{Type: kind, Status: metav1.ConditionTrue, Reason: issued.Reason, Message: issued.Message})
+	set(metav1.Condition{Type: present, Status: metav1.ConditionTrue, Reason: issued.Reason, Message: issued.Message})
 }
 
 // issuedCondition says how the last attempt went.

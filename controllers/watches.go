@@ -68,9 +68,9 @@ func stripMetadata(in any) (any, error) {
 }
 
 // SetupWithManager registers the indexes and watches.
-func (r *EgainClientReconciler) SetupWithManager(mgr ctrl.Manager) error {
+func (r *EgainClientReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) error {
 	for name, extract := range map[string]client.IndexerFunc{indexTarget: targetOf, indexObjects: objectsOf} {
-		if err := mgr.GetFieldIndexer().IndexField(context.Background(), &egainv1alpha1.EgainClient{}, name, extract); err != nil {
+		if err := mgr.GetFieldIndexer().IndexField(ctx, &egainv1alpha1.EgainClient{}, name, extract); err != nil {
 			return fmt.Errorf("indexing EgainClients by %s: %w", name, err)
 		}
 	}

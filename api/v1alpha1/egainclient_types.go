@@ -71,26 +71,26 @@ const (
 	EndpointSourceDerived EndpointSource = "Derived"
 )
 
-// SecretName is the name of a Secret in the namespace of the EgainClient.
+// SecretName is the name of a Secret, or another object, in the namespace of the EgainClient.
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=253
-// +kubebuilder:validation:XValidation:rule="!format.dns1123Subdomain().validate(self).hasValue()",message="must be the name of a Secret: lowercase letters, digits, '-' and '.', beginning and ending with a letter or digit"
+// +kubebuilder:validation:XValidation:rule="!format.dns1123Subdomain().validate(self).hasValue()",message="must be the name of an object: lowercase letters, digits, '-' and '.', beginning and ending with a letter or digit"
 type SecretName string
 
 // SecretKey is a key in the data of a Secret or ConfigMap.
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=253
-// +kubebuilder:validation:XValidation:rule="self.matches('^[-._a-zA-Z0-9]+$')",message="must be a key of a Secret or ConfigMap: letters, digits, '-', '_' and '.'"
+// +kubebuilder:validation:XValidation:rule="self.matches('^([-_a-zA-Z0-9]|[.][-_a-zA-Z0-9])[-._a-zA-Z0-9]*$')",message="must be a key of a Secret or ConfigMap: letters, digits, '-', '_' and '.', not beginning with '..'"
 type SecretKey string
 
 // HTTPSURL is an absolute https URL without user info or fragment. Its query string, if any, is sent along.
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=2048
-// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() == 'https' && size(url(self).getHost()) > 0",message="must be an absolute https URL, such as https://ai.egain.cloud/system/auth/TENANT-U/oauth2/token"
-// +kubebuilder:validation:XValidation:rule="!self.contains('#') && !self.contains('@')",message="must not contain a fragment (#) or credentials (user@)"
+// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() == 'https' && size(url(self).getHostname()) > 0",message="must be an absolute https URL, such as https://api.egain.cloud"
+// +kubebuilder:validation:XValidation:rule="!self.contains('#') && !self.contains('@') && !self.contains(' ')",message="must not contain spaces, a fragment (#) or credentials (user@)"
 type HTTPSURL string
 
 // Scope is one OAuth 2.0 scope (RFC 6749 section 3.3).
@@ -132,103 +132,119 @@ type Template string
 // +kubebuilder:validation:XValidation:rule="!has(self.credentialsSecretRef) || !has(self.target) || !has(self.target.secretName) || self.target.secretName != self.credentialsSecretRef.name",message="target.secretName must not be the Secret that credentialsSecretRef names: the token would overwrite the Secret it is made from"
 // +kubebuilder:validation:XValidation:rule="!has(self.tokenExchange) || !has(self.tokenExchange.subjectToken.secretKeyRef) || !has(self.target) || !has(self.target.secretName) || self.target.secretName != self.tokenExchange.subjectToken.secretKeyRef.name",message="target.secretName must not be the Secret that tokenExchange.subjectToken.secretKeyRef names"
 type EgainClientSpec struct {
-	// tenant says where the tokens come from: by the tenant's id, its metadata URL, or its endpoints.
+	// tenant says where the tokens come from: at least one of id, metadataURL and endpoints.tokenURL.
 	// +required
 	Tenant Tenant `json:"tenant,omitzero"`
 
-	// credentialsSecretRef names the Secret that holds the client id and client secret of the client application
-	// (in the eGain console: Partition, Integration, Client Application). The Secret may be created later; the
-	// token is issued the moment it appears, and issued anew when the credentials in it change. Required unless flow
-	// is AnonymousCustomer.
+	// credentialsSecretRef names the Secret that holds the client id and client secret of the client application.
+	// Client applications are made in the eGain console: Partition, Integration, Client Application.
+	// The Secret may be created later: a token is issued as soon as it appears, and again when the credentials change.
+	// Required unless flow is AnonymousCustomer.
 	// +optional
 	CredentialsSecretRef *CredentialsSecretReference `json:"credentialsSecretRef,omitempty"`
 
-	// flow is the OAuth 2.0 flow to run. Default: ClientCredentials.
+	// flow is the OAuth 2.0 flow that obtains the token. Default: ClientCredentials.
+	// ClientCredentials: a server acts as itself, with application scopes.
+	// AnonymousCustomer: a customer who is not logged in.
+	// OnBehalfOf: a server acts for a user or customer whom onBehalfOf names, with on-behalf-of scopes.
+	// TokenExchange: a token of another identity provider is exchanged for one of eGain's, with delegated scopes.
 	// +optional
 	// +default="ClientCredentials"
 	Flow Flow `json:"flow,omitempty"`
 
-	// onBehalfOf names the user or customer to act for. Required by, and only for, flow OnBehalfOf.
+	// onBehalfOf names the user or customer to act for: exactly one of username, userID and email.
+	// Required by, and only for, flow OnBehalfOf.
 	// +optional
 	OnBehalfOf *OnBehalfOf `json:"onBehalfOf,omitempty"`
 
-	// tokenExchange says which foreign token is exchanged. Required by, and only for, flow TokenExchange.
+	// tokenExchange says which foreign token is exchanged (RFC 8693). Required by, and only for, flow TokenExchange.
 	// +optional
 	TokenExchange *TokenExchange `json:"tokenExchange,omitempty"`
 
-	// scopes to ask for, at most 64. Ask for no more than the workload needs. Required unless flow is TokenExchange,
-	// which then gets the scopes that the server grants by default.
+	// scopes to ask for: 1 to 64, each of at most 256 characters. Ask for no more than the workload needs.
+	// Required unless flow is TokenExchange, where the server decides if none are given.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	Scopes []Scope `json:"scopes,omitempty"`
 
-	// parameters are extra form parameters of the token request, at most 16. Parameters that a flow sets itself
-	// (grant_type, scope, client_id, …) are refused.
+	// parameters are extra form parameters of the token request: 1 to 16, with values of at most 2048 characters.
+	// Those that a flow sets itself (grant_type, scope, client_id and so on), and credentials, are refused.
 	// +optional
 	// +kubebuilder:validation:MinProperties=1
 	// +kubebuilder:validation:MaxProperties=16
-	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) >= 1 && size(k) <= 64)",message="a parameter name may have 1 to 64 characters"
-	// +kubebuilder:validation:XValidation:rule="self.all(k, !(k in ['grant_type', 'scope', 'client_id', 'client_secret', 'username', 'password', 'subject_username', 'subject_userid', 'subject_email', 'subject_token', 'subject_token_type', 'registration_id', 'client_assertion', 'client_assertion_type', 'code', 'code_verifier', 'redirect_uri', 'refresh_token']))",message="a parameter that the flow sets itself cannot be given here: use scopes, onBehalfOf, tokenExchange or credentialsSecretRef"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) >= 1 && size(k) <= 64)",message="the name of a parameter has 1 to 64 characters"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !(k in ['grant_type', 'scope', 'client_id', 'client_secret', 'username', 'password', 'subject_username', 'subject_userid', 'subject_email', 'subject_token', 'subject_token_type', 'registration_id', 'client_assertion', 'client_assertion_type', 'code', 'code_verifier', 'redirect_uri', 'refresh_token']))",message="must not hold what the flow sets itself (grant_type, scope, client_id, subject_token and so on) nor credentials (client_secret, password, code, refresh_token, client_assertion): use scopes, onBehalfOf, tokenExchange or credentialsSecretRef"
 	Parameters map[string]ParameterValue `json:"parameters,omitempty"`
 
 	// target is the Secret in which the token is kept. Default: a Secret with the name of the EgainClient.
+	// Its keys are access_token, token_type, expires_at (RFC 3339), scope, authorization and api_url.
+	// authorization is the whole value of the HTTP header of that name.
 	// +optional
-	// +kubebuilder:default={}
+	// +default={}
 	Target Target `json:"target,omitzero"`
 
-	// renewal overrides when a token is replaced. Default: after two thirds of its life, less up to a tenth of it that
-	// is fixed per object, so that clients created together do not renew together.
+	// renewal overrides when a token is replaced: exactly one of percent and before.
+	// Default: after two thirds of the token's life, or half of a life below one minute.
+	// Never before half of the life, nor so late that a mounted file could lag behind its Secret.
+	// The latest is two minutes before the expiry, or a third of the life if that is less.
+	// Up to a tenth of the life, fixed per object, is then taken off: clients created together do not renew together.
 	// +optional
 	Renewal *Renewal `json:"renewal,omitempty"`
 
-	// revokeOnDelete revokes the token (RFC 7009) when the EgainClient is deleted, if the tenant has a revocation
-	// endpoint. Deletion never waits longer than a minute for it. Default: false.
+	// revokeOnDelete revokes the token (RFC 7009) when the EgainClient is deleted. Default: false.
+	// It takes a revocation endpoint: tenant.endpoints.revocationURL, or one in the metadata document.
+	// It is tried for at most a minute; then the object goes, and an event says that the token was not revoked.
 	// +optional
 	// +default=false
 	RevokeOnDelete *bool `json:"revokeOnDelete,omitempty"`
 
-	// suspend stops all token requests and writes for this object. The target keeps the token it has until that
-	// expires. Default: false.
+	// suspend stops token requests, and writes to the target, for this object. Default: false.
+	// The target keeps the token that it holds; once that has expired it is not replaced.
 	// +optional
 	// +default=false
 	Suspend *bool `json:"suspend,omitempty"`
 }
 
-// Tenant says where the tokens come from. Endpoints given explicitly win over the metadata document, which wins over
-// URLs derived from the id.
+// Tenant says where the tokens come from.
+// Endpoints given explicitly win over the metadata document, which wins over URLs derived from the id.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.id) || has(self.metadataURL) || (has(self.endpoints) && has(self.endpoints.tokenURL))",message="set at least one of tenant.id, tenant.metadataURL or tenant.endpoints.tokenURL"
+// +kubebuilder:validation:MinProperties=1
 type Tenant struct {
-	// id of the tenant, such as TMPRODB88619984. Alone it stands for a tenant of the self-service platform
-	// (ai.egain.cloud); a tenant of any other platform also needs metadataURL or endpoints.
+	// id of the tenant, such as TMPRODB88619984: at most 64 letters, digits, '-' and '_'.
+	// Alone it stands for a tenant of the self-service platform (ai.egain.cloud).
+	// A tenant of another platform also needs metadataURL or endpoints.tokenURL.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9][A-Za-z0-9_-]*$')",message="must be a tenant id such as TMPRODB88619984: letters, digits, '-' and '_'"
 	ID string `json:"id,omitempty"`
 
-	// metadataURL of the tenant: an RFC 8414 or OpenID Connect Discovery document, or the Metadata URL that the
-	// eGain console shows for the client application.
+	// metadataURL is the Metadata URL that the eGain console shows for the client application.
+	// A document as RFC 8414 or OpenID Connect Discovery describe it does as well.
+	// The URLs in it must be https, on the same site as itself; give those that are not in endpoints.
+	// It is not read if endpoints has both tokenURL and apiURL, unless revokeOnDelete needs it.
 	// +optional
 	MetadataURL HTTPSURL `json:"metadataURL,omitempty"`
 
-	// endpoints given here win over the metadata document and over derived URLs.
+	// endpoints are the URLs of the tenant: https, each of at most 2048 characters.
+	// They win over the metadata document, which wins over URLs derived from the id.
 	// +optional
 	Endpoints *Endpoints `json:"endpoints,omitempty"`
 
-	// scopePrefix is put before every scope that lacks it: the API Permission Prefix that the console shows for
-	// tenants of the commercial platform, such as api.egain.cloud/auth/. Default: what the metadata document says, else
-	// none.
+	// scopePrefix is put before every scope that lacks it, such as api.egain.cloud/auth/: at most 256 characters.
+	// It is the API Permission Prefix that the eGain console shows for tenants of the commercial platform.
+	// Default: what the metadata document says, if it is read; else none.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[!#-\\\\[\\\\]-~]+$')",message="must not contain spaces, quotes or backslashes"
 	ScopePrefix string `json:"scopePrefix,omitempty"`
 
-	// caBundleRef names a ConfigMap or Secret with PEM certificates to trust for this tenant, in place of the
-	// system's.
+	// caBundleRef names a ConfigMap or Secret with the PEM certificates to trust for this tenant.
+	// Default: those that the operator's image trusts.
 	// +optional
 	CABundleRef *CABundleReference `json:"caBundleRef,omitempty"`
 }
@@ -237,7 +253,7 @@ type Tenant struct {
 //
 // +kubebuilder:validation:MinProperties=1
 type Endpoints struct {
-	// tokenURL is the token endpoint of the flow in use. Its query string, if any, is kept.
+	// tokenURL is the token endpoint of the flow that is used. Its query string, if any, is kept.
 	// +optional
 	TokenURL HTTPSURL `json:"tokenURL,omitempty"`
 
@@ -245,15 +261,16 @@ type Endpoints struct {
 	// +optional
 	RevocationURL HTTPSURL `json:"revocationURL,omitempty"`
 
-	// apiURL is the base URL of API calls (in the console: Domain URL, API Domain). It is written to the key api_url of
-	// the target and otherwise not used.
+	// apiURL is the base URL of API calls, which the eGain console calls Domain URL or API Domain.
+	// It is written to the key api_url of the target.
+	// The token URLs of flows AnonymousCustomer and OnBehalfOf may be derived from it.
 	// +optional
 	APIURL HTTPSURL `json:"apiURL,omitempty"`
 }
 
 // CABundleReference names a key of a ConfigMap or Secret in the namespace of the EgainClient.
 type CABundleReference struct {
-	// kind of the object: ConfigMap (default) or Secret.
+	// kind of the object: ConfigMap or Secret. Default: ConfigMap.
 	// +optional
 	// +kubebuilder:validation:Enum=ConfigMap;Secret
 	// +default="ConfigMap"
@@ -290,19 +307,19 @@ type CredentialsSecretReference struct {
 //
 // +kubebuilder:validation:ExactlyOneOf=username;userID;email
 type OnBehalfOf struct {
-	// username of a user. Recommended for users: the fastest look-up at eGain.
+	// username of a user, at most 256 characters. eGain recommends it over userID, since it is found faster.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	Username string `json:"username,omitempty"`
 
-	// userID of a user.
+	// userID of a user, at most 256 characters.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	UserID string `json:"userID,omitempty"`
 
-	// email of a customer.
+	// email of a customer, at most 320 characters.
 	// +optional
 	// +kubebuilder:validation:MinLength=3
 	// +kubebuilder:validation:MaxLength=320
@@ -312,20 +329,21 @@ type OnBehalfOf struct {
 
 // TokenExchange says which foreign token is exchanged (RFC 8693).
 type TokenExchange struct {
-	// registrationID of the identity provider at eGain, from its registration for single sign-on.
+	// registrationID of the identity provider, from its registration for single sign-on at eGain.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	RegistrationID string `json:"registrationID,omitempty"`
 
-	// subjectTokenType is the type of the subject token. Default: urn:ietf:params:oauth:token-type:access_token.
+	// subjectTokenType is the type of the subject token (RFC 8693 section 3).
+	// Default: urn:ietf:params:oauth:token-type:access_token.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	// +default="urn:ietf:params:oauth:token-type:access_token"
 	SubjectTokenType string `json:"subjectTokenType,omitempty"`
 
-	// subjectToken is where the foreign token comes from.
+	// subjectToken is where the foreign token comes from: exactly one of secretKeyRef and serviceAccountToken.
 	// +required
 	SubjectToken SubjectToken `json:"subjectToken,omitzero"`
 }
@@ -334,13 +352,13 @@ type TokenExchange struct {
 //
 // +kubebuilder:validation:ExactlyOneOf=secretKeyRef;serviceAccountToken
 type SubjectToken struct {
-	// secretKeyRef names a key of a Secret that somebody else keeps fresh. When the token in it changes, it is
-	// exchanged again at once.
+	// secretKeyRef names a key of a Secret that somebody else keeps fresh.
+	// When the token in it changes, it is exchanged again at once.
 	// +optional
 	SecretKeyRef *SecretKeyReference `json:"secretKeyRef,omitempty"`
 
-	// serviceAccountToken has a token minted for a ServiceAccount of this namespace for each exchange, so that
-	// nothing is stored. The operator needs the permission to do so, which is off by default.
+	// serviceAccountToken has a token minted for a ServiceAccount of this namespace for each exchange.
+	// Nothing is stored. The operator may do so only where it is granted create on serviceaccounts/token.
 	// +optional
 	ServiceAccountToken *ServiceAccountToken `json:"serviceAccountToken,omitempty"`
 }
@@ -362,13 +380,15 @@ type ServiceAccountToken struct {
 	// +required
 	Name SecretName `json:"name,omitempty"`
 
-	// audience of the token, as registered at eGain. An audience that the API server itself accepts is refused.
+	// audience of the token, as registered at eGain: at most 512 characters.
+	// One that the API server itself accepts is refused.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
 	Audience string `json:"audience,omitempty"`
 
-	// expirationSeconds is the life of the minted token, 600 (default) to 86400 seconds. It is used once, at once.
+	// expirationSeconds is the life of the minted token in seconds, 600 to 86400. Default: 600.
+	// The token is used once, at once.
 	// +optional
 	// +kubebuilder:validation:Minimum=600
 	// +kubebuilder:validation:Maximum=86400
@@ -378,29 +398,31 @@ type ServiceAccountToken struct {
 
 // Target is the Secret in which the token is kept.
 type Target struct {
-	// secretName is the name of the Secret. Default: the name of the EgainClient. When it changes, the Secret of the
-	// old name is cleaned up as deletionPolicy says.
+	// secretName is the name of the Secret. Default: the name of the EgainClient.
+	// When it changes, the Secret of the old name is cleaned up as deletionPolicy says.
 	// +optional
 	SecretName SecretName `json:"secretName,omitempty"`
 
-	// creationPolicy Owner (default) creates the Secret and refuses one that belongs to somebody else; Merge adds our
-	// keys to a Secret that exists already and refuses to overwrite a key of it.
+	// creationPolicy says how the Secret comes to be. Default: Owner.
+	// Owner: it is created; one that belongs to somebody else is refused.
+	// Merge: keys are added to a Secret that exists; a key that somebody else put there is not overwritten.
 	// +optional
 	// +default="Owner"
 	CreationPolicy CreationPolicy `json:"creationPolicy,omitempty"`
 
-	// deletionPolicy says what becomes of the Secret when the EgainClient is deleted: Delete (default) or Retain. Of a
-	// merged Secret, Delete takes out only the keys that were added.
+	// deletionPolicy says what becomes of the Secret when the EgainClient is deleted. Default: Delete.
+	// Delete: it is deleted; of one with creationPolicy Merge, only the keys that were added are taken out.
+	// Retain: it stays as it is, with the last token in it.
 	// +optional
 	// +default="Delete"
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
 
-	// type of the Secret when it is created. Default: Opaque. Kubernetes does not let a type change, so with
-	// creationPolicy Owner a change replaces the Secret; with Merge this is not used.
+	// type of the Secret. Default: Opaque. With creationPolicy Merge it is not used.
+	// Kubernetes does not let the type of a Secret change: when this changes, the Secret is deleted and created again.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:XValidation:rule="!(self in ['kubernetes.io/service-account-token', 'bootstrap.kubernetes.io/token'])",message="must not be a type that Kubernetes itself gives a meaning to logins by: use Opaque"
+	// +kubebuilder:validation:XValidation:rule="!(self in ['kubernetes.io/service-account-token', 'bootstrap.kubernetes.io/token'])",message="must not be a type that Kubernetes itself uses for logins: use Opaque"
 	// +default="Opaque"
 	Type string `json:"type,omitempty"`
 
@@ -417,13 +439,14 @@ type TargetTemplate struct {
 	// +optional
 	Metadata *TargetMetadata `json:"metadata,omitempty"`
 
-	// data holds extra keys, at most 32. Each value is a Go template over the token: .AccessToken, .TokenType,
-	// .Authorization, .ExpiresAt (RFC 3339), .Scope, .Scopes and .APIURL, with string functions of the Sprig library. The keys
-	// that the operator writes itself are refused.
+	// data holds extra keys: 1 to 32, with templates of at most 8192 characters. Keys of the operator are refused.
+	// Each value is a Go template; most functions of the Sprig library on strings and numbers may be used.
+	// Fields: .AccessToken, .TokenType, .Authorization, .ExpiresAt (RFC 3339), .Scope (text), .Scopes (list), .APIURL.
+	// There are no variables, and range may only be over .Scopes.
 	// +optional
 	// +kubebuilder:validation:MinProperties=1
 	// +kubebuilder:validation:MaxProperties=32
-	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) <= 253 && k.matches('^[-._a-zA-Z0-9]+$'))",message="a key may have letters, digits, '-', '_' and '.', at most 253 of them"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) <= 253 && k.matches('^([-_a-zA-Z0-9]|[.][-_a-zA-Z0-9])[-._a-zA-Z0-9]*$'))",message="a key has 1 to 253 letters, digits, '-', '_' and '.', and does not begin with '..'"
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !(k in ['access_token', 'token_type', 'expires_at', 'scope', 'authorization', 'api_url']))",message="access_token, token_type, expires_at, scope, authorization and api_url are written by the operator: choose another key"
 	Data map[string]Template `json:"data,omitempty"`
 }
@@ -432,38 +455,38 @@ type TargetTemplate struct {
 //
 // +kubebuilder:validation:MinProperties=1
 type TargetMetadata struct {
-	// labels to add, at most 16.
+	// labels to add: 1 to 16. Those under auth.egain.com/ are refused.
 	// +optional
 	// +kubebuilder:validation:MinProperties=1
 	// +kubebuilder:validation:MaxProperties=16
-	// +kubebuilder:validation:XValidation:rule="self.all(k, k.matches('^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$'))",message="the key of a label is a name such as team or example.com/team"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !format.qualifiedName().validate(k).hasValue())",message="the key of a label is a name of at most 63 characters, such as team, or has a domain before it, such as example.com/team"
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('auth.egain.com/'))",message="labels under auth.egain.com/ are the operator's own"
 	Labels map[string]LabelValue `json:"labels,omitempty"`
 
-	// annotations to add, at most 16.
+	// annotations to add: 1 to 16, with values of at most 4096 characters. Those under auth.egain.com/ are refused.
 	// +optional
 	// +kubebuilder:validation:MinProperties=1
 	// +kubebuilder:validation:MaxProperties=16
-	// +kubebuilder:validation:XValidation:rule="self.all(k, k.matches('^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$'))",message="the key of an annotation is a name such as note or example.com/note"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !format.qualifiedName().validate(k).hasValue())",message="the key of an annotation is a name of at most 63 characters, such as note, or has a domain before it, such as example.com/note"
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('auth.egain.com/'))",message="annotations under auth.egain.com/ are the operator's own"
 	Annotations map[string]AnnotationValue `json:"annotations,omitempty"`
 }
 
-// Renewal overrides when a token is replaced. Whatever is set here, a token is not replaced before half of its life,
-// and replaced early enough for a mounted file to follow: two minutes, or a third of a shorter life, before expiry. Up
-// to a tenth of the life is taken off, fixed per object, so that clients created together do not renew together.
+// Renewal overrides when a token is replaced.
 //
 // +kubebuilder:validation:ExactlyOneOf=percent;before
 type Renewal struct {
-	// percent of the token's life after which it is replaced, 50 to 90.
+	// percent of the token's life after which it is replaced, 50 to 90 percent.
 	// +optional
 	// +kubebuilder:validation:Minimum=50
 	// +kubebuilder:validation:Maximum=90
 	Percent int32 `json:"percent,omitempty"`
 
-	// before is how long before its expiry a token is replaced, such as 10m; 5s to 720h.
+	// before is how long before its expiry a token is replaced: a duration from 5s to 720h, such as 10m or 1h30m.
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('5s') && duration(self) <= duration('720h')",message="must be a duration from 5s to 720h, such as 10m"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=28
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') && duration(self) >= duration('5s') && duration(self) <= duration('720h')",message="must be a duration from 5s to 720h, such as 10m or 1h30m"
 	Before *metav1.Duration `json:"before,omitempty"`
 }
 
@@ -471,16 +494,17 @@ type Renewal struct {
 //
 // +kubebuilder:validation:MinProperties=1
 type EgainClientStatus struct {
-	// conditions. Ready: the target holds an unexpired token for the current spec. TokenIssued: how the last attempt
-	// to issue one went, so that a failing renewal shows while Ready is still True. Reconciling and Stalled are
-	// present only while True, for tools that follow kstatus.
+	// conditions of the object.
+	// Ready: the target holds an unexpired token for the current spec.
+	// TokenIssued: how the last attempt to issue one went; a failing renewal shows here while Ready is still True.
+	// Reconciling and Stalled are present only while True, for tools that follow kstatus.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=8
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// observedGeneration is the generation of the spec that the rest of the status speaks of.
+	// observedGeneration is the generation of the spec that the rest of the status is about.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
@@ -489,7 +513,7 @@ type EgainClientStatus struct {
 	// +optional
 	Token *TokenStatus `json:"token,omitempty"`
 
-	// endpoints that were used last, and where they came from.
+	// endpoints are those that were used last, and where they came from.
 	// +optional
 	Endpoints *EndpointsStatus `json:"endpoints,omitempty"`
 
@@ -497,7 +521,7 @@ type EgainClientStatus struct {
 	// +optional
 	Target *TargetStatus `json:"target,omitempty"`
 
-	// lastHandledRenewal echoes the annotation auth.egain.com/renew-requested-at that was last acted on.
+	// lastHandledRenewal echoes the value of the annotation auth.egain.com/renew-requested-at that was last acted on.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
@@ -515,7 +539,7 @@ type EgainClientStatus struct {
 
 // TokenStatus describes a token.
 type TokenStatus struct {
-	// issueTime is when the token was asked for.
+	// issueTime is when the token was asked for. Its life is counted from then.
 	// +optional
 	IssueTime *metav1.Time `json:"issueTime,omitempty"`
 
@@ -536,6 +560,7 @@ type TokenStatus struct {
 
 	// tokenType of the token: Bearer.
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	TokenType string `json:"tokenType,omitempty"`
 }
@@ -544,11 +569,13 @@ type TokenStatus struct {
 type EndpointsStatus struct {
 	// tokenURL is the token endpoint.
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=2048
 	TokenURL string `json:"tokenURL,omitempty"`
 
 	// apiURL is the base URL of API calls, if known.
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=2048
 	APIURL string `json:"apiURL,omitempty"`
 
@@ -572,31 +599,34 @@ type FailureStatus struct {
 	// +optional
 	Time *metav1.Time `json:"time,omitempty"`
 
-	// reason, the same as that of the condition TokenIssued at the time.
+	// reason of the failure: that of the condition TokenIssued at the time.
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	Reason string `json:"reason,omitempty"`
 
 	// message says what failed and what to change.
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	Message string `json:"message,omitempty"`
 
-	// retryTime is when the next attempt is made, unless the spec or a Secret changes first. Absent if only such a
-	// change can help.
+	// retryTime is when the next attempt is made, unless the spec or a Secret changes first.
+	// Absent if only such a change can help.
 	// +optional
 	RetryTime *metav1.Time `json:"retryTime,omitempty"`
 
-	// inputs identifies the spec and the versions of the Secrets that the attempt was made with; a retry does not wait
-	// once they change.
+	// inputs identifies the spec and the versions of the Secrets that the attempt was made with.
+	// A retry does not wait once they change.
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	Inputs string `json:"inputs,omitempty"`
 }
 
-// EgainClient keeps a fresh OAuth 2.0 access token of an eGain tenant in a Secret: it runs the flow that spec.flow
-// names with the credentials of a client application, writes the token to the target Secret, and replaces it before it
-// expires. Workloads mount that Secret.
+// EgainClient keeps a fresh OAuth 2.0 access token of an eGain tenant in a Secret, which workloads mount.
+// The operator runs the flow that spec.flow names with the credentials of a client application.
+// It writes the token to the target Secret, and replaces it before it expires.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status

@@ -101,13 +101,13 @@ func ForeignKeys(s *corev1.Secret, ec *egainv1alpha1.EgainClient) []string {
 type Claim int
 
 const (
-	// ClaimNone: nobody's that we know of, so not ours to overwrite either.
+	// ClaimNone means nobody's that we know of, so not ours to overwrite either.
 	ClaimNone Claim = iota
-	// ClaimOurs: the EgainClient's that was asked about.
+	// ClaimOurs means the EgainClient's that was asked about.
 	ClaimOurs
-	// ClaimOther: another EgainClient's.
+	// ClaimOther means another EgainClient's.
 	ClaimOther
-	// ClaimLeaving: it belonged to a deleted EgainClient of the same name and is about to be collected.
+	// ClaimLeaving means that it belonged to a deleted EgainClient of the same name and is about to be collected.
 	ClaimLeaving
 )
 

@@ -84,7 +84,7 @@ func (cp *ControlPlane) startManager() error {
 	if err != nil {
 		return fmt.Errorf("creating the log of kube-controller-manager: %w", err)
 	}
-	defer logs.Close() //nolint:errcheck // the process has its own descriptor
+	defer logs.Close()                                                                                   //nolint:errcheck // the process has its own descriptor
 	cp.manager = exec.Command(filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kube-controller-manager"), //nolint:gosec,noctx // ours; it ends by Stop
 		"--kubeconfig="+kubeconfig, "--controllers="+controllers, "--leader-elect=false", "--secure-port=0",
 		"--root-ca-file="+cp.caFile(), "--kube-api-qps=500", "--kube-api-burst=1000", "--concurrent-gc-syncs=20")
