@@ -80,8 +80,12 @@ func (r Reading) Drifted(want *corev1ac.SecretApplyConfiguration) (bool, error) 
 	return !bytes.Equal(is, should), nil
 }
 
-// ForeignKeys are the keys that Render would write, that the Secret has, and that we did not put there, sorted.
+// ForeignKeys are the keys that Render would write, that the Secret has, and that we did not put there, sorted. In a
+// Secret that was created for the EgainClient, as when its creationPolicy was Owner before, none is foreign.
 func ForeignKeys(s *corev1.Secret, ec *egainv1alpha1.EgainClient) []string {
+	if CreatedFor(s, ec) {
+		return nil
+	}
 	ours := map[string]bool{}
 	if s.Annotations[AnnotationMergedBy] == ec.Name {
 		for _, key := range slices.Concat(coreKeys, strings.Split(s.Annotations[AnnotationMergedKeys], ",")) {

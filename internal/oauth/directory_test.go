@@ -435,6 +435,31 @@ func TestDirectoryForgetsTheOldestDocuments(t *testing.T) {
 	s.wantCalls(t, 1)
 }
 
+// A caller that looks before a flight ends, and asks after it has ended, is to find what that flight brought.
+func TestDirectoryFindsWhatAFlightBrought(t *testing.T) {
+	t.Parallel()
+	d := &Directory{Now: fixed, Lifetime: shelfLife}
+	key := directoryKey{url: selfServiceURL}
+	before, _ := d.lookup(key)
+	if _, ok := d.after(key, before); ok {
+		t.Error("something was found although nothing happened since")
+	}
+	for range 2 { // the first document, and another one
+		d.store(key, &Metadata{}, nil)
+		if e, ok := d.after(key, before); !ok || e.document == nil {
+			t.Errorf("what was stored since was not found: %+v", e)
+		}
+		before, _ = d.lookup(key)
+		if _, ok := d.after(key, before); ok {
+			t.Error("something was found although nothing happened since")
+		}
+	}
+	d.store(key, nil, fault.New(fault.Busy, fault.ReasonServerUnavailable, "busy"))
+	if _, ok := d.after(key, before); ok {
+		t.Error("a flight that asked nothing counts as one that did")
+	}
+}
+
 // Copies that live no time at all make every call refresh one: no call may hang, and none may go without a document.
 func TestDirectoryUnderLoad(t *testing.T) {
 	t.Parallel()

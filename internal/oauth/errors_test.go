@@ -61,7 +61,7 @@ func TestErrorCodes(t *testing.T) {
 		if part[3] != "json" {
 			body = "error=" + part[1] + "&error_description=canary"
 		}
-		reply(status, "application/"+part[3], body, "Retry-After", "30")(w, r)
+		reply(status, "application/"+part[3], body, "Retry-After", "30", "Location", "/canary", "WWW-Authenticate", "canary")(w, r)
 	})
 	hc := p.client(t)
 	for code, tc := range tests {
@@ -113,7 +113,7 @@ func TestStatuses(t *testing.T) {
 	p := newProvider(t, func(w http.ResponseWriter, r *http.Request) {
 		part := strings.Split(r.URL.Path, "/")
 		status, _ := strconv.Atoi(part[1])
-		reply(status, bodies[part[2]][0], bodies[part[2]][1], "Location", "https://canary.example/token")(w, r)
+		reply(status, bodies[part[2]][0], bodies[part[2]][1], "Location", "https://canary.example/token", "WWW-Authenticate", "canary")(w, r)
 	})
 	hc := p.client(t)
 	for class, reasons := range tests {
@@ -305,7 +305,7 @@ func TestServersThatHangOrBreakOff(t *testing.T) {
 			p := newProvider(t, tc.handler)
 			timeout := time.Minute
 			if tc.words == "did not answer in time" {
-				timeout = 500 * time.Millisecond
+				timeout = 2 * time.Second // enough for the request to arrive on a slow machine
 			}
 			_, err := issue(t, guarded(t, timeout, p.bundle()), p.URL)
 			wantFault(t, err, fault.Retryable, fault.ReasonServerUnavailable)

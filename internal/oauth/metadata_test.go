@@ -153,6 +153,7 @@ func TestParseMetadataRefuses(t *testing.T) {
 		"an API of another scheme":      {selfServiceURL, `{"api_domain":"ftp://ai.egain.cloud"}`, elsewhere},
 		"an API domain that is none":    {selfServiceURL, `{"api_domain":"javascript:canary"}`, elsewhere},
 		"another site for one actor":    {selfServiceURL, `{"token_endpoint":"https://ai.egain.cloud/t","customer":{"token_url":"https://canary.example"}}`, elsewhere},
+		"addresses that end alike":      {"https://10.0.0.1/metadata", `{"token_endpoint":"https://192.168.0.1/canary"}`, elsewhere},
 		"two addresses of one network":  {"https://10.0.0.1/metadata", `{"token_endpoint":"https://10.0.0.2/canary"}`, elsewhere},
 		"two sites of one hosting firm": {"https://a.azurewebsites.net/metadata", `{"token_endpoint":"https://b.azurewebsites.net/canary"}`, elsewhere},
 		"a prefix with a space":         {selfServiceURL, `{"token_endpoint":"https://ai.egain.cloud/t","api_permission_prefix":"core.admin canary/"}`, invalid},

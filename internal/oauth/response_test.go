@@ -101,6 +101,19 @@ func TestLifetimes(t *testing.T) {
 	}
 }
 
+// A difference of floating point numbers would fall short of the second in about half of these.
+func TestJWTsExpireOnTheirSecond(t *testing.T) {
+	t.Parallel()
+	want := now.Add(time.Hour).Truncate(time.Second)
+	for i := range 1000 {
+		issued := now.Truncate(time.Second).Add(time.Duration(i) * 999_983)
+		tok, err := validate(&oauth2.Token{AccessToken: jwt(fmt.Sprintf(`{"exp":%d}`, want.Unix()))}, nil, issued)
+		if err != nil || !tok.ExpirationTime.Equal(want) {
+			t.Fatalf("issued at %s the token expires at %s (%v), want %s", issued, tok.ExpirationTime, err, want)
+		}
+	}
+}
+
 // answered asks a provider that gives one answer of status 200.
 func answered(t *testing.T, kind, body string) (Token, error) {
 	t.Helper()

@@ -1,0 +1,244 @@
+package egress
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/iotest"
+
+	"github.com/egain-operator/egain-operator/internal/fault"
+)
+
+// transport answers requests without a network.
+type transport func(*http.Request) (*http.Response, error)
+
+func (f transport) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+func answer(body io.Reader) transport {
+	return func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(body)}, nil
+	}
+}
+
+// body tells whether it was closed.
+type body struct {
+	io.Reader
+	closed bool
+}
+
+func (b *body) Close() error {
+	b.closed = true
+	return nil
+}
+
+func request(t *testing.T, url string) *http.Request {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader("a=b"))
+	if err != nil {
+		t.Fatalf("making a request: %v", err)
+	}
+	return req
+}
+
+// wantFault fails the test unless an error is a fault of a class and reason.
+func wantFault(t *testing.T, err error, class fault.Class, reason string) {
+	t.Helper()
+	if f := fault.Of(err); f == nil || f.Class != class || f.Reason != reason {
+		t.Errorf("got error %v (%#v), want one of class %d and reason %s", err, f, class, reason)
+	}
+}
+
+func TestSlotsAreHeldUntilTheBodyIsClosed(t *testing.T) {
+	t.Parallel()
+	l := &limited{next: answer(strings.NewReader("")), slots: newSlots(2)}
+	ask := func(url string) (*http.Response, error) { return l.RoundTrip(request(t, url)) }
+	first, err := ask("https://ai.egain.cloud/token")
+	if err != nil {
+		t.Fatalf("first request: %v", err)
+	}
+	second, err := ask("https://ai.egain.cloud/other")
+	if err != nil {
+		t.Fatalf("second request: %v", err)
+	}
+	for _, url := range []string{
+		"https://ai.egain.cloud/token", "https://AI.eGain.cloud/token", "https://ai.egain.cloud:443/token", "https://ai.egain.cloud./token",
+	} {
+		_, err := ask(url) //nolint:bodyclose // there is none
+		wantFault(t, err, fault.Busy, fault.ReasonServerUnavailable)
+	}
+	for _, url := range []string{"https://api.ai.egain.cloud/token", "https://ai.egain.cloud:8443/token"} {
+		other, err := ask(url)
+		if err != nil {
+			t.Errorf("a request to another host, %s: %v", url, err)
+			continue
+		}
+		_ = other.Body.Close()
+	}
+	_ = first.Body.Close()
+	_ = first.Body.Close() // a second close must not free the other request's slot
+	third, err := ask("https://ai.egain.cloud/token")
+	if err != nil {
+		t.Fatalf("a request after one ended: %v", err)
+	}
+	_, err = ask("https://ai.egain.cloud/token") //nolint:bodyclose // there is none
+	wantFault(t, err, fault.Busy, fault.ReasonServerUnavailable)
+	_ = second.Body.Close()
+	_ = third.Body.Close()
+	if len(l.slots.taken) != 0 {
+		t.Errorf("slots are taken after all requests ended: %v", l.slots.taken)
+	}
+}
+
+func TestSlotsAreReleasedOnError(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("broken")
+	l := &limited{next: transport(func(*http.Request) (*http.Response, error) { return nil, broken }), slots: newSlots(1)}
+	for range 3 {
+		if _, err := l.RoundTrip(request(t, "https://ai.egain.cloud/token")); !errors.Is(err, broken) { //nolint:bodyclose // there is none
+			t.Fatalf("got %v, want %v", err, broken)
+		}
+	}
+	if len(l.slots.taken) != 0 {
+		t.Errorf("slots are taken after all requests failed: %v", l.slots.taken)
+	}
+}
+
+func TestSlotsBoundWhatReachesAHost(t *testing.T) {
+	t.Parallel()
+	const perHost, callers = 3, 50
+	arrived, leave := make(chan struct{}, callers), make(chan struct{})
+	var open, most atomic.Int32
+	srv := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		most.Store(max(most.Load(), open.Add(1)))
+		arrived <- struct{}{}
+		<-leave
+		open.Add(-1)
+	}))
+	t.Cleanup(srv.Close)
+	l := &limited{next: srv.Client().Transport, slots: newSlots(perHost)}
+	var wg sync.WaitGroup
+	var busy, done atomic.Int32
+	for range callers {
+		wg.Go(func() {
+			resp, err := l.RoundTrip(request(t, srv.URL))
+			if err != nil {
+				wantFault(t, err, fault.Busy, fault.ReasonServerUnavailable)
+				// The slots are taken by requests that hang, so that the last refusal comes while they do.
+				if busy.Add(1) == callers-perHost {
+					close(leave)
+				}
+				return
+			}
+			_ = resp.Body.Close()
+			done.Add(1)
+		})
+	}
+	wg.Wait()
+	if got := most.Load(); got > perHost {
+		t.Errorf("%d requests were open at a time, want at most %d", got, perHost)
+	}
+	if len(arrived) != perHost || done.Load() != perHost {
+		t.Errorf("%d requests arrived and %d were answered, want %d", len(arrived), done.Load(), perHost)
+	}
+}
+
+func TestRefusedRequestsAreNotSent(t *testing.T) {
+	t.Parallel()
+	unreachable := transport(func(req *http.Request) (*http.Response, error) {
+		t.Errorf("a request to %s was sent", req.URL)
+		return nil, io.EOF
+	})
+	tests := map[string]struct {
+		url    string
+		slots  int
+		class  fault.Class
+		reason string
+	}{
+		"plain HTTP":        {"http://ai.egain.cloud/token", 1, fault.Terminal, fault.ReasonEndpointRefused},
+		"plain HTTP at 443": {"http://ai.egain.cloud:443/token", 1, fault.Terminal, fault.ReasonEndpointRefused},
+		"no scheme":         {"//ai.egain.cloud/token", 1, fault.Terminal, fault.ReasonEndpointRefused},
+		"another scheme":    {"ftp://ai.egain.cloud/token", 1, fault.Terminal, fault.ReasonEndpointRefused},
+		"no slot":           {"https://ai.egain.cloud/token", 0, fault.Busy, fault.ReasonServerUnavailable},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := &limited{next: unreachable, slots: newSlots(tc.slots)}
+			req := request(t, tc.url)
+			sent := &body{Reader: req.Body}
+			req.Body = sent
+			_, err := l.RoundTrip(req) //nolint:bodyclose // there is none
+			wantFault(t, err, tc.class, tc.reason)
+			if !sent.closed {
+				t.Error("the body of the request was left open, which a RoundTripper must not do")
+			}
+			req = request(t, tc.url)
+			req.Body = nil
+			_, err = l.RoundTrip(req) //nolint:bodyclose // there is none
+			wantFault(t, err, tc.class, tc.reason)
+		})
+	}
+}
+
+func TestBodiesAreBounded(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		size int
+		read func(io.Reader) io.Reader
+		fits bool
+	}{
+		"an empty body":                           {0, nil, true},
+		"a body of the bound":                     {maxBody, nil, true},
+		"a body of the bound, a byte at a time":   {maxBody, iotest.OneByteReader, true},
+		"a body that ends with its data":          {maxBody, iotest.DataErrReader, true},
+		"one byte more":                           {maxBody + 1, nil, false},
+		"one byte more, a byte at a time":         {maxBody + 1, iotest.OneByteReader, false},
+		"one byte more that ends with its data":   {maxBody + 1, iotest.DataErrReader, false},
+		"a body much larger, read in small parts": {10 * maxBody, iotest.HalfReader, false},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var source io.Reader = bytes.NewReader(make([]byte, tc.size))
+			if tc.read != nil {
+				source = tc.read(source)
+			}
+			l := &limited{next: answer(source), slots: newSlots(1)}
+			resp, err := l.RoundTrip(request(t, "https://ai.egain.cloud/token"))
+			if err != nil {
+				t.Fatalf("asking: %v", err)
+			}
+			defer resp.Body.Close() //nolint:errcheck // a test double
+			got, err := io.ReadAll(resp.Body)
+			if tc.fits {
+				if err != nil || len(got) != tc.size {
+					t.Errorf("read %d bytes and %v, want %d", len(got), err, tc.size)
+				}
+				return
+			}
+			wantFault(t, err, fault.Retryable, fault.ReasonResponseInvalid)
+			if len(got) > maxBody {
+				t.Errorf("read %d bytes, want at most %d", len(got), maxBody)
+			}
+			if _, err := resp.Body.Read(make([]byte, 10)); fault.Of(err) == nil {
+				t.Errorf("reading on gives %v, want the same failure", err)
+			}
+		})
+	}
+}
+
+func TestCloseIdleConnectionsReachesTheTransport(t *testing.T) {
+	t.Parallel()
+	counted := &idle{}
+	(&http.Client{Transport: &limited{next: counted}}).CloseIdleConnections()
+	if counted.closed != 1 {
+		t.Errorf("CloseIdleConnections was called %d times, want once", counted.closed)
+	}
+	(&limited{next: answer(nil)}).CloseIdleConnections() // a transport without connections is fine
+}
