@@ -88,8 +88,10 @@ clean: ## Remove what was built in the checkout.
 install: ## Install the CRDs into the cluster of the current kubeconfig.
 	hack/render.sh crd | $(KUBECTL) apply --server-side -f -
 
+# EgainClients go first, while the operator is there: some have a finalizer that only it removes.
 .PHONY: uninstall
 uninstall: ## Remove the CRDs, and with them every EgainClient.
+	if $(KUBECTL) get crd egainclients.auth.egain.com >/dev/null 2>&1; then $(KUBECTL) delete egainclients --all --all-namespaces; fi
 	hack/render.sh crd | $(KUBECTL) delete --ignore-not-found -f -
 
 .PHONY: deploy
@@ -97,7 +99,7 @@ deploy: ## Deploy the operator with image IMG.
 	hack/render.sh default $(IMG) | $(KUBECTL) apply --server-side -f -
 
 .PHONY: undeploy
-undeploy: ## Remove the operator and its CRDs.
+undeploy: uninstall ## Remove the operator and its CRDs.
 	hack/render.sh default | $(KUBECTL) delete --ignore-not-found -f -
 
 .PHONY: build-installer

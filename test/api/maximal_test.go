@@ -1,0 +1,153 @@
+package api_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// variants are the ways to fill an object: of fields that exclude each other, each is filled in one of them.
+var variants = map[string]struct {
+	base    string
+	without []string
+}{
+	"user-by-name":             {onBehalfOf, []string{"spec.onBehalfOf.userID", "spec.onBehalfOf.email", "spec.renewal.before"}},
+	"user-by-id":               {onBehalfOf, []string{"spec.onBehalfOf.username", "spec.onBehalfOf.email", "spec.renewal.percent"}},
+	"customer":                 {onBehalfOf, []string{"spec.onBehalfOf.username", "spec.onBehalfOf.userID", "spec.renewal.percent"}},
+	"token-of-secret":          {secretExchange, []string{"spec.renewal.percent"}},
+	"token-of-service-account": {serviceAccountExchange, []string{"spec.renewal.percent"}},
+}
+
+// longestKeys of maps, by their paths.
+var longestKeys = map[string]int{
+	"spec.parameters":                           64,
+	"spec.target.template.data":                 253,
+	"spec.target.template.metadata.labels":      253 + 1 + 63,
+	"spec.target.template.metadata.annotations": 253 + 1 + 63,
+}
+
+// filled fills all of a part of a variant, spec or status, to the bounds.
+func filled(part, variant string) change {
+	v := variants[variant]
+	c := change{}
+	for path, b := range bounds {
+		if b.most == none || strings.HasSuffix(path, "[*]") || !strings.HasPrefix(path, part+".") {
+			continue
+		}
+		if slices.Contains(v.without, path) {
+			c[path] = nil
+			continue
+		}
+		if b.base == "" || b.base == v.base {
+			c[path] = b.crowded(path)
+		}
+	}
+	if part == "spec" {
+		c["spec.target.secretName"] = strings.Repeat("b", 253) // another than the credentials
+	}
+	return c
+}
+
+// crowded is the largest value: of a collection, the most elements, each as long as may be.
+func (b bound) crowded(path string) any {
+	element, collects := bounds[path+"[*]"]
+	if !collects {
+		return b.of(b.most)
+	}
+	if b.measure == items {
+		elements := []string{}
+		for i := range b.most {
+			elements = append(elements, padded(i, int(element.most)))
+		}
+		return elements
+	}
+	values := map[string]any{}
+	for i := range b.most {
+		key := padded(i, longestKeys[path])
+		if len(key) > 253 {
+			key = key[:253] + "/" + key[254:]
+		}
+		values[key] = element.of(element.most).(map[string]any)["key"]
+	}
+	return values
+}
+
+// padded is a number made long, so that it differs from others of that length.
+func padded(i int64, length int) string {
+	return fmt.Sprintf("%d%s", i+100, strings.Repeat("a", length-3))
+}
+
+// TestObjectsFilledToTheBounds proves that the cost of all rules together is within what the API server allows an object,
+// and that no bound of one field contradicts that of another. It fails if there is an upper bound that no object reaches.
+func TestObjectsFilledToTheBounds(t *testing.T) {
+	t.Parallel()
+	root := openSchema(t)
+	reached := map[constraint]bool{}
+	for variant, v := range variants {
+		object := baseObject(empty, v.base)
+		object.SetName(variant + "-" + strings.Repeat("c", 253-len(variant)-1))
+		if err := admin.Create(t.Context(), filled("spec", variant).applied(t, object)); err != nil {
+			t.Fatalf("%s: %v", variant, err)
+		}
+		if err := admin.Status().Update(t.Context(), filled("status", variant).applied(t, object)); err != nil {
+			t.Fatalf("status of %s: %v", variant, err)
+		}
+		visit("", root, fetch(t, empty, object.GetName()).Object, func(path string, s apiextensionsv1.JSONSchemaProps, value any) {
+			for kind, limit := range limits(s) {
+				if size(value) == limit {
+					reached[constraint{path, kind, fmt.Sprint(limit)}] = true
+				}
+			}
+		})
+	}
+	for c := range constraints(root) {
+		if strings.HasPrefix(c.kind, "max") && !reached[c] {
+			t.Errorf("no object reaches the %s of %s, which is %s", c.kind, c.path, c.bound)
+		}
+	}
+}
+
+// visit walks an object along its schema.
+func visit(path string, s apiextensionsv1.JSONSchemaProps, value any, f func(path string, s apiextensionsv1.JSONSchemaProps, value any)) {
+	f(path, s, value)
+	switch v := value.(type) {
+	case map[string]any:
+		for name, element := range v {
+			if property, known := s.Properties[name]; known {
+				visit(strings.TrimPrefix(path+"."+name, "."), property, element, f)
+			} else if s.AdditionalProperties != nil {
+				visit(path+"[*]", *s.AdditionalProperties.Schema, element, f)
+			}
+		}
+	case []any:
+		for _, element := range v {
+			visit(path+"[*]", *s.Items.Schema, element, f)
+		}
+	}
+}
+
+// size is what bounds of a value's kind count.
+func size(value any) int64 {
+	switch v := value.(type) {
+	case string:
+		return int64(utf8.RuneCountInString(v))
+	case int64:
+		return v
+	case []any:
+		return int64(len(v))
+	case map[string]any:
+		return int64(len(v))
+	default:
+		return none
+	}
+}
+
+func lookUp(object *unstructured.Unstructured, path string) (any, bool) {
+	value, found, err := unstructured.NestedFieldNoCopy(object.Object, strings.Split(path, ".")...)
+	return value, found && err == nil
+}

@@ -1,0 +1,357 @@
+package api_test
+
+import (
+	"maps"
+	"testing"
+)
+
+// rule is a change that breaks one of the CRD's rules.
+type rule struct {
+	// base to change.
+	base   string
+	change change
+	// field that the refusal is about, and what it says.
+	field, says string
+}
+
+// object is a value with fields.
+type object = map[string]any
+
+// given sets a field to a value that is refused.
+func given(field string, value any, says string) rule {
+	return rule{change: change{field: value}, field: field, says: says}
+}
+
+// of changes another base.
+func (r rule) of(base string) rule {
+	r.base = base
+	return r
+}
+
+// about says that the refusal is about a field other than the one that is set; about("") is about the whole object.
+func (r rule) about(field string) rule {
+	r.field = field
+	return r
+}
+
+// rules has at least one row for each rule of the CRD, by what is wrong.
+var rules = allRules()
+
+func allRules() map[string]rule {
+	all := map[string]rule{}
+	for _, some := range []map[string]rule{
+		sourceRules(), flowRules(), tenantRules(), requestRules(), subjectRules(), renewalRules(), targetRules(),
+		nameRules(), keyRules(), urlRules(), metadataKeyRules(),
+	} {
+		maps.Copy(all, some)
+	}
+	return all
+}
+
+// sourceRules keep the token from overwriting what it is made from.
+func sourceRules() map[string]rule {
+	const subject = "spec.tokenExchange.subjectToken.secretKeyRef.name"
+	return map[string]rule{
+		"the target's default name is that of the credentials Secret": given("spec.credentialsSecretRef.name", clientCredentials,
+			"spec.credentialsSecretRef names: set spec.target.secretName to another name").about(""),
+		"the target's default name is that of the subject token's Secret": given(subject, secretExchange,
+			"spec.tokenExchange.subjectToken.secretKeyRef names: set spec.target.secretName to another name").of(secretExchange).about(""),
+		"the target is the credentials Secret": given("spec.target.secretName", "egain-app",
+			"target.secretName must not be the Secret that credentialsSecretRef names").about("spec"),
+		"the target is the subject token's Secret": given("spec.target.secretName", "okta-token",
+			"target.secretName must not be the Secret that tokenExchange.subjectToken.secretKeyRef names").of(secretExchange).about("spec"),
+	}
+}
+
+// flowRules say what a flow needs.
+func flowRules() map[string]rule {
+	const (
+		credentials = "credentialsSecretRef is required: name the Secret that holds the client id and secret"
+		scopes      = "scopes is required: list at least one scope"
+		subject     = "onBehalfOf belongs to flow OnBehalfOf: set both or neither"
+		exchange    = "tokenExchange belongs to flow TokenExchange: set both or neither"
+		anonymous   = "flow AnonymousCustomer needs tenant.id (or the whole URL in tenant.endpoints.tokenURL)"
+	)
+	rows := map[string]rule{
+		"client credentials without a Secret":         given("spec.credentialsSecretRef", nil, credentials),
+		"on behalf of a user without a Secret":        given("spec.credentialsSecretRef", nil, credentials).of(onBehalfOf),
+		"a token exchange without a Secret":           given("spec.credentialsSecretRef", nil, credentials).of(secretExchange),
+		"client credentials without scopes":           given("spec.scopes", nil, scopes),
+		"an anonymous customer without scopes":        given("spec.scopes", nil, scopes).of(anonymousCustomer),
+		"on behalf of a user without scopes":          given("spec.scopes", nil, scopes).of(onBehalfOf),
+		"on behalf of nobody":                         given("spec.onBehalfOf", nil, subject).of(onBehalfOf),
+		"client credentials on behalf of somebody":    given("spec.onBehalfOf", object{"username": "agent.smith"}, subject),
+		"an anonymous customer on behalf of somebody": given("spec.onBehalfOf", object{"userID": "42"}, subject).of(anonymousCustomer),
+		"a token exchange of nothing":                 given("spec.tokenExchange", nil, exchange).of(secretExchange),
+		"an anonymous customer of an unknown tenant": given("spec.tenant", object{"metadataURL": "https://login.egain.cloud/metadata"},
+			anonymous).of(anonymousCustomer),
+		"an anonymous customer of an unknown tenant with an API": given("spec.tenant", object{
+			"metadataURL": "https://login.egain.cloud/metadata", "endpoints": object{"apiURL": "https://api.egain.cloud"},
+		}, anonymous).of(anonymousCustomer),
+		"client credentials with a token to exchange": {
+			base: secretExchange, change: change{"spec.flow": "ClientCredentials", "spec.scopes": []string{"a"}}, says: exchange,
+		},
+	}
+	for name, row := range rows {
+		rows[name] = row.about("spec")
+	}
+	return rows
+}
+
+func tenantRules() map[string]rule {
+	const (
+		nothing = "set at least one of tenant.id, tenant.metadataURL or tenant.endpoints.tokenURL"
+		id      = "must be a tenant id such as TMPRODB88619984: letters, digits, '-' and '_'"
+		prefix  = "must not contain spaces, quotes or backslashes"
+	)
+	return map[string]rule{
+		"a tenant with nothing to find it by":     given("spec.tenant", object{}, nothing),
+		"a tenant of which only the API is known": given("spec.tenant", object{"endpoints": object{"apiURL": "https://api.egain.cloud"}}, nothing),
+		"a tenant id with a path":                 given("spec.tenant.id", "TMPRODB88619984/../other", id),
+		"a tenant id with a space":                given("spec.tenant.id", "TMPRODB88619984 ", id),
+		"a tenant id that begins with a hyphen":   given("spec.tenant.id", "-U", id),
+		"a scope prefix with a space":             given("spec.tenant.scopePrefix", "api.egain.cloud/auth/ ", prefix),
+		"a scope prefix in quotes":                given("spec.tenant.scopePrefix", `"api.egain.cloud/auth/"`, prefix),
+		"a scope prefix with a backslash":         given("spec.tenant.scopePrefix", `api.egain.cloud\auth`, prefix),
+	}
+}
+
+func requestRules() map[string]rule {
+	const (
+		scope     = "must be one scope without spaces, quotes or backslashes; list each scope as an entry of its own"
+		name      = "the name of a parameter has 1 to 64 characters"
+		forbidden = "must not hold what the flow sets itself (grant_type, scope, client_id, subject_token and so on) nor credentials"
+	)
+	rows := map[string]rule{
+		"two scopes in one entry":      given("spec.scopes", []string{"core.aiservices.read knowledge.portalmgr.manage"}, scope).about("spec.scopes[*]"),
+		"a scope in quotes":            given("spec.scopes", []string{`"core.aiservices.read"`}, scope).about("spec.scopes[*]"),
+		"a scope with a backslash":     given("spec.scopes", []string{`core\read`}, scope).about("spec.scopes[*]"),
+		"a scope that is not ASCII":    given("spec.scopes", []string{"wörk"}, scope).about("spec.scopes[*]"),
+		"a scope with a line break":    given("spec.scopes", []string{"core.aiservices.read\n"}, scope).about("spec.scopes[*]"),
+		"a parameter without a name":   given("spec.parameters", object{"": "value"}, name),
+		"a parameter with a long name": given("spec.parameters", object{long(65): "value"}, name),
+	}
+	for _, parameter := range []string{
+		"grant_type", "scope", "client_id", "client_secret", "username", "password", "subject_username", "subject_userid",
+		"subject_email", "subject_token", "subject_token_type", "registration_id", "client_assertion", "client_assertion_type",
+		"code", "code_verifier", "redirect_uri", "refresh_token",
+	} {
+		rows["the parameter "+parameter] = given("spec.parameters", object{"resource": "a", parameter: "x"}, forbidden)
+	}
+	return rows
+}
+
+func subjectRules() map[string]rule {
+	const (
+		subject = "exactly one of the fields in [username userID email] must be set"
+		email   = "must be an e-mail address"
+		token   = "exactly one of the fields in [secretKeyRef serviceAccountToken] must be set"
+	)
+	both := object{"secretKeyRef": object{"name": "a", "key": "b"}, "serviceAccountToken": object{"name": "a", "audience": "b"}}
+	return map[string]rule{
+		"nobody to act for":                       given("spec.onBehalfOf", object{}, subject).of(onBehalfOf),
+		"a user with two names":                   given("spec.onBehalfOf", object{"username": "a", "userID": "1"}, subject).of(onBehalfOf),
+		"a user who is a customer":                given("spec.onBehalfOf", object{"username": "a", "email": "a@b"}, subject).of(onBehalfOf),
+		"a customer who is a user":                given("spec.onBehalfOf", object{"userID": "1", "email": "a@b"}, subject).of(onBehalfOf),
+		"an e-mail address without a domain":      given("spec.onBehalfOf", object{"email": "customer"}, email).of(onBehalfOf).about("spec.onBehalfOf.email"),
+		"an e-mail address with a name before it": given("spec.onBehalfOf", object{"email": "A <a@example.com>"}, email).of(onBehalfOf).about("spec.onBehalfOf.email"),
+		"two e-mail addresses":                    given("spec.onBehalfOf", object{"email": "a@b,c@d"}, email).of(onBehalfOf).about("spec.onBehalfOf.email"),
+		"no subject token":                        given("spec.tokenExchange.subjectToken", object{}, token).of(secretExchange),
+		"two subject tokens":                      given("spec.tokenExchange.subjectToken", both, token).of(secretExchange),
+	}
+}
+
+func renewalRules() map[string]rule {
+	const (
+		one      = "exactly one of the fields in [percent before] must be set"
+		duration = "must be a duration from 5s to 720h, such as 10m or 1h30m"
+	)
+	return map[string]rule{
+		"a renewal that says nothing":         given("spec.renewal", object{}, one),
+		"a renewal that says two things":      given("spec.renewal", object{"percent": 75, "before": "10m"}, one),
+		"a renewal too close to the expiry":   given("spec.renewal.before", "4999ms", duration),
+		"a renewal too long before":           given("spec.renewal.before", "720h1s", duration),
+		"a renewal after the expiry":          given("spec.renewal.before", "-10m", duration),
+		"a renewal without a unit":            given("spec.renewal.before", "600", duration),
+		"a renewal in words":                  given("spec.renewal.before", "ten minutes", duration),
+		"a renewal in days":                   given("spec.renewal.before", "1d", duration),
+		"a renewal that no duration can hold": given("spec.renewal.before", "9999999999999h", duration),
+		"a renewal of nothing":                given("spec.renewal.before", "", duration),
+	}
+}
+
+func targetRules() map[string]rule {
+	const (
+		kind       = "must not be a type that Kubernetes itself uses for logins: use Opaque"
+		key        = "a key has 1 to 253 letters, digits, '-', '_' and '.', and does not begin with '..'"
+		ours       = "are written by the operator: choose another key"
+		value      = "the value of a label has letters, digits, '-', '_' and '.', and begins and ends with a letter or digit"
+		label      = "labels under auth.egain.com/ are the operator's own"
+		annotation = "annotations under auth.egain.com/ are the operator's own"
+
+		data        = "spec.target.template.data"
+		labels      = "spec.target.template.metadata.labels"
+		annotations = "spec.target.template.metadata.annotations"
+	)
+	rows := map[string]rule{
+		"a target that logs a ServiceAccount in": given("spec.target.type", "kubernetes.io/service-account-token", kind),
+		"a target that logs a node in":           given("spec.target.type", "bootstrap.kubernetes.io/token", kind),
+		"a template's key with a slash":          given(data, object{"a/b": "x"}, key),
+		"a template's key without a name":        given(data, object{"": "x"}, key),
+		"a template's key that is a directory":   given(data, object{".": "x"}, key),
+		"a template's key that leads out of one": given(data, object{"..x": "x"}, key),
+		"a template's key that is long":          given(data, object{long(254): "x"}, key),
+		"a label with a space in its value":      given(labels, object{"team": "team a"}, value).about(labels + "[*]"),
+		"a label that ends in a hyphen":          given(labels, object{"team": "a-"}, value).about(labels + "[*]"),
+		"a label that is the operator's":         given(labels, object{"auth.egain.com/x": "x"}, label),
+		"an annotation that is the operator's":   given(annotations, object{"auth.egain.com/owned-by": "x"}, annotation),
+	}
+	for _, name := range []string{"access_token", "token_type", "expires_at", "scope", "authorization", "api_url"} {
+		rows["the template's key "+name] = given(data, object{"a": "x", name: "x"}, ours)
+	}
+	return rows
+}
+
+// nameRules are those of every field that names an object.
+func nameRules() map[string]rule {
+	rows := map[string]rule{}
+	for field, base := range map[string]string{
+		"spec.tenant.caBundleRef.name":                             clientCredentials,
+		"spec.credentialsSecretRef.name":                           clientCredentials,
+		"spec.target.secretName":                                   clientCredentials,
+		"spec.tokenExchange.subjectToken.secretKeyRef.name":        secretExchange,
+		"spec.tokenExchange.subjectToken.serviceAccountToken.name": serviceAccountExchange,
+	} {
+		for what, value := range map[string]string{
+			"in upper case": "Egain-App", "with an underscore": "egain_app", "with a hyphen at its end": "egain-app-",
+			"of another namespace": "team-b/egain-app", "with two dots": "egain..app",
+		} {
+			rows[field+" "+what] = given(field, value, "must be the name of an object: lowercase letters, digits, '-' and '.'").of(base)
+		}
+	}
+	return rows
+}
+
+// keyRules are those of every field that names a key.
+func keyRules() map[string]rule {
+	rows := map[string]rule{}
+	for field, base := range map[string]string{
+		"spec.tenant.caBundleRef.key":                      clientCredentials,
+		"spec.credentialsSecretRef.clientIDKey":            clientCredentials,
+		"spec.credentialsSecretRef.clientSecretKey":        clientCredentials,
+		"spec.tokenExchange.subjectToken.secretKeyRef.key": secretExchange,
+	} {
+		for what, value := range map[string]string{
+			"with a slash": "tls/ca.crt", "with a space": "client id", "that is a directory": ".", "that leads out of one": "..x",
+		} {
+			rows[field+" "+what] = given(field, value, "must be a key of a Secret or ConfigMap: letters, digits, '-', '_' and '.'").of(base)
+		}
+	}
+	return rows
+}
+
+// urlRules are those of every field that holds a URL.
+func urlRules() map[string]rule {
+	rows := map[string]rule{}
+	for _, field := range []string{
+		"spec.tenant.metadataURL", "spec.tenant.endpoints.tokenURL", "spec.tenant.endpoints.revocationURL", "spec.tenant.endpoints.apiURL",
+	} {
+		for what, value := range map[string]string{
+			"without encryption": "http://ai.egain.cloud/token", "without a scheme": "ai.egain.cloud/token",
+			"without a host": "https:///token", "with only a port": "https://:443/token", "that is a path": "/token",
+			"of another scheme": "file:///etc/passwd", "with a port that is none": "https://ai.egain.cloud:port/token",
+		} {
+			rows[field+" "+what] = given(field, value, "must be an absolute https URL, such as https://")
+		}
+		for what, value := range map[string]string{
+			"with a fragment": "https://ai.egain.cloud/token#x", "with credentials": "https://user:secret@ai.egain.cloud/token",
+			"with a user": "https://user@ai.egain.cloud/token", "with a space at its end": "https://ai.egain.cloud/token ",
+		} {
+			rows[field+" "+what] = given(field, value, "must not contain spaces, a fragment (#) or credentials (user@)")
+		}
+	}
+	return rows
+}
+
+// metadataKeyRules are those of the keys of labels and annotations.
+func metadataKeyRules() map[string]rule {
+	rows := map[string]rule{}
+	for field, says := range map[string]string{
+		"spec.target.template.metadata.labels":      "the key of a label is a name of at most 63 characters, such as team",
+		"spec.target.template.metadata.annotations": "the key of an annotation is a name of at most 63 characters, such as note",
+	} {
+		for what, key := range map[string]string{
+			"without a name": "", "with a space": "a b", "with two slashes": "example.com/a/b", "with only a domain": "example.com/",
+			"that is long": long(64), "of a domain that is none": "a..b/c", "of a domain that is long": long(254) + "/a",
+		} {
+			rows[field+" with a key "+what] = given(field, object{key: "x"}, says)
+		}
+	}
+	return rows
+}
+
+func TestRules(t *testing.T) {
+	t.Parallel()
+	for name, r := range rules {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			expectRefused(t, r.base, r.change, r.field, r.says)
+		})
+	}
+}
+
+// TestWhatTheRulesLeaveOpen tries what just passes.
+func TestWhatTheRulesLeaveOpen(t *testing.T) {
+	t.Parallel()
+	const (
+		endpoints   = "spec.tenant.endpoints"
+		subject     = "spec.tokenExchange.subjectToken"
+		data        = "spec.target.template.data"
+		labels      = "spec.target.template.metadata.labels"
+		annotations = "spec.target.template.metadata.annotations"
+	)
+	login := object{"endpoints": object{"tokenURL": "https://login.egain.cloud/token"}}
+	account := object{"serviceAccountToken": object{"name": "sync", "audience": "egain"}}
+	for name, row := range map[string]struct {
+		base   string
+		change change
+	}{
+		"an object that nothing is changed of":               {},
+		"only a metadata URL":                                {change: change{"spec.tenant": object{"metadataURL": "https://login.egain.cloud/metadata"}}},
+		"only a token URL":                                   {change: change{"spec.tenant": login}},
+		"a token URL with a port and a query":                {change: change{endpoints: object{"tokenURL": "https://login.egain.cloud:8443/token?user_type=customer&a=b"}}},
+		"a token URL on an IPv6 address":                     {change: change{endpoints: object{"tokenURL": "https://[2001:db8::1]/token"}}},
+		"a URL with its scheme in upper case":                {change: change{"spec.tenant.metadataURL": "HTTPS://login.egain.cloud/metadata"}},
+		"a tenant id with hyphens and underscores":           {change: change{"spec.tenant.id": "TM-PROD_1"}},
+		"an anonymous customer with credentials":             {base: anonymousCustomer, change: change{"spec.credentialsSecretRef": object{"name": "egain-app"}}},
+		"an anonymous customer at a token URL without an id": {base: anonymousCustomer, change: change{"spec.tenant": login}},
+		"a token exchange with scopes":                       {base: secretExchange, change: change{"spec.scopes": []string{"knowledge.portalmgr.read"}}},
+		"every character that a scope may have":              {change: change{"spec.scopes": []string{"!#$%&'()*+,-./0:;<=>?@A[]^_`a{|}~"}}},
+		"a scope of the commercial platform":                 {change: change{"spec.scopes": []string{"api.egain.cloud/auth/.default"}}},
+		"a parameter with a name of 64 characters":           {change: change{"spec.parameters": object{long(64): ""}}},
+		"an e-mail address with a plus sign":                 {base: onBehalfOf, change: change{"spec.onBehalfOf": object{"email": "a.customer+tag@mail.example.com"}}},
+		"the shortest time before the expiry":                {change: change{"spec.renewal.before": "5s"}},
+		"the longest time before the expiry":                 {change: change{"spec.renewal.before": "720h"}},
+		"a duration as Go writes it":                         {change: change{"spec.renewal.before": "1h30m0s"}},
+		"a duration in milliseconds":                         {change: change{"spec.renewal.before": "5000ms"}},
+		"a target named after the object":                    {change: change{"spec.target.secretName": clientCredentials}},
+		"credentials named after the object":                 {change: change{"spec.credentialsSecretRef.name": clientCredentials, "spec.target.secretName": "other"}},
+		"a subject token named after the object":             {base: secretExchange, change: change{subject + ".secretKeyRef.name": secretExchange, "spec.target.secretName": "other"}},
+		"credentials and subject token in one Secret":        {base: secretExchange, change: change{subject + ".secretKeyRef.name": "egain-app"}},
+		"a subject token of the other kind":                  {base: secretExchange, change: change{subject: account}},
+		"another flow":                                       {change: change{"spec.flow": "OnBehalfOf", "spec.onBehalfOf": object{"userID": "42"}}},
+		"a key that begins with a dot":                       {change: change{"spec.credentialsSecretRef.clientIDKey": ".id", data: object{".env": "x"}}},
+		"a template's key of 253 characters":                 {change: change{data: object{long(253): "x"}}},
+		"a template's key that differs from ours in case":    {change: change{data: object{"ACCESS_TOKEN": "{{ .AccessToken }}"}}},
+		"a label without a value":                            {change: change{labels: object{"team": ""}}},
+		"a label with the longest key":                       {change: change{labels: object{long(253) + "/" + long(63): "x"}}},
+		"an annotation with the longest key":                 {change: change{annotations: object{long(253) + "/" + long(63): "x"}}},
+		"a label of a domain near ours":                      {change: change{labels: object{"egain.com/team": "x"}}},
+		"a type of one's own":                                {change: change{"spec.target.type": "example.com/token"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			expectAccepted(t, row.base, row.change)
+		})
+	}
+}

@@ -1,0 +1,228 @@
+// Package docs_test holds the documentation against the code: what users are told of is there, and all of it.
+package docs_test
+
+import (
+	"flag"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"iter"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/egain-operator/egain-operator/internal/metrics"
+	"github.com/egain-operator/egain-operator/internal/options"
+)
+
+const (
+	root       = "../../"
+	operations = root + "docs/operations.md"
+)
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+// section is the part of a document under a heading.
+func section(t *testing.T, file, heading string) string {
+	t.Helper()
+	_, rest, found := strings.Cut(read(t, file), "\n## "+heading+"\n")
+	if !found {
+		t.Fatalf("%s has no heading %q", file, heading)
+	}
+	part, _, _ := strings.Cut(rest, "\n## ")
+	return part
+}
+
+// firstCells are the terms in backquotes in the first column of a section's tables.
+func firstCells(text string) []string {
+	var terms []string
+	for line := range strings.Lines(text) {
+		if cells := strings.Split(line, "|"); len(cells) > 2 {
+			for _, match := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cells[1], -1) {
+				terms = append(terms, match[1])
+			}
+		}
+	}
+	return terms
+}
+
+func expectSame(t *testing.T, what string, code, documented []string) {
+	t.Helper()
+	slices.Sort(code)
+	slices.Sort(documented)
+	if diff := cmp.Diff(code, documented); diff != "" {
+		t.Errorf("%s (-code +documented):\n%s", what, diff)
+	}
+}
+
+// constants are the values of the string constants of a file whose names begin with a prefix.
+func constants(t *testing.T, file, prefix string) []string {
+	t.Helper()
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var values []string
+	ast.Inspect(parsed, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok || !strings.HasPrefix(spec.Names[0].Name, prefix) || len(spec.Values) == 0 {
+			return true
+		}
+		if literal, ok := spec.Values[0].(*ast.BasicLit); ok {
+			if value, err := strconv.Unquote(literal.Value); err == nil {
+				values = append(values, value)
+			}
+		}
+		return true
+	})
+	return values
+}
+
+func TestEveryReasonIsDocumented(t *testing.T) {
+	t.Parallel()
+	code := constants(t, root+"api/v1alpha1/conditions.go", "Reason")
+	// Ready's reason while it is True needs no advice.
+	code = slices.DeleteFunc(code, func(reason string) bool { return reason == "TokenValid" })
+	expectSame(t, "reasons", code, firstCells(section(t, operations, "Conditions, and what to do")))
+}
+
+func TestEveryFlagIsDocumentedWithItsDefault(t *testing.T) {
+	t.Parallel()
+	flags := flag.NewFlagSet("egain-operator", flag.ContinueOnError)
+	new(options.Options).BindFlags(flags)
+	documented := map[string]string{}
+	for line := range strings.Lines(section(t, operations, "Flags")) {
+		if cells := strings.Split(line, "|"); len(cells) > 3 {
+			documented[strings.Trim(cells[1], " `")] = strings.Trim(cells[2], " `")
+		}
+	}
+	var code []string
+	flags.VisitAll(func(f *flag.Flag) {
+		code = append(code, "--"+f.Name)
+		said := strings.NewReplacer("1h", "1h0m0s").Replace(documented["--"+f.Name])
+		if f.DefValue != "" && said != f.DefValue {
+			t.Errorf("the default of --%s is %s, documented as %s", f.Name, f.DefValue, said)
+		}
+	})
+	// Controller-runtime brings this one.
+	expectSame(t, "flags", append(code, "--kubeconfig"), firstCells(section(t, operations, "Flags")))
+}
+
+func TestEveryMetricIsDocumentedWithItsLabels(t *testing.T) {
+	t.Parallel()
+	registry := &recorder{}
+	metrics.New(registry)
+	metrics.RegisterObjects(registry, func() iter.Seq[metrics.Object] { return nil })
+	text := section(t, operations, "Metrics")
+	var names []string
+	for _, match := range regexp.MustCompile(`fqName: "([^"]+)".*variableLabels: \{([^}]*)\}`).FindAllStringSubmatch(registry.described, -1) {
+		names = append(names, match[1])
+		row := regexp.MustCompile("(?m)^\\| `" + match[1] + "` \\| \\w+ \\| ([^|]*)\\|").FindStringSubmatch(text)
+		if len(row) == 0 {
+			continue
+		}
+		if said := strings.ReplaceAll(strings.TrimSpace(row[1]), ", ", ","); said != match[2] {
+			t.Errorf("the labels of %s are %q, documented as %q", match[1], match[2], said)
+		}
+	}
+	expectSame(t, "metrics", names, firstCells(text))
+}
+
+// recorder notes what is registered.
+type recorder struct{ described string }
+
+func (r *recorder) MustRegister(all ...prometheus.Collector) {
+	for _, c := range all {
+		descriptions := make(chan *prometheus.Desc, 10)
+		c.Describe(descriptions)
+		close(descriptions)
+		for d := range descriptions {
+			r.described += fmt.Sprintln(d)
+		}
+	}
+}
+
+func (r *recorder) Register(c prometheus.Collector) error { r.MustRegister(c); return nil }
+
+func (r *recorder) Unregister(prometheus.Collector) bool { return false }
+
+func TestEveryAnnotationOfTheTargetIsDocumented(t *testing.T) {
+	t.Parallel()
+	code := constants(t, root+"internal/kubesecret/names.go", "Annotation")
+	var documented []string
+	for _, term := range firstCells(section(t, root+"docs/architecture.md", "State")) {
+		if name, short := strings.CutPrefix(term, "…/"); short {
+			term = "auth.egain.com/" + name
+		}
+		documented = append(documented, term)
+	}
+	expectSame(t, "annotations", code, documented)
+}
+
+func TestEveryCauseIsDocumented(t *testing.T) {
+	t.Parallel()
+	code := constants(t, root+"internal/rotation/rotation.go", "Cause")
+	// These two write a token again and issue none.
+	code = slices.DeleteFunc(code, func(cause string) bool { return cause == "TargetDrifted" || cause == "TokenHeld" })
+	expectSame(t, "causes", code, firstCells(section(t, root+"docs/architecture.md", "One reconcile")))
+}
+
+var link = regexp.MustCompile(`\]\(([^)#\s]*)(#[^)\s]*)?\)`)
+
+// TestLinksLead looks at links within the repository. docs/api.md is made by `make docs`.
+func TestLinksLead(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob(root + "docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range append(files, root+"README.md") {
+		if filepath.Base(file) == "api.md" {
+			continue
+		}
+		for _, match := range link.FindAllStringSubmatch(read(t, file), -1) {
+			target := file
+			if strings.Contains(match[1], "://") || strings.HasSuffix(match[1], "api.md") {
+				continue
+			}
+			if match[1] != "" {
+				target = filepath.Join(filepath.Dir(file), match[1])
+			}
+			info, err := os.Stat(target)
+			if err != nil {
+				t.Errorf("%s: %s leads nowhere", file, match[0])
+				continue
+			}
+			if match[2] != "" && !info.IsDir() && !slices.Contains(anchors(read(t, target)), match[2]) {
+				t.Errorf("%s: %s leads to no heading", file, match[0])
+			}
+		}
+	}
+}
+
+// anchors are those of a document's headings, as GitHub makes them.
+func anchors(text string) []string {
+	var all []string
+	for line := range strings.Lines(text) {
+		if heading, ok := strings.CutPrefix(strings.TrimLeft(line, "#"), " "); ok && strings.HasPrefix(line, "#") {
+			plain := regexp.MustCompile(`[^\p{L}\p{N}\- _]`).ReplaceAllString(strings.ToLower(strings.TrimSpace(heading)), "")
+			all = append(all, "#"+strings.ReplaceAll(plain, " ", "-"))
+		}
+	}
+	return all
+}
