@@ -130,6 +130,7 @@ type Template string
 // +kubebuilder:validation:XValidation:rule="(self.flow == 'TokenExchange') == has(self.tokenExchange)",message="tokenExchange belongs to flow TokenExchange: set both or neither"
 // +kubebuilder:validation:XValidation:rule="self.flow != 'AnonymousCustomer' || has(self.tenant.id) || (has(self.tenant.endpoints) && has(self.tenant.endpoints.tokenURL))",message="flow AnonymousCustomer needs tenant.id (or the whole URL in tenant.endpoints.tokenURL)"
 // +kubebuilder:validation:XValidation:rule="!has(self.credentialsSecretRef) || !has(self.target) || !has(self.target.secretName) || self.target.secretName != self.credentialsSecretRef.name",message="target.secretName must not be the Secret that credentialsSecretRef names: the token would overwrite the Secret it is made from"
+// +kubebuilder:validation:XValidation:rule="!has(self.tenant.caBundleRef) || self.tenant.caBundleRef.kind != 'Secret' || !has(self.target) || !has(self.target.secretName) || self.target.secretName != self.tenant.caBundleRef.name",message="target.secretName must not be the Secret that tenant.caBundleRef names"
 // +kubebuilder:validation:XValidation:rule="!has(self.tokenExchange) || !has(self.tokenExchange.subjectToken.secretKeyRef) || !has(self.target) || !has(self.target.secretName) || self.target.secretName != self.tokenExchange.subjectToken.secretKeyRef.name",message="target.secretName must not be the Secret that tokenExchange.subjectToken.secretKeyRef names"
 type EgainClientSpec struct {
 	// tenant says where the tokens come from: at least one of id, metadataURL and endpoints.tokenURL.
@@ -175,7 +176,7 @@ type EgainClientSpec struct {
 	// +kubebuilder:validation:MinProperties=1
 	// +kubebuilder:validation:MaxProperties=16
 	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) >= 1 && size(k) <= 64)",message="the name of a parameter has 1 to 64 characters"
-	// +kubebuilder:validation:XValidation:rule="self.all(k, !(k in ['grant_type', 'scope', 'client_id', 'client_secret', 'username', 'password', 'subject_username', 'subject_userid', 'subject_email', 'subject_token', 'subject_token_type', 'registration_id', 'client_assertion', 'client_assertion_type', 'code', 'code_verifier', 'redirect_uri', 'refresh_token']))",message="must not hold what the flow sets itself (grant_type, scope, client_id, subject_token and so on) nor credentials (client_secret, password, code, refresh_token, client_assertion): use scopes, onBehalfOf, tokenExchange or credentialsSecretRef"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !(k in ['grant_type', 'scope', 'client_id', 'client_secret', 'username', 'password', 'subject_username', 'subject_userid', 'subject_email', 'subject_token', 'subject_token_type', 'registration_id', 'client_assertion', 'client_assertion_type', 'assertion', 'actor_token', 'device_code', 'code', 'code_verifier', 'redirect_uri', 'refresh_token']))",message="must not hold what the flow sets itself (grant_type, scope, client_id, subject_token and so on) nor credentials (client_secret, password, code, refresh_token, client_assertion): use scopes, onBehalfOf, tokenExchange or credentialsSecretRef"
 	Parameters map[string]ParameterValue `json:"parameters,omitempty"`
 
 	// target is the Secret in which the token is kept. Default: a Secret with the name of the EgainClient.
@@ -287,6 +288,8 @@ type CABundleReference struct {
 }
 
 // CredentialsSecretReference names the Secret with the client's credentials, in the namespace of the EgainClient.
+//
+// +kubebuilder:validation:XValidation:rule="self.clientIDKey != self.clientSecretKey",message="clientIDKey and clientSecretKey must be different keys of the Secret"
 type CredentialsSecretReference struct {
 	// name of the Secret.
 	// +required
@@ -640,6 +643,7 @@ type FailureStatus struct {
 // +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="TokenIssued")].reason`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="TokenIssued")].message`
 // +kubebuilder:validation:XValidation:rule="!has(self.spec.credentialsSecretRef) || (has(self.spec.target) && has(self.spec.target.secretName)) || self.metadata.name != self.spec.credentialsSecretRef.name",message="the target Secret defaults to the name of the EgainClient, which is the Secret that spec.credentialsSecretRef names: set spec.target.secretName to another name"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.tenant.caBundleRef) || self.spec.tenant.caBundleRef.kind != 'Secret' || (has(self.spec.target) && has(self.spec.target.secretName)) || self.metadata.name != self.spec.tenant.caBundleRef.name",message="the target Secret defaults to the name of the EgainClient, which is the Secret that spec.tenant.caBundleRef names: set spec.target.secretName to another name"
 // +kubebuilder:validation:XValidation:rule="!has(self.spec.tokenExchange) || !has(self.spec.tokenExchange.subjectToken.secretKeyRef) || (has(self.spec.target) && has(self.spec.target.secretName)) || self.metadata.name != self.spec.tokenExchange.subjectToken.secretKeyRef.name",message="the target Secret defaults to the name of the EgainClient, which is the Secret that spec.tokenExchange.subjectToken.secretKeyRef names: set spec.target.secretName to another name"
 type EgainClient struct {
 	metav1.TypeMeta `json:",inline"`

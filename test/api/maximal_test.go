@@ -49,6 +49,7 @@ func filled(part, variant string) change {
 	}
 	if part == "spec" {
 		c["spec.target.secretName"] = strings.Repeat("b", 253) // another than the credentials
+		c["spec.credentialsSecretRef.clientSecretKey"] = strings.Repeat("b", 253)
 	}
 	return c
 }

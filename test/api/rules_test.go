@@ -58,6 +58,14 @@ func sourceRules() map[string]rule {
 			"spec.tokenExchange.subjectToken.secretKeyRef names: set spec.target.secretName to another name").of(secretExchange).about(""),
 		"the target is the credentials Secret": given("spec.target.secretName", "egain-app",
 			"target.secretName must not be the Secret that credentialsSecretRef names").about("spec"),
+		"the target's default name is that of the CA bundle's Secret": given("spec.tenant.caBundleRef", object{"kind": "Secret", "name": clientCredentials},
+			"spec.tenant.caBundleRef names: set spec.target.secretName to another name").about(""),
+		"the target is the CA bundle's Secret": {
+			change: change{"spec.tenant.caBundleRef": object{"kind": "Secret", "name": "ca"}, "spec.target.secretName": "ca"},
+			field:  "spec", says: "target.secretName must not be the Secret that tenant.caBundleRef names",
+		},
+		"the client id and the secret are one key": given("spec.credentialsSecretRef.clientIDKey", "client_secret",
+			"clientIDKey and clientSecretKey must be different keys of the Secret").about("spec.credentialsSecretRef"),
 		"the target is the subject token's Secret": given("spec.target.secretName", "okta-token",
 			"target.secretName must not be the Secret that tokenExchange.subjectToken.secretKeyRef names").of(secretExchange).about("spec"),
 	}
@@ -134,7 +142,7 @@ func requestRules() map[string]rule {
 	for _, parameter := range []string{
 		"grant_type", "scope", "client_id", "client_secret", "username", "password", "subject_username", "subject_userid",
 		"subject_email", "subject_token", "subject_token_type", "registration_id", "client_assertion", "client_assertion_type",
-		"code", "code_verifier", "redirect_uri", "refresh_token",
+		"assertion", "actor_token", "device_code", "code", "code_verifier", "redirect_uri", "refresh_token",
 	} {
 		rows["the parameter "+parameter] = given("spec.parameters", object{"resource": "a", parameter: "x"}, forbidden)
 	}
