@@ -28,7 +28,8 @@ help: ## Show this help.
 
 .PHONY: demo
 demo: build ## Watch EgainClients rotate tokens on a real API server. ONCE=1: until each has rotated twice.
-	hack/controlplane.sh go run ./hack/demo $(if $(ONCE),-once) $(ARGS)
+	go build -o bin/demo ./hack/demo
+	hack/controlplane.sh bin/demo $(if $(ONCE),-once) $(ARGS)
 
 .PHONY: controlplane
 controlplane: ## Obtain etcd, kube-apiserver and kube-controller-manager (5 to 10 minutes, the first time only).

@@ -99,6 +99,7 @@ func (cp *ControlPlane) caFile() string {
 
 func startProcess(cmd *exec.Cmd, logs io.Writer) error {
 	cmd.Stdout, cmd.Stderr = logs, logs
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for whoever started it, who then stops it
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("starting %s: %w", cmd.Path, err)
 	}
@@ -168,7 +169,7 @@ func WriteKubeconfig(file string, config *rest.Config) error {
 	kubeconfig := clientcmdapi.Config{
 		Clusters: map[string]*clientcmdapi.Cluster{name: {Server: config.Host, CertificateAuthorityData: config.CAData}},
 		AuthInfos: map[string]*clientcmdapi.AuthInfo{name: {
-			Token: config.BearerToken, ClientCertificateData: config.CertData, ClientKeyData: config.KeyData,
+			Token: config.BearerToken, TokenFile: config.BearerTokenFile, ClientCertificateData: config.CertData, ClientKeyData: config.KeyData,
 		}},
 		Contexts:       map[string]*clientcmdapi.Context{name: {Cluster: name, AuthInfo: name, Namespace: corev1.NamespaceDefault}},
 		CurrentContext: name,

@@ -124,7 +124,7 @@ func named(name string) metav1.ObjectMeta {
 }
 
 func (s *suite) build() {
-	output, err := exec.CommandContext(s.t.Context(), "go", "build", "-o", s.binary, "../..").CombinedOutput() //nolint:gosec // ours
+	output, err := exec.CommandContext(s.t.Context(), "go", "build", "-o", s.binary, "../..").CombinedOutput()
 	s.Expect(err).NotTo(gomega.HaveOccurred(), string(output))
 	s.health, s.metrics = s.freeAddress(), s.freeAddress()
 }
@@ -139,7 +139,7 @@ func (s *suite) freeAddress() string {
 
 // start starts the operator and waits until it is ready.
 func (s *suite) start() *exec.Cmd {
-	operator := exec.CommandContext(context.WithoutCancel(s.t.Context()), s.binary, //nolint:gosec // ours
+	operator := exec.CommandContext(context.WithoutCancel(s.t.Context()), s.binary,
 		"--kubeconfig="+s.kubeconfig, "--leader-election-namespace="+system, "--allow-loopback",
 		"--metrics-bind-address="+s.metrics, "--health-probe-bind-address="+s.health)
 	s.Expect(operator.Start()).To(gomega.Succeed())
@@ -241,7 +241,7 @@ func (s *suite) request(url, token string) *http.Response {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	// The operator's certificate for metrics is one that it made itself.
-	insecure := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}} //nolint:gosec // see above
+	insecure := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}
 	resp, err := insecure.Do(req)
 	if err != nil {
 		return nil // it is not there yet

@@ -1,0 +1,134 @@
+// Command demo shows the operator at work on this machine, without a cluster: it starts a real Kubernetes control plane and
+// a simulated eGain, installs the operator as `make deploy` does, runs it as its own ServiceAccount, applies an EgainClient
+// for every flow, plays the workloads that mount the tokens, and draws what happens as a table. With -once it ends by
+// itself, and fails unless every token was issued, rotated and accepted.
+//
+// What it cannot have is a kubelet. A mirror stands in for it, which writes the keys of the Secrets to files as a mounted
+// volume has them.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+// options are the command line.
+type options struct {
+	once      bool
+	tokenLife time.Duration
+	timeout   time.Duration
+	interval  time.Duration
+	binaries  string
+	logs      string
+}
+
+func main() {
+	o, err := parse(os.Args[1:], os.Stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return
+	case err != nil:
+		_, _ = fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(2)
+	}
+	os.Exit(run(o))
+}
+
+func parse(args []string, stderr io.Writer) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.BoolVar(&o.once, "once", false, "end when every client has rotated twice, with an error unless all was well")
+	flags.DurationVar(&o.tokenLife, "token-life", 0, "the life of access tokens, from 20s (default: 1m; 30s with -once)")
+	flags.DurationVar(&o.timeout, "timeout", 0, "with -once, the time for every client to rotate twice (default: four lives and 30s)")
+	flags.DurationVar(&o.interval, "interval", 10*time.Second, "the time between tables if the output is not a terminal")
+	flags.StringVar(&o.binaries, "bin", "bin", "the directory of the binaries egain-operator and egainsim")
+	flags.StringVar(&o.logs, "logs", "", "a directory to keep the logs of all programs in (default: they are removed)")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if flags.NArg() > 0 {
+		return o, fmt.Errorf("there is an argument too many: %s", flags.Arg(0))
+	}
+	return o.withDefaults()
+}
+
+// withDefaults completes the options. A minute is long enough for the operator to be killed, wait for its Lease and still
+// renew every token in time; half of it makes for a quick proof.
+func (o options) withDefaults() (options, error) {
+	if o.tokenLife == 0 {
+		o.tokenLife = time.Minute
+		if o.once {
+			o.tokenLife /= 2
+		}
+	}
+	if o.tokenLife < 20*time.Second || o.tokenLife%time.Second != 0 {
+		return o, fmt.Errorf("-token-life is %s: it must be at least 20s, and whole seconds", o.tokenLife)
+	}
+	if o.timeout == 0 {
+		o.timeout = 4*o.tokenLife + 30*time.Second
+	}
+	if o.interval < time.Second {
+		return o, fmt.Errorf("-interval is %s: it must be at least 1s", o.interval)
+	}
+	return o, nil
+}
+
+// run runs the demo until it ends or is told to, and returns the exit code.
+func run(o options) int {
+	// SIGPIPE is among them so that a reader who leaves, as head does, ends the demo in order.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
+	defer stop()
+	ctx, cancel := whileParentLives(ctx)
+	defer cancel()
+	d, err := newDemo(o, os.Stdout)
+	if err == nil {
+		err = d.run(ctx)
+	}
+	switch {
+	case err == nil:
+		return 0
+	case !errors.Is(err, errUnproven):
+		_, _ = fmt.Fprintln(os.Stderr, "demo:", err)
+	}
+	return 1
+}
+
+// whileParentLives returns a context that also ends with the process that started this one: `go run` does not pass SIGTERM
+// on, and what it leaves behind would run for ever.
+func whileParentLives(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	parent := os.Getppid()
+	go every(ctx, time.Second/2, func() {
+		if os.Getppid() != parent {
+			cancel(errors.New("the parent process ended"))
+		}
+	})
+	return ctx, func() { cancel(context.Canceled) }
+}
+
+// repeat calls f at once, and then in intervals until the context ends.
+func repeat(ctx context.Context, interval time.Duration, f func()) {
+	f()
+	every(ctx, interval, f)
+}
+
+// every calls f in intervals until the context ends.
+func every(ctx context.Context, interval time.Duration, f func()) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-ticker.C:
+			f()
+		}
+	}
+}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+
+	"github.com/egain-operator/egain-operator/internal/egainsim"
+)
+
+func newSimulator(t *testing.T) *simulator {
+	t.Helper()
+	sim, err := egainsim.New(egainsim.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &simulator{description: sim.Describe()}
+}
+
+func TestSamplesShowEveryFlowOnBothPlatforms(t *testing.T) {
+	all, others, err := samples(newSimulator(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown, names := map[string]bool{}, map[string]bool{}
+	for _, s := range all {
+		flow, _, _ := strings.Cut(s.manifest.Object["spec"].(map[string]any)["flow"].(string), " ")
+		shown[flow+" "+string(s.platform)] = true
+		if names[s.tenantID+"/"+s.clientID] {
+			t.Errorf("%s: the simulator could not tell its requests from another's", s)
+		}
+		names[s.tenantID+"/"+s.clientID] = true
+	}
+	for _, flow := range []string{"ClientCredentials", "AnonymousCustomer", "OnBehalfOf", "TokenExchange"} {
+		for _, platform := range []egainsim.Platform{egainsim.Rigel, egainsim.Commercial} {
+			if !shown[flow+" "+string(platform)] {
+				t.Errorf("no sample shows %s on %s", flow, platform)
+			}
+		}
+	}
+	if len(others) != 2 {
+		t.Errorf("%d objects beside the samples, want a Secret and a ServiceAccount", len(others))
+	}
+}
+
+func TestNamespacesOf(t *testing.T) {
+	all, _, err := samples(newSimulator(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := strings.Join(namespacesOf(all), " "), "knowledge shop agents reports partners"; got != want {
+		t.Errorf("namespaces %q, want %q", got, want)
+	}
+}
+
+func TestTokenRequests(t *testing.T) {
+	count := func(endpoint egainsim.Endpoint, tenant, client string, n int) egainsim.Count {
+		return egainsim.Count{Labels: egainsim.Labels{Endpoint: endpoint, Tenant: tenant, ClientID: client}, Count: n}
+	}
+	stats := egainsim.Stats{Counts: []egainsim.Count{
+		count(egainsim.TokenEndpoint, "T", "a", 1), count(egainsim.TokenEndpoint, "T", "", 2),
+		count(egainsim.TokenEndpoint, "U", "a", 4), count(egainsim.APIEndpoint, "T", "a", 8),
+	}}
+	for _, c := range []struct {
+		tenant, client string
+		want           int
+	}{{"T", "a", 1}, {"T", "", 2}, {"", "", 7}} {
+		if got := tokenRequests(stats, c.tenant, c.client); got != c.want {
+			t.Errorf("tokenRequests(%q, %q) = %d, want %d", c.tenant, c.client, got, c.want)
+		}
+	}
+}
+
+func TestIdentityProvider(t *testing.T) {
+	p, err := newIdentityProvider(time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := p.token(now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := jwt.ParseSigned(token, []jose.SignatureAlgorithm{jose.ES256})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var claims jwt.Claims
+	if err := parsed.Claims(p.public.Keys[0], &claims); err != nil {
+		t.Fatal(err)
+	}
+	expected := jwt.Expected{Issuer: providerIssuer, Subject: providerSubject, AnyAudience: jwt.Audience{providerAudience}, Time: now}
+	if err := claims.ValidateWithLeeway(expected, 0); err != nil {
+		t.Error(err)
+	}
+	if !p.public.Keys[0].IsPublic() {
+		t.Error("the key that is published is private")
+	}
+}
+
+func TestCall(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer good" {
+			http.Error(w, "expired", http.StatusUnauthorized)
+		}
+	}))
+	defer server.Close()
+	w := &workload{dir: t.TempDir(), http: server.Client()}
+	if _, err := w.call(t.Context()); err == nil {
+		t.Error("a call without files")
+	}
+	for authorization, want := range map[string]int{"Bearer good": http.StatusOK, "Bearer bad": http.StatusUnauthorized} {
+		err := w.mount(map[string][]byte{"request_url": []byte(server.URL), "authorization": []byte(authorization)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		status, err := w.call(t.Context())
+		if status != want || (err == nil) != (want == http.StatusOK) {
+			t.Errorf("%s: %d, %v", authorization, status, err)
+		}
+		w.count(status, err)
+	}
+	if u := w.snapshot(); u.ok != 1 || u.failed != 1 || u.problem != "expired" {
+		t.Errorf("usage %+v", u)
+	}
+}

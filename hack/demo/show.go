@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+)
+
+// rows are of all EgainClients that there are, also those that somebody else made.
+func (d *demo) rows(ctx context.Context) ([]row, error) {
+	var all egainv1alpha1.EgainClientList
+	if err := d.cluster.List(ctx, &all); err != nil {
+		return nil, fmt.Errorf("listing EgainClients: %w", err)
+	}
+	usages := map[string]*usage{}
+	for _, w := range d.workloads {
+		u := w.snapshot()
+		usages[w.client.String()] = &u
+	}
+	now := time.Now()
+	var rows []row
+	for i := range all.Items {
+		ec := &all.Items[i]
+		rows = append(rows, rowOf(ec, usages[ec.Namespace+"/"+ec.Name], now))
+	}
+	slices.SortFunc(rows, func(a, b row) int { return strings.Compare(a.client, b.client) })
+	return rows, nil
+}
+
+// frame is the table with its header, and what the demo itself ran into.
+func (d *demo) frame(ctx context.Context) ([]string, error) {
+	rows, err := d.rows(ctx)
+	if err != nil {
+		return nil, err
+	}
+	stats, err := d.sim.Stats(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("counting token requests: %w", err)
+	}
+	pid, restarts := d.operator.state()
+	p := d.view.palette
+	lines := header(rows, totals{
+		requests: tokenRequests(stats, "", ""), operatorPID: pid, restarts: restarts, uptime: time.Since(d.started), tokenLife: d.tokenLife,
+	}, p)
+	lines = append(lines, table(rows, p)...)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, trouble := range d.troubles[max(0, len(d.troubles)-2):] {
+		lines = append(lines, p.paint(bad, pad("! the demo itself: "+trouble, width, false)))
+	}
+	return append(lines, ""), nil
+}
+
+// show draws the table until the context ends, on a terminal with a footer below it; else the footer is printed once, above.
+// It returns the last table, and an error if something broke.
+func (d *demo) show(ctx context.Context, footer func() []string) ([]string, error) {
+	interval := d.interval
+	if d.view.live {
+		interval = time.Second / 2
+	} else {
+		d.view.print(append(footer(), "")...)
+	}
+	drawing, broken := context.WithCancelCause(ctx)
+	defer broken(nil)
+	var last []string
+	repeat(drawing, interval, func() {
+		lines, err := d.frame(drawing)
+		if err = errors.Join(d.sim.process.exited(), err); err != nil {
+			broken(err)
+			return
+		}
+		last = lines
+		if d.view.live {
+			lines = slices.Concat(lines, footer())
+		}
+		d.view.draw(lines)
+	})
+	if ctx.Err() != nil {
+		return last, nil
+	}
+	return last, context.Cause(drawing)
+}
+
+// watch shows the table until the demo is told to stop.
+func (d *demo) watch(ctx context.Context) error {
+	last, err := d.show(ctx, d.hints)
+	if d.view.live {
+		d.view.print(last...)
+	}
+	return err
+}
+
+// about says what stands in for what is missing.
+func (d *demo) about() []string {
+	return []string{
+		d.view.palette.paint(dim, "There is no kubelet here: a mirror, allowed to watch just these Secrets, keeps their keys in files as a volume would."),
+		d.view.palette.paint(dim, "A workload per client reads those files every second and calls eGain's API with what it finds."),
+	}
+}
+
+// hints say what to try.
+func (d *demo) hints() []string {
+	pid, _ := d.operator.state()
+	return append(d.about(),
+		"",
+		"Try, in another terminal (Ctrl-C in this one ends everything):",
+		d.view.palette.paint(bold, "  export KUBECONFIG="+d.cluster.kubeconfig()),
+		"  watch them        kubectl get egc -A -o wide",
+		"  delete a target   kubectl delete secret -n knowledge portal-token",
+		`  change a secret   kubectl patch secret -n reports routing-app -p '{"stringData":{"client_secret":"routing-secret-2"}}'`,
+		"  renew all         kubectl annotate egc -A --all --overwrite "+egainv1alpha1.RenewRequestedAtAnnotation+`="$(date +%s)"`,
+		fmt.Sprintf("  end the operator  kill -9 %d", pid),
+	)
+}
