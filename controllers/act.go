@@ -2,9 +2,11 @@ package controllers
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -36,24 +38,29 @@ type outcome struct {
 
 // act carries out a decision: the token request, if one is needed, then the target, then the target of an earlier name.
 func (r *EgainClientReconciler) act(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome) {
+	if held := o.world.remembered.held; held != nil && o.decision.Cause != rotation.CauseHeld {
+		// It was written after all, or serves no more: no token rests in memory.
+		o.world.remembered.held, o.world.remembered.endpoints = nil, nil
+		r.memory.remember(ec, o.world.remembered)
+	}
 	switch o.decision.Action {
 	case rotation.Keep, rotation.Wait:
 		if o.decision.Cause != "" {
 			return
 		}
 	case rotation.Render:
-		tok := o.world.remembered.held
 		if o.decision.Cause == rotation.CauseHeld {
 			o.endpoints = o.world.remembered.endpoints
-		} else {
-			tok = o.world.target.reading.Token
+			o.err = r.apply(ctx, ec, o, o.world.remembered.held)
+			r.countRotation(o, o.err)
+			break
 		}
-		o.err = r.apply(ctx, ec, o, tok)
+		o.err = r.apply(ctx, ec, o, o.world.target.reading.Token)
 	case rotation.Issue:
 		o.err = r.rotate(ctx, ec, o)
 	}
 	if o.err == nil && !ec.Suspended() {
-		o.err = r.retire(ctx, ec)
+		o.err = r.tidy(ctx, ec)
 	}
 }
 
@@ -182,11 +189,11 @@ func (r *EgainClientReconciler) apply(ctx context.Context, ec *egainv1alpha1.Ega
 		return err
 	}
 	o.attempted = true
-	if err := r.makeWay(ctx, ec, o); err != nil {
-		return err
+	if err := r.makeWay(ctx, ec, o, want, tok); err != nil {
+		return refused(err, want)
 	}
-	if err := r.write(ctx, want, o.world.target.meta != nil); err != nil {
-		return refused(err, ec.TargetName(), tok)
+	if err := r.write(ctx, want, o.world.target.meta); err != nil {
+		return refused(err, want)
 	}
 	o.written = tok
 	o.world.remembered.held, o.world.remembered.endpoints = nil, nil
@@ -196,21 +203,36 @@ func (r *EgainClientReconciler) apply(ctx context.Context, ec *egainv1alpha1.Ega
 }
 
 // write applies a target; afterwards want is the Secret as the API server has it. What somebody else put into a Secret
-// that is ours is overwritten; a Secret that we believe not to exist is not.
-func (r *EgainClientReconciler) write(ctx context.Context, want *corev1ac.SecretApplyConfiguration, exists bool) error {
-	options := []client.ApplyOption{client.FieldOwner(kubesecret.Manager)}
-	if exists {
-		options = append(options, client.ForceOwnership)
+// that is ours is overwritten; a Secret that has come, or come again, since we looked is not.
+func (r *EgainClientReconciler) write(ctx context.Context, want *corev1ac.SecretApplyConfiguration, meta *metav1.ObjectMeta) error {
+	if meta != nil {
+		return r.Client.Apply(ctx, want.WithUID(meta.UID), client.FieldOwner(kubesecret.Manager), client.ForceOwnership)
 	}
-	return r.Client.Apply(ctx, want, options...)
+	// No apply can be told to create or fail, and the last look is as old as the token request.
+	err := r.Client.Get(ctx, client.ObjectKey{Namespace: *want.Namespace, Name: *want.Name}, &corev1.Secret{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return r.Client.Apply(ctx, want, client.FieldOwner(kubesecret.Manager))
+	case err != nil:
+		return err
+	default:
+		return apierrors.NewAlreadyExists(corev1.Resource("secrets"), *want.Name)
+	}
 }
 
-// makeWay deletes a target that cannot take what the spec asks for: its type and, once set, its immutability are final.
-func (r *EgainClientReconciler) makeWay(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome) error {
+// makeWay deletes a target that cannot take what the spec asks for: its type and, once set, its immutability are final. It
+// stays if the API server would not take what is to replace it, and its token is held until that is written.
+func (r *EgainClientReconciler) makeWay(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, want *corev1ac.SecretApplyConfiguration, tok *kubesecret.Token) error {
 	if !o.world.target.replace {
 		return nil
 	}
 	meta := o.world.target.meta
+	rehearsal := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: ec.Namespace, GenerateName: kubesecret.Manager + "-"}, Type: *want.Type, Data: want.Data}
+	if err := r.Client.Create(ctx, rehearsal, client.DryRunAll); apierrors.IsInvalid(err) {
+		return err
+	}
+	o.world.remembered.held = tok
+	r.memory.remember(ec, o.world.remembered)
 	old := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: ec.Namespace, Name: meta.Name}}
 	err := r.Client.Delete(ctx, old, client.Preconditions{UID: &meta.UID, ResourceVersion: &meta.ResourceVersion})
 	if client.IgnoreNotFound(err) != nil {
@@ -220,43 +242,78 @@ func (r *EgainClientReconciler) makeWay(ctx context.Context, ec *egainv1alpha1.E
 	return nil
 }
 
-// maxRefusal bounds what is quoted of an API server's refusal.
-const maxRefusal = 512
+const (
+	// maxRefusal bounds what is quoted of an API server's refusal.
+	maxRefusal = 512
+	// minQuoted is the length from which a value in a refusal is taken for a quotation rather than a common word.
+	minQuoted = 16
+)
 
 // refused tells what a person must mend from what passes by itself. The API server's words are for the user, unless an
-// admission webhook put the token into them.
-func refused(err error, secret string, tok *kubesecret.Token) error {
-	invalid := apierrors.IsInvalid(err) || apierrors.IsBadRequest(err)
+// admission webhook put a value of the Secret into them.
+func refused(err error, want *corev1ac.SecretApplyConfiguration) error {
+	invalid := (apierrors.IsInvalid(err) && !anotherObject(err)) || apierrors.IsBadRequest(err) || apierrors.IsRequestEntityTooLargeError(err)
 	if !invalid && !apierrors.IsForbidden(err) {
-		return fmt.Errorf("applying Secret %q: %w", secret, err)
+		return fmt.Errorf("applying Secret %q: %w", *want.Name, err)
 	}
-	var status apierrors.APIStatus
 	words := ""
-	if errors.As(err, &status) {
-		words = status.Status().Message
+	if status, ok := errors.AsType[*apierrors.StatusError](err); ok {
+		words = status.ErrStatus.Message
 	}
-	if strings.Contains(words, string(tok.AccessToken)) {
-		words = "(the message quotes the token and is not shown)"
+	if quotes(words, want.Data) {
+		words = "(the message quotes the Secret and is not shown)"
 	}
-	words = words[:min(len(words), maxRefusal)]
 	class := fault.Retryable // a quota or a webhook may let it pass later, and nothing tells us when
 	if invalid {
 		class = fault.Terminal
 	}
-	return fault.New(class, egainv1alpha1.ReasonTargetRejected, "the API server does not accept Secret %q: %s", secret, words)
+	return fault.New(class, egainv1alpha1.ReasonTargetRejected, "the API server does not accept Secret %q: %s", *want.Name, truncate(words, maxRefusal))
 }
 
-// retire cleans up the target of an earlier name, now that the new one is written.
+// quotes reports whether a message repeats a value of a Secret, as it is or as the API has it.
+func quotes(words string, data map[string][]byte) bool {
+	for key, value := range data {
+		if len(value) < minQuoted && key != kubesecret.KeyAccessToken {
+			continue
+		}
+		if strings.Contains(words, string(value)) || strings.Contains(words, base64.StdEncoding.EncodeToString(value)) {
+			return true
+		}
+	}
+	return false
+}
+
+// anotherObject reports whether an apply was refused since another object has taken the place of the one it was meant for.
+func anotherObject(err error) bool {
+	status, ok := errors.AsType[*apierrors.StatusError](err)
+	return ok && status.ErrStatus.Details != nil && slices.ContainsFunc(status.ErrStatus.Details.Causes,
+		func(c metav1.StatusCause) bool { return c.Field == "metadata.uid" })
+}
+
+// tidy ends what an earlier spec asked for, now that the target is as the present one has it.
+func (r *EgainClientReconciler) tidy(ctx context.Context, ec *egainv1alpha1.EgainClient) error {
+	if err := r.retire(ctx, ec); err != nil {
+		return err
+	}
+	return r.dropFinalizer(ctx, ec)
+}
+
+// retire cleans up the target of an earlier name.
 func (r *EgainClientReconciler) retire(ctx context.Context, ec *egainv1alpha1.EgainClient) error {
 	if ec.Status.Target == nil || ec.Status.Target.SecretName == ec.TargetName() {
 		return nil
 	}
-	return r.cleanUp(ctx, ec, ec.Status.Target.SecretName)
+	return r.cleanUp(ctx, ec, ec.Status.Target.SecretName, ours)
+}
+
+// ours reports whether an EgainClient created a Secret or added keys to it.
+func ours(secret metav1.Object, ec *egainv1alpha1.EgainClient) bool {
+	return kubesecret.CreatedFor(secret, ec) || kubesecret.MergedBy(secret, ec)
 }
 
 // cleanUp does to a Secret that was a target what deletionPolicy says: one that we created goes away, one that we only
-// added keys to loses them.
-func (r *EgainClientReconciler) cleanUp(ctx context.Context, ec *egainv1alpha1.EgainClient, name string) error {
+// added keys to loses them. Secrets that it does not concern stay.
+func (r *EgainClientReconciler) cleanUp(ctx context.Context, ec *egainv1alpha1.EgainClient, name string, concerns func(metav1.Object, *egainv1alpha1.EgainClient) bool) error {
 	if ec.Spec.Target.DeletionPolicy == egainv1alpha1.DeletionPolicyRetain {
 		return nil
 	}
@@ -268,6 +325,8 @@ func (r *EgainClientReconciler) cleanUp(ctx context.Context, ec *egainv1alpha1.E
 	}
 	var err error
 	switch {
+	case !concerns(secret, ec):
+		return nil
 	case kubesecret.CreatedFor(secret, ec):
 		err = r.Client.Delete(ctx, secret, client.Preconditions{UID: &secret.UID, ResourceVersion: &secret.ResourceVersion})
 	case kubesecret.MergedBy(secret, ec):

@@ -5,9 +5,11 @@ package controllers
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -69,9 +71,11 @@ func (r *EgainClientReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ActTimeout)
 	defer cancel()
 	ec := &egainv1alpha1.EgainClient{}
-	if err := r.Client.Get(ctx, req.NamespacedName, ec); err != nil {
+	if err := r.Client.Get(ctx, req.NamespacedName, ec); apierrors.IsNotFound(err) {
 		r.memory.forget(req.NamespacedName)
-		return ctrl.Result{}, client.IgnoreNotFound(err)
+		return ctrl.Result{}, nil
+	} else if err != nil {
+		return ctrl.Result{}, fmt.Errorf("reading the EgainClient: %w", err)
 	}
 	if !ec.DeletionTimestamp.IsZero() {
 		return r.finalize(ctx, ec)

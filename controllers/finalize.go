@@ -37,14 +37,20 @@ func needsFinalizer(ec *egainv1alpha1.EgainClient) bool {
 		(target.CreationPolicy == egainv1alpha1.CreationPolicyMerge && target.DeletionPolicy != egainv1alpha1.DeletionPolicyRetain)
 }
 
-// ensureFinalizer sets or removes the finalizer as the spec asks for; it is the first write about an object that needs it.
+// ensureFinalizer sets the finalizer if the spec asks for it; it is the first write about an object that needs it.
 func (r *EgainClientReconciler) ensureFinalizer(ctx context.Context, ec *egainv1alpha1.EgainClient) error {
 	before := ec.DeepCopy()
-	change := controllerutil.AddFinalizer
-	if !needsFinalizer(ec) {
-		change = controllerutil.RemoveFinalizer
+	if !needsFinalizer(ec) || !controllerutil.AddFinalizer(ec, egainv1alpha1.CleanupFinalizer) {
+		return nil
 	}
-	if !change(ec, egainv1alpha1.CleanupFinalizer) {
+	return r.patchFinalizers(ctx, before, ec)
+}
+
+// dropFinalizer removes the finalizer if the spec does not ask for it any more. Until the target is as the spec has it,
+// there may be keys of ours in a merged Secret.
+func (r *EgainClientReconciler) dropFinalizer(ctx context.Context, ec *egainv1alpha1.EgainClient) error {
+	before := ec.DeepCopy()
+	if needsFinalizer(ec) || !controllerutil.RemoveFinalizer(ec, egainv1alpha1.CleanupFinalizer) {
 		return nil
 	}
 	return r.patchFinalizers(ctx, before, ec)
@@ -68,14 +74,27 @@ func (r *EgainClientReconciler) finalize(ctx context.Context, ec *egainv1alpha1.
 			return ctrl.Result{RequeueAfter: revokeRetry}, nil
 		}
 	}
-	if ec.Spec.Target.CreationPolicy == egainv1alpha1.CreationPolicyMerge {
-		if err := r.cleanUp(ctx, ec, ec.TargetName()); err != nil {
-			return ctrl.Result{}, err
-		}
+	if err := r.release(ctx, ec); err != nil {
+		return ctrl.Result{}, err
 	}
 	before := ec.DeepCopy()
 	controllerutil.RemoveFinalizer(ec, egainv1alpha1.CleanupFinalizer)
 	return ctrl.Result{}, client.IgnoreNotFound(r.patchFinalizers(ctx, before, ec))
+}
+
+// release takes our keys out of the Secrets that we added them to: the target, and that of an earlier name if the client
+// was on the move.
+func (r *EgainClientReconciler) release(ctx context.Context, ec *egainv1alpha1.EgainClient) error {
+	names := []string{ec.TargetName()}
+	if was := ec.Status.Target; was != nil && was.SecretName != ec.TargetName() {
+		names = append(names, was.SecretName)
+	}
+	for _, name := range names {
+		if err := r.cleanUp(ctx, ec, name, kubesecret.MergedBy); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // revoke revokes the token in the target, if there is one and the tenant can. It returns an error if trying again may
@@ -86,6 +105,9 @@ func (r *EgainClientReconciler) revoke(ctx context.Context, ec *egainv1alpha1.Eg
 		return nil
 	} else if err != nil {
 		return fmt.Errorf("reading the target: %w", err)
+	}
+	if !ours(secret, ec) {
+		return nil
 	}
 	reading, err := kubesecret.Read(secret)
 	if err != nil || reading.Token == nil || !reading.Token.Valid(r.Clock.Now()) {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -25,6 +26,8 @@ type world struct {
 	input      rotation.Input
 	target     target
 	remembered recollection
+	// trust identifies the version of the CA bundle. Another one is no reason for a new token, but one to try TLS again.
+	trust string
 }
 
 // target is the target Secret as it is.
@@ -40,13 +43,17 @@ type target struct {
 // gather reads the world. It returns what it could read even with an error, so that a missing credentials Secret does not
 // make a valid token look lost.
 func (r *EgainClientReconciler) gather(ctx context.Context, ec *egainv1alpha1.EgainClient) (world, error) {
-	w := world{remembered: r.memory.recall(ec)}
+	trust, err := r.gatherTrust(ctx, ec)
+	w := world{remembered: r.memory.recall(ec), trust: trust}
+	if err != nil {
+		return w, err
+	}
 	w.input = rotation.Input{
 		Now:       r.Clock.Now(),
 		Spec:      specHash(ec),
 		Renewal:   truncate(ec.Annotations[egainv1alpha1.RenewRequestedAtAnnotation], maxRenewal),
 		Suspended: ec.Suspended(),
-		Failure:   lastFailure(ec),
+		Failure:   lastFailure(w.remembered.status(ec), trust),
 		Policy:    policy(ec),
 		Spread:    rotation.Spread(string(ec.UID)),
 	}
@@ -76,12 +83,20 @@ func policy(ec *egainv1alpha1.EgainClient) rotation.Policy {
 	}
 }
 
-func lastFailure(ec *egainv1alpha1.EgainClient) *rotation.Failure {
-	last := ec.Status.LastFailure
+// lastFailure is the last failed attempt, unless another CA bundle may have mended it.
+func lastFailure(st egainv1alpha1.EgainClientStatus, trust string) *rotation.Failure {
+	last := st.LastFailure
 	if last == nil || last.RetryTime == nil {
 		return nil
 	}
-	return &rotation.Failure{Inputs: last.Inputs, RetryTime: last.RetryTime.Time}
+	inputs := last.Inputs
+	if last.Reason == egainv1alpha1.ReasonTLSFailed {
+		var same bool
+		if inputs, same = strings.CutSuffix(inputs, trust); !same {
+			return nil
+		}
+	}
+	return &rotation.Failure{Inputs: inputs, RetryTime: last.RetryTime.Time}
 }
 
 // specHash identifies the part of the spec that a token is issued for. What only shapes the target or the schedule is
@@ -131,7 +146,7 @@ func (r *EgainClientReconciler) gatherMissing(ctx context.Context, ec *egainv1al
 	return kubesecret.CheckTemplates(ec)
 }
 
-// inspect compares a Secret that is ours to write with what the spec asks for.
+// inspect reads a Secret that is ours to write.
 func (r *EgainClientReconciler) inspect(ec *egainv1alpha1.EgainClient, secret *corev1.Secret, w *world) error {
 	reading, err := kubesecret.Read(secret)
 	if err != nil {
@@ -139,23 +154,28 @@ func (r *EgainClientReconciler) inspect(ec *egainv1alpha1.EgainClient, secret *c
 	}
 	w.target.reading = &reading
 	w.input.Damaged = reading.Damaged
+	if reading.Token != nil {
+		w.input.Token = &reading.Token.Token
+	}
 	immutable := secret.Immutable != nil && *secret.Immutable
-	if ec.Spec.Target.CreationPolicy == egainv1alpha1.CreationPolicyMerge {
-		if immutable {
-			return fault.New(fault.Terminal, egainv1alpha1.ReasonTargetImmutable, "Secret %q is immutable: replace it by one that is not, or name another target.secretName", secret.Name)
-		}
-	} else {
+	if ec.Spec.Target.CreationPolicy != egainv1alpha1.CreationPolicyMerge {
 		w.target.replace = immutable || string(secret.Type) != ec.Spec.Target.Type
+	} else if err := addable(ec, secret, immutable); err != nil {
+		return err
 	}
 	if reading.Token == nil {
 		return kubesecret.CheckTemplates(ec)
 	}
-	w.input.Token = &reading.Token.Token
-	want, err := kubesecret.Render(ec, reading.Token)
+	return r.compare(ec, secret, w)
+}
+
+// compare finds out whether a Secret with a whole token in it else is what the spec asks for.
+func (r *EgainClientReconciler) compare(ec *egainv1alpha1.EgainClient, secret *corev1.Secret, w *world) error {
+	want, err := kubesecret.Render(ec, w.target.reading.Token)
 	if err != nil {
 		return err
 	}
-	drifted, err := reading.Drifted(want)
+	drifted, err := w.target.reading.Drifted(want)
 	if err != nil {
 		return err
 	}
@@ -167,6 +187,17 @@ func (r *EgainClientReconciler) inspect(ec *egainv1alpha1.EgainClient, secret *c
 	return nil
 }
 
+// addable refuses a Secret that our keys cannot be added to. A token of ours may be in it all the same.
+func addable(ec *egainv1alpha1.EgainClient, secret *corev1.Secret, immutable bool) error {
+	if foreign := kubesecret.ForeignKeys(secret, ec); len(foreign) > 0 {
+		return fault.New(fault.Terminal, egainv1alpha1.ReasonTargetConflict, "Secret %q already has the keys %q: remove them from it, or name another target.secretName", secret.Name, foreign)
+	}
+	if immutable {
+		return fault.New(fault.Terminal, egainv1alpha1.ReasonTargetImmutable, "Secret %q is immutable: replace it by one that is not, or name another target.secretName", secret.Name)
+	}
+	return nil
+}
+
 func versionOf(ec *egainv1alpha1.EgainClient, meta *metav1.ObjectMeta) version {
 	return version{generation: ec.Generation, targetUID: meta.UID, resourceVersion: meta.ResourceVersion}
 }
@@ -174,24 +205,38 @@ func versionOf(ec *egainv1alpha1.EgainClient, meta *metav1.ObjectMeta) version {
 // claim refuses a Secret that is not ours to write.
 func (r *EgainClientReconciler) claim(ctx context.Context, ec *egainv1alpha1.EgainClient, secret *corev1.Secret) error {
 	claim, holder := kubesecret.ClaimOn(secret, ec)
-	switch {
-	case claim == kubesecret.ClaimOther:
-		return claimed(secret.Name, holder)
-	case claim == kubesecret.ClaimLeaving:
-		return fault.New(fault.Waiting, egainv1alpha1.ReasonTargetClaimed, "Secret %q belongs to a deleted EgainClient of the same name and is about to be collected", secret.Name)
-	case ec.Spec.Target.CreationPolicy != egainv1alpha1.CreationPolicyMerge:
-		if claim == kubesecret.ClaimOurs {
-			return nil
+	switch claim {
+	case kubesecret.ClaimOther:
+		left, err := r.leftBehind(ctx, secret, holder)
+		if err != nil {
+			return err
 		}
+		if !left {
+			return claimed(secret.Name, holder)
+		}
+	case kubesecret.ClaimLeaving:
+		return fault.New(fault.Waiting, egainv1alpha1.ReasonTargetClaimed, "Secret %q belongs to a deleted EgainClient of the same name and is about to be collected", secret.Name)
+	case kubesecret.ClaimOurs:
+		return nil
+	case kubesecret.ClaimNone:
+	}
+	if ec.Spec.Target.CreationPolicy != egainv1alpha1.CreationPolicyMerge {
 		return fault.New(fault.Terminal, egainv1alpha1.ReasonTargetNotOwned, "Secret %q exists and was not created for this EgainClient: delete it, set target.creationPolicy to Merge, or name another target.secretName", secret.Name)
 	}
-	if foreign := kubesecret.ForeignKeys(secret, ec); len(foreign) > 0 {
-		return fault.New(fault.Terminal, egainv1alpha1.ReasonTargetConflict, "Secret %q already has the keys %q: remove them from it, or name another target.secretName", secret.Name, foreign)
-	}
-	if claim == kubesecret.ClaimOurs {
-		return nil
-	}
 	return r.contend(ctx, ec)
+}
+
+// leftBehind reports whether the EgainClient whose note a Secret bears does not exist any more, as after Retain. An owner
+// reference is the garbage collector's to deal with.
+func (r *EgainClientReconciler) leftBehind(ctx context.Context, secret *corev1.Secret, holder string) (bool, error) {
+	if metav1.GetControllerOf(secret) != nil {
+		return false, nil
+	}
+	err := r.Cache.Get(ctx, client.ObjectKey{Namespace: secret.Namespace, Name: holder}, &egainv1alpha1.EgainClient{})
+	if client.IgnoreNotFound(err) != nil {
+		return false, fmt.Errorf("looking up EgainClient %q: %w", holder, err)
+	}
+	return err != nil, nil
 }
 
 // contend refuses a target that nobody holds yet if an older EgainClient wants it too.
@@ -259,6 +304,18 @@ func subjectSecret(ec *egainv1alpha1.EgainClient) *egainv1alpha1.SecretKeyRefere
 		return nil
 	}
 	return ec.Spec.TokenExchange.SubjectToken.SecretKeyRef
+}
+
+func (r *EgainClientReconciler) gatherTrust(ctx context.Context, ec *egainv1alpha1.EgainClient) (string, error) {
+	ref := ec.Spec.Tenant.CABundleRef
+	if ref == nil {
+		return "", nil
+	}
+	meta, err := r.metadata(ctx, ref.Kind, types.NamespacedName{Namespace: ec.Namespace, Name: string(ref.Name)})
+	if meta == nil || err != nil {
+		return "", err
+	}
+	return fmt.Sprintf(" ca=%s/%s", meta.UID, meta.ResourceVersion), nil
 }
 
 // sources are the Secrets that a token is issued with; either may be nil.

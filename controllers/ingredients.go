@@ -160,7 +160,7 @@ func (r *EgainClientReconciler) serviceAccountToken(ctx context.Context, ec *ega
 	case apierrors.IsNotFound(err):
 		return "", fault.New(fault.Retryable, egainv1alpha1.ReasonSubjectTokenNotFound, "ServiceAccount %q does not exist: create it, or name the right one in tokenExchange.subjectToken.serviceAccountToken", spec.Name)
 	case apierrors.IsForbidden(err):
-		return "", fault.New(fault.Retryable, egainv1alpha1.ReasonSubjectTokenForbidden, "the operator may not mint tokens for ServiceAccount %q: grant it create on serviceaccounts/token, as the component service-account-tokens of its installation does", spec.Name)
+		return "", fault.New(fault.Retryable, egainv1alpha1.ReasonSubjectTokenForbidden, "the operator may not mint tokens for ServiceAccount %q: grant it create on serviceaccounts/token, by a Role in this namespace or by the component service-account-tokens of its installation", spec.Name)
 	case err != nil:
 		return "", fmt.Errorf("minting a token for ServiceAccount %q: %w", spec.Name, err)
 	}
@@ -173,7 +173,9 @@ func (r *EgainClientReconciler) refuseOwnAudience(ctx context.Context, audience,
 	accepted, known := r.audiences.Load(audience)
 	if !known {
 		review := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token}}
-		if err := r.Client.Create(ctx, review); err != nil {
+		if err := r.Client.Create(ctx, review); apierrors.IsForbidden(err) {
+			return fault.New(fault.Retryable, egainv1alpha1.ReasonSubjectTokenForbidden, "the operator may not ask whether the API server itself accepts audience %q: grant it create on tokenreviews", audience)
+		} else if err != nil {
 			return fmt.Errorf("asking the API server about audience %q: %w", audience, err)
 		}
 		accepted = review.Status.Authenticated

@@ -28,6 +28,9 @@ type recollection struct {
 	endpoints *oauth.Endpoints
 	// digest of the credentials that the last token was issued with, zero if unknown.
 	digest uint64
+	// unwritten is the status that could not be written, nil as a rule. What came of an attempt must not be forgotten for
+	// that: a failure would be repeated too early.
+	unwritten *egainv1alpha1.EgainClientStatus
 }
 
 // version identifies a target and the spec it was compared with.
@@ -60,9 +63,10 @@ func digest(parts ...string) uint64 {
 	return maphash.Comparable(digestSeed, [3]string(append(parts, "", "", "")[:3]))
 }
 
-// unverify makes the next reconcile read the target again.
-func (m *memory) unverify(ec *egainv1alpha1.EgainClient) {
-	r := m.recall(ec)
-	r.verified = version{}
-	m.remember(ec, r)
+// status is the last one of an object, written or not.
+func (r *recollection) status(ec *egainv1alpha1.EgainClient) egainv1alpha1.EgainClientStatus {
+	if r.unwritten != nil {
+		return *r.unwritten.DeepCopy()
+	}
+	return ec.Status
 }

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -30,27 +31,46 @@ const (
 	maxRenewal = 256
 	maxScopes  = 256
 	maxScope   = 512
+	// maxURL bounds the endpoints in the status; those of a metadata document may be longer.
+	maxURL = 2048
 )
 
 // report writes the status if it changed, sends events on transitions, and says when to come back.
 func (r *EgainClientReconciler) report(ctx context.Context, ec *egainv1alpha1.EgainClient, o outcome) (ctrl.Result, error) {
-	if o.err != nil && fault.Of(o.err) == nil {
-		return ctrl.Result{}, o.err
-	}
 	r.logOutcome(ctx, o)
 	now := r.Clock.Now()
 	before := ec.DeepCopy()
+	ec.Status = o.world.remembered.status(ec)
 	setStatus(ec, &o, now)
+	err := r.writeStatus(ctx, before, ec, o.world.remembered)
+	if fault.Of(o.err) == nil {
+		err = errors.Join(o.err, err)
+	}
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	return next(ec, &o, now)
+}
+
+// writeStatus patches the status if it changed. One that cannot be written is remembered, and written the next time.
+func (r *EgainClientReconciler) writeStatus(ctx context.Context, before, ec *egainv1alpha1.EgainClient, remembered recollection) error {
+	late := remembered.unwritten != nil
+	remembered.unwritten = nil
 	if !equality.Semantic.DeepEqual(before.Status, ec.Status) {
 		// Without the optimistic lock: the operator is the only writer of the status, and a conflict with somebody who
 		// labels the object would lose what came of the attempt.
+		status := ec.Status.DeepCopy()
 		if err := r.Client.Status().Patch(ctx, ec, client.MergeFrom(before)); err != nil {
-			r.memory.unverify(ec)
-			return ctrl.Result{}, client.IgnoreNotFound(err)
+			remembered.unwritten = status
+			r.memory.remember(ec, remembered)
+			return client.IgnoreNotFound(err)
 		}
 		r.announce(before, ec)
 	}
-	return next(ec, &o, now)
+	if late {
+		r.memory.remember(ec, remembered)
+	}
+	return nil
 }
 
 func (r *EgainClientReconciler) logOutcome(ctx context.Context, o outcome) {
@@ -64,19 +84,39 @@ func (r *EgainClientReconciler) logOutcome(ctx context.Context, o outcome) {
 
 // setStatus brings the status of an object up to date with what came of a reconcile.
 func setStatus(ec *egainv1alpha1.EgainClient, o *outcome, now time.Time) {
-	if f := fault.Of(o.err); f != nil && f.Class == fault.Busy {
-		return // nothing was attempted, so there is nothing to say
+	if f := fault.Of(o.err); o.err != nil && (f == nil || f.Class == fault.Busy) {
+		setExpired(ec, o, now) // nothing was found out, so there is nothing else to say
+		return
 	}
 	st := &ec.Status
 	st.ObservedGeneration = ec.Generation
 	setToken(ec, o)
 	if o.endpoints != nil {
 		st.Endpoints = &egainv1alpha1.EndpointsStatus{
-			TokenURL: o.endpoints.TokenURL, APIURL: o.endpoints.APIURL, Source: egainv1alpha1.EndpointSource(o.endpoints.Source),
+			TokenURL: truncate(o.endpoints.TokenURL, maxURL), APIURL: truncate(o.endpoints.APIURL, maxURL), Source: egainv1alpha1.EndpointSource(o.endpoints.Source),
 		}
 	}
 	setFailure(ec, o, now)
 	setConditions(ec, o, now)
+}
+
+// setExpired ends Ready once the token has run out, which it does whether or not the API server and the provider answer.
+func setExpired(ec *egainv1alpha1.EgainClient, o *outcome, now time.Time) {
+	st := &ec.Status
+	known := st.Token != nil && st.Token.ExpirationTime != nil
+	if !meta.IsStatusConditionTrue(st.Conditions, egainv1alpha1.ConditionReady) || o.token().Valid(now) || (known && now.Before(st.Token.ExpirationTime.Time)) {
+		return
+	}
+	c := metav1.Condition{
+		Type: egainv1alpha1.ConditionReady, Status: metav1.ConditionFalse, ObservedGeneration: st.ObservedGeneration,
+		LastTransitionTime: *second(now), Reason: egainv1alpha1.ReasonTokenExpired,
+		Message: fmt.Sprintf("the token in Secret %q has expired", ec.TargetName()),
+	}
+	meta.SetStatusCondition(&st.Conditions, c)
+	if !ec.Suspended() {
+		c.Type, c.Status = egainv1alpha1.ConditionReconciling, metav1.ConditionTrue
+		meta.SetStatusCondition(&st.Conditions, c)
+	}
 }
 
 // setToken describes the token that is in the target now.
@@ -142,6 +182,9 @@ func setFailure(ec *egainv1alpha1.EgainClient, o *outcome, now time.Time) {
 	}
 	st.ConsecutiveFailures++
 	last := &egainv1alpha1.FailureStatus{Time: second(now), Reason: f.Reason, Message: message, Inputs: o.world.input.Inputs()}
+	if f.Reason == egainv1alpha1.ReasonTLSFailed {
+		last.Inputs += o.world.trust
+	}
 	retry, retries := f.RetryTime(fault.Attempt{
 		Failures: st.ConsecutiveFailures, Time: now, Expiration: o.world.expiry(), Spread: o.world.input.Spread,
 	})
@@ -191,7 +234,7 @@ func issuedCondition(ec *egainv1alpha1.EgainClient, o *outcome) metav1.Condition
 	c := metav1.Condition{Type: egainv1alpha1.ConditionTokenIssued, Status: metav1.ConditionFalse}
 	last := ec.Status.LastFailure
 	switch {
-	case ec.Suspended() && o.err == nil:
+	case ec.Suspended():
 		c.Status, c.Reason, c.Message = metav1.ConditionUnknown, egainv1alpha1.ReasonSuspended, "spec.suspend is set: no token is requested"
 	case last != nil:
 		c.Reason, c.Message = last.Reason, last.Message

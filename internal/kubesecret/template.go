@@ -19,20 +19,27 @@ import (
 )
 
 const (
-	// maxValue bounds the result of a template and of each function in it: a quarter of what a Secret can hold.
+	// maxValue bounds the result of a template, and what goes into and comes out of each function in it: a quarter of what
+	// a Secret can hold.
 	maxValue = 256 << 10
+	// maxWork bounds what goes through the functions of all templates of a target together, in bytes.
+	maxWork = 32 << 20
+	// maxItems bounds the scopes, and the lists that are compared item by item.
+	maxItems = 256
+	// maxCutset bounds the characters to trim, each of which is compared with each that there is.
+	maxCutset = 64
 	// maxIndent bounds the functions that repeat a space.
 	maxIndent = 64
 )
 
 // sprigFunctions are the functions of Sprig that a template may use: those on strings and numbers that give the same
 // answer every time. Functions with access to the environment, files, the network, the time or randomness are left out, as
-// are those that build lists of any length.
+// are those that build lists of any length, and regular expressions, of which a short one can make a lot of work.
 var sprigFunctions = []string{
 	"abbrev", "add", "add1", "atoi", "b32dec", "b32enc", "b64dec", "b64enc", "camelcase", "coalesce", "contains", "default", "div",
 	"empty", "first", "has", "hasPrefix", "hasSuffix", "int", "int64", "join", "kebabcase", "last", "lower", "max", "min", "mod",
-	"mul", "nospace", "quote", "regexMatch", "sha256sum", "snakecase", "splitList", "squote", "sub", "substr", "ternary",
-	"title", "toJson", "toString", "trim", "trimAll", "trimPrefix", "trimSuffix", "trunc", "upper", "uniq",
+	"mul", "nospace", "quote", "sha256sum", "snakecase", "splitList", "squote", "sub", "substr", "ternary", "title", "toJson", "toString",
+	"trim", "trimAll", "trimPrefix", "trimSuffix", "trunc", "upper", "uniq",
 }
 
 // functions is read only.
@@ -46,34 +53,107 @@ var functions = func() template.FuncMap {
 	for _, name := range sprigFunctions {
 		allowed[name] = all[name]
 	}
-	for name, f := range allowed {
-		allowed[name] = bounded(f)
-	}
+	allowed["join"] = limited(allowed["join"], func(args []reflect.Value) bool {
+		return size(args[0])*length(args[1])+size(args[1]) <= maxValue
+	})
+	allowed["uniq"] = limited(allowed["uniq"], func(args []reflect.Value) bool { return length(args[0]) <= maxItems })
+	allowed["trimAll"] = limited(allowed["trimAll"], func(args []reflect.Value) bool { return size(args[0]) <= maxCutset })
 	return allowed
 }()
 
-var errTooLarge = errors.New("result too large")
+// Why a template is stopped. text/template turns the panics with them into errors.
+var (
+	errTooLarge = errors.New("result too large")
+	errTooLong  = errors.New("too much work")
+)
 
-// bounded stops a template whose functions build ever longer strings. text/template turns the panic into an error.
-func bounded(f any) any {
+// limited stops a function whose arguments would make it work too hard.
+func limited(f any, allows func(args []reflect.Value) bool) any {
 	v := reflect.ValueOf(f)
 	return reflect.MakeFunc(v.Type(), func(args []reflect.Value) []reflect.Value {
-		call := v.Call
-		if v.Type().IsVariadic() {
-			call = v.CallSlice
-		}
-		results := call(args)
-		if r := results[0]; (r.Kind() == reflect.String || r.Kind() == reflect.Slice) && r.Len() > maxValue {
+		if !allows(args) {
 			panic(errTooLarge)
 		}
-		return results
+		if v.Type().IsVariadic() {
+			return v.CallSlice(args)
+		}
+		return v.Call(args)
 	}).Interface()
+}
+
+// bounded are the functions for one target. They stop a template that builds ever longer values, before they are built,
+// or that goes on and on.
+func bounded() template.FuncMap {
+	work := 0
+	spend := func(values []reflect.Value) {
+		total := 0
+		for _, v := range values {
+			total += size(v)
+		}
+		if total > maxValue {
+			panic(errTooLarge)
+		}
+		if work += total; work > maxWork {
+			panic(errTooLong)
+		}
+	}
+	all := make(template.FuncMap, len(functions))
+	for name, f := range functions {
+		v := reflect.ValueOf(f)
+		all[name] = reflect.MakeFunc(v.Type(), func(args []reflect.Value) []reflect.Value {
+			call := v.Call
+			if v.Type().IsVariadic() {
+				call = v.CallSlice
+			}
+			spend(args)
+			results := call(args)
+			spend(results[:1])
+			return results
+		}).Interface()
+	}
+	return all
+}
+
+// size is how many bytes of text a value holds. Everything counts for at least one.
+func size(v reflect.Value) int {
+	switch v.Kind() {
+	case reflect.Interface, reflect.Pointer:
+		return size(v.Elem())
+	case reflect.String:
+		return v.Len() + 1
+	case reflect.Slice, reflect.Array:
+		total := 1
+		for i := range v.Len() {
+			total += size(v.Index(i))
+		}
+		return total
+	default:
+		return 1
+	}
+}
+
+// length is how many items a list has, zero if it is none.
+func length(v reflect.Value) int {
+	if v.Kind() == reflect.Interface {
+		return length(v.Elem())
+	}
+	if v.Kind() == reflect.Slice {
+		return v.Len()
+	}
+	return 0
 }
 
 var wideVerb = regexp.MustCompile(`%[^%a-zA-Z]*(\d{4,}|\*)`)
 
+// maxWidth is what wideVerb lets a verb be padded to.
+const maxWidth = 999
+
 func printf(format string, args ...any) string {
-	if wideVerb.MatchString(format) {
+	longest := 0
+	for _, arg := range args {
+		longest = max(longest, size(reflect.ValueOf(arg)))
+	}
+	if wideVerb.MatchString(format) || strings.Count(format, "%")*(longest+maxWidth) > 4*maxValue {
 		panic(errTooLarge)
 	}
 	return fmt.Sprintf(format, args...)
@@ -106,13 +186,17 @@ func execute(templates map[string]egainv1alpha1.Template, tok *Token) (map[strin
 		ExpiresAt: stamp(tok.ExpirationTime), Scope: strings.Join(tok.Scopes, " "), Scopes: tok.Scopes, APIURL: tok.APIURL,
 	}
 	data := make(map[string][]byte, len(templates))
+	allowed := bounded()
 	for _, key := range slices.Sorted(maps.Keys(templates)) {
+		if len(v.Scopes) > maxItems {
+			return nil, templateFault(key, fmt.Sprintf("cannot be rendered: the token has more than %d scopes", maxItems))
+		}
 		t, err := parseTemplate(key, string(templates[key]))
 		if err != nil {
 			return nil, err
 		}
 		var out boundedBuffer
-		if err := t.Execute(&out, v); err != nil {
+		if err := t.Funcs(allowed).Execute(&out, v); err != nil {
 			return nil, executionFault(key, err)
 		}
 		data[key] = out.Bytes()
@@ -191,6 +275,9 @@ func checkPipe(key string, pipe *parse.PipeNode) error {
 	}
 	for _, command := range pipe.Cmds {
 		for _, arg := range command.Args {
+			if chain, ok := arg.(*parse.ChainNode); ok {
+				arg = chain.Node
+			}
 			if nested, ok := arg.(*parse.PipeNode); ok {
 				if err := checkPipe(key, nested); err != nil {
 					return err
@@ -211,6 +298,9 @@ func executionFault(key string, err error) error {
 	}
 	if errors.Is(err, errTooLarge) {
 		return templateFault(key, fmt.Sprintf("produces more than %d KiB%s", maxValue>>10, where))
+	}
+	if errors.Is(err, errTooLong) {
+		return templateFault(key, "is too much work"+where+": make it simpler")
 	}
 	return templateFault(key, "fails"+where+": check the names of the fields and the arguments of the functions")
 }

@@ -1,0 +1,197 @@
+package controllers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/onsi/gomega"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+)
+
+// withServiceAccounts is a fixture whose simulator trusts the ServiceAccounts of the control plane. Its clock is the true
+// one, since the control plane dates their tokens.
+func withServiceAccounts(t *testing.T) *fixture {
+	t.Helper()
+	f := newFixture(t)
+	f.clock.SetTime(time.Now().Add(time.Minute).Truncate(time.Second))
+	f.credentials()
+	document, err := plane.JWKS(t.Context())
+	f.Expect(err).NotTo(gomega.HaveOccurred())
+	var keys jose.JSONWebKeySet
+	f.Expect(json.Unmarshal(document, &keys)).To(gomega.Succeed())
+	f.Expect(f.sim.RegisterProvider("cluster", "https://kubernetes.default.svc", "egain", keys)).To(gomega.Succeed())
+	f.Expect(f.sim.MapSubject("system:serviceaccount:"+f.namespace+":sync", "agent.smith")).To(gomega.Succeed())
+	return f
+}
+
+// byServiceAccount makes a client's flow an exchange of a ServiceAccount's token.
+func byServiceAccount(audience string) quick {
+	return func(ec *egainv1alpha1.EgainClient) {
+		ec.Spec.Flow, ec.Spec.Scopes = egainv1alpha1.FlowTokenExchange, []egainv1alpha1.Scope{"core.aiservices.use"}
+		ec.Spec.TokenExchange = &egainv1alpha1.TokenExchange{RegistrationID: "cluster", SubjectToken: egainv1alpha1.SubjectToken{
+			ServiceAccountToken: &egainv1alpha1.ServiceAccountToken{Name: "sync", Audience: audience},
+		}}
+	}
+}
+
+func TestExchangesTheTokenOfAServiceAccount(t *testing.T) {
+	t.Parallel()
+	f := withServiceAccounts(t)
+	f.create(&corev1.ServiceAccount{ObjectMeta: f.named("sync")})
+	ec := f.client("sync", byServiceAccount("egain"))
+
+	f.run(ec)
+	f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
+	f.Expect(f.sim.Introspect(f.token("sync")).Subject).To(gomega.Equal("agent.smith"))
+
+	token := f.token("sync")
+	f.run(ec)
+	f.restart()
+	f.run(ec)
+	f.Expect(f.token("sync")).To(gomega.Equal(token), "that a fresh token could be minted is no reason to exchange it")
+	f.change("egain-app", func(s *corev1.Secret) { s.Labels = map[string]string{"team": "a"} })
+	f.run(ec)
+	f.run(ec)
+	f.Expect(f.requests()).To(gomega.Equal(2), "one after the restart, which forgot the credentials")
+}
+
+func TestAsksForNothingWhenTheCredentialsOfAnExchangeAreMerelyLabelled(t *testing.T) {
+	t.Parallel()
+	f := withServiceAccounts(t)
+	f.create(&corev1.ServiceAccount{ObjectMeta: f.named("sync")})
+	ec := f.client("sync", byServiceAccount("egain"))
+	f.run(ec)
+
+	f.change("egain-app", func(s *corev1.Secret) { s.Labels = map[string]string{"team": "a"} })
+	f.run(ec)
+	f.Expect(f.requests()).To(gomega.Equal(1), "a minted token differs each time and must not count")
+}
+
+func TestTellsThatTheServiceAccountIsMissingAndLooksAgain(t *testing.T) {
+	t.Parallel()
+	f := withServiceAccounts(t)
+	ec := f.client("sync", byServiceAccount("egain"))
+
+	result := f.run(ec)
+	f.Expect(state(ec)).To(gomega.Equal("InProgress: NoToken, SubjectTokenNotFound"))
+	f.Expect(message(ec)).To(gomega.ContainSubstring(`ServiceAccount "sync"`))
+	f.Expect(result.RequeueAfter).To(gomega.And(gomega.BeNumerically(">", 0), gomega.BeNumerically("<", 5*time.Second)), "nothing watches ServiceAccounts")
+	f.Expect(f.requests()).To(gomega.BeZero())
+
+	f.create(&corev1.ServiceAccount{ObjectMeta: f.named("sync")})
+	f.step(result.RequeueAfter)
+	f.run(ec)
+	f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
+}
+
+func TestNeverSendsATokenThatTheAPIServerAccepts(t *testing.T) {
+	t.Parallel()
+	f := withServiceAccounts(t)
+	f.create(&corev1.ServiceAccount{ObjectMeta: f.named("sync")})
+	ec := f.client("sync", byServiceAccount("https://kubernetes.default.svc"))
+
+	for range 2 {
+		result := f.run(ec)
+		f.Expect(state(ec)).To(gomega.Equal("Failed: NoToken, SubjectTokenForbidden"))
+		f.Expect(message(ec)).To(gomega.ContainSubstring(`audience "https://kubernetes.default.svc"`))
+		f.Expect(result.RequeueAfter).To(gomega.BeZero())
+	}
+	f.Expect(f.sim.Requests()).To(gomega.BeEmpty(), "nothing at all goes to the provider")
+
+	f.update(ec, func() { ec.Spec.TokenExchange.SubjectToken.ServiceAccountToken.Audience = "egain" })
+	f.run(ec)
+	f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
+}
+
+func TestTellsThatItMayNotMintTokens(t *testing.T) {
+	t.Parallel()
+	f := withServiceAccounts(t)
+	f.create(&corev1.ServiceAccount{ObjectMeta: f.named("sync")})
+	operator := &corev1.ServiceAccount{ObjectMeta: f.named("operator")}
+	f.create(operator)
+	role := &rbacv1.Role{ObjectMeta: f.named("operator"), Rules: []rbacv1.PolicyRule{
+		{APIGroups: []string{""}, Resources: []string{"secrets", "configmaps"}, Verbs: []string{"*"}},
+		{APIGroups: []string{"auth.egain.com"}, Resources: []string{"*"}, Verbs: []string{"*"}},
+	}}
+	f.create(role)
+	f.create(&rbacv1.RoleBinding{
+		ObjectMeta: f.named("operator"),
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "operator"},
+		Subjects:   []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: f.namespace, Name: "operator"}},
+	})
+	config := rest.CopyConfig(plane.Config)
+	config.Impersonate = rest.ImpersonationConfig{UserName: "system:serviceaccount:" + f.namespace + ":operator"}
+	limited, err := client.New(config, client.Options{Scheme: scheme})
+	f.Expect(err).NotTo(gomega.HaveOccurred())
+	f.Eventually(func() error {
+		return limited.List(t.Context(), &corev1.SecretList{}, client.InNamespace(f.namespace))
+	}, collected).Should(gomega.Succeed(), "the API server takes a moment to know the role")
+	f.r.Client = limited
+	ec := f.client("sync", byServiceAccount("egain"))
+
+	result := f.run(ec)
+	f.Expect(state(ec)).To(gomega.Equal("InProgress: NoToken, SubjectTokenForbidden"))
+	f.Expect(message(ec)).To(gomega.And(gomega.ContainSubstring(`ServiceAccount "sync"`), gomega.ContainSubstring("serviceaccounts/token")))
+	f.Expect(result.RequeueAfter).To(gomega.BeNumerically(">", 0), "nothing tells of a role that was granted")
+	f.Expect(f.requests()).To(gomega.BeZero())
+
+	role.Rules = append(role.Rules, rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"serviceaccounts/token"}, Verbs: []string{"create"}})
+	f.Expect(admin.Update(t.Context(), role)).To(gomega.Succeed())
+	f.Eventually(func() error {
+		token := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{Audiences: []string{"egain"}}}
+		return limited.SubResource("token").Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: f.named("sync")}, token)
+	}, collected).Should(gomega.Succeed())
+	f.step(result.RequeueAfter)
+	f.run(ec)
+	f.Expect(state(ec)).To(gomega.Equal("InProgress: NoToken, SubjectTokenForbidden"), "unless it is asked, the audience may be the API server's own")
+	f.Expect(message(ec)).To(gomega.ContainSubstring("tokenreviews"))
+	f.Expect(f.requests()).To(gomega.BeZero())
+}
+
+func TestAsksTheAPIServerOncePerAudience(t *testing.T) {
+	t.Parallel()
+	f := withServiceAccounts(t)
+	f.create(&corev1.ServiceAccount{ObjectMeta: f.named("sync")})
+	reviews := 0
+	f.through(interceptor.Funcs{Create: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.CreateOption) error {
+		if _, is := obj.(*authenticationv1.TokenReview); is {
+			reviews++
+		}
+		return c.Create(ctx, obj, opts...)
+	}})
+	for _, name := range []string{"a", "b"} {
+		ec := f.client(name, byServiceAccount("egain"))
+		f.run(ec)
+		f.demand(ec, "again")
+		f.run(ec)
+		f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
+	}
+	f.Expect(f.requests()).To(gomega.Equal(4))
+	f.Expect(reviews).To(gomega.Equal(1))
+}
+
+func TestAnErrorOfTheTokenRequestAPIIsReturned(t *testing.T) {
+	t.Parallel()
+	f := withServiceAccounts(t)
+	f.create(&corev1.ServiceAccount{ObjectMeta: f.named("sync")})
+	ec := f.client("sync", byServiceAccount("egain"))
+	f.through(interceptor.Funcs{SubResourceCreate: func(context.Context, client.Client, string, client.Object, client.Object, ...client.SubResourceCreateOption) error {
+		return apierrors.NewInternalError(errors.New("no leader"))
+	}})
+
+	_, err := f.tryReconcile(ec)
+	f.Expect(err).To(gomega.MatchError(gomega.ContainSubstring(`minting a token for ServiceAccount "sync"`)))
+	f.Expect(f.requests()).To(gomega.BeZero())
+}

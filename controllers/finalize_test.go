@@ -1,0 +1,369 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/egainsim"
+)
+
+// revoking has the token revoked at the simulator's endpoint when the client is deleted.
+func (f *fixture) revoking(ec *egainv1alpha1.EgainClient) {
+	ec.Spec.RevokeOnDelete = new(true)
+	if ec.Spec.Tenant.Endpoints != nil {
+		ec.Spec.Tenant.Endpoints.RevocationURL = egainv1alpha1.HTTPSURL(f.sim.Rigel().RevocationURL(egainsim.Client))
+	}
+}
+
+func TestHasAFinalizerOnlyWhereItsDeletionNeedsWork(t *testing.T) {
+	t.Parallel()
+	revoking := func(ec *egainv1alpha1.EgainClient) { ec.Spec.RevokeOnDelete = new(true) }
+	nothing := func(*egainv1alpha1.EgainClient) {}
+	tests := map[string]struct {
+		change quick
+		want   bool
+	}{
+		"Owner and Delete":                {nothing, false},
+		"Owner and Retain":                {retaining, false},
+		"Owner, revoked":                  {revoking, true},
+		"Merge and Delete":                {merging("app"), true},
+		"Merge and Retain":                {func(ec *egainv1alpha1.EgainClient) { merging("app")(ec); retaining(ec) }, false},
+		"Merge and Retain, revoked":       {func(ec *egainv1alpha1.EgainClient) { merging("app")(ec); retaining(ec); revoking(ec) }, true},
+		"revoked, said explicitly not to": {func(ec *egainv1alpha1.EgainClient) { ec.Spec.RevokeOnDelete = new(false) }, false},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.credentials()
+			f.foreign("app", nil)
+			ec := f.client("sync", tc.change)
+
+			f.run(ec)
+			f.Expect(controllerutil.ContainsFinalizer(ec, egainv1alpha1.CleanupFinalizer)).To(gomega.Equal(tc.want))
+		})
+	}
+}
+
+func TestTheFinalizerComesAndGoesWithTheNeed(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.credentials()
+	ec := f.client("sync", func(ec *egainv1alpha1.EgainClient) { ec.Finalizers = []string{"example.com/theirs"} })
+	f.run(ec)
+	f.Expect(ec.Finalizers).To(gomega.ConsistOf("example.com/theirs"))
+
+	f.update(ec, func() { ec.Spec.RevokeOnDelete = new(true) })
+	f.run(ec)
+	f.Expect(ec.Finalizers).To(gomega.ConsistOf("example.com/theirs", egainv1alpha1.CleanupFinalizer))
+
+	f.update(ec, func() { ec.Spec.RevokeOnDelete = nil })
+	f.run(ec)
+	f.Expect(ec.Finalizers).To(gomega.ConsistOf("example.com/theirs"))
+	f.Expect(f.requests()).To(gomega.Equal(1))
+}
+
+func TestTheFinalizerIsThereBeforeAnythingElseIsDone(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.credentials()
+	ec := f.client("sync", f.revoking)
+	f.through(interceptor.Funcs{Patch: func(context.Context, client.WithWatch, client.Object, client.Patch, ...client.PatchOption) error {
+		return apierrors.NewConflict(egainv1alpha1.SchemeGroupVersion.WithResource("egainclients").GroupResource(), "sync", errors.New("changed"))
+	}})
+
+	_, err := f.tryReconcile(ec)
+	f.Expect(err).To(gomega.MatchError(gomega.ContainSubstring("changing the finalizers")))
+	f.Expect(f.requests()).To(gomega.BeZero())
+	f.Expect(f.secret("sync")).To(gomega.BeNil())
+}
+
+func TestLeavesTheFinalizersOfOthersWhenItIsDone(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.credentials()
+	ec := f.client("sync", f.revoking, func(ec *egainv1alpha1.EgainClient) { ec.Finalizers = []string{"example.com/theirs"} })
+	f.run(ec)
+
+	f.delete(ec)
+	f.reconcile(ec)
+	f.Expect(ec.Finalizers).To(gomega.ConsistOf("example.com/theirs"))
+	unchanged := f.unchanged(ec)
+	f.Expect(f.reconcile(ec).RequeueAfter).To(gomega.BeZero())
+	unchanged()
+	f.Expect(f.asked(egainsim.RevocationEndpoint)).To(gomega.Equal(1))
+	f.Expect(f.requests()).To(gomega.Equal(1), "a client that is going away gets no token")
+	f.update(ec, func() { ec.Finalizers = nil })
+}
+
+func TestRevokesTheTokenOnDeletion(t *testing.T) {
+	t.Parallel()
+	tests := map[string]func(*fixture, *egainv1alpha1.EgainClient){
+		"at an endpoint that the spec names": func(*fixture, *egainv1alpha1.EgainClient) {},
+		"at one that the metadata name": func(f *fixture, ec *egainv1alpha1.EgainClient) {
+			ec.Spec.Tenant.MetadataURL = egainv1alpha1.HTTPSURL(f.sim.Rigel().MetadataURL(egainsim.OAuthMetadata, egainsim.User))
+			ec.Spec.Tenant.Endpoints.RevocationURL = ""
+		},
+		"though it is suspended": func(_ *fixture, ec *egainv1alpha1.EgainClient) { ec.Spec.Suspend = new(false) },
+		"though it is retained":  func(_ *fixture, ec *egainv1alpha1.EgainClient) { retaining(ec) },
+	}
+	for name, change := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.credentials()
+			ec := f.client("sync", f.revoking, func(ec *egainv1alpha1.EgainClient) { change(f, ec) })
+			f.run(ec)
+			if ec.Spec.Suspend != nil {
+				f.update(ec, func() { ec.Spec.Suspend = new(true) })
+				f.run(ec)
+			}
+			token := f.token("sync")
+			f.sent()
+
+			f.delete(ec)
+			f.reconcile(ec)
+			f.Expect(f.gone(ec)).To(gomega.BeTrue())
+			f.Expect(f.sim.Introspect(token).Active).To(gomega.BeFalse())
+			f.Expect(f.sent()).To(gomega.Equal([]string{"Normal TokenRevoked the token was revoked"}))
+		})
+	}
+}
+
+func TestTriesToRevokeForAMinute(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.credentials()
+	// A deletion is dated by the API server.
+	f.clock.SetTime(time.Now())
+	ec := f.client("sync", f.revoking)
+	f.run(ec)
+	f.sent()
+	f.sim.SetFault(egainsim.Match{Endpoint: egainsim.RevocationEndpoint}, egainsim.Fault{Status: 503})
+	f.delete(ec)
+
+	for range 5 {
+		result := f.reconcile(ec)
+		f.Expect(result.RequeueAfter).To(gomega.Equal(5 * time.Second))
+		f.Expect(f.gone(ec)).To(gomega.BeFalse())
+		f.step(result.RequeueAfter)
+	}
+	f.step(time.Minute)
+	f.reconcile(ec)
+	f.Expect(f.gone(ec)).To(gomega.BeTrue(), "no deletion hangs on a server that is down")
+	f.Expect(f.asked(egainsim.RevocationEndpoint)).To(gomega.Equal(6))
+	events := f.sent()
+	f.Expect(events).To(gomega.HaveEach(gomega.And(gomega.HavePrefix("Warning TokenNotRevoked"), gomega.ContainSubstring("HTTP 503"))))
+}
+
+func TestRevokesAtTheSecondTry(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.credentials()
+	f.clock.SetTime(time.Now())
+	ec := f.client("sync", f.revoking)
+	f.run(ec)
+	token := f.token("sync")
+	f.sim.SetFault(egainsim.Match{Endpoint: egainsim.RevocationEndpoint}, egainsim.Fault{Drop: true, Times: 1})
+	f.delete(ec)
+
+	f.step(f.reconcile(ec).RequeueAfter)
+	f.reconcile(ec)
+	f.Expect(f.gone(ec)).To(gomega.BeTrue())
+	f.Expect(f.sim.Introspect(token).Active).To(gomega.BeFalse())
+}
+
+func TestDoesNotWaitForARevocationThatCannotSucceed(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		change func(*fixture, *egainv1alpha1.EgainClient)
+		before func(*fixture)
+		says   string
+	}{
+		"the tenant has no revocation endpoint": {
+			change: func(_ *fixture, ec *egainv1alpha1.EgainClient) { ec.Spec.Tenant.Endpoints.RevocationURL = "" },
+			says:   "no revocation endpoint",
+		},
+		"the credentials are gone": {
+			before: func(f *fixture) { f.delete(f.secret("egain-app")) },
+			says:   `Secret "egain-app"`,
+		},
+		"the CA bundle is gone": {
+			before: func(f *fixture) { f.delete(&corev1.ConfigMap{ObjectMeta: f.named("egain-ca")}) },
+			says:   `ConfigMap "egain-ca"`,
+		},
+		"the CA bundle is none any more": {
+			before: func(f *fixture) {
+				f.Expect(admin.Update(f.t.Context(), &corev1.ConfigMap{ObjectMeta: f.named("egain-ca"), Data: map[string]string{"ca.crt": "none"}})).To(gomega.Succeed())
+			},
+			says: "CA bundle",
+		},
+		"the client is rejected": {
+			before: func(f *fixture) { _ = f.sim.RemoveSecret(egainsim.RigelClientID, egainsim.RigelClientSecret) },
+			says:   "HTTP 401",
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.credentials()
+			f.clock.SetTime(time.Now())
+			ec := f.client("sync", f.revoking, func(ec *egainv1alpha1.EgainClient) {
+				if tc.change != nil {
+					tc.change(f, ec)
+				}
+			})
+			f.run(ec)
+			f.sent()
+			if tc.before != nil {
+				tc.before(f)
+			}
+
+			f.delete(ec)
+			f.reconcile(ec)
+			f.Expect(f.gone(ec)).To(gomega.BeTrue())
+			f.Expect(f.sent()).To(gomega.ConsistOf(gomega.And(gomega.HavePrefix("Warning TokenNotRevoked"), gomega.ContainSubstring(tc.says))))
+		})
+	}
+}
+
+func TestRevokesNothingWhereThereIsNoTokenOfItsOwn(t *testing.T) {
+	t.Parallel()
+	tests := map[string]func(*fixture, *egainv1alpha1.EgainClient){
+		"the target is gone":    func(f *fixture, _ *egainv1alpha1.EgainClient) { f.delete(f.secret("sync")) },
+		"the token has expired": func(f *fixture, _ *egainv1alpha1.EgainClient) { f.step(time.Hour) },
+		"the token was tampered with": func(f *fixture, _ *egainv1alpha1.EgainClient) {
+			f.change("sync", func(s *corev1.Secret) { s.Data["access_token"] = []byte("x") })
+		},
+	}
+	for name, before := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.credentials()
+			f.clock.SetTime(time.Now())
+			ec := f.client("sync", f.revoking)
+			f.run(ec)
+			f.sent()
+			before(f, ec)
+
+			f.delete(ec)
+			f.reconcile(ec)
+			f.Expect(f.gone(ec)).To(gomega.BeTrue())
+			f.Expect(f.asked(egainsim.RevocationEndpoint)).To(gomega.BeZero())
+			f.Expect(f.sent()).To(gomega.BeEmpty())
+		})
+	}
+}
+
+func TestDoesNotRevokeTheTokenOfAnotherClient(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.credentials()
+	holder := f.client("a", targeting("shared"))
+	f.run(holder)
+	other := f.client("b", targeting("shared"), f.revoking)
+	f.run(other)
+	f.Expect(state(other)).To(gomega.Equal("Failed: NoToken, TargetClaimed"))
+
+	f.delete(other)
+	f.reconcile(other)
+	f.Expect(f.gone(other)).To(gomega.BeTrue())
+	f.Expect(f.active("shared")).To(gomega.BeTrue())
+}
+
+func TestABusyHostIsWaitedForBeforeTheTokenIsLetGo(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.credentials()
+	f.clock.SetTime(time.Now())
+	ec := f.client("sync", f.revoking)
+	f.run(ec)
+	f.sent()
+	f.occupy()
+
+	f.delete(ec)
+	f.Expect(f.reconcile(ec).RequeueAfter).To(gomega.Equal(5 * time.Second))
+	f.Expect(f.gone(ec)).To(gomega.BeFalse())
+	f.Expect(f.sent()).To(gomega.BeEmpty(), "nothing was tried yet")
+
+	f.step(2 * time.Minute)
+	f.reconcile(ec)
+	f.Expect(f.gone(ec)).To(gomega.BeTrue())
+}
+
+func TestADeletionGoesOnOnceTheAPIServerRecovers(t *testing.T) {
+	t.Parallel()
+	secretsFail := func(f *fixture) {
+		fail := failOnce(apierrors.NewInternalError(errors.New("no leader")))
+		f.through(interceptor.Funcs{Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+			if _, is := obj.(*corev1.Secret); is {
+				if err := fail(); err != nil {
+					return err
+				}
+			}
+			return c.Get(ctx, key, obj, opts...)
+		}})
+	}
+	t.Run("of revoking", func(t *testing.T) {
+		t.Parallel()
+		f := newFixture(t)
+		f.credentials()
+		f.clock.SetTime(time.Now())
+		ec := f.client("sync", f.revoking)
+		f.run(ec)
+		token := f.token("sync")
+		secretsFail(f)
+
+		f.delete(ec)
+		f.Expect(f.reconcile(ec).RequeueAfter).To(gomega.Equal(5 * time.Second))
+		f.reconcile(ec)
+		f.Expect(f.gone(ec)).To(gomega.BeTrue())
+		f.Expect(f.sim.Introspect(token).Active).To(gomega.BeFalse())
+	})
+	t.Run("of releasing a merged Secret", func(t *testing.T) {
+		t.Parallel()
+		f := newFixture(t)
+		f.credentials()
+		f.foreign("app", map[string]string{"password": "theirs"})
+		ec := f.client("sync", merging("app"))
+		f.run(ec)
+		secretsFail(f)
+
+		f.delete(ec)
+		_, err := f.tryReconcile(ec)
+		f.Expect(err).To(gomega.MatchError(gomega.ContainSubstring(`reading the former target "app"`)))
+		f.reconcile(ec)
+		f.Expect(f.gone(ec)).To(gomega.BeTrue())
+		f.Expect(f.keys("app")).To(gomega.ConsistOf("password"))
+	})
+}
+
+func TestLeavesTheTargetThatADeletionIsToOrphan(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.credentials()
+	ec := f.client("sync", f.revoking)
+	f.run(ec)
+	token := f.token("sync")
+
+	f.Expect(admin.Delete(t.Context(), ec, client.PropagationPolicy(metav1.DeletePropagationOrphan))).To(gomega.Succeed())
+	f.Eventually(func() bool {
+		_, _ = f.tryReconcile(ec) // the garbage collector removes a finalizer of its own at the same time
+		return f.gone(ec)
+	}, collected).Should(gomega.BeTrue())
+	f.Expect(f.token("sync")).To(gomega.Equal(token))
+	f.Expect(f.secret("sync").OwnerReferences).To(gomega.BeEmpty())
+}

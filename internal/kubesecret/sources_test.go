@@ -1,0 +1,103 @@
+package kubesecret
+
+import (
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/oauth"
+)
+
+func secretWith(data map[string]string) *corev1.Secret {
+	s := &corev1.Secret{Data: map[string][]byte{}}
+	s.Name = "egain-app"
+	for k, v := range data {
+		s.Data[k] = []byte(v)
+	}
+	return s
+}
+
+var keys = &egainv1alpha1.CredentialsSecretReference{Name: "egain-app", ClientIDKey: "id", ClientSecretKey: "secret"}
+
+func TestCredentials(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		data     map[string]string
+		optional bool
+		want     oauth.Credentials
+	}{
+		"as they are":                           {map[string]string{"id": "app", "secret": "s3cr3t"}, false, oauth.Credentials{ClientID: "app", ClientSecret: "s3cr3t"}},
+		"with line breaks at the end":           {map[string]string{"id": "app\n", "secret": "s3cr3t\r\n"}, false, oauth.Credentials{ClientID: "app", ClientSecret: "s3cr3t"}},
+		"with spaces, which may be part of it":  {map[string]string{"id": "app", "secret": " s3 cr3t "}, false, oauth.Credentials{ClientID: "app", ClientSecret: " s3 cr3t "}},
+		"beyond ASCII":                          {map[string]string{"id": "äpp", "secret": "gehëim"}, false, oauth.Credentials{ClientID: "äpp", ClientSecret: "gehëim"}},
+		"without a secret where it is optional": {map[string]string{"id": "app"}, true, oauth.Credentials{ClientID: "app"}},
+		"with a secret where it is optional":    {map[string]string{"id": "app", "secret": "x"}, true, oauth.Credentials{ClientID: "app", ClientSecret: "x"}},
+		"next to other keys":                    {map[string]string{"id": "app", "secret": "x", "client_id": "y"}, false, oauth.Credentials{ClientID: "app", ClientSecret: "x"}},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := Credentials(secretWith(tc.data), keys, tc.optional)
+			if err != nil || got != tc.want {
+				t.Errorf("got id %q, secret %q, %v", got.ClientID, string(got.ClientSecret), err)
+			}
+		})
+	}
+}
+
+func TestCredentialsThatCannotBeUsed(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		data     map[string]string
+		optional bool
+		want     string
+	}{
+		"no id":                                 {map[string]string{"secret": "x"}, false, `lacks the key "id": add it, or name the right key in spec.credentialsSecretRef.clientIDKey`},
+		"no secret":                             {map[string]string{"id": "app"}, false, `lacks the key "secret": add it, or name the right key in spec.credentialsSecretRef.clientSecretKey`},
+		"no id, where only a secret may":        {map[string]string{}, true, `lacks the key "id"`},
+		"an empty id":                           {map[string]string{"id": "", "secret": "x"}, false, `key "id" of Secret "egain-app" is empty`},
+		"an empty secret":                       {map[string]string{"id": "app", "secret": "\n"}, false, `key "secret" of Secret "egain-app" is empty`},
+		"an empty secret, where none is needed": {map[string]string{"id": "app", "secret": ""}, true, "is empty"},
+		"two lines":                             {map[string]string{"id": "app", "secret": "hush\nhush"}, false, "not one line of text"},
+		"a line break before":                   {map[string]string{"id": "app", "secret": "\nhush"}, false, "not one line of text"},
+		"a tab":                                 {map[string]string{"id": "app", "secret": "hush\thush"}, false, "not one line of text"},
+		"a NUL":                                 {map[string]string{"id": "app", "secret": "hush\x00"}, false, "not one line of text"},
+		"a DEL":                                 {map[string]string{"id": "app", "secret": "hush\x7f"}, false, "not one line of text"},
+		"no UTF-8":                              {map[string]string{"id": "app", "secret": "hush\xff"}, false, "not one line of text"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := Credentials(secretWith(tc.data), keys, tc.optional)
+			wantClassified(t, err, egainv1alpha1.ReasonCredentialsInvalid, tc.want)
+		})
+	}
+}
+
+func TestSubjectToken(t *testing.T) {
+	t.Parallel()
+	ref := &egainv1alpha1.SecretKeyReference{Name: "egain-app", Key: "token"}
+	if got, err := SubjectToken(secretWith(map[string]string{"token": "hush\n"}), ref); err != nil || got != "hush" {
+		t.Errorf("got %q, %v", string(got), err)
+	}
+	for _, data := range []map[string]string{{}, {"token": ""}, {"token": "hush\nhush"}} {
+		_, err := SubjectToken(secretWith(data), ref)
+		wantClassified(t, err, egainv1alpha1.ReasonSubjectTokenInvalid, `"token"`)
+	}
+}
+
+// wantClassified fails the test unless an error tells a person what to mend, and gives no value away.
+func wantClassified(t *testing.T, err error, reason, words string) {
+	t.Helper()
+	f := fault.Of(err)
+	if f == nil || f.Class != fault.Terminal || f.Reason != reason || !strings.Contains(f.Message, words) {
+		t.Errorf("got %#v, want a Terminal fault of reason %s with %q", err, reason, words)
+		return
+	}
+	if strings.Contains(f.Message, "hush") {
+		t.Errorf("the message quotes the value: %s", f.Message)
+	}
+}
