@@ -116,14 +116,12 @@ func TestTellsWhatTheProviderDoesWrong(t *testing.T) {
 			unchanged := f.unchanged(f.secret("sync"))
 			f.sim.SetFault(egainsim.Match{Endpoint: egainsim.TokenEndpoint}, tc.fault)
 
-			result := f.run(ec)
+			f.run(ec)
 			reason := tc.state[strings.LastIndex(tc.state, " ")+1:]
 			f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, " + reason))
 			unchanged()
-			for f.active("sync") {
-				f.step(result.RequeueAfter)
-				result = f.run(ec)
-			}
+			f.step(ec.Status.Token.ExpirationTime.Sub(f.clock.Now()))
+			f.run(ec)
 			f.Expect(state(ec)).To(gomega.Equal(strings.Replace(tc.state, "NoToken", "TokenExpired", 1)))
 			unchanged()
 			f.Expect(reasons(f.sent())).To(gomega.Equal([]string{"Normal Issued", "Warning " + reason, "Warning TokenExpired"}))
@@ -338,6 +336,13 @@ func TestABusyHostIsNoFailure(t *testing.T) {
 	f.Expect(ec.Status.LastFailure).To(gomega.BeNil())
 	f.Expect(f.sent()).To(gomega.BeEmpty())
 	f.Expect(f.requests()).To(gomega.BeZero())
+	f.Expect(state(ec)).To(gomega.Equal("InProgress: NoToken, "), "who has no status counts as done")
+	f.Expect(condition(ec, egainv1alpha1.ConditionReconciling).Message).To(gomega.ContainSubstring("every request slot"))
+	unchanged := f.unchanged(ec)
+	f.step(time.Minute)
+	_, err = f.tryReconcile(ec)
+	f.Expect(err).NotTo(gomega.HaveOccurred())
+	unchanged()
 	f.Expect(f.counted(registry, "egain_token_rotations_total")).To(gomega.BeZero())
 	f.Expect(f.counted(registry, "egain_token_request_duration_seconds")).To(gomega.BeZero())
 }

@@ -100,20 +100,11 @@ func (r *EgainClientReconciler) release(ctx context.Context, ec *egainv1alpha1.E
 // revoke revokes the token in the target, if there is one and the tenant can. It returns an error if trying again may
 // help, and tells of every outcome by an event.
 func (r *EgainClientReconciler) revoke(ctx context.Context, ec *egainv1alpha1.EgainClient) error {
-	secret := &corev1.Secret{}
-	if err := r.Client.Get(ctx, client.ObjectKey{Namespace: ec.Namespace, Name: ec.TargetName()}, secret); apierrors.IsNotFound(err) {
-		return nil
-	} else if err != nil {
-		return fmt.Errorf("reading the target: %w", err)
-	}
-	if !ours(secret, ec) {
-		return nil
-	}
-	reading, err := kubesecret.Read(secret)
-	if err != nil || reading.Token == nil || !reading.Token.Valid(r.Clock.Now()) {
+	tok, err := r.tokenOf(ctx, ec)
+	if err != nil || tok == nil || !tok.Valid(r.Clock.Now()) {
 		return err
 	}
-	err = r.sendRevocation(ctx, ec, reading.Token)
+	err = r.sendRevocation(ctx, ec, tok)
 	if f := fault.Of(err); f != nil && f.Class == fault.Busy {
 		return err
 	}
@@ -126,6 +117,22 @@ func (r *EgainClientReconciler) revoke(ctx context.Context, ec *egainv1alpha1.Eg
 		return nil
 	}
 	return err
+}
+
+// tokenOf reads the token of an EgainClient from its target; nil if there is none, or the Secret is not its own.
+func (r *EgainClientReconciler) tokenOf(ctx context.Context, ec *egainv1alpha1.EgainClient) (*kubesecret.Token, error) {
+	secret := &corev1.Secret{}
+	err := r.Client.Get(ctx, client.ObjectKey{Namespace: ec.Namespace, Name: ec.TargetName()}, secret)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("reading the target: %w", err)
+	case !ours(secret, ec):
+		return nil, nil
+	}
+	reading, err := kubesecret.Read(secret)
+	return reading.Token, err
 }
 
 func (r *EgainClientReconciler) sendRevocation(ctx context.Context, ec *egainv1alpha1.EgainClient, tok *kubesecret.Token) error {

@@ -298,7 +298,7 @@ func TestSendsTheParametersOfTheSpec(t *testing.T) {
 
 func TestAnonymousCustomersMayHaveCredentialsInWholeOrInPart(t *testing.T) {
 	t.Parallel()
-	anonymous := func(f *fixture, tenant *egainsim.Tenant) quick {
+	anonymous := func(tenant *egainsim.Tenant) quick {
 		return func(ec *egainv1alpha1.EgainClient) {
 			ec.Spec.Flow = egainv1alpha1.FlowAnonymousCustomer
 			ec.Spec.Tenant.ScopePrefix = tenant.ScopePrefix()
@@ -311,7 +311,7 @@ func TestAnonymousCustomersMayHaveCredentialsInWholeOrInPart(t *testing.T) {
 		f.create(&corev1.Secret{ObjectMeta: f.named("egain-app"), StringData: map[string]string{
 			"client_id": egainsim.CommercialClientID, "client_secret": egainsim.CommercialClientSecret,
 		}})
-		ec := f.client("sync", anonymous(f, f.sim.Commercial()))
+		ec := f.client("sync", anonymous(f.sim.Commercial()))
 		f.run(ec)
 		f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
 	})
@@ -319,14 +319,14 @@ func TestAnonymousCustomersMayHaveCredentialsInWholeOrInPart(t *testing.T) {
 		t.Parallel()
 		f := newFixture(t)
 		f.create(&corev1.Secret{ObjectMeta: f.named("egain-app"), StringData: map[string]string{"client_id": egainsim.CommercialClientID}})
-		ec := f.client("sync", anonymous(f, f.sim.Commercial()))
+		ec := f.client("sync", anonymous(f.sim.Commercial()))
 		f.run(ec)
 		f.Expect(state(ec)).To(gomega.Equal("Failed: NoToken, ClientRejected"))
 	})
 	t.Run("not at all, which the server may not take", func(t *testing.T) {
 		t.Parallel()
 		f := newFixture(t)
-		ec := f.client("sync", anonymous(f, f.sim.Commercial()), func(ec *egainv1alpha1.EgainClient) { ec.Spec.CredentialsSecretRef = nil })
+		ec := f.client("sync", anonymous(f.sim.Commercial()), func(ec *egainv1alpha1.EgainClient) { ec.Spec.CredentialsSecretRef = nil })
 		f.run(ec)
 		f.Expect(state(ec)).To(gomega.HavePrefix("Failed: NoToken, "))
 		f.Expect(f.requests()).To(gomega.Equal(1))

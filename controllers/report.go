@@ -85,7 +85,7 @@ func (r *EgainClientReconciler) logOutcome(ctx context.Context, o outcome) {
 // setStatus brings the status of an object up to date with what came of a reconcile.
 func setStatus(ec *egainv1alpha1.EgainClient, o *outcome, now time.Time) {
 	if f := fault.Of(o.err); o.err != nil && (f == nil || f.Class == fault.Busy) {
-		setExpired(ec, o, now) // nothing was found out, so there is nothing else to say
+		setUntried(ec, o, now)
 		return
 	}
 	st := &ec.Status
@@ -100,23 +100,31 @@ func setStatus(ec *egainv1alpha1.EgainClient, o *outcome, now time.Time) {
 	setConditions(ec, o, now)
 }
 
-// setExpired ends Ready once the token has run out, which it does whether or not the API server and the provider answer.
-func setExpired(ec *egainv1alpha1.EgainClient, o *outcome, now time.Time) {
+// setUntried says what is known though nothing was found out: that a client waits for its turn, and that a token has run
+// out, which it does whether or not the API server and the provider answer.
+func setUntried(ec *egainv1alpha1.EgainClient, o *outcome, now time.Time) {
 	st := &ec.Status
-	known := st.Token != nil && st.Token.ExpirationTime != nil
-	if !meta.IsStatusConditionTrue(st.Conditions, egainv1alpha1.ConditionReady) || o.token().Valid(now) || (known && now.Before(st.Token.ExpirationTime.Time)) {
+	ready, f := meta.FindStatusCondition(st.Conditions, egainv1alpha1.ConditionReady), fault.Of(o.err)
+	c := metav1.Condition{Type: egainv1alpha1.ConditionReady, Status: metav1.ConditionFalse, LastTransitionTime: *second(now)}
+	switch {
+	case ready == nil && f != nil:
+		st.ObservedGeneration = ec.Generation
+		c.Reason, c.Message = egainv1alpha1.ReasonNoToken, "there is no token: "+f.Message
+	case ready != nil && ready.Status == metav1.ConditionTrue && !o.token().Valid(now) && ranOut(st.Token, now):
+		c.Reason, c.Message = egainv1alpha1.ReasonTokenExpired, fmt.Sprintf("the token in Secret %q has expired", ec.TargetName())
+	default:
 		return
 	}
-	c := metav1.Condition{
-		Type: egainv1alpha1.ConditionReady, Status: metav1.ConditionFalse, ObservedGeneration: st.ObservedGeneration,
-		LastTransitionTime: *second(now), Reason: egainv1alpha1.ReasonTokenExpired,
-		Message: fmt.Sprintf("the token in Secret %q has expired", ec.TargetName()),
-	}
+	c.ObservedGeneration = st.ObservedGeneration
 	meta.SetStatusCondition(&st.Conditions, c)
 	if !ec.Suspended() {
 		c.Type, c.Status = egainv1alpha1.ConditionReconciling, metav1.ConditionTrue
 		meta.SetStatusCondition(&st.Conditions, c)
 	}
+}
+
+func ranOut(tok *egainv1alpha1.TokenStatus, now time.Time) bool {
+	return tok != nil && tok.ExpirationTime != nil && !tok.ExpirationTime.After(now)
 }
 
 // setToken describes the token that is in the target now.

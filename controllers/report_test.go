@@ -74,14 +74,12 @@ func TestEveryOutcomeMakesOneStatus(t *testing.T) {
 
 					setStatus(ec, o, noon)
 
-					wantReason, wantKstatus := tc.reason, "Current"
+					wantReason, wantKstatus := tc.reason, "InProgress"
 					switch {
 					case suspended:
-						wantReason, wantKstatus = egainv1alpha1.ReasonSuspended, "InProgress"
+						wantReason = egainv1alpha1.ReasonSuspended
 					case tc.stalls:
 						wantKstatus = "Failed"
-					default:
-						wantKstatus = "InProgress"
 					}
 					if tokenName == egainv1alpha1.ReasonTokenValid {
 						wantKstatus = "Current"

@@ -85,9 +85,8 @@ func (w *witness) expectSilence() {
 			part = secret[len(secret)-40:] // of a JWT the signature; the head is the same for all
 		}
 		for _, form := range []string{part, base64.StdEncoding.EncodeToString([]byte(secret)), base64.RawURLEncoding.EncodeToString([]byte(secret))} {
-			if at := strings.Index(said, form); at >= 0 {
-				line := said[strings.LastIndex(said[:at], "\n")+1:]
-				w.f.t.Errorf("the %s shows in: %.300s…", what, line)
+			if before, _, shows := strings.Cut(said, form); shows {
+				w.f.t.Errorf("the %s shows after: %.300s…", what, before[strings.LastIndex(before, "\n")+1:])
 			}
 		}
 	}
@@ -108,8 +107,15 @@ func TestNobodyButTheTargetLearnsASecret(t *testing.T) {
 	f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"), "what follows would say little else")
 
 	for _, fault := range []egainsim.Fault{
-		{Error: "invalid_client"}, {Error: "invalid_scope"}, {Status: 500, Text: canary + subject}, {Status: 401, Text: canary},
-		{Body: egainsim.HTMLBody}, {Body: egainsim.TruncatedBody}, {Body: egainsim.HugeBody}, {Drop: true}, {Location: "https://example.com/?secret=" + canary},
+		{Error: "invalid_client"},
+		{Error: "invalid_scope"},
+		{Status: 500, Text: canary + subject},
+		{Status: 401, Text: canary},
+		{Body: egainsim.HTMLBody},
+		{Body: egainsim.TruncatedBody},
+		{Body: egainsim.HugeBody},
+		{Drop: true},
+		{Location: "https://example.com/?secret=" + canary},
 		{Status: 400, Header: map[string]string{"Retry-After": canary, "WWW-Authenticate": canary}, Text: canary},
 		{Text: `{"error":"invalid_client","error_description":"` + canary + `","error_uri":"https://example.com/` + canary + `"}`, Status: 400, Header: map[string]string{"Content-Type": "application/json"}},
 		{Text: `{"error":"` + canary + `"}`, Status: 400, Header: map[string]string{"Content-Type": "application/json"}},

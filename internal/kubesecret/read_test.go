@@ -7,19 +7,20 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 )
 
 // loses takes fields from the applier, as the API server does when somebody else changes them.
 func loses(s *corev1.Secret, fields ...string) {
-	raw := string(s.ManagedFields[0].FieldsV1.Raw)
+	raw := s.ManagedFields[0].FieldsV1.GetRawString()
 	for _, field := range fields {
 		for _, form := range []string{`"f:` + field + `":{},`, `,"f:` + field + `":{}`, `"f:` + field + `":{}`} {
 			raw = strings.Replace(raw, form, "", 1)
 		}
 	}
-	s.ManagedFields[0].FieldsV1.Raw = []byte(raw)
+	s.ManagedFields[0].FieldsV1.SetRawString(raw)
 }
 
 func TestReadGivesBackWhatRenderWrote(t *testing.T) {
@@ -102,7 +103,7 @@ func TestReadFindsNothingInTheSecretOfSomebodyElse(t *testing.T) {
 func TestReadTellsOfManagedFieldsThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	s := rendered(t, client(nil), token())
-	s.ManagedFields[0].FieldsV1.Raw = []byte(`{"k:x":{}}`)
+	s.ManagedFields[0].FieldsV1.SetRawString(`{"k:x":{}}`)
 	_, err := Read(s)
 	if err == nil || !strings.Contains(err.Error(), `managed fields of Secret "sync"`) {
 		t.Errorf("got %v", err)
@@ -188,15 +189,8 @@ func TestForeignKeys(t *testing.T) {
 
 func TestClaimOn(t *testing.T) {
 	t.Parallel()
-	owner := func(kind, name, uid string) *metav1.ObjectMeta {
-		return &metav1.ObjectMeta{OwnerReferences: []metav1.OwnerReference{{Kind: kind, Name: name, UID: "x" + "", Controller: new(true)}}}
-	}
-	withUID := func(m *metav1.ObjectMeta, uid string) *metav1.ObjectMeta {
-		m.OwnerReferences[0].UID = "uid-of-sync"
-		if uid != "" {
-			m.OwnerReferences[0].UID = "another"
-		}
-		return m
+	owner := func(kind, name string, uid types.UID) *metav1.ObjectMeta {
+		return &metav1.ObjectMeta{OwnerReferences: []metav1.OwnerReference{{Kind: kind, Name: name, UID: uid, Controller: new(true)}}}
 	}
 	noted := func(name, by string) *metav1.ObjectMeta {
 		return &metav1.ObjectMeta{Annotations: map[string]string{name: by}}
@@ -210,10 +204,10 @@ func TestClaimOn(t *testing.T) {
 		owner, merge want
 	}{
 		"nobody's":                      {&metav1.ObjectMeta{}, want{ClaimNone, ""}, want{ClaimNone, ""}},
-		"owned by it":                   {withUID(owner("EgainClient", "sync", ""), ""), want{ClaimOurs, ""}, want{ClaimOurs, ""}},
-		"owned by another client":       {withUID(owner("EgainClient", "other", ""), "x"), want{ClaimOther, "other"}, want{ClaimOther, "other"}},
-		"owned by a former namesake":    {withUID(owner("EgainClient", "sync", ""), "x"), want{ClaimLeaving, ""}, want{ClaimLeaving, ""}},
-		"owned by something else":       {withUID(owner("Deployment", "sync", ""), "x"), want{ClaimNone, ""}, want{ClaimNone, ""}},
+		"owned by it":                   {owner("EgainClient", "sync", "uid-of-sync"), want{ClaimOurs, ""}, want{ClaimOurs, ""}},
+		"owned by another client":       {owner("EgainClient", "other", "another"), want{ClaimOther, "other"}, want{ClaimOther, "other"}},
+		"owned by a former namesake":    {owner("EgainClient", "sync", "another"), want{ClaimLeaving, ""}, want{ClaimLeaving, ""}},
+		"owned by something else":       {owner("Deployment", "sync", "another"), want{ClaimNone, ""}, want{ClaimNone, ""}},
 		"owned, but not controlled":     {&metav1.ObjectMeta{OwnerReferences: []metav1.OwnerReference{{Kind: "EgainClient", UID: "uid-of-sync"}}}, want{ClaimNone, ""}, want{ClaimNone, ""}},
 		"created for it and retained":   {noted(AnnotationOwnedBy, "sync"), want{ClaimOurs, ""}, want{ClaimNone, ""}},
 		"created for another, retained": {noted(AnnotationOwnedBy, "other"), want{ClaimOther, "other"}, want{ClaimOther, "other"}},

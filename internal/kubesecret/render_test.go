@@ -2,6 +2,7 @@ package kubesecret
 
 import (
 	"encoding/json"
+	"maps"
 	"testing"
 	"time"
 
@@ -27,13 +28,13 @@ func written(t *testing.T, ac *corev1ac.SecretApplyConfiguration) *corev1.Secret
 	}
 	secret.ManagedFields = []metav1.ManagedFieldsEntry{{
 		Manager: Manager, Operation: metav1.ManagedFieldsOperationApply, APIVersion: "v1", FieldsType: "FieldsV1",
-		FieldsV1: &metav1.FieldsV1{Raw: fieldsOf(t, secret)},
+		FieldsV1: metav1.NewFieldsV1(fieldsOf(t, secret)),
 	}}
 	return secret
 }
 
 // fieldsOf are the fields of a Secret that its applier owns.
-func fieldsOf(t *testing.T, s *corev1.Secret) []byte {
+func fieldsOf(t *testing.T, s *corev1.Secret) string {
 	t.Helper()
 	empty := map[string]any{}
 	named := func(names map[string]string) map[string]any {
@@ -61,7 +62,7 @@ func fieldsOf(t *testing.T, s *corev1.Secret) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return raw
+	return string(raw)
 }
 
 func rendered(t *testing.T, ec *egainv1alpha1.EgainClient, tok *Token) *corev1.Secret {
@@ -174,10 +175,7 @@ func TestRecall(t *testing.T) {
 		AnnotationIssuedForSpec: "spec-1", AnnotationIssuedForSources: "sources", AnnotationRenewal: "once",
 	}
 	but := func(name, value string) map[string]string {
-		m := map[string]string{}
-		for k, v := range whole {
-			m[k] = v
-		}
+		m := maps.Clone(whole)
 		m[name] = value
 		return m
 	}

@@ -61,9 +61,9 @@ func TestCredentialsThatCannotBeUsed(t *testing.T) {
 		"an empty id":                           {map[string]string{"id": "", "secret": "x"}, false, `key "id" of Secret "egain-app" is empty`},
 		"an empty secret":                       {map[string]string{"id": "app", "secret": "\n"}, false, `key "secret" of Secret "egain-app" is empty`},
 		"an empty secret, where none is needed": {map[string]string{"id": "app", "secret": ""}, true, "is empty"},
-		"two lines":                             {map[string]string{"id": "app", "secret": "hush\nhush"}, false, "not one line of text"},
+		"two lines":                             {map[string]string{"id": "app", "secret": "hush\nmore"}, false, "not one line of text"},
 		"a line break before":                   {map[string]string{"id": "app", "secret": "\nhush"}, false, "not one line of text"},
-		"a tab":                                 {map[string]string{"id": "app", "secret": "hush\thush"}, false, "not one line of text"},
+		"a tab":                                 {map[string]string{"id": "app", "secret": "hush\tmore"}, false, "not one line of text"},
 		"a NUL":                                 {map[string]string{"id": "app", "secret": "hush\x00"}, false, "not one line of text"},
 		"a DEL":                                 {map[string]string{"id": "app", "secret": "hush\x7f"}, false, "not one line of text"},
 		"no UTF-8":                              {map[string]string{"id": "app", "secret": "hush\xff"}, false, "not one line of text"},
@@ -83,7 +83,7 @@ func TestSubjectToken(t *testing.T) {
 	if got, err := SubjectToken(secretWith(map[string]string{"token": "hush\n"}), ref); err != nil || got != "hush" {
 		t.Errorf("got %q, %v", string(got), err)
 	}
-	for _, data := range []map[string]string{{}, {"token": ""}, {"token": "hush\nhush"}} {
+	for _, data := range []map[string]string{{}, {"token": ""}, {"token": "hush\nmore"}} {
 		_, err := SubjectToken(secretWith(data), ref)
 		wantClassified(t, err, egainv1alpha1.ReasonSubjectTokenInvalid, `"token"`)
 	}

@@ -116,20 +116,17 @@ func bounded() template.FuncMap {
 
 // size is how many bytes of text a value holds. Everything counts for at least one.
 func size(v reflect.Value) int {
-	switch v.Kind() {
-	case reflect.Interface, reflect.Pointer:
-		return size(v.Elem())
-	case reflect.String:
-		return v.Len() + 1
-	case reflect.Slice, reflect.Array:
-		total := 1
-		for i := range v.Len() {
-			total += size(v.Index(i))
-		}
-		return total
-	default:
-		return 1
+	total := 1
+	if v.Kind() == reflect.Interface {
+		v = v.Elem()
 	}
+	if v.Kind() == reflect.String {
+		total += v.Len()
+	}
+	for i := range length(v) {
+		total += size(v.Index(i))
+	}
+	return total
 }
 
 // length is how many items a list has, zero if it is none.

@@ -77,7 +77,7 @@ func TestATemplateSeesTheToken(t *testing.T) {
 		"trims":           {`{{ trim " a " }}{{ trimAll "-" "-b-" }}{{ trimPrefix "x" "xc" }}{{ trimSuffix "x" "dx" }}{{ nospace "e f" }}`, "abcdef"},
 		"parts":           {`{{ substr 0 2 "abc" }} {{ trunc 1 "abc" }} {{ abbrev 5 "abcdefgh" }} {{ first .Scopes }} {{ last .Scopes }}`, "ab a ab... a.read b.write"},
 		"lists":           {`{{ join "," .Scopes }} {{ splitList "." "a.b" | last }} {{ has "a.read" .Scopes }} {{ uniq .Scopes | join "+" }}`, "a.read,b.write b true a.read+b.write"},
-		"questions":       {`{{ contains "b" "abc" }} {{ hasSuffix "c" "abc" }} {{ empty "" }} {{ eq 1 1 }}`, "true true true true"},
+		"questions":       {`{{ contains "b" "abc" }} {{ hasSuffix "b" "abc" }} {{ empty "" }} {{ eq 1 2 }}`, "true false true false"},
 		"choices":         {`{{ default "d" "" }} {{ coalesce "" "c" }} {{ ternary "y" "n" true }}`, "d c y"},
 		"encodings":       {`{{ b64enc "a" }} {{ b64dec "YQ==" }} {{ b32enc "a" }} {{ b32dec "ME======" }} {{ toJson .Scopes }} {{ quote "a" }} {{ squote "a" }} {{ toString 1 }}`, `YQ== a ME====== a ["a.read","b.write"] "a" 'a' 1`},
 		"a fingerprint":   {`{{ sha256sum "a" | trunc 8 }}`, "ca978112"},
