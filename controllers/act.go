@@ -36,8 +36,18 @@ type outcome struct {
 	err       error
 }
 
-// act carries out a decision: the token request, if one is needed, then the target, then the target of an earlier name.
+// act carries out a decision, if one could be made. Whatever comes of that, the target is kept in shape.
 func (r *EgainClientReconciler) act(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome) {
+	if o.err == nil {
+		r.carryOut(ctx, ec, o)
+	}
+	if fault.Of(o.err) != nil || o.decision.Action == rotation.Wait {
+		r.repair(ctx, ec, o)
+	}
+}
+
+// carryOut sends the token request, if one is needed, and writes the target, then cleans up the target of an earlier name.
+func (r *EgainClientReconciler) carryOut(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome) {
 	if held := o.world.remembered.held; held != nil && o.decision.Cause != rotation.CauseHeld {
 		// It was written after all, or serves no more: no token rests in memory.
 		o.world.remembered.held, o.world.remembered.endpoints = nil, nil
@@ -62,6 +72,18 @@ func (r *EgainClientReconciler) act(ctx context.Context, ec *egainv1alpha1.Egain
 	if o.err == nil && !ec.Suspended() {
 		o.err = r.tidy(ctx, ec)
 	}
+}
+
+// repair writes the token that is in the target once more if the rest of the target is not as it should be, and no other
+// token is to be had now: an outage of the provider is no reason to leave it so.
+func (r *EgainClientReconciler) repair(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome) {
+	tried := o.decision.Action == rotation.Render || o.world.remembered.held != nil
+	if !o.world.input.Drifted || tried || ec.Suspended() {
+		return
+	}
+	attempted := o.attempted
+	o.err = errors.Join(o.err, r.apply(ctx, ec, o, o.world.target.reading.Token))
+	o.attempted = attempted
 }
 
 // rotate issues a token and writes it. From the answer until the write has succeeded the token is held, so that a

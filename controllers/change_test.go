@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -378,4 +379,72 @@ func TestWaitsUntilTheTargetOfADeletedNamesakeIsCollected(t *testing.T) {
 	f.Eventually(func() bool { return f.gone(secret) }, collected).Should(gomega.BeTrue())
 	f.run(ec)
 	f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
+}
+
+func TestRepairsTheRestOfTheTargetWhileTheProviderIsDown(t *testing.T) {
+	t.Parallel()
+	for name, woken := range map[string]bool{"when it is woken while it waits": true, "when it tries in vain": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.credentials()
+			ec := f.client("sync", templated("TOKEN", "{{ .AccessToken }}"))
+			f.step(f.run(ec).RequeueAfter)
+			f.sim.SetFault(egainsim.Match{}, egainsim.Fault{Status: 503})
+			wait := f.run(ec).RequeueAfter
+			token := f.token("sync")
+
+			f.change("sync", func(s *corev1.Secret) { delete(s.Data, "TOKEN") })
+			f.update(ec, func() { templated("KIND", "{{ .TokenType }}")(ec) })
+			if !woken {
+				f.step(wait)
+			}
+			f.run(ec)
+			f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, ServerUnavailable"))
+			f.Expect(f.value("sync", "TOKEN")).To(gomega.Equal(token))
+			f.Expect(f.value("sync", "KIND")).To(gomega.Equal("Bearer"))
+
+			unchanged := f.unchanged(f.secret("sync"))
+			f.run(ec)
+			unchanged()
+			f.sim.ClearFaults()
+			f.step(ec.Status.LastFailure.RetryTime.Sub(f.clock.Now()))
+			f.run(ec)
+			f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
+			f.Expect(f.token("sync")).NotTo(gomega.Equal(token))
+		})
+	}
+}
+
+func TestRepairsTheRestOfTheTargetWhileItWaitsForTheCredentials(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	credentials := f.credentials()
+	ec := f.client("sync", templated("TOKEN", "{{ .AccessToken }}"))
+	f.run(ec)
+	token := f.token("sync")
+	f.delete(credentials)
+	f.run(ec)
+
+	f.change("sync", func(s *corev1.Secret) { delete(s.Data, "TOKEN") })
+	f.run(ec)
+	f.Expect(f.value("sync", "TOKEN")).To(gomega.Equal(token))
+	f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, CredentialsNotFound"))
+	f.Expect(ec.Status.ConsecutiveFailures).To(gomega.Equal(int32(1)), "that is no other attempt")
+}
+
+func TestATokenThatIsHeldIsNotLostToARepair(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.credentials()
+	ec := f.client("sync", templated("TOKEN", "{{ .AccessToken }}"))
+	f.step(f.run(ec).RequeueAfter)
+	f.change("sync", func(s *corev1.Secret) { delete(s.Data, "TOKEN") })
+	f.failApply(errors.New("no leader"))
+
+	_, err := f.tryReconcile(ec)
+	f.Expect(err).To(gomega.HaveOccurred())
+	f.run(ec)
+	f.Expect(f.value("sync", "TOKEN")).To(gomega.Equal(f.token("sync")))
+	f.Expect(f.requests()).To(gomega.Equal(2))
 }

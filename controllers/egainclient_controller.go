@@ -87,7 +87,7 @@ func (r *EgainClientReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 	o := outcome{world: w, err: err}
 	if err == nil {
 		o.decision = rotation.Decide(w.input)
-		r.act(ctx, ec, &o)
 	}
+	r.act(ctx, ec, &o)
 	return r.report(ctx, ec, o)
 }
