@@ -188,9 +188,16 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	}
 }
 
+// untilHungUp holds a request until the client hangs up, and then ends no answer: one could still reach the client, whose
+// socket is closed a moment after it says so.
+func untilHungUp(r *http.Request) {
+	<-r.Context().Done()
+	panic(http.ErrAbortHandler)
+}
+
 func TestTimeout(t *testing.T) {
 	t.Parallel()
-	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	hang := func(_ http.ResponseWriter, r *http.Request) { untilHungUp(r) }
 	tests := map[string]http.HandlerFunc{
 		"a server that never answers": hang,
 		"a server that never ends its answer": func(w http.ResponseWriter, r *http.Request) {
@@ -238,7 +245,7 @@ func TestCancelledRequestsReleaseTheirSlot(t *testing.T) {
 	arrived := make(chan struct{}, 1)
 	srv := serve(t, func(_ http.ResponseWriter, r *http.Request) {
 		arrived <- struct{}{}
-		<-r.Context().Done()
+		untilHungUp(r)
 	})
 	c := client(t, options, srv.bundle())
 	ctx, cancel := context.WithCancel(t.Context())
