@@ -261,8 +261,13 @@ func TestTellsOfACertificateThatIsNotTrustedAndTriesAgainAtOnceWhenTheBundleChan
 			}
 			f.Expect(state(ec)).To(gomega.Equal("InProgress: NoToken, TLSFailed"))
 			f.Expect(message(ec)).To(gomega.ContainSubstring("caBundleRef"))
-			f.run(ec)
 			f.Expect(f.requests()).To(gomega.BeZero(), "credentials are not sent to a stranger")
+			f.run(ec)
+			unchanged := f.unchanged(ec)
+			f.run(ec)
+			f.restart()
+			f.run(ec)
+			unchanged()
 
 			mend(f, ec)
 			f.run(ec)

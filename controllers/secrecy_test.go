@@ -15,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -149,7 +150,7 @@ func TestNobodyButTheTargetLearnsASecret(t *testing.T) {
 		func(string) error { return context.DeadlineExceeded },
 	} {
 		f.intercept.Apply = func(_ context.Context, _ client.WithWatch, obj runtime.ApplyConfiguration, _ ...client.ApplyOption) error {
-			encoded, err := json.Marshal(obj)
+			encoded, err := json.Marshal(obj.(*corev1ac.SecretApplyConfiguration).Data)
 			return errors.Join(failure(string(encoded)), err)
 		}
 		f.demand(ec, fmt.Sprint(len(w.said.String())))
