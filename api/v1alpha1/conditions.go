@@ -41,6 +41,10 @@ const (
 	ReasonCABundleNotFound = "CABundleNotFound"
 	// ReasonTargetNotFound: creationPolicy is Merge and the Secret to add to does not exist.
 	ReasonTargetNotFound = "TargetNotFound"
+	// ReasonSessionNotFound: the Secret with the session of the AuthorizationCode flow does not exist; a login creates it.
+	ReasonSessionNotFound = "SessionNotFound"
+	// ReasonTenantNotFound: the EgainTenant that spec.tenantRef names does not exist.
+	ReasonTenantNotFound = "TenantNotFound"
 )
 
 // Reasons that need an edit of the spec or of an object that it names.
@@ -70,6 +74,18 @@ const (
 	ReasonEndpointInvalid = "EndpointInvalid"
 	// ReasonEndpointRefused: the address of an endpoint is one that the operator does not send credentials to.
 	ReasonEndpointRefused = "EndpointRefused"
+	// ReasonReauthorizationRequired: the server does not accept the session's refresh token any more; somebody must log in
+	// again. It is not tried again before the session Secret changes, since servers take a void refresh token that comes
+	// twice for a theft.
+	ReasonReauthorizationRequired = "ReauthorizationRequired"
+	// ReasonSessionInvalid: the session Secret lacks the refresh token, or it is empty or not text.
+	ReasonSessionInvalid = "SessionInvalid"
+	// ReasonTenantNotAllowed: the EgainTenant does not allow the namespace of the EgainClient.
+	ReasonTenantNotAllowed = "TenantNotAllowed"
+	// ReasonScopeNotAllowed: the EgainTenant does not allow one of spec.scopes.
+	ReasonScopeNotAllowed = "ScopeNotAllowed"
+	// ReasonTenantRefRequired: the operator runs with --require-tenant-ref and the tenant is given inline.
+	ReasonTenantRefRequired = "TenantRefRequired"
 )
 
 // Reasons that need somebody to act at eGain; they are retried, rarely.

@@ -17,6 +17,8 @@ const (
 	ReasonEndpointInvalid     = "EndpointInvalid"
 	ReasonEndpointRefused     = "EndpointRefused"
 	ReasonCABundleInvalid     = "CABundleInvalid"
+
+	ReasonReauthorizationRequired = "ReauthorizationRequired"
 )
 
 // IsRejection reports whether a reason is one of a Rejected failure: somebody must act at the provider. Endpoints are

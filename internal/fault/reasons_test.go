@@ -24,7 +24,7 @@ func TestIsRejection(t *testing.T) {
 			[]string{ReasonServerUnavailable, ReasonRateLimited, ReasonTLSFailed, ReasonMetadataUnavailable, ReasonResponseInvalid, ReasonLifetimeInvalid, ReasonTokenInvalid},
 			false,
 		},
-		"a watch tells of the change": {[]string{ReasonCABundleInvalid}, false},
+		"a watch tells of the change": {[]string{ReasonCABundleInvalid, ReasonReauthorizationRequired}, false},
 		"of another package":          {[]string{"", "TokenValid"}, false},
 	}
 	for name, tc := range tests {
