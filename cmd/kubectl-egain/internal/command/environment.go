@@ -1,0 +1,120 @@
+// Package command holds the commands of the kubectl plugin, a file each. It is the only package of the plugin that talks to
+// the API server, to eGain and to the user.
+package command
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/egress"
+)
+
+// fieldManager signs what the plugin writes to the cluster.
+const fieldManager = "kubectl-egain"
+
+// environment is what a command works with. Every constructor of a command takes one.
+type environment struct {
+	genericiooptions.IOStreams
+	// config holds the flags that every kubectl command has: --kubeconfig, --context, --namespace, --as and so on.
+	config *genericclioptions.ConfigFlags
+	// cluster makes the client of the API server when it is first needed, and returns the same one after that.
+	cluster func() (client.WithWatch, error)
+	// http makes a client for requests to eGain, which trusts the PEM certificates of caBundle, or the system's if that is
+	// empty. It speaks https, and follows no redirect.
+	http  func(caBundle []byte, timeout time.Duration) (*http.Client, error)
+	clock clock.WithTicker
+	// screen is what standard output can show.
+	screen screen
+}
+
+// newEnvironment returns the environment of a real run.
+func newEnvironment(streams genericiooptions.IOStreams) *environment {
+	// controller-runtime complains at length if it has no logger; what its client has to say comes as errors too.
+	log.SetLogger(logr.Discard())
+	e := &environment{
+		IOStreams: streams,
+		config:    genericclioptions.NewConfigFlags(true),
+		http:      egressClient,
+		clock:     clock.RealClock{},
+		screen:    screenOf(streams.Out, os.Getenv),
+	}
+	e.config.WrapConfigFn = func(config *rest.Config) *rest.Config {
+		config.UserAgent = "kubectl-egain/" + version()
+		config.WarningHandler = rest.NewWarningWriter(streams.ErrOut, rest.WarningWriterOptions{Deduplicate: true})
+		return config
+	}
+	e.cluster = sync.OnceValues(e.connect)
+	return e
+}
+
+func (e *environment) connect() (client.WithWatch, error) {
+	config, err := e.config.ToRESTConfig()
+	if err != nil {
+		return nil, err
+	}
+	return client.NewWithWatch(config, client.Options{Scheme: newScheme()})
+}
+
+func newScheme() *runtime.Scheme {
+	scheme := runtime.NewScheme()
+	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
+	utilruntime.Must(egainv1alpha1.AddToScheme(scheme))
+	return scheme
+}
+
+// egressClient is guarded as the operator's own requests are, but that it reaches this machine: who runs the plugin may.
+func egressClient(caBundle []byte, timeout time.Duration) (*http.Client, error) {
+	return egress.New(egress.Options{Timeout: timeout, PerHost: 1, AllowLoopback: true}).Client(caBundle)
+}
+
+// namespace is that of --namespace, or of the kubeconfig's context.
+func (e *environment) namespace() (string, error) {
+	namespace, _, err := e.config.ToRawKubeConfigLoader().Namespace()
+	return namespace, err
+}
+
+// egainClient reads the EgainClient of a name from the namespace of the command line.
+func (e *environment) egainClient(ctx context.Context, name string) (*egainv1alpha1.EgainClient, error) {
+	namespace, err := e.namespace()
+	if err != nil {
+		return nil, err
+	}
+	c, err := e.cluster()
+	if err != nil {
+		return nil, err
+	}
+	ec := &egainv1alpha1.EgainClient{}
+	err = c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, ec)
+	if apierrors.IsNotFound(err) {
+		return nil, advise(fmt.Errorf("there is no EgainClient %q in namespace %q", name, namespace),
+			"list those that there are with kubectl egain status -n "+namespace+", or name another namespace with -n")
+	}
+	return ec, err
+}
+
+// printf writes to standard output.
+func (e *environment) printf(format string, args ...any) {
+	_, _ = fmt.Fprintf(e.Out, format, args...) // a broken pipe ends the process
+}
+
+// notef writes to standard error what is for people and no part of the result.
+func (e *environment) notef(format string, args ...any) {
+	_, _ = fmt.Fprintf(e.ErrOut, format, args...)
+}

@@ -1,0 +1,106 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// Exit codes.
+const (
+	exitOK      = 0
+	exitFailure = 1
+	// exitUsage is for a command line that makes no sense, as with most programs.
+	exitUsage = 2
+)
+
+// usageError is one of the command line.
+type usageError struct{ error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// ranError is one that a command returned after its command line was accepted.
+type ranError struct{ error }
+
+func (e ranError) Unwrap() error { return e.error }
+
+// advised is an error with what to do about it.
+type advised struct {
+	error
+	next string
+}
+
+// advise adds what to do next to an error. Both are sentences without a full stop.
+func advise(err error, next string) error { return advised{err, next} }
+
+func (e advised) Unwrap() error { return e.error }
+
+// exitCode tells errors of use, which are cobra's and our own, from failures.
+func exitCode(err error) int {
+	switch {
+	case err == nil:
+		return exitOK
+	case isUsage(err):
+		return exitUsage
+	default:
+		return exitFailure
+	}
+}
+
+func isUsage(err error) bool {
+	if _, is := errors.AsType[usageError](err); is {
+		return true
+	}
+	_, ran := errors.AsType[ranError](err)
+	return !ran
+}
+
+// advice says what to do about an error.
+func advice(err error, commandPath string) string {
+	if a, is := errors.AsType[advised](err); is {
+		return a.next
+	}
+	if isUsage(err) {
+		return "see " + commandPath + " --help"
+	}
+	if next := clusterAdvice(err); next != "" {
+		return next
+	}
+	return "see " + commandPath + " --help, and kubectl egain status for what the cluster knows"
+}
+
+// clusterAdvice is for errors on the way to the API server, and its answers.
+func clusterAdvice(err error) string {
+	_, isNet := errors.AsType[net.Error](err)
+	_, isDiscovery := errors.AsType[*discovery.ErrGroupDiscoveryFailed](err)
+	switch {
+	case clientcmd.IsEmptyConfig(err):
+		return "name a cluster: set KUBECONFIG, or pass --kubeconfig"
+	case clientcmd.IsConfigurationInvalid(err), clientcmd.IsContextNotFound(err):
+		return "look at the kubeconfig with kubectl config view, and choose one of its contexts with --context"
+	case meta.IsNoMatchError(err):
+		return "install the CRDs of egain-operator in this cluster, or choose another with --context"
+	case apierrors.IsForbidden(err):
+		return "ask an administrator of the cluster for that permission, or choose another user with --as or --context"
+	case apierrors.IsUnauthorized(err):
+		return "log in to the cluster again, or choose other credentials with --context"
+	case apierrors.IsConflict(err):
+		return "somebody else changed the object just now: try again"
+	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
+		return "correct what the API server does not accept"
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return "try again, with more time"
+	case isNet, isDiscovery, apierrors.IsServiceUnavailable(err), apierrors.IsTooManyRequests(err):
+		return "see whether the cluster answers with kubectl cluster-info, and that it is the one that you mean"
+	default:
+		return ""
+	}
+}

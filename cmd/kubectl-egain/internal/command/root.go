@@ -1,0 +1,88 @@
+package command
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/cli-runtime/pkg/printers"
+)
+
+// completer is the name by which kubectl runs a plugin to complete its arguments.
+const completer = "kubectl_complete-egain"
+
+// Run runs the command line of a process and returns its exit code: 0, 1 for a failure, or 2 for a command line that makes no
+// sense. A process called kubectl_complete-egain completes the command line instead.
+func Run(ctx context.Context, argv []string, streams genericiooptions.IOStreams) int {
+	args := argv[1:]
+	if name := filepath.Base(argv[0]); strings.TrimSuffix(name, filepath.Ext(name)) == completer {
+		args = append([]string{cobra.ShellCompRequestCmd}, args...)
+	}
+	return run(ctx, newEnvironment(streams), args)
+}
+
+func run(ctx context.Context, env *environment, args []string) int {
+	root := newRootCommand(env)
+	root.SetArgs(args)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err != nil {
+		// What comes from the cluster may hold control sequences.
+		env.notef("error: %s\nnext:  %s\n", printers.EscapeTerminal(err.Error()), printers.EscapeTerminal(advice(err, cmd.CommandPath())))
+	}
+	return exitCode(err)
+}
+
+// newRootCommand returns the command that all others are below.
+func newRootCommand(env *environment) *cobra.Command {
+	root := &cobra.Command{
+		Use:         "kubectl-egain",
+		Annotations: map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl egain"},
+		Short:       "See, renew and use the eGain tokens that EgainClients keep",
+		Long: `See, renew and use the eGain tokens that EgainClients keep.
+
+The operator need not run: what is shown is what the cluster holds.`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs,
+		RunE:          showHelp,
+	}
+	root.SetIn(env.In)
+	root.SetOut(env.Out)
+	root.SetErr(env.ErrOut)
+	env.config.AddFlags(root.PersistentFlags())
+	env.completeConfig(root)
+	root.AddCommand(
+		newVersionCommand(env),
+	)
+	markRuns(root)
+	return root
+}
+
+// showHelp is what the root does when no command below it is named.
+func showHelp(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return cmd.Help()
+	}
+	err := usagef("there is no command %q", args[0])
+	if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
+		return advise(err, "did you mean "+strings.Join(similar, " or ")+"?")
+	}
+	return err
+}
+
+// markRuns tells the errors of commands from those of their command lines, which cobra returns alike.
+func markRuns(cmd *cobra.Command) {
+	for _, sub := range cmd.Commands() {
+		markRuns(sub)
+	}
+	if run := cmd.RunE; run != nil {
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			if err := run(cmd, args); err != nil {
+				return ranError{err}
+			}
+			return nil
+		}
+	}
+}
