@@ -48,15 +48,14 @@ type directoryKey struct {
 
 type entry struct {
 	document   *Metadata // nil if it could never be read
-	fetched    time.Time // when it was read
 	tried      time.Time // when it was last asked for
 	tries      int       // how often it was asked for
 	err        error     // of the last try
 	refreshing bool      // a caller is asking for a newer copy; the others take this one
 }
 
-// Metadata returns the document at a URL, from the cache or from the server. Errors are *fault.Error; one of class Busy
-// says that many callers wait for the host already.
+// Metadata returns the document at a URL, from the cache or from the server; all callers share it and must not change it.
+// Errors are *fault.Error; one of class Busy says that many callers wait for the host already.
 func (d *Directory) Metadata(ctx context.Context, hc *http.Client, rawURL string) (*Metadata, error) {
 	key := directoryKey{url: rawURL, client: hc}
 	known, serves := d.lookup(key)
@@ -115,7 +114,7 @@ func (d *Directory) lookup(key directoryKey) (entry, bool) {
 func (e *entry) settled(now time.Time, lifetime time.Duration) bool {
 	switch {
 	case e.err == nil:
-		return now.Sub(e.fetched) < lifetime
+		return now.Sub(e.document.ReadTime) < lifetime
 	case e.document != nil:
 		return now.Sub(e.tried) < refetchFloor
 	default:
@@ -141,10 +140,11 @@ func (d *Directory) store(key directoryKey, document *Metadata, err error) entry
 	e := entry{tried: now, tries: 1, err: err}
 	if old := d.entries[key]; old != nil {
 		old.refreshing = false
-		e.document, e.fetched, e.tries = old.document, old.fetched, old.tries+1
+		e.document, e.tries = old.document, old.tries+1
 	}
 	if err == nil {
-		e.document, e.fetched = document, now
+		document.ReadTime = now
+		e.document = document
 	}
 	if fault.Of(err) != nil && fault.Of(err).Class == fault.Busy {
 		return e // nothing was asked, so nothing is remembered

@@ -290,6 +290,31 @@ func TestDirectoryServesAStaleCopyWhileTheServerIsAsked(t *testing.T) {
 	})
 }
 
+func TestDirectoryTellsWhenADocumentWasRead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(document("one"))
+		hc, d := s.client(), newDirectory()
+		wantRead := func(want time.Time) {
+			t.Helper()
+			m, err := d.Metadata(t.Context(), hc, selfServiceURL)
+			if err != nil || !m.ReadTime.Equal(want) {
+				t.Errorf("a document read at %s was read at %s (%v)", want, m.ReadTime, err)
+			}
+		}
+		first := time.Now()
+		wantRead(first)
+		time.Sleep(shelfLife - time.Second)
+		wantRead(first)
+		s.serve(fails(io.EOF))
+		time.Sleep(time.Second)
+		wantRead(first)
+		s.serve(document("one"))
+		time.Sleep(refetchFloor)
+		wantRead(time.Now())
+	})
+}
+
 // Whoever was to refresh a copy may be gone before the answer comes, and the next must be able to.
 func TestDirectoryRefreshesAfterTheRefresherLeft(t *testing.T) {
 	t.Parallel()

@@ -19,12 +19,15 @@ const (
 
 // Tenant is what a spec says of a tenant. Every field may be empty, but not all of ID, MetadataURL and TokenURL.
 type Tenant struct {
-	ID, MetadataURL, TokenURL, RevocationURL, APIURL, ScopePrefix string
+	ID, MetadataURL, TokenURL, AuthorizationURL, RevocationURL, APIURL, ScopePrefix string
 }
 
 // Endpoints are what a flow needs.
 type Endpoints struct {
 	TokenURL, RevocationURL, APIURL string
+	// AuthorizationURL is where somebody logs in for AuthorizationCode; empty for the other flows, or if nothing names one:
+	// a refresh does without.
+	AuthorizationURL string
 	// Source of TokenURL.
 	Source Source
 	// ScopePrefix is put before scopes that lack it.
@@ -44,8 +47,15 @@ const (
 	commercialOnBehalfOf = "/core/authmgr/v4/oauth2/v2.0/onbehalfof/token"
 )
 
-// selfServiceToken is the path of a token URL of the self-service platform: U for users and clients, C for customers.
-var selfServiceToken = regexp.MustCompile(`^/system/auth/(.+)-[UC]/oauth2/token$`)
+// The endpoints of the self-service platform, as its paths end.
+const (
+	endToken     = "token"
+	endAuthorize = "authorize"
+)
+
+// selfServiceEndpoint is the path of a URL of the self-service platform: the tenant, and U for users and clients or C for
+// customers.
+var selfServiceEndpoint = regexp.MustCompile(`^/system/auth/(.+)-([UC])/oauth2/(?:` + endToken + `|` + endAuthorize + `)$`)
 
 // NeedsMetadata reports whether the token URL or the API URL is left to the metadata document. With both in the spec the
 // document is not asked for, so that they work around one that is wrong or unreachable.
@@ -72,7 +82,7 @@ func Resolve(t Tenant, m *Metadata, flow Flow, subject Subject) (Endpoints, erro
 		if t.ID == "" {
 			return Endpoints{}, endpointFault("nothing says where tokens are issued: set tenant.id, tenant.metadataURL or tenant.endpoints.tokenURL")
 		}
-		said = ActorMetadata{TokenURL: selfServiceLogin + selfServicePath(t.ID, actor)}
+		said = ActorMetadata{TokenURL: selfServiceLogin + selfServicePath(t.ID, realm(actor), endToken)}
 		e.APIURL = first(e.APIURL, selfServiceAPI)
 	}
 	switch {
@@ -90,43 +100,78 @@ func Resolve(t Tenant, m *Metadata, flow Flow, subject Subject) (Endpoints, erro
 			e.Source = SourceDerived
 		}
 	}
+	if flow == AuthorizationCode {
+		e.AuthorizationURL = first(t.AuthorizationURL, ofActor(said.AuthorizationURL, actor), loginBeside(e.TokenURL))
+	}
 	return e, nil
 }
 
 func actorOf(flow Flow, s Subject) Actor {
 	switch {
-	case flow == OnBehalfOf && s.Email != "", flow == AnonymousCustomer:
+	case flow == OnBehalfOf && s.Email != "", flow == AnonymousCustomer, flow == AuthorizationCode && s.Actor == ActorCustomer:
 		return ActorCustomer
-	case flow == OnBehalfOf, flow == TokenExchange:
+	case flow == OnBehalfOf, flow == TokenExchange, flow == AuthorizationCode:
 		return ActorUser
 	default:
 		return ActorClient
 	}
 }
 
-func selfServicePath(tenantID string, actor Actor) string {
-	kind := "U"
+// realm is the letter of an actor in the paths of the self-service platform.
+func realm(actor Actor) string {
 	if actor == ActorCustomer {
-		kind = "C"
+		return "C"
 	}
-	return "/system/auth/" + url.PathEscape(tenantID) + "-" + kind + "/oauth2/token"
+	return "U"
+}
+
+func selfServicePath(tenantID, realm, end string) string {
+	return "/system/auth/" + url.PathEscape(tenantID) + "-" + realm + "/oauth2/" + end
+}
+
+// ofActor turns an authorization URL of the self-service platform into that of an actor, since a document may list one
+// actor's for all. It leaves others as they are.
+func ofActor(raw string, actor Actor) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return raw
+	}
+	match := selfServiceEndpoint.FindStringSubmatch(u.Path)
+	if match == nil {
+		return raw
+	}
+	return first(sibling(u, selfServicePath(match[1], realm(actor), endAuthorize)), raw)
+}
+
+// loginBeside is the authorization URL that belongs to a token URL of the self-service platform; "" for others.
+func loginBeside(tokenURL string) string {
+	u, err := url.Parse(tokenURL)
+	if err != nil {
+		return ""
+	}
+	match := selfServiceEndpoint.FindStringSubmatch(u.Path)
+	if match == nil {
+		return ""
+	}
+	u.RawQuery = ""
+	return sibling(u, selfServicePath(match[1], match[2], endAuthorize))
 }
 
 // specialURL derives the token URL of the flows that have one of their own beside the actor's, which the metadata does
-// not list. It returns "" for the other flows. The platform shows in the shape of the actor's token URL.
+// not list, or list for one actor only. It returns "" for the other flows. The platform shows in the shape of the actor's token URL.
 func specialURL(tokenURL, apiURL, tenantID string, flow Flow, actor Actor) (string, error) {
 	login, err := url.Parse(tokenURL)
 	if err != nil {
 		return "", metadataInvalid("the token URL in the metadata document is not a URL")
 	}
-	selfService := selfServiceToken.FindStringSubmatch(login.Path)
+	selfService := selfServiceEndpoint.FindStringSubmatch(login.Path)
 	switch {
 	case flow == AnonymousCustomer && selfService != nil:
 		return withQuery(apiURL, selfServiceAnonymous, "user_type", "customer", "domain_hint", tenantID)
 	case flow == AnonymousCustomer:
 		return withQuery("https://"+login.Host, commercialAnonymous, "user_type", "customer", "domain_hint", tenantID)
-	case flow == OnBehalfOf && selfService != nil:
-		return sibling(login, selfServicePath(selfService[1], actor)), nil
+	case (flow == OnBehalfOf || flow == AuthorizationCode) && selfService != nil:
+		return sibling(login, selfServicePath(selfService[1], realm(actor), endToken)), nil
 	case flow == OnBehalfOf:
 		return withQuery(apiURL, commercialOnBehalfOf, "user_type", string(actor))
 	default:
@@ -157,11 +202,14 @@ func withQuery(base, path string, params ...string) (string, error) {
 	return strings.TrimSuffix(base, "/") + path + "?" + strings.Join(query, "&"), nil
 }
 
-// WithPrefix puts the tenant's scope prefix before every scope that lacks it.
+// openIDScopes are those of OpenID Connect Core sections 3.1.2.1, 5.4 and 11. They are of the protocol, not of an API.
+var openIDScopes = []string{"openid", "profile", "email", "address", "phone", "offline_access"}
+
+// WithPrefix puts the tenant's scope prefix before every scope that lacks it, but for those of OpenID Connect.
 func (e Endpoints) WithPrefix(scopes []string) []string {
 	prefixed := make([]string, len(scopes))
 	for i, s := range scopes {
-		if !strings.HasPrefix(s, e.ScopePrefix) {
+		if !strings.HasPrefix(s, e.ScopePrefix) && !slices.Contains(openIDScopes, s) {
 			s = e.ScopePrefix + s
 		}
 		prefixed[i] = s

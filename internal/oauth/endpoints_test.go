@@ -19,6 +19,11 @@ const (
 	commercialCustomer  = "https://login.egain.cloud/gw1/B2C_1_customers/oauth2/v2.0/token"
 	commercialClient    = "https://login.egain.cloud/global/gw1/oauth2/v2.0/token"
 	commercialAnyone    = "https://login.egain.cloud/internal/oauth2/v2.0/anonymous/token?user_type=customer"
+
+	selfServiceUserLogin     = "https://ai.egain.cloud/system/auth/TMPRODB88619984-U/oauth2/authorize"
+	selfServiceCustomerLogin = "https://ai.egain.cloud/system/auth/TMPRODB88619984-C/oauth2/authorize"
+	commercialUserLogin      = "https://login.egain.cloud/gw1/B2C_1_users/oauth2/v2.0/authorize"
+	commercialCustomerLogin  = "https://login.egain.cloud/gw1/B2C_1_customers/oauth2/v2.0/authorize"
 )
 
 var (
@@ -26,6 +31,7 @@ var (
 	userByID = Subject{UserID: "1001"}
 	customer = Subject{Email: "jo@example.com"}
 	anybody  = Subject{}
+	shopper  = Subject{Actor: ActorCustomer}
 )
 
 func selfServiceMetadata() *Metadata {
@@ -33,8 +39,8 @@ func selfServiceMetadata() *Metadata {
 		Any: ActorMetadata{APIURL: "https://api.ai.egain.cloud/"},
 		Actors: map[Actor]ActorMetadata{
 			ActorClient:   {TokenURL: selfServiceUser},
-			ActorUser:     {TokenURL: selfServiceUser},
-			ActorCustomer: {TokenURL: selfServiceCustomer},
+			ActorUser:     {TokenURL: selfServiceUser, AuthorizationURL: selfServiceUserLogin},
+			ActorCustomer: {TokenURL: selfServiceCustomer, AuthorizationURL: selfServiceCustomerLogin},
 		},
 	}
 }
@@ -44,8 +50,8 @@ func commercialMetadata() *Metadata {
 		Any: ActorMetadata{APIURL: "https://api.egain.cloud", ScopePrefix: "api.egain.cloud/auth/", RevocationURL: "https://login.egain.cloud/revoke"},
 		Actors: map[Actor]ActorMetadata{
 			ActorClient:   {TokenURL: commercialClient},
-			ActorUser:     {TokenURL: commercialUser},
-			ActorCustomer: {TokenURL: commercialCustomer},
+			ActorUser:     {TokenURL: commercialUser, AuthorizationURL: commercialUserLogin},
+			ActorCustomer: {TokenURL: commercialCustomer, AuthorizationURL: commercialCustomerLogin},
 		},
 	}
 }
@@ -206,6 +212,120 @@ func TestResolve(t *testing.T) {
 	}
 }
 
+func TestResolveForALogin(t *testing.T) {
+	t.Parallel()
+	type endpoint struct {
+		token  string
+		source Source
+		login  string
+	}
+	tests := map[string]struct {
+		tenant         Tenant
+		document       *Metadata
+		user, customer endpoint
+	}{
+		"self-service, from the tenant's id": {
+			tenant:   Tenant{ID: tenantID},
+			user:     endpoint{selfServiceUser, SourceDerived, selfServiceUserLogin},
+			customer: endpoint{selfServiceCustomer, SourceDerived, selfServiceCustomerLogin},
+		},
+		"self-service, from metadata by actor": {
+			tenant:   Tenant{MetadataURL: selfServiceURL},
+			document: selfServiceMetadata(),
+			user:     endpoint{selfServiceUser, SourceMetadata, selfServiceUserLogin},
+			customer: endpoint{selfServiceCustomer, SourceMetadata, selfServiceCustomerLogin},
+		},
+		"self-service, from flat metadata of a user, with queries": {
+			tenant:   Tenant{MetadataURL: selfServiceURL},
+			document: &Metadata{Any: ActorMetadata{TokenURL: selfServiceUser + "?a=1&b=%20", AuthorizationURL: selfServiceUserLogin + "?p=x"}},
+			user:     endpoint{selfServiceUser + "?a=1&b=%20", SourceMetadata, selfServiceUserLogin + "?p=x"},
+			customer: endpoint{selfServiceCustomer + "?a=1&b=%20", SourceDerived, selfServiceCustomerLogin + "?p=x"},
+		},
+		"self-service, from flat metadata of a customer": {
+			tenant:   Tenant{MetadataURL: selfServiceURL},
+			document: &Metadata{Any: ActorMetadata{TokenURL: selfServiceCustomer, AuthorizationURL: selfServiceCustomerLogin}},
+			user:     endpoint{selfServiceUser, SourceDerived, selfServiceUserLogin},
+			customer: endpoint{selfServiceCustomer, SourceMetadata, selfServiceCustomerLogin},
+		},
+		// What the query of a token URL says is for that endpoint.
+		"self-service, from metadata without an authorization URL": {
+			tenant:   Tenant{MetadataURL: selfServiceURL},
+			document: &Metadata{Any: ActorMetadata{TokenURL: selfServiceUser + "?a=1"}},
+			user:     endpoint{selfServiceUser + "?a=1", SourceMetadata, selfServiceUserLogin},
+			customer: endpoint{selfServiceCustomer + "?a=1", SourceDerived, selfServiceCustomerLogin},
+		},
+		"commercial, from metadata by actor": {
+			tenant:   Tenant{MetadataURL: commercialURL},
+			document: commercialMetadata(),
+			user:     endpoint{commercialUser, SourceMetadata, commercialUserLogin},
+			customer: endpoint{commercialCustomer, SourceMetadata, commercialCustomerLogin},
+		},
+		// A refresh does without.
+		"commercial, from metadata without an authorization URL": {
+			tenant:   Tenant{MetadataURL: commercialURL},
+			document: &Metadata{Any: ActorMetadata{TokenURL: commercialUser}},
+			user:     endpoint{commercialUser, SourceMetadata, ""},
+			customer: endpoint{commercialUser, SourceMetadata, ""},
+		},
+		"explicit, before metadata": {
+			tenant:   Tenant{MetadataURL: commercialURL, AuthorizationURL: "https://login.egain.cloud/a?p=1"},
+			document: commercialMetadata(),
+			user:     endpoint{commercialUser, SourceMetadata, "https://login.egain.cloud/a?p=1"},
+			customer: endpoint{commercialCustomer, SourceMetadata, "https://login.egain.cloud/a?p=1"},
+		},
+		// It wins over the actor, so the login is that of the same users.
+		"an explicit token URL of self-service alone": {
+			tenant:   Tenant{TokenURL: selfServiceCustomer},
+			user:     endpoint{selfServiceCustomer, SourceSpec, selfServiceCustomerLogin},
+			customer: endpoint{selfServiceCustomer, SourceSpec, selfServiceCustomerLogin},
+		},
+		"an explicit token URL of another kind alone": {
+			tenant:   Tenant{TokenURL: "https://login.egain.cloud/t"},
+			user:     endpoint{"https://login.egain.cloud/t", SourceSpec, ""},
+			customer: endpoint{"https://login.egain.cloud/t", SourceSpec, ""},
+		},
+		"URLs that are none": {
+			tenant:   Tenant{TokenURL: "https://%zz", MetadataURL: commercialURL},
+			document: &Metadata{Any: ActorMetadata{AuthorizationURL: "https://%zz/authorize"}},
+			user:     endpoint{"https://%zz", SourceSpec, "https://%zz/authorize"},
+			customer: endpoint{"https://%zz", SourceSpec, "https://%zz/authorize"},
+		},
+		"a token URL that is none": {
+			tenant:   Tenant{TokenURL: "https://%zz"},
+			user:     endpoint{"https://%zz", SourceSpec, ""},
+			customer: endpoint{"https://%zz", SourceSpec, ""},
+		},
+		"an id that is no part of a path": {
+			tenant: Tenant{ID: "a/b?c"},
+			user: endpoint{
+				"https://ai.egain.cloud/system/auth/a%2Fb%3Fc-U/oauth2/token", SourceDerived, "https://ai.egain.cloud/system/auth/a%2Fb%3Fc-U/oauth2/authorize",
+			},
+			customer: endpoint{
+				"https://ai.egain.cloud/system/auth/a%2Fb%3Fc-C/oauth2/token", SourceDerived, "https://ai.egain.cloud/system/auth/a%2Fb%3Fc-C/oauth2/authorize",
+			},
+		},
+	}
+	for name, tc := range tests {
+		for who, f := range map[string]struct {
+			subject Subject
+			want    endpoint
+		}{
+			"somebody": {anybody, tc.user}, "a user": {Subject{Actor: ActorUser}, tc.user}, "a customer": {shopper, tc.customer},
+		} {
+			t.Run(name+", "+who, func(t *testing.T) {
+				t.Parallel()
+				got, err := Resolve(tc.tenant, tc.document, AuthorizationCode, f.subject)
+				if err != nil {
+					t.Fatalf("Resolve: %v", err)
+				}
+				if diff := cmp.Diff(f.want, endpoint{got.TokenURL, got.Source, got.AuthorizationURL}, cmp.AllowUnexported(endpoint{})); diff != "" {
+					t.Errorf("endpoints (-want +got):\n%s", diff)
+				}
+			})
+		}
+	}
+}
+
 func TestResolveFails(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
@@ -284,9 +404,12 @@ func TestNeedsMetadata(t *testing.T) {
 
 func TestWithPrefix(t *testing.T) {
 	t.Parallel()
-	scopes := []string{"core.aiservices.read", "api.egain.cloud/auth/knowledge.portalmgr.manage", ".default"}
+	scopes := []string{"core.aiservices.read", "api.egain.cloud/auth/knowledge.portalmgr.manage", ".default", "openid", "offline_access", "offline_access.x"}
 	prefixed := Endpoints{ScopePrefix: "api.egain.cloud/auth/"}.WithPrefix(scopes)
-	want := []string{"api.egain.cloud/auth/core.aiservices.read", "api.egain.cloud/auth/knowledge.portalmgr.manage", "api.egain.cloud/auth/.default"}
+	want := []string{
+		"api.egain.cloud/auth/core.aiservices.read", "api.egain.cloud/auth/knowledge.portalmgr.manage", "api.egain.cloud/auth/.default",
+		"openid", "offline_access", "api.egain.cloud/auth/offline_access.x",
+	}
 	if diff := cmp.Diff(want, prefixed); diff != "" {
 		t.Errorf("with a prefix (-want +got):\n%s", diff)
 	}

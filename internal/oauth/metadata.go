@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/net/publicsuffix"
 
@@ -29,21 +30,26 @@ type Metadata struct {
 	Any ActorMetadata
 	// Actors holds what the document says per actor.
 	Actors map[Actor]ActorMetadata
+	// Issuer is the document's issuer, as it is spelt there; empty if it names none.
+	Issuer string
+	// ReadTime is when a Directory read the document from the server.
+	ReadTime time.Time
 }
 
 // ActorMetadata is what a document says for one actor. Every field may be empty.
 type ActorMetadata struct {
-	TokenURL, RevocationURL, APIURL, ScopePrefix string
+	TokenURL, AuthorizationURL, RevocationURL, APIURL, ScopePrefix string
 }
 
 // For returns what holds for an actor: its own entry, completed by what holds for all.
 func (m *Metadata) For(a Actor) ActorMetadata {
 	own := m.Actors[a]
 	return ActorMetadata{
-		TokenURL:      first(own.TokenURL, m.Any.TokenURL),
-		RevocationURL: first(own.RevocationURL, m.Any.RevocationURL),
-		APIURL:        first(own.APIURL, m.Any.APIURL),
-		ScopePrefix:   first(own.ScopePrefix, m.Any.ScopePrefix),
+		TokenURL:         first(own.TokenURL, m.Any.TokenURL),
+		AuthorizationURL: first(own.AuthorizationURL, m.Any.AuthorizationURL),
+		RevocationURL:    first(own.RevocationURL, m.Any.RevocationURL),
+		APIURL:           first(own.APIURL, m.Any.APIURL),
+		ScopePrefix:      first(own.ScopePrefix, m.Any.ScopePrefix),
 	}
 }
 
@@ -60,14 +66,16 @@ func first(values ...string) string {
 // over those that the eGain console uses. eGain does not publish the form of its document, so either spelling of either is
 // read.
 var (
-	tokenURLNames      = []string{"tokenendpoint", "accesstokenurl", "tokenurl"}
-	revocationURLNames = []string{"revocationendpoint", "revocationurl"}
-	apiURLNames        = []string{"apidomain", "domainurl", "apiurl"}
-	scopePrefixNames   = []string{"apipermissionprefix"}
+	tokenURLNames         = []string{"tokenendpoint", "accesstokenurl", "tokenurl"}
+	authorizationURLNames = []string{"authorizationendpoint", "authorizationurl", "authorizeurl"}
+	revocationURLNames    = []string{"revocationendpoint", "revocationurl"}
+	apiURLNames           = []string{"apidomain", "domainurl", "apiurl"}
+	scopePrefixNames      = []string{"apipermissionprefix"}
 )
 
 // ParseMetadata reads a metadata document: RFC 8414, OpenID Connect Discovery, or the eGain console's form, flat or per
-// actor. Every URL in it must be https and of the same site as the document, since credentials are sent there.
+// actor. Every URL in it must be https and of the same site as the document, since credentials are sent there, and people
+// log in there.
 func ParseMetadata(document []byte, from string) (*Metadata, error) {
 	base, err := url.Parse(from)
 	if err != nil {
@@ -77,11 +85,12 @@ func ParseMetadata(document []byte, from string) (*Metadata, error) {
 	if json.Unmarshal(document, &fields) != nil {
 		return nil, fault.New(fault.Retryable, fault.ReasonMetadataUnavailable, "the metadata document of %s is not a JSON object: check tenant.metadataURL", base.Host)
 	}
-	if err := checkIssuer(fields, base); err != nil {
+	issuer, err := issuerOf(fields, base)
+	if err != nil {
 		return nil, err
 	}
 	fields = normalized(fields)
-	m := &Metadata{Any: actorMetadata(fields), Actors: map[Actor]ActorMetadata{}}
+	m := &Metadata{Any: actorMetadata(fields), Actors: map[Actor]ActorMetadata{}, Issuer: issuer}
 	for _, actor := range []Actor{ActorClient, ActorUser, ActorCustomer} {
 		var nested map[string]json.RawMessage
 		if json.Unmarshal(fields[string(actor)], &nested) == nil && len(nested) > 0 {
@@ -110,10 +119,11 @@ func normalized(fields map[string]json.RawMessage) map[string]json.RawMessage {
 
 func actorMetadata(fields map[string]json.RawMessage) ActorMetadata {
 	m := ActorMetadata{
-		TokenURL:      firstString(fields, tokenURLNames),
-		RevocationURL: firstString(fields, revocationURLNames),
-		APIURL:        firstString(fields, apiURLNames),
-		ScopePrefix:   firstString(fields, scopePrefixNames),
+		TokenURL:         firstString(fields, tokenURLNames),
+		AuthorizationURL: firstString(fields, authorizationURLNames),
+		RevocationURL:    firstString(fields, revocationURLNames),
+		APIURL:           firstString(fields, apiURLNames),
+		ScopePrefix:      firstString(fields, scopePrefixNames),
 	}
 	// The console shows the API domain, which may come without its scheme.
 	if m.APIURL != "" && !strings.Contains(m.APIURL, "://") {
@@ -133,39 +143,40 @@ func firstString(fields map[string]json.RawMessage, names []string) string {
 	return ""
 }
 
-// checkIssuer holds an issuer, if there is one, against the URL that the document came from. RFC 8414 section 3.3 asks for
-// identity, which is checked for a document at that RFC's well-known place. OpenID providers of the Azure AD B2C family,
-// to which the commercial platform belongs, publish issuers of another path, so elsewhere the host must be the same.
-func checkIssuer(fields map[string]json.RawMessage, base *url.URL) error {
+// issuerOf returns the issuer, if there is one, and holds it against the URL that the document came from. RFC 8414 section
+// 3.3 asks for identity, which is checked for a document at that RFC's well-known place. OpenID providers of the Azure AD
+// B2C family, to which the commercial platform belongs, publish issuers of another path, so elsewhere the host must be
+// the same.
+func issuerOf(fields map[string]json.RawMessage, base *url.URL) (string, error) {
 	raw, ok := fields["issuer"]
 	if !ok {
-		return nil
+		return "", nil
 	}
 	var issuer string
 	if json.Unmarshal(raw, &issuer) != nil {
-		return metadataInvalid("the issuer in the metadata document is not a string")
+		return "", metadataInvalid("the issuer in the metadata document is not a string")
 	}
 	u, err := url.Parse(issuer)
 	if err != nil || u.Scheme != "https" || !strings.EqualFold(u.Host, base.Host) {
-		return metadataInvalid("the issuer in the metadata document is not on " + base.Host + ", where the document is from: check tenant.metadataURL")
+		return "", metadataInvalid("the issuer in the metadata document is not on " + base.Host + ", where the document is from: check tenant.metadataURL")
 	}
 	path, standard := strings.CutPrefix(base.Path, "/.well-known/oauth-authorization-server")
 	if standard && (strings.TrimSuffix(u.Path, "/") != strings.TrimSuffix(path, "/") || u.RawQuery != "" || u.Fragment != "") {
-		return metadataInvalid("the issuer in the metadata document is not the one that the URL of the document stands for (RFC 8414 section 3.3): check tenant.metadataURL")
+		return "", metadataInvalid("the issuer in the metadata document is not the one that the URL of the document stands for (RFC 8414 section 3.3): check tenant.metadataURL")
 	}
-	return nil
+	return issuer, nil
 }
 
 func (m *Metadata) check(base *url.URL) error {
 	empty := true
 	for _, a := range []ActorMetadata{m.Any, m.Actors[ActorClient], m.Actors[ActorUser], m.Actors[ActorCustomer]} {
-		for _, raw := range []string{a.TokenURL, a.RevocationURL, a.APIURL} {
+		for _, raw := range []string{a.TokenURL, a.AuthorizationURL, a.RevocationURL, a.APIURL} {
 			if raw == "" {
 				continue
 			}
 			empty = false
 			if !trustworthy(raw, base) {
-				return fault.New(fault.Rejected, fault.ReasonEndpointRefused, "the metadata document of %s names an endpoint that is not https or belongs to another site: if it is right, set tokenURL and apiURL in tenant.endpoints", base.Host)
+				return fault.New(fault.Rejected, fault.ReasonEndpointRefused, "the metadata document of %s names an endpoint that is not https or belongs to another site: if it is right, set tokenURL and apiURL in tenant.endpoints, and authorizationURL for AuthorizationCode", base.Host)
 			}
 		}
 		if strings.ContainsFunc(a.ScopePrefix, notInScope) {

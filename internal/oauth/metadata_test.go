@@ -18,7 +18,10 @@ const (
 
 func TestParseMetadata(t *testing.T) {
 	t.Parallel()
-	flat := func(all ActorMetadata) *Metadata { return &Metadata{Any: all, Actors: map[Actor]ActorMetadata{}} }
+	issued := func(issuer string, all ActorMetadata) *Metadata {
+		return &Metadata{Any: all, Actors: map[Actor]ActorMetadata{}, Issuer: issuer}
+	}
+	flat := func(all ActorMetadata) *Metadata { return issued("", all) }
 	tests := map[string]struct {
 		from, document string
 		want           *Metadata
@@ -28,44 +31,51 @@ func TestParseMetadata(t *testing.T) {
 			`{"issuer":"https://ai.egain.cloud/tenant1","authorization_endpoint":"https://ai.egain.cloud/authorize",
 			  "token_endpoint":"https://ai.egain.cloud/token?user_type=user&x=%20","revocation_endpoint":"https://ai.egain.cloud/revoke",
 			  "scopes_supported":["a","b"],"response_types_supported":["code"],"service_documentation":5}`,
-			flat(ActorMetadata{TokenURL: "https://ai.egain.cloud/token?user_type=user&x=%20", RevocationURL: "https://ai.egain.cloud/revoke"}),
+			issued("https://ai.egain.cloud/tenant1", ActorMetadata{
+				TokenURL: "https://ai.egain.cloud/token?user_type=user&x=%20", AuthorizationURL: "https://ai.egain.cloud/authorize",
+				RevocationURL: "https://ai.egain.cloud/revoke",
+			}),
 		},
 		"RFC 8414 of an issuer without a path": {
 			"https://ai.egain.cloud/.well-known/oauth-authorization-server",
 			`{"issuer":"https://ai.egain.cloud","token_endpoint":"https://ai.egain.cloud/token"}`,
-			flat(ActorMetadata{TokenURL: "https://ai.egain.cloud/token"}),
+			issued("https://ai.egain.cloud", ActorMetadata{TokenURL: "https://ai.egain.cloud/token"}),
 		},
 		"RFC 8414 of an issuer with a slash too many": {
 			"https://ai.egain.cloud/.well-known/oauth-authorization-server/tenant1",
 			`{"issuer":"https://ai.egain.cloud/tenant1/","token_endpoint":"https://ai.egain.cloud/token"}`,
-			flat(ActorMetadata{TokenURL: "https://ai.egain.cloud/token"}),
+			issued("https://ai.egain.cloud/tenant1/", ActorMetadata{TokenURL: "https://ai.egain.cloud/token"}),
 		},
 		// Azure AD B2C names the policy in the URL and its own directory in the issuer.
 		"OpenID Connect Discovery of another path": {
 			commercialURL,
 			`{"issuer":"https://LOGIN.egain.cloud/6f0c/v2.0/","token_endpoint":"https://login.egain.cloud/gw1/B2C_1_users/oauth2/v2.0/token",
 			  "jwks_uri":"https://elsewhere.example/keys","id_token_signing_alg_values_supported":["RS256"]}`,
-			flat(ActorMetadata{TokenURL: "https://login.egain.cloud/gw1/B2C_1_users/oauth2/v2.0/token"}),
+			issued("https://LOGIN.egain.cloud/6f0c/v2.0/", ActorMetadata{TokenURL: "https://login.egain.cloud/gw1/B2C_1_users/oauth2/v2.0/token"}),
 		},
 		"the console, flat, camelCase": {
 			selfServiceURL,
 			`{"authorizationUrl":"https://ai.egain.cloud/system/auth/T-U/oauth2/authorize","accessTokenUrl":"https://ai.egain.cloud/system/auth/T-U/oauth2/token",
 			  "domainUrl":"https://api.ai.egain.cloud/","apiPermissionPrefix":"api.egain.cloud/auth/"}`,
 			flat(ActorMetadata{
-				TokenURL: "https://ai.egain.cloud/system/auth/T-U/oauth2/token", APIURL: "https://api.ai.egain.cloud/", ScopePrefix: "api.egain.cloud/auth/",
+				TokenURL: "https://ai.egain.cloud/system/auth/T-U/oauth2/token", AuthorizationURL: "https://ai.egain.cloud/system/auth/T-U/oauth2/authorize",
+				APIURL: "https://api.ai.egain.cloud/", ScopePrefix: "api.egain.cloud/auth/",
 			}),
 		},
 		"the console, flat, snake_case": {
 			selfServiceURL,
-			`{"access_token_url":"https://ai.egain.cloud/t","revocation_url":"https://ai.egain.cloud/r","api_domain":"https://api.ai.egain.cloud","api_permission_prefix":"p/"}`,
+			`{"access_token_url":"https://ai.egain.cloud/t","authorize_url":"https://ai.egain.cloud/a","revocation_url":"https://ai.egain.cloud/r","api_domain":"https://api.ai.egain.cloud","api_permission_prefix":"p/"}`,
 			flat(ActorMetadata{
-				TokenURL: "https://ai.egain.cloud/t", RevocationURL: "https://ai.egain.cloud/r", APIURL: "https://api.ai.egain.cloud", ScopePrefix: "p/",
+				TokenURL: "https://ai.egain.cloud/t", AuthorizationURL: "https://ai.egain.cloud/a", RevocationURL: "https://ai.egain.cloud/r",
+				APIURL: "https://api.ai.egain.cloud", ScopePrefix: "p/",
 			}),
 		},
 		"the console, as it is read on the screen": {
 			selfServiceURL,
-			`{"Access Token URL":"https://ai.egain.cloud/t","API Domain":"api.ai.egain.cloud","API Permission Prefix":"p/"}`,
-			flat(ActorMetadata{TokenURL: "https://ai.egain.cloud/t", APIURL: "https://api.ai.egain.cloud", ScopePrefix: "p/"}),
+			`{"Access Token URL":"https://ai.egain.cloud/t","Authorization URL":"https://ai.egain.cloud/a","API Domain":"api.ai.egain.cloud","API Permission Prefix":"p/"}`,
+			flat(ActorMetadata{
+				TokenURL: "https://ai.egain.cloud/t", AuthorizationURL: "https://ai.egain.cloud/a", APIURL: "https://api.ai.egain.cloud", ScopePrefix: "p/",
+			}),
 		},
 		"the console, by actor": {
 			selfServiceURL,
@@ -75,7 +85,7 @@ func TestParseMetadata(t *testing.T) {
 			  "CLIENT":{"Token-URL":"https://ai.egain.cloud/k","apiPermissionPrefix":"p/"},
 			  "partner":{"tokenUrl":"https://elsewhere.example/x"}}`,
 			&Metadata{Any: ActorMetadata{APIURL: "https://api.ai.egain.cloud"}, Actors: map[Actor]ActorMetadata{
-				ActorUser:     {TokenURL: "https://ai.egain.cloud/u"},
+				ActorUser:     {TokenURL: "https://ai.egain.cloud/u", AuthorizationURL: "https://ai.egain.cloud/a"},
 				ActorCustomer: {TokenURL: "https://ai.egain.cloud/c", APIURL: "https://other.egain.cloud"},
 				ActorClient:   {TokenURL: "https://ai.egain.cloud/k", ScopePrefix: "p/"},
 			}},
@@ -83,8 +93,9 @@ func TestParseMetadata(t *testing.T) {
 		"the standard's name wins over the console's": {
 			selfServiceURL,
 			`{"accessTokenUrl":"https://ai.egain.cloud/b","tokenUrl":"https://ai.egain.cloud/c","token_endpoint":"https://ai.egain.cloud/a",
-			  "apiUrl":"https://ai.egain.cloud/b","domainUrl":"https://ai.egain.cloud/a","revocationUrl":"https://ai.egain.cloud/b","revocation_endpoint":"https://ai.egain.cloud/a"}`,
-			flat(ActorMetadata{TokenURL: "https://ai.egain.cloud/a", RevocationURL: "https://ai.egain.cloud/a", APIURL: "https://ai.egain.cloud/a"}),
+			  "apiUrl":"https://ai.egain.cloud/b","domainUrl":"https://ai.egain.cloud/a","revocationUrl":"https://ai.egain.cloud/b","revocation_endpoint":"https://ai.egain.cloud/a",
+			  "authorizeUrl":"https://ai.egain.cloud/c","authorizationUrl":"https://ai.egain.cloud/b","authorization_endpoint":"https://ai.egain.cloud/a"}`,
+			flat(ActorMetadata{TokenURL: "https://ai.egain.cloud/a", AuthorizationURL: "https://ai.egain.cloud/a", RevocationURL: "https://ai.egain.cloud/a", APIURL: "https://ai.egain.cloud/a"}),
 		},
 		"fields of other types are no fields": {
 			selfServiceURL,
@@ -98,7 +109,7 @@ func TestParseMetadata(t *testing.T) {
 		},
 		"names in capitals": {
 			"https://AI.eGain.Cloud/metadata", `{"issuer":"https://ai.egain.cloud/x","token_endpoint":"https://API.ai.egain.cloud/token"}`,
-			flat(ActorMetadata{TokenURL: "https://API.ai.egain.cloud/token"}),
+			issued("https://ai.egain.cloud/x", ActorMetadata{TokenURL: "https://API.ai.egain.cloud/token"}),
 		},
 	}
 	for name, tc := range tests {
@@ -136,7 +147,7 @@ func TestParseMetadataRefuses(t *testing.T) {
 		"a list":                        {selfServiceURL, `["https://ai.egain.cloud/canary"]`, unavailable},
 		"null":                          {selfServiceURL, `null`, unavailable},
 		"an empty object":               {selfServiceURL, `{}`, unavailable},
-		"no endpoint":                   {selfServiceURL, `{"canary":"https://ai.egain.cloud/token","authorization_endpoint":"https://ai.egain.cloud/a"}`, unavailable},
+		"no endpoint":                   {selfServiceURL, `{"canary":"https://ai.egain.cloud/token","userinfo_endpoint":"https://ai.egain.cloud/a"}`, unavailable},
 		"an endpoint that is a number":  {selfServiceURL, `{"token_endpoint":5}`, unavailable},
 		"an endpoint of plain HTTP":     {selfServiceURL, `{"token_endpoint":"http://ai.egain.cloud/canary"}`, elsewhere},
 		"an endpoint of another site":   {selfServiceURL, `{"token_endpoint":"https://canary.example/token"}`, elsewhere},
@@ -149,6 +160,8 @@ func TestParseMetadataRefuses(t *testing.T) {
 		"no URL":                        {selfServiceURL, `{"token_endpoint":"canary"}`, elsewhere},
 		"no URL either":                 {selfServiceURL, `{"token_endpoint":"https://%zz/canary"}`, elsewhere},
 		"a revocation URL elsewhere":    {selfServiceURL, `{"token_endpoint":"https://ai.egain.cloud/t","revocation_endpoint":"https://canary.example"}`, elsewhere},
+		"a login elsewhere":             {selfServiceURL, `{"token_endpoint":"https://ai.egain.cloud/t","authorization_endpoint":"https://canary.example/login"}`, elsewhere},
+		"a login of another scheme":     {selfServiceURL, `{"token_endpoint":"https://ai.egain.cloud/t","user":{"authorizationUrl":"javascript:canary"}}`, elsewhere},
 		"an API elsewhere":              {selfServiceURL, `{"token_endpoint":"https://ai.egain.cloud/t","api_domain":"canary.example"}`, elsewhere},
 		"an API of another scheme":      {selfServiceURL, `{"api_domain":"ftp://ai.egain.cloud"}`, elsewhere},
 		"an API domain that is none":    {selfServiceURL, `{"api_domain":"javascript:canary"}`, elsewhere},
@@ -186,16 +199,16 @@ func TestParseMetadataRefuses(t *testing.T) {
 func TestMetadataForAnActor(t *testing.T) {
 	t.Parallel()
 	m := &Metadata{
-		Any: ActorMetadata{TokenURL: "any", RevocationURL: "any", APIURL: "any", ScopePrefix: "any"},
+		Any: ActorMetadata{TokenURL: "any", AuthorizationURL: "any", RevocationURL: "any", APIURL: "any", ScopePrefix: "any"},
 		Actors: map[Actor]ActorMetadata{
-			ActorUser:     {TokenURL: "user", ScopePrefix: "user"},
+			ActorUser:     {TokenURL: "user", AuthorizationURL: "user", ScopePrefix: "user"},
 			ActorCustomer: {RevocationURL: "customer", APIURL: "customer"},
 		},
 	}
 	for actor, want := range map[Actor]ActorMetadata{
 		ActorClient:   m.Any,
-		ActorUser:     {TokenURL: "user", RevocationURL: "any", APIURL: "any", ScopePrefix: "user"},
-		ActorCustomer: {TokenURL: "any", RevocationURL: "customer", APIURL: "customer", ScopePrefix: "any"},
+		ActorUser:     {TokenURL: "user", AuthorizationURL: "user", RevocationURL: "any", APIURL: "any", ScopePrefix: "user"},
+		ActorCustomer: {TokenURL: "any", AuthorizationURL: "any", RevocationURL: "customer", APIURL: "customer", ScopePrefix: "any"},
 	} {
 		if diff := cmp.Diff(want, m.For(actor)); diff != "" {
 			t.Errorf("for the %s (-want +got):\n%s", actor, diff)
@@ -214,6 +227,7 @@ func FuzzParseMetadata(f *testing.F) {
 		`{"tokenURL":"https://ai.egain.cloud/a","token_url":"https://ai.egain.cloud/b","TOKEN-URL":"https://ai.egain.cloud/c"}`,
 		`{"user":{"Access Token URL":"https://ai.egain.cloud/u"},"USER":{"tokenUrl":"https://ai.egain.cloud/v"},"api_domain":"api.ai.egain.cloud"}`,
 		`{"api_domain":"//evil.example","apiPermissionPrefix":"a b"}`, `{"issuer":5}`, `{"token_endpoint":"https://ai.egain.cloud:99999999/t"}`,
+		`{"issuer":"https://ai.egain.cloud","authorization_endpoint":"https://ai.egain.cloud/a?p=1","user":{"authorizeURL":"https://evil.example/a"}}`,
 	} {
 		f.Add([]byte(seed))
 	}
@@ -231,7 +245,7 @@ func FuzzParseMetadata(f *testing.F) {
 		}
 		for _, actor := range []Actor{ActorClient, ActorUser, ActorCustomer} {
 			said := m.For(actor)
-			for _, raw := range []string{said.TokenURL, said.RevocationURL, said.APIURL} {
+			for _, raw := range []string{said.TokenURL, said.AuthorizationURL, said.RevocationURL, said.APIURL} {
 				u, err := url.Parse(raw)
 				if raw == "" {
 					continue

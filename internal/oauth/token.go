@@ -25,6 +25,7 @@ const (
 	AnonymousCustomer Flow = "AnonymousCustomer"
 	OnBehalfOf        Flow = "OnBehalfOf"
 	TokenExchange     Flow = "TokenExchange"
+	AuthorizationCode Flow = "AuthorizationCode"
 )
 
 // grantTokenExchange is the grant type of RFC 8693 section 2.1.
@@ -36,9 +37,12 @@ type Credentials struct {
 	ClientSecret Secret
 }
 
-// Subject is who the client acts for; exactly one field is set.
+// Subject is who the client acts for.
 type Subject struct {
+	// Username and UserID name a user, Email a customer, for OnBehalfOf; exactly one is set.
 	Username, UserID, Email string
+	// Actor is who logs in for AuthorizationCode: ActorCustomer, or else a user.
+	Actor Actor
 }
 
 // Exchange describes the foreign token of a token exchange.
@@ -58,7 +62,7 @@ type Request struct {
 	Credentials Credentials
 	// Scopes to ask for, complete with their prefix.
 	Scopes []string
-	// Subject is used by OnBehalfOf.
+	// Subject is used by OnBehalfOf. That of AuthorizationCode is known to the server by its session.
 	Subject Subject
 	// Exchange is used by TokenExchange.
 	Exchange Exchange
