@@ -23,6 +23,8 @@ type options struct {
 	caFile          string
 	descriptionFile string
 	lifetime        time.Duration
+	refreshLifetime time.Duration
+	redirectURIs    []string
 }
 
 func main() {
@@ -46,6 +48,12 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.descriptionFile, "description-file", "",
 		"the file to write URLs, clients, secrets and the administration token to, as JSON; written when all is ready")
 	flags.DurationVar(&o.lifetime, "token-lifetime", time.Hour, "the life of access tokens")
+	flags.DurationVar(&o.refreshLifetime, "refresh-token-lifetime", 24*time.Hour, "the life of refresh tokens")
+	flags.Func("redirect-uri", "one more redirect URI of the default web and public clients; may be repeated",
+		func(uri string) error {
+			o.redirectURIs = append(o.redirectURIs, uri)
+			return nil
+		})
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -55,13 +63,28 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	return o, nil
 }
 
+// tenants are the default ones, whose clients that people log in to have the redirect URIs too that were asked for.
+func (o options) tenants() []egainsim.TenantConfig {
+	tenants := egainsim.DefaultTenants()
+	for _, tenant := range tenants {
+		for i := range tenant.Clients {
+			if app := &tenant.Clients[i]; len(app.RedirectURIs) > 0 {
+				app.RedirectURIs = append(app.RedirectURIs, o.redirectURIs...)
+			}
+		}
+	}
+	return tenants
+}
+
 // run serves until the context ends.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	o, err := parse(args, stderr)
 	if err != nil {
 		return err
 	}
-	sim, err := egainsim.New(egainsim.Config{TokenLifetime: o.lifetime})
+	sim, err := egainsim.New(egainsim.Config{
+		TokenLifetime: o.lifetime, RefreshTokenLifetime: o.refreshLifetime, Tenants: o.tenants(),
+	})
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,7 @@ func TestItServesUntilItIsToldToStop(t *testing.T) {
 	go func() {
 		done <- run(ctx, []string{
 			"--ca-file", caFile, "--description-file", descriptionFile, "--token-lifetime", "90s",
+			"--refresh-token-lifetime", "2m", "--redirect-uri", "http://127.0.0.1:4711/", "--redirect-uri", "https://app.example.com/",
 		}, &stdout, &stderr)
 	}()
 	g.Eventually(descriptionFile).Should(gomega.BeAnExistingFile())
@@ -40,6 +41,14 @@ func TestItServesUntilItIsToldToStop(t *testing.T) {
 	g.Expect(err).NotTo(gomega.HaveOccurred())
 	g.Expect(info.Mode().Perm()).To(gomega.Equal(os.FileMode(0o600)))
 	g.Expect(description.Tenants).To(gomega.HaveLen(2))
+	for _, tenant := range description.Tenants {
+		for _, app := range tenant.Clients {
+			if app.RedirectURIs != nil {
+				g.Expect(app.RedirectURIs).To(gomega.Equal(append(egainsim.DefaultRedirectURIs(), "http://127.0.0.1:4711/", "https://app.example.com/")))
+			}
+		}
+		g.Expect(tenant.Clients).To(gomega.ContainElement(gomega.HaveField("RedirectURIs", gomega.Not(gomega.BeEmpty()))))
+	}
 
 	roots := x509.NewCertPool()
 	g.Expect(roots.AppendCertsFromPEM([]byte(description.CABundle))).To(gomega.BeTrue())
@@ -66,6 +75,8 @@ func TestItRefusesToStartWrongly(t *testing.T) {
 		"an argument":                  {"serve"},
 		"an address that others reach": {"--addr", "0.0.0.0:0"},
 		"a lifetime below a second":    {"--token-lifetime", "1ms"},
+		"refresh tokens that die":      {"--refresh-token-lifetime", "-1s"},
+		"a redirect URI that is none":  {"--redirect-uri", "/callback"},
 		"a file that cannot be":        {"--ca-file", filepath.Join(t.TempDir(), "absent", "ca.crt")},
 		"a directory as a file":        {"--description-file", t.TempDir()},
 	} {

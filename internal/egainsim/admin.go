@@ -25,10 +25,27 @@ type faultRequest struct {
 	Fault Fault `json:"fault"`
 }
 
-// lifetimeRequest is the body of POST /_sim/lifetime. Without a tenant it is about all that have no life of their own.
+// lifetimeRequest is the body of POST /_sim/lifetime and /_sim/refresh-lifetime. Without a tenant it is about all that have no life of their own.
 type lifetimeRequest struct {
 	Tenant   string   `json:"tenant,omitempty"`
 	Lifetime duration `json:"lifetime"`
+}
+
+// redirectURIRequest is the body of POST /_sim/redirect-uris.
+type redirectURIRequest struct {
+	ClientID    string `json:"clientID"`
+	RedirectURI string `json:"redirectURI"`
+}
+
+// endRequest is the body of POST /_sim/end-sessions.
+type endRequest struct {
+	ClientID string `json:"clientID,omitempty"`
+	Subject  string `json:"subject,omitempty"`
+}
+
+// endResult is the answer to it.
+type endResult struct {
+	Ended int `json:"ended"`
 }
 
 // secretsRequest is the body of POST /_sim/secrets. Secrets are added before others are removed.
@@ -79,21 +96,25 @@ type skewRequest struct {
 type adminOperation func(*Simulator, []byte) (any, error)
 
 var adminOperations = map[string]adminOperation{
-	"GET stats":        func(s *Simulator, _ []byte) (any, error) { return s.Stats(), nil },
-	"DELETE stats":     func(s *Simulator, _ []byte) (any, error) { s.ClearRecord(); return nil, nil },
-	"GET requests":     func(s *Simulator, _ []byte) (any, error) { return s.Requests(), nil },
-	"GET subjects":     func(s *Simulator, _ []byte) (any, error) { return s.allSubjects(), nil },
-	"DELETE faults":    func(s *Simulator, _ []byte) (any, error) { s.ClearFaults(); return nil, nil },
-	"POST faults":      decoded((*Simulator).adminFault),
-	"POST lifetime":    decoded((*Simulator).adminLifetime),
-	"POST secrets":     decoded((*Simulator).adminSecrets),
-	"POST providers":   decoded((*Simulator).adminProvider),
-	"POST revoke":      decoded((*Simulator).adminRevoke),
-	"POST introspect":  decoded((*Simulator).adminIntrospect),
-	"POST tenants":     decoded((*Simulator).adminTenant),
-	"POST clients":     decoded((*Simulator).adminClient),
-	"POST certificate": decoded((*Simulator).adminCertificate),
-	"POST clock":       decoded((*Simulator).adminClock),
+	"GET stats":             func(s *Simulator, _ []byte) (any, error) { return s.Stats(), nil },
+	"DELETE stats":          func(s *Simulator, _ []byte) (any, error) { s.ClearRecord(); return nil, nil },
+	"GET requests":          func(s *Simulator, _ []byte) (any, error) { return s.Requests(), nil },
+	"GET subjects":          func(s *Simulator, _ []byte) (any, error) { return s.allSubjects(), nil },
+	"DELETE faults":         func(s *Simulator, _ []byte) (any, error) { s.ClearFaults(); return nil, nil },
+	"POST faults":           decoded((*Simulator).adminFault),
+	"POST lifetime":         decoded((*Simulator).adminLifetime),
+	"POST refresh-lifetime": decoded((*Simulator).adminRefreshLifetime),
+	"POST redirect-uris":    decoded((*Simulator).adminRedirectURI),
+	"GET sessions":          func(s *Simulator, _ []byte) (any, error) { return s.Sessions(), nil },
+	"POST end-sessions":     decoded((*Simulator).adminEnd),
+	"POST secrets":          decoded((*Simulator).adminSecrets),
+	"POST providers":        decoded((*Simulator).adminProvider),
+	"POST revoke":           decoded((*Simulator).adminRevoke),
+	"POST introspect":       decoded((*Simulator).adminIntrospect),
+	"POST tenants":          decoded((*Simulator).adminTenant),
+	"POST clients":          decoded((*Simulator).adminClient),
+	"POST certificate":      decoded((*Simulator).adminCertificate),
+	"POST clock":            decoded((*Simulator).adminClock),
 }
 
 // decoded makes an operation of a method that takes the body's content.
@@ -124,6 +145,18 @@ func (s *Simulator) adminLifetime(r lifetimeRequest) (any, error) {
 		return nil, s.SetLifetime(time.Duration(r.Lifetime))
 	}
 	return nil, s.SetTenantLifetime(r.Tenant, time.Duration(r.Lifetime))
+}
+
+func (s *Simulator) adminRefreshLifetime(r lifetimeRequest) (any, error) {
+	return nil, s.SetRefreshLifetime(r.Tenant, time.Duration(r.Lifetime))
+}
+
+func (s *Simulator) adminRedirectURI(r redirectURIRequest) (any, error) {
+	return nil, s.AddRedirectURI(r.ClientID, r.RedirectURI)
+}
+
+func (s *Simulator) adminEnd(r endRequest) (any, error) {
+	return endResult{s.EndSessions(r.ClientID, r.Subject)}, nil
 }
 
 func (s *Simulator) adminSecrets(r secretsRequest) (any, error) {

@@ -76,9 +76,35 @@ func (c *AdminClient) ClearFaults(ctx context.Context) error {
 	return c.do(ctx, http.MethodDelete, "faults", nil, nil)
 }
 
-// SetLifetime sets the life of the tokens of a tenant, or with an empty id of every tenant without one of its own.
+// SetLifetime sets the life of the access tokens of a tenant, or with an empty id of every tenant without one of its own.
 func (c *AdminClient) SetLifetime(ctx context.Context, tenantID string, lifetime time.Duration) error {
 	return c.do(ctx, http.MethodPost, "lifetime", lifetimeRequest{tenantID, duration(lifetime)}, nil)
+}
+
+// SetRefreshLifetime sets the life of the refresh tokens of a tenant, or with an empty id of every tenant without one of
+// its own.
+func (c *AdminClient) SetRefreshLifetime(ctx context.Context, tenantID string, lifetime time.Duration) error {
+	return c.do(ctx, http.MethodPost, "refresh-lifetime", lifetimeRequest{tenantID, duration(lifetime)}, nil)
+}
+
+// AddRedirectURI registers one more redirect URI of a client.
+func (c *AdminClient) AddRedirectURI(ctx context.Context, clientID, uri string) error {
+	return c.do(ctx, http.MethodPost, "redirect-uris", redirectURIRequest{clientID, uri}, nil)
+}
+
+// Sessions are the logins that are known, oldest first.
+func (c *AdminClient) Sessions(ctx context.Context) ([]Session, error) {
+	var sessions []Session
+	err := c.do(ctx, http.MethodGet, "sessions", nil, &sessions)
+	return sessions, err
+}
+
+// EndSessions revokes what has come of the logins of a subject at a client, of which either may be empty and mean any, and
+// says how many there were.
+func (c *AdminClient) EndSessions(ctx context.Context, clientID, subject string) (int, error) {
+	var result endResult
+	err := c.do(ctx, http.MethodPost, "end-sessions", endRequest{clientID, subject}, &result)
+	return result.Ended, err
 }
 
 // AddSecret makes one more secret of a client valid.

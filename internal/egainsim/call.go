@@ -2,7 +2,6 @@ package egainsim
 
 import (
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -48,14 +47,27 @@ func (s *Simulator) receive(r *http.Request) *call {
 		return c
 	}
 	form, _ := url.ParseQuery(string(c.body))
-	if t := s.tenantOf(c.route, r.URL.Query().Get, form.Get("client_id")); t != nil {
+	clientID := s.clientIDOf(c, form)
+	if t := s.tenantOf(c.route, r.URL.Query().Get, clientID); t != nil {
 		c.labels.Tenant = t.config.ID
 	}
-	c.labels.ClientID = s.clientLabel(form.Get("client_id"))
+	c.labels.ClientID = s.clientLabel(clientID)
 	if c.route.endpoint == TokenEndpoint {
 		c.labels.Grant = grantLabel(form.Get("grant_type"))
 	}
 	return c
+}
+
+// clientIDOf is the client that a request is about: in the query of an authorization request, by its transaction at a page,
+// in the form of any other.
+func (s *Simulator) clientIDOf(c *call, form url.Values) string {
+	if c.route.endpoint == AuthorizationEndpoint {
+		return c.request.URL.Query().Get("client_id")
+	}
+	if open := s.transactions.look(form.Get("transaction"), c.now); open != nil {
+		return open.client.id
+	}
+	return form.Get("client_id")
 }
 
 func (s *Simulator) clientLabel(id string) string {
@@ -109,10 +121,7 @@ func jsonHeader() http.Header {
 
 // answerError is an error response as RFC 6749 section 5.2 has it.
 func answerError(err error) answer {
-	refusal, ok := errors.AsType[*oauthError](err)
-	if !ok {
-		refusal = &oauthError{status: http.StatusInternalServerError, code: serverError, description: err.Error()}
-	}
+	refusal := refusalOf(err)
 	a := answerJSON(map[string]string{"error": refusal.code, "error_description": refusal.description})
 	a.status, a.outcome = refusal.status, refusal.code
 	for name, value := range refusal.header {

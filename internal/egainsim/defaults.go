@@ -14,16 +14,37 @@ const (
 	// CommercialClientID and CommercialClientSecret are of the default client application on the commercial platform.
 	CommercialClientID     = "commercial-app"
 	CommercialClientSecret = "commercial-app-password"
+	// RigelWebClientID and RigelWebClientSecret are of the default web application on Rigel, where people log in.
+	RigelWebClientID     = "rigel-web"
+	RigelWebClientSecret = "rigel-web-password"
+	// RigelPublicClientID is the default single page or native application on Rigel, which has no secret.
+	RigelPublicClientID = "rigel-spa"
+	// CommercialWebClientID and CommercialWebClientSecret are of the default web application on the commercial platform.
+	CommercialWebClientID     = "commercial-web"
+	CommercialWebClientSecret = "commercial-web-password"
+	// CommercialPublicClientID is the default single page or native application on the commercial platform.
+	CommercialPublicClientID = "commercial-spa"
+	// SubjectPassword is what every default user and customer logs in with.
+	SubjectPassword = "simulated-password"
 )
+
+// DefaultRedirectURIs are those of the default applications where people log in: one callback, by address and by name.
+func DefaultRedirectURIs() []string {
+	return []string{"http://127.0.0.1:8765/callback", "http://localhost:8765/callback"}
+}
 
 // DefaultTenants are one tenant on each platform. The Rigel one lets anonymous customers in without client credentials,
 // the commercial one does not.
 func DefaultTenants() []TenantConfig {
 	return []TenantConfig{
 		{
-			ID:            RigelTenantID,
-			Platform:      Rigel,
-			Clients:       []ClientApp{{ID: RigelClientID, Secrets: []string{RigelClientSecret}}},
+			ID:       RigelTenantID,
+			Platform: Rigel,
+			Clients: []ClientApp{
+				{ID: RigelClientID, Secrets: []string{RigelClientSecret}},
+				{ID: RigelWebClientID, Secrets: []string{RigelWebClientSecret}, RedirectURIs: DefaultRedirectURIs()},
+				{ID: RigelPublicClientID, Public: true, RedirectURIs: DefaultRedirectURIs()},
+			},
 			Subjects:      DefaultSubjects(),
 			AnonymousOpen: true,
 		},
@@ -31,18 +52,22 @@ func DefaultTenants() []TenantConfig {
 			ID:        CommercialTenantID,
 			Platform:  Commercial,
 			GatewayID: CommercialGatewayID,
-			Clients:   []ClientApp{{ID: CommercialClientID, Secrets: []string{CommercialClientSecret}}},
-			Subjects:  DefaultSubjects(),
+			Clients: []ClientApp{
+				{ID: CommercialClientID, Secrets: []string{CommercialClientSecret}},
+				{ID: CommercialWebClientID, Secrets: []string{CommercialWebClientSecret}, RedirectURIs: DefaultRedirectURIs()},
+				{ID: CommercialPublicClientID, Public: true, RedirectURIs: DefaultRedirectURIs()},
+			},
+			Subjects: DefaultSubjects(),
 		},
 	}
 }
 
-// DefaultSubjects are two users and a customer.
+// DefaultSubjects are two users and a customer, whose password is SubjectPassword.
 func DefaultSubjects() []Subject {
 	return []Subject{
-		{Actor: User, Username: "agent.smith", UserID: "10001"},
-		{Actor: User, Username: "agent.jones", UserID: "10002"},
-		{Actor: Customer, Email: "customer@example.com"},
+		{Actor: User, Username: "agent.smith", UserID: "10001", Password: SubjectPassword},
+		{Actor: User, Username: "agent.jones", UserID: "10002", Password: SubjectPassword},
+		{Actor: Customer, Email: "customer@example.com", Password: SubjectPassword},
 	}
 }
 

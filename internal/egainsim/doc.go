@@ -3,8 +3,9 @@
 // protocol error of a client is refused rather than forgiven, and on request badly, so that a client's answer to a
 // failing server shows.
 //
-// eGain documents the URLs of its token endpoints, the parameters of its flows and the shapes of its answers; these are
-// kept exactly. Four things are not public, and are the simulator's own: the paths of the metadata, key, revocation and
-// introspection endpoints (all of them are found through metadata), the names of the default scopes other than
-// knowledge.portalmgr.manage and core.aiservices.read, the default users, and the ids of the default clients.
+// eGain documents the URLs of its token and authorization endpoints, the parameters of its flows and the shapes of its
+// answers; these are kept exactly. What is not public is the simulator's own: the paths of the metadata, key, revocation
+// and introspection endpoints (all of them are found through metadata), the pages of a login and the lives of codes and
+// refresh tokens, what a reused code or refresh token leads to (RFC 6749 and RFC 9700 say), the names of the default scopes
+// other than knowledge.portalmgr.manage and core.aiservices.read, the default users, and the ids of the default clients.
 package egainsim

@@ -10,15 +10,39 @@ type grant struct {
 	grantType string
 	required  []string
 	optional  []string
-	scopes    scopeRule
-	// subject finds whom the token is for. The client is nil for an anonymous customer without one.
-	subject func(*tokenRequest) (string, error)
+	// permit finds what a request may have. Only it changes anything, and only if nothing is wrong with the rest.
+	permit func(*tokenRequest) (permission, error)
+	// public lets public clients use the grant.
+	public bool
 	// open lets clients in without credentials, at tenants that allow it.
 	open bool
 	// forClient has the token speak for the client application at an endpoint that it shares with users.
 	forClient bool
 	// extra is added to the answer.
 	extra map[string]string
+}
+
+// permission is what a token request is granted.
+type permission struct {
+	subject string
+	// scopes are names without prefix.
+	scopes []string
+	// session is the login that it comes from, and refreshToken goes on with it. Other grants have neither.
+	session      *session
+	refreshToken string
+}
+
+// permitScopes is for grants that find whom the token is for, and then grant what the scope parameter asks for. The client
+// is nil for an anonymous customer without one.
+func permitScopes(rule scopeRule, subjectOf func(*tokenRequest) (string, error)) func(*tokenRequest) (permission, error) {
+	return func(r *tokenRequest) (permission, error) {
+		subject, err := subjectOf(r)
+		if err != nil {
+			return permission{}, err
+		}
+		scopes, err := r.tenant.grantScopes(r.form.Get("scope"), rule, r.client)
+		return permission{subject: subject, scopes: scopes}, err
+	}
 }
 
 const (
@@ -30,12 +54,13 @@ const (
 )
 
 // commonParameters may be in any token request. Resource and audience are of RFC 8707 and RFC 8693.
-var commonParameters = []string{"grant_type", "client_id", "client_secret", "scope", "resource", "audience"}
+var commonParameters = []string{"grant_type", "client_id", "client_secret", "resource", "audience"}
 
 var clientCredentials = grant{
 	grantType: "client_credentials",
-	scopes:    scopeRule{kinds: []ScopeKind{ApplicationScope}, defaults: true},
-	subject:   func(r *tokenRequest) (string, error) { return r.client.id, nil },
+	optional:  []string{"scope"},
+	permit: permitScopes(scopeRule{kinds: []ScopeKind{ApplicationScope}, defaults: true},
+		func(r *tokenRequest) (string, error) { return r.client.id, nil }),
 	forClient: true,
 }
 
@@ -43,27 +68,30 @@ var clientCredentials = grant{
 // customer has: those of the grant and those of customers are accepted alike.
 var anonymous = grant{
 	grantType: "client_credentials",
-	scopes:    scopeRule{kinds: []ScopeKind{ApplicationScope, DelegatedScope}},
-	subject:   func(*tokenRequest) (string, error) { return anonymousSubject, nil },
-	open:      true,
+	optional:  []string{"scope"},
+	permit: permitScopes(scopeRule{kinds: []ScopeKind{ApplicationScope, DelegatedScope}},
+		func(*tokenRequest) (string, error) { return anonymousSubject, nil }),
+	open: true,
 }
 
 var onBehalfOf = grant{
 	grantType: "password",
-	optional:  []string{"subject_username", "subject_userid", "subject_email"},
-	scopes:    scopeRule{kinds: []ScopeKind{OnBehalfOfScope}},
-	subject:   (*tokenRequest).namedSubject,
+	optional:  []string{"scope", "subject_username", "subject_userid", "subject_email"},
+	permit:    permitScopes(scopeRule{kinds: []ScopeKind{OnBehalfOfScope}}, (*tokenRequest).namedSubject),
 }
 
 var tokenExchange = grant{
 	grantType: tokenExchangeGrant,
 	required:  []string{subjectTokenParam, "subject_token_type", registrationIDParam},
-	scopes:    scopeRule{kinds: []ScopeKind{DelegatedScope}, optional: true},
-	subject:   (*tokenRequest).externalSubject,
-	extra:     map[string]string{"issued_token_type": accessTokenType},
+	optional:  []string{"scope"},
+	permit: permitScopes(scopeRule{kinds: []ScopeKind{DelegatedScope}, optional: true},
+		(*tokenRequest).externalSubject),
+	extra: map[string]string{"issued_token_type": accessTokenType},
 }
 
-var allGrants = []*grant{&clientCredentials, &anonymous, &onBehalfOf, &tokenExchange}
+var allGrants = []*grant{
+	&clientCredentials, &anonymous, &onBehalfOf, &tokenExchange, &authorizationCodeGrant, &refreshTokenGrant,
+}
 
 // namedSubject is the user or customer on whose behalf a client acts: named in one way, and in one that the endpoint's
 // actor has.

@@ -1,5 +1,7 @@
 package egainsim
 
+import "time"
+
 // Introspection is what the simulator knows of a token, in the words of RFC 7662. Of a token that is not valid it says
 // nothing but that.
 type Introspection struct {
@@ -14,13 +16,21 @@ type Introspection struct {
 	Tenant string `json:"tenant,omitempty"`
 }
 
-// Introspect tells whether a token is valid now, and what for.
+// Introspect tells whether an access or refresh token is valid now, and what for.
 func (s *Simulator) Introspect(token string) Introspection {
-	issued, ok := s.ledger.find(token, s.now())
-	if !ok {
-		return Introspection{}
+	found, _ := s.inspect(token, s.now())
+	return found
+}
+
+// inspect finds an access or refresh token that is valid now.
+func (s *Simulator) inspect(token string, now time.Time) (Introspection, bool) {
+	if issued, ok := s.ledger.find(token, now); ok {
+		return issued.introspection(), true
 	}
-	return issued.introspection()
+	if refresh, ok := s.sessions.look(token, now); ok {
+		return refresh.introspection(), true
+	}
+	return Introspection{}, false
 }
 
 func (t issuedToken) introspection() Introspection {
@@ -30,15 +40,28 @@ func (t issuedToken) introspection() Introspection {
 	}
 }
 
-// answerIntrospection answers at the introspection endpoints. A client may ask about any token of its tenant.
+// introspection has no token_type, since that is how access tokens are used (RFC 6749 section 7.1).
+func (t refreshToken) introspection() Introspection {
+	return Introspection{
+		Active: true, Subject: t.session.subject, ClientID: t.session.client.id,
+		Scope:    t.session.tenant.spellScopes(t.session.scopes),
+		IssuedAt: t.issuedAt.Unix(), ExpiresAt: t.expiresAt.Unix(), Tenant: t.session.tenant.config.ID,
+	}
+}
+
+// answerIntrospection answers at the introspection endpoints. A client may ask about any token of its tenant, if it has
+// proved who it is (RFC 7662 section 2.1).
 func (s *Simulator) answerIntrospection(c *call) answer {
 	token, client, err := s.readTokenParameter(c)
 	if err != nil {
 		return answerError(err)
 	}
-	issued, ok := s.ledger.find(token, c.now)
-	if !ok || issued.tenant != client.tenant {
+	if client.public {
+		return answerError(refuse(unauthorizedClient, "introspection is not for public clients"))
+	}
+	found, ok := s.inspect(token, c.now)
+	if !ok || found.Tenant != client.tenant.config.ID {
 		return answerJSON(Introspection{})
 	}
-	return answerJSON(issued.introspection())
+	return answerJSON(found)
 }

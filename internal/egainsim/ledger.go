@@ -1,12 +1,11 @@
 package egainsim
 
 import (
-	"crypto/sha256"
 	"sync"
 	"time"
 )
 
-// issuedToken is what is remembered of a token: everything but the token.
+// issuedToken is what is remembered of an access token.
 type issuedToken struct {
 	tenant    *Tenant
 	clientID  string
@@ -14,6 +13,8 @@ type issuedToken struct {
 	scope     string
 	issuedAt  int64
 	expiresAt int64
+	// session is the login that the token comes from, if it comes from one, and does not outlive.
+	session *session
 }
 
 func (t issuedToken) tenantID() string {
@@ -23,69 +24,48 @@ func (t issuedToken) tenantID() string {
 	return t.tenant.config.ID
 }
 
-// minSweep is the size below which a ledger is not worth sweeping.
-const minSweep = 1024
+func (t issuedToken) expired(now time.Time) bool {
+	return now.Unix() >= t.expiresAt || t.session.over()
+}
 
-// ledger holds the tokens that are valid. One that was revoked is simply no longer in it.
+// ledger holds the access tokens that are valid. One that was revoked is simply no longer in it.
 type ledger struct {
-	mu      sync.Mutex
-	tokens  map[[sha256.Size]byte]issuedToken
-	sweepAt int
+	mu     sync.Mutex
+	tokens expiring[issuedToken]
 }
 
 func newLedger() *ledger {
-	return &ledger{tokens: map[[sha256.Size]byte]issuedToken{}, sweepAt: minSweep}
+	return &ledger{tokens: newExpiring[issuedToken]()}
 }
 
 func (l *ledger) add(token string, issued issuedToken, now time.Time) {
-	key := sha256.Sum256([]byte(token))
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.tokens[key] = issued
-	if len(l.tokens) >= l.sweepAt {
-		l.sweep(now)
-	}
-}
-
-// sweep forgets expired tokens. It runs when the ledger has doubled since it last ran, so that its cost per token is
-// constant.
-func (l *ledger) sweep(now time.Time) {
-	for key, issued := range l.tokens {
-		if now.Unix() >= issued.expiresAt {
-			delete(l.tokens, key)
-		}
-	}
-	l.sweepAt = max(minSweep, 2*len(l.tokens))
+	l.tokens.add(token, issued, now)
 }
 
 // find is a token that is valid now.
 func (l *ledger) find(token string, now time.Time) (issuedToken, bool) {
-	key := sha256.Sum256([]byte(token))
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	issued, ok := l.tokens[key]
-	if !ok || now.Unix() >= issued.expiresAt {
-		return issuedToken{}, false
-	}
-	return issued, true
+	return l.tokens.find(token, now)
 }
 
 func (l *ledger) remove(token string) {
-	key := sha256.Sum256([]byte(token))
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.tokens, key)
+	l.tokens.remove(token)
 }
 
 // removeOf forgets the tokens of a client and says how many were valid.
 func (l *ledger) removeOf(clientID string, now time.Time) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.sweep(now)
+	l.tokens.sweep(now)
 	removed := 0
-	for key, issued := range l.tokens {
+	for key, issued := range l.tokens.entries {
 		if issued.clientID == clientID {
-			delete(l.tokens, key)
+			delete(l.tokens.entries, key)
 			removed++
 		}
 	}
@@ -96,6 +76,6 @@ func (l *ledger) removeOf(clientID string, now time.Time) int {
 func (l *ledger) size(now time.Time) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.sweep(now)
-	return len(l.tokens)
+	l.tokens.sweep(now)
+	return len(l.tokens.entries)
 }

@@ -3,6 +3,7 @@ package egainsim
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -129,21 +130,28 @@ func (t *Tenant) oauthMetadata(issuer string, actor Actor) map[string]any {
 	for _, scope := range t.config.Scopes {
 		scopes = append(scopes, t.Scope(scope.Name))
 	}
-	secretInBody := []string{"client_secret_post"}
-	return map[string]any{
-		"issuer":                                issuer,
-		"authorization_endpoint":                t.AuthorizationURL(actor),
-		"token_endpoint":                        t.TokenURL(actor),
-		"token_endpoint_auth_methods_supported": secretInBody,
-		"jwks_uri":                              t.JWKSURL(actor),
-		"revocation_endpoint":                   t.RevocationURL(actor),
-		"revocation_endpoint_auth_methods_supported":    secretInBody,
-		"introspection_endpoint":                        t.IntrospectionURL(actor),
-		"introspection_endpoint_auth_methods_supported": secretInBody,
-		"scopes_supported":                              scopes,
-		"response_types_supported":                      []string{"code"},
-		"grant_types_supported":                         grants,
+	document := map[string]any{
+		"issuer":                   issuer,
+		"token_endpoint":           t.TokenURL(actor),
+		"jwks_uri":                 t.JWKSURL(actor),
+		"revocation_endpoint":      t.RevocationURL(actor),
+		"introspection_endpoint":   t.IntrospectionURL(actor),
+		"scopes_supported":         scopes,
+		"response_types_supported": []string{},
+		"grant_types_supported":    grants,
 	}
+	methods := []string{"client_secret_post"}
+	document["introspection_endpoint_auth_methods_supported"] = methods
+	if slices.Contains(t.grants(actor), &authorizationCodeGrant) {
+		document["authorization_endpoint"] = t.AuthorizationURL(actor)
+		document["response_types_supported"] = []string{"code"}
+		document["response_modes_supported"] = []string{"query"}
+		document["code_challenge_methods_supported"] = []string{"S256"}
+		methods = []string{"client_secret_post", "none"}
+	}
+	document["token_endpoint_auth_methods_supported"] = methods
+	document["revocation_endpoint_auth_methods_supported"] = methods
+	return document
 }
 
 // answerConsoleMetadata is what the console's Metadata button shows, as JSON: of one actor, or of all.

@@ -35,10 +35,36 @@ func TestOAuthMetadataHasTheIssuerThatItsURLWasMadeOf(t *testing.T) {
 				g.Expect(r.json).To(gomega.HaveKeyWithValue("introspection_endpoint", tenant.IntrospectionURL(actor)))
 				g.Expect(r.json).To(gomega.HaveKeyWithValue("jwks_uri", tenant.JWKSURL(actor)))
 				g.Expect(r.json).To(gomega.HaveKeyWithValue("scopes_supported", gomega.ContainElement(tenant.Scope("core.aiservices.read"))))
-				g.Expect(r.json).To(gomega.HaveKeyWithValue("token_endpoint_auth_methods_supported", gomega.ConsistOf("client_secret_post")))
+				g.Expect(r.json).To(gomega.HaveKeyWithValue("introspection_endpoint_auth_methods_supported", gomega.ConsistOf("client_secret_post")))
 			})
 		}
 	}
+}
+
+func TestMetadataOffersLoginsWherePeopleLogIn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, tenant := range w.Tenants() {
+		for _, actor := range []egainsim.Actor{egainsim.User, egainsim.Customer} {
+			g := gomega.NewWithT(t)
+			document := w.get(t, tenant.MetadataURL(egainsim.OAuthMetadata, actor), "").json
+			g.Expect(document).To(gomega.HaveKeyWithValue("authorization_endpoint", tenant.AuthorizationURL(actor)))
+			g.Expect(document).To(gomega.HaveKeyWithValue("response_types_supported", gomega.ConsistOf("code")))
+			g.Expect(document).To(gomega.HaveKeyWithValue("response_modes_supported", gomega.ConsistOf("query")))
+			g.Expect(document).To(gomega.HaveKeyWithValue("code_challenge_methods_supported", gomega.ConsistOf("S256")))
+			g.Expect(document).To(gomega.HaveKeyWithValue("grant_types_supported", gomega.ContainElements("authorization_code", "refresh_token")))
+			for _, endpoint := range []string{"token", "revocation"} {
+				g.Expect(document).To(gomega.HaveKeyWithValue(endpoint+"_endpoint_auth_methods_supported",
+					gomega.ConsistOf("client_secret_post", "none")))
+			}
+		}
+	}
+	g := gomega.NewWithT(t)
+	server := w.get(t, w.Commercial().MetadataURL(egainsim.OAuthMetadata, egainsim.Client), "").json
+	g.Expect(server).NotTo(gomega.HaveKey("authorization_endpoint"), "a server does not log in")
+	g.Expect(server).To(gomega.HaveKeyWithValue("response_types_supported", gomega.BeEmpty()))
+	g.Expect(server).To(gomega.HaveKeyWithValue("grant_types_supported", gomega.ConsistOf("client_credentials")))
+	g.Expect(server).To(gomega.HaveKeyWithValue("token_endpoint_auth_methods_supported", gomega.ConsistOf("client_secret_post")))
 }
 
 func TestOAuthMetadataOfAnIssuerWithoutAPath(t *testing.T) {

@@ -1,6 +1,9 @@
 package egainsim
 
-import "net/http"
+import (
+	"errors"
+	"net/http"
+)
 
 // The error codes of RFC 6749, 6750 and 8707 that the simulator uses.
 const (
@@ -11,6 +14,8 @@ const (
 	invalidTarget        = "invalid_target"
 	unauthorizedClient   = "unauthorized_client"
 	unsupportedGrantType = "unsupported_grant_type"
+	unsupportedResponse  = "unsupported_response_type"
+	accessDenied         = "access_denied"
 	invalidToken         = "invalid_token"
 	insufficientScope    = "insufficient_scope"
 	serverError          = "server_error"
@@ -26,6 +31,14 @@ type oauthError struct {
 }
 
 func (e *oauthError) Error() string { return e.code + ": " + e.description }
+
+// refusalOf is the refusal that an error is, or else the simulator's own failure.
+func refusalOf(err error) *oauthError {
+	if refusal, ok := errors.AsType[*oauthError](err); ok {
+		return refusal
+	}
+	return refuseWith(http.StatusInternalServerError, serverError, err.Error())
+}
 
 // refuse refuses a request with the status that RFC 6749 gives the code.
 func refuse(code, description string) *oauthError {

@@ -2,31 +2,39 @@ package egainsim
 
 import "net/http"
 
-// RevokeToken makes a token invalid, and reports whether it was valid.
+// RevokeToken makes an access token invalid, or all that has come of the login that a refresh token is of, and reports
+// whether the token was valid.
 func (s *Simulator) RevokeToken(token string) bool {
-	_, valid := s.ledger.find(token, s.now())
+	now := s.now()
+	_, valid := s.ledger.find(token, now)
 	s.ledger.remove(token)
-	return valid
+	return s.sessions.revoke(token, now) || valid
 }
 
-// RevokeAll makes every token of a client invalid, and says how many were valid.
+// RevokeAll makes every token of a client invalid, and says how many were valid: access tokens, and logins that could be
+// refreshed.
 func (s *Simulator) RevokeAll(clientID string) int {
-	return s.ledger.removeOf(clientID, s.now())
+	if clientID == "" {
+		return 0
+	}
+	return s.ledger.removeOf(clientID, s.now()) + s.EndSessions(clientID, "")
 }
 
 // answerRevocation answers at the revocation endpoints. A token that is not valid is as revoked as can be (RFC 7009
-// section 2.2), but one of another client is none of this client's business.
+// section 2.2), but one of another client is none of this client's business. With a refresh token go the access tokens of
+// the same login (section 2.1).
 func (s *Simulator) answerRevocation(c *call) answer {
 	token, client, err := s.readTokenParameter(c)
 	if err != nil {
 		return answerError(err)
 	}
-	issued, valid := s.ledger.find(token, c.now)
-	if valid && issued.clientID != client.id {
+	found, valid := s.inspect(token, c.now)
+	if valid && found.ClientID != client.id {
 		return answerError(refuse(unauthorizedClient, "the token was issued to another client"))
 	}
 	s.ledger.remove(token)
-	return answer{status: http.StatusOK, header: jsonHeader(), outcome: OutcomeOK, subject: issued.subject}
+	s.sessions.revoke(token, c.now)
+	return answer{status: http.StatusOK, header: jsonHeader(), outcome: OutcomeOK, subject: found.Subject}
 }
 
 // readTokenParameter reads a request about a token by an authenticated client.

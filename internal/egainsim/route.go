@@ -13,6 +13,11 @@ type Endpoint string
 const (
 	// TokenEndpoint is every endpoint that issues tokens, on either host.
 	TokenEndpoint Endpoint = "token"
+	// AuthorizationEndpoint is where a browser begins a login.
+	AuthorizationEndpoint Endpoint = "authorize"
+	// LoginEndpoint and ConsentEndpoint answer to the forms of the pages that follow.
+	LoginEndpoint   Endpoint = "login"
+	ConsentEndpoint Endpoint = "consent"
 	// MetadataEndpoint serves metadata in any form.
 	MetadataEndpoint Endpoint = "metadata"
 	// JWKSEndpoint serves the keys that tokens are signed with.
@@ -100,8 +105,21 @@ func (t *Tenant) routes() map[string]*route {
 		})
 		add(t.keysPath(actor), route{endpoint: JWKSEndpoint, actor: actor, answer: (*Simulator).answerJWKS})
 	}
+	t.addPageRoutes(add)
 	t.addMetadataRoutes(add)
 	return all
+}
+
+// addPageRoutes adds what people see in their browser. The query of the authorization endpoint is checked by itself, since
+// errors in it are the application's to hear.
+func (t *Tenant) addPageRoutes(add func(string, route)) {
+	for _, actor := range []Actor{User, Customer} {
+		add(t.oauthPath(actor, "authorize"), route{
+			endpoint: AuthorizationEndpoint, actor: actor, answer: (*Simulator).answerAuthorization,
+		})
+		add(t.oauthPath(actor, "login"), route{endpoint: LoginEndpoint, actor: actor, answer: (*Simulator).answerLogin})
+		add(t.oauthPath(actor, "consent"), route{endpoint: ConsentEndpoint, actor: actor, answer: (*Simulator).answerConsent})
+	}
 }
 
 // grants are what the token endpoint of an actor offers, by the platform's table of endpoints.
@@ -110,11 +128,11 @@ func (t *Tenant) grants(actor Actor) []*grant {
 	case t.config.Platform == Commercial && actor == Client:
 		return []*grant{&clientCredentials}
 	case t.config.Platform == Commercial:
-		return []*grant{&tokenExchange}
+		return []*grant{&authorizationCodeGrant, &refreshTokenGrant, &tokenExchange}
 	case actor == Customer:
-		return []*grant{&onBehalfOf, &tokenExchange}
+		return []*grant{&authorizationCodeGrant, &refreshTokenGrant, &onBehalfOf, &tokenExchange}
 	default:
-		return []*grant{&clientCredentials, &onBehalfOf, &tokenExchange}
+		return []*grant{&authorizationCodeGrant, &refreshTokenGrant, &clientCredentials, &onBehalfOf, &tokenExchange}
 	}
 }
 

@@ -12,7 +12,7 @@ type ScopeKind string
 const (
 	// ApplicationScope is for client applications: client credentials.
 	ApplicationScope ScopeKind = "application"
-	// DelegatedScope is for users and customers: token exchange, and flows with a browser.
+	// DelegatedScope is for users and customers: token exchange, and logins with a browser.
 	DelegatedScope ScopeKind = "delegated"
 	// OnBehalfOfScope is for client applications that act for a user or customer.
 	OnBehalfOfScope ScopeKind = "onbehalfof"

@@ -12,8 +12,12 @@ import (
 	"k8s.io/utils/clock"
 )
 
-// defaultLifetime is the hour that public clients assume when a token response names no lifetime.
-const defaultLifetime = time.Hour
+const (
+	// defaultLifetime is the hour that public clients assume when a token response names no lifetime.
+	defaultLifetime = time.Hour
+	// defaultRefreshLifetime is the simulator's own: eGain's is not public.
+	defaultRefreshLifetime = 24 * time.Hour
+)
 
 // Config describes a Simulator. Its zero value is useful: an hour-long life for tokens and DefaultTenants.
 type Config struct {
@@ -22,8 +26,11 @@ type Config struct {
 	// Timer times delays and slow answers. It is apart from Clock, so that a test which freezes the life of tokens still
 	// meets delays in real time. The default is the real clock.
 	Timer clock.Clock
-	// TokenLifetime is the life of the tokens of every tenant without one of its own. The default is an hour.
+	// TokenLifetime is the life of the access tokens of every tenant without one of its own. The default is an hour.
 	TokenLifetime time.Duration
+	// RefreshTokenLifetime is the life of the refresh tokens of every tenant without one of its own, from the login or the
+	// refresh that gave it. The default is a day.
+	RefreshTokenLifetime time.Duration
 	// SigningKey signs the access tokens. The default is a 2048-bit key that is generated once per process.
 	SigningKey *rsa.PrivateKey
 	// Tenants are served from the start. The default is DefaultTenants.
@@ -37,33 +44,37 @@ type Config struct {
 // Simulator is one eGain: an authorization server and an API for any number of tenants. It is an http.Handler, and all
 // of its methods are safe for concurrent use.
 type Simulator struct {
-	clock      clock.PassiveClock
-	timer      clock.Clock
-	adminToken string
-	signer     *tokenSigner
-	authority  *authority
-	ledger     *ledger
-	faults     *faultList
-	recorder   *recorder
-	server     listener
-	skew       atomic.Int64
+	clock        clock.PassiveClock
+	timer        clock.Clock
+	adminToken   string
+	signer       *tokenSigner
+	authority    *authority
+	ledger       *ledger
+	transactions *transactions
+	sessions     *sessionBook
+	faults       *faultList
+	recorder     *recorder
+	server       listener
+	skew         atomic.Int64
 
-	mu              sync.RWMutex
-	tenants         map[string]*Tenant
-	order           []string
-	clients         map[string]*clientState
-	routes          map[string]*route
-	providers       map[string]provider
-	externalNames   map[string]string
-	lifetime        time.Duration
-	tenantLifetimes map[string]time.Duration
+	mu               sync.RWMutex
+	tenants          map[string]*Tenant
+	order            []string
+	clients          map[string]*clientState
+	routes           map[string]*route
+	providers        map[string]provider
+	externalNames    map[string]string
+	accessLifetimes  *lifetimes
+	refreshLifetimes *lifetimes
 }
 
 // New makes a Simulator, which answers through ServeHTTP at once and on the network after Start.
 func New(config Config) (*Simulator, error) {
 	config = config.withDefaults()
-	if err := checkLifetime(config.TokenLifetime); err != nil {
-		return nil, err
+	for _, lifetime := range []time.Duration{config.TokenLifetime, config.RefreshTokenLifetime} {
+		if err := checkLifetime(lifetime); err != nil {
+			return nil, err
+		}
 	}
 	key, err := config.signingKey()
 	if err != nil {
@@ -78,21 +89,23 @@ func New(config Config) (*Simulator, error) {
 		return nil, err
 	}
 	s := &Simulator{
-		clock:           config.Clock,
-		timer:           config.Timer,
-		adminToken:      config.AdminToken,
-		signer:          signer,
-		authority:       ca,
-		ledger:          newLedger(),
-		faults:          &faultList{},
-		recorder:        newRecorder(config.LogSize),
-		tenants:         map[string]*Tenant{},
-		clients:         map[string]*clientState{},
-		routes:          sharedRoutes(),
-		providers:       map[string]provider{},
-		externalNames:   map[string]string{},
-		lifetime:        config.TokenLifetime,
-		tenantLifetimes: map[string]time.Duration{},
+		clock:            config.Clock,
+		timer:            config.Timer,
+		adminToken:       config.AdminToken,
+		signer:           signer,
+		authority:        ca,
+		ledger:           newLedger(),
+		transactions:     newTransactions(),
+		sessions:         newSessionBook(),
+		faults:           &faultList{},
+		recorder:         newRecorder(config.LogSize),
+		tenants:          map[string]*Tenant{},
+		clients:          map[string]*clientState{},
+		routes:           sharedRoutes(),
+		providers:        map[string]provider{},
+		externalNames:    map[string]string{},
+		accessLifetimes:  newLifetimes(config.TokenLifetime),
+		refreshLifetimes: newLifetimes(config.RefreshTokenLifetime),
 	}
 	for _, tenant := range config.Tenants {
 		if _, err := s.AddTenant(tenant); err != nil {
@@ -111,6 +124,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.TokenLifetime == 0 {
 		c.TokenLifetime = defaultLifetime
+	}
+	if c.RefreshTokenLifetime == 0 {
+		c.RefreshTokenLifetime = defaultRefreshLifetime
 	}
 	if c.Tenants == nil {
 		c.Tenants = DefaultTenants()
@@ -152,48 +168,6 @@ func (s *Simulator) SetClockSkew(skew time.Duration) {
 
 // AdminToken is the bearer token of the administration endpoints.
 func (s *Simulator) AdminToken() string { return s.adminToken }
-
-// SetLifetime sets the life of tokens issued from now on, for every tenant without a life of its own.
-func (s *Simulator) SetLifetime(lifetime time.Duration) error {
-	if err := checkLifetime(lifetime); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.lifetime = lifetime
-	return nil
-}
-
-// SetTenantLifetime sets the life of tokens that one tenant issues from now on.
-func (s *Simulator) SetTenantLifetime(tenantID string, lifetime time.Duration) error {
-	if err := checkLifetime(lifetime); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.tenants[tenantID] == nil {
-		return fmt.Errorf("no tenant %q", tenantID)
-	}
-	s.tenantLifetimes[tenantID] = lifetime
-	return nil
-}
-
-// checkLifetime holds lifetimes to whole seconds, since expires_in and exp have no finer unit.
-func checkLifetime(lifetime time.Duration) error {
-	if lifetime < time.Second || lifetime%time.Second != 0 {
-		return fmt.Errorf("lifetime %s is not a positive number of whole seconds", lifetime)
-	}
-	return nil
-}
-
-func (s *Simulator) lifetimeOf(t *Tenant) time.Duration {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if lifetime, ok := s.tenantLifetimes[t.config.ID]; ok {
-		return lifetime
-	}
-	return s.lifetime
-}
 
 // ServeHTTP answers one request. The name that the request asks for decides between the login host and the API host.
 func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {

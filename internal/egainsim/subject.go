@@ -1,6 +1,7 @@
 package egainsim
 
 import (
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,6 +14,8 @@ type Subject struct {
 	Username string `json:"username,omitempty"`
 	UserID   string `json:"userID,omitempty"`
 	Email    string `json:"email,omitempty"`
+	// Password is what the subject logs in with at the login page. Without one, it cannot.
+	Password string `json:"password,omitempty"`
 }
 
 // Name is the sub claim of the subject's tokens: the user name of a user, the email address of a customer.
@@ -21,6 +24,11 @@ func (s Subject) Name() string {
 		return s.Email
 	}
 	return s.Username
+}
+
+// logsInAs reports whether the name and the password at a login page are the subject's.
+func (s Subject) logsInAs(name, password string) bool {
+	return s.Password != "" && s.Name() == name && subtle.ConstantTimeCompare([]byte(s.Password), []byte(password)) == 1
 }
 
 // called reports whether the subject goes by a name.

@@ -137,8 +137,11 @@ func (c TenantConfig) check() error {
 	}
 	ids := map[string]bool{}
 	for _, app := range c.Clients {
-		if app.ID == "" || ids[app.ID] {
-			return fmt.Errorf("the client id %q is empty or not unique", app.ID)
+		if err := app.check(); err != nil {
+			return err
+		}
+		if ids[app.ID] {
+			return fmt.Errorf("the client id %q is not unique", app.ID)
 		}
 		ids[app.ID] = true
 	}

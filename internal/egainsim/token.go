@@ -20,6 +20,9 @@ type tokenRequest struct {
 	tenant *Tenant
 	actor  Actor
 	client *clientState
+	// lifetime and refreshLifetime are how long tokens of the two kinds live that it is answered with.
+	lifetime        time.Duration
+	refreshLifetime time.Duration
 }
 
 // answerToken answers at every token endpoint.
@@ -28,19 +31,15 @@ func (s *Simulator) answerToken(c *call) answer {
 	if err != nil {
 		return answerError(err)
 	}
-	subject, err := request.grant.subject(request)
-	if err != nil {
-		return answerError(err)
-	}
-	scopes, err := request.tenant.grantScopes(request.form.Get("scope"), request.grant.scopes, request.client)
-	if err != nil {
-		return answerError(err)
-	}
 	audience, err := request.audience()
 	if err != nil {
 		return answerError(err)
 	}
-	a, err := s.issue(request, subject, scopes, audience, c.fault.claims())
+	granted, err := request.grant.permit(request)
+	if err != nil {
+		return answerError(err)
+	}
+	a, err := s.issue(request, granted, audience, c.fault.claims())
 	if err != nil {
 		return answerError(err)
 	}
@@ -66,12 +65,27 @@ func (s *Simulator) readTokenRequest(c *call) (*tokenRequest, error) {
 	if t == nil {
 		return nil, refuse(invalidRequest, "neither the query nor the client tells the tenant")
 	}
-	request := &tokenRequest{sim: s, now: c.now, form: form, grant: g, tenant: t, actor: actorOf(c, g)}
-	if g.open && s.admitsAnonymously(t, form) {
-		return request, nil
+	request := &tokenRequest{
+		sim: s, now: c.now, form: form, grant: g, tenant: t, actor: actorOf(c, g),
+		lifetime: s.lifetimeOf(s.accessLifetimes, t), refreshLifetime: s.lifetimeOf(s.refreshLifetimes, t),
 	}
-	request.client, err = s.authenticate(t, form.Get("client_id"), form.Get("client_secret"))
+	request.client, err = s.authenticateFor(g, t, form)
 	return request, err
+}
+
+// authenticateFor is the client of a request for a grant, or nil if the grant needs none.
+func (s *Simulator) authenticateFor(g *grant, t *Tenant, form url.Values) (*clientState, error) {
+	if g.open && s.admitsAnonymously(t, form) {
+		return nil, nil //nolint:nilnil // An anonymous customer has no client.
+	}
+	client, err := s.authenticate(t, form.Get("client_id"), form.Get("client_secret"))
+	if err != nil {
+		return nil, err
+	}
+	if client.public && !g.public {
+		return nil, refuse(unauthorizedClient, "the grant type is not for public clients")
+	}
+	return client, nil
 }
 
 // actorOf is whom a token speaks for. Where one URL serves users and customers, its query tells.
@@ -120,19 +134,17 @@ func (r *tokenRequest) clientID() string {
 }
 
 // issue signs a token, remembers it and answers with it. The claims are as a fault wants them.
-func (s *Simulator) issue(r *tokenRequest, subject string, scopes []string, audience string,
-	faulty map[string]json.RawMessage,
+func (s *Simulator) issue(r *tokenRequest, granted permission, audience string, faulty map[string]json.RawMessage,
 ) (answer, error) {
-	lifetime := s.lifetimeOf(r.tenant)
 	// Rounded up, so that a token lives at least as long as expires_in promises.
-	expiry := r.now.Add(lifetime + time.Second - 1).Truncate(time.Second)
-	scope := r.tenant.spellScopes(scopes)
+	expiry := r.now.Add(r.lifetime + time.Second - 1).Truncate(time.Second)
+	scope := r.tenant.spellScopes(granted.scopes)
 	token := issuedToken{
-		tenant: r.tenant, clientID: r.clientID(), subject: subject, scope: scope,
-		issuedAt: r.now.Unix(), expiresAt: expiry.Unix(),
+		tenant: r.tenant, clientID: r.clientID(), subject: granted.subject, scope: scope,
+		issuedAt: r.now.Unix(), expiresAt: expiry.Unix(), session: granted.session,
 	}
 	claims := map[string]any{
-		"iss": r.tenant.Issuer(r.actor), "sub": subject, "aud": audience, "client_id": token.clientID, "scope": scope,
+		"iss": r.tenant.Issuer(r.actor), "sub": granted.subject, "aud": audience, "client_id": token.clientID, "scope": scope,
 		"iat": token.issuedAt, "exp": token.expiresAt, "jti": rand.Text(),
 	}
 	token.expiresAt = overrideClaims(claims, faulty, token.expiresAt)
@@ -141,8 +153,8 @@ func (s *Simulator) issue(r *tokenRequest, subject string, scopes []string, audi
 		return answer{}, err
 	}
 	s.ledger.add(signed, token, r.now)
-	a := answerJSON(r.response(signed, scope, lifetime))
-	a.subject = subject
+	a := answerJSON(r.response(signed, scope, granted.refreshToken))
+	a.subject = granted.subject
 	return a, nil
 }
 
@@ -163,21 +175,32 @@ func overrideClaims(claims map[string]any, faulty map[string]json.RawMessage, ex
 }
 
 // response is the token response of the tenant's platform.
-func (r *tokenRequest) response(token, scope string, lifetime time.Duration) map[string]any {
-	seconds := int64(lifetime / time.Second)
+func (r *tokenRequest) response(token, scope, refreshToken string) map[string]any {
 	response := map[string]any{
-		"access_token": token, "token_type": "Bearer", "expires_in": seconds, "scope": scope,
+		"access_token": token, "token_type": "Bearer", "expires_in": r.seconds(r.lifetime), "scope": scope,
 	}
 	for name, value := range r.grant.extra {
 		response[name] = value
+	}
+	if refreshToken != "" {
+		response["refresh_token"] = refreshToken
 	}
 	if r.tenant.config.Platform != Commercial {
 		return response
 	}
 	response["not_before"] = r.now.Unix()
-	response["expires_on"] = r.now.Unix() + seconds
-	if !r.tenant.config.NumericExpiresIn {
-		response["expires_in"] = strconv.FormatInt(seconds, 10)
+	response["expires_on"] = r.now.Add(r.lifetime).Unix()
+	if refreshToken != "" {
+		response["refresh_token_expires_in"] = r.seconds(r.refreshLifetime)
 	}
 	return response
+}
+
+// seconds is a lifetime as the tenant writes it: a number, or as the commercial platform does also, a string.
+func (r *tokenRequest) seconds(lifetime time.Duration) any {
+	seconds := int64(lifetime / time.Second)
+	if r.tenant.config.Platform != Commercial || r.tenant.config.NumericExpiresIn {
+		return seconds
+	}
+	return strconv.FormatInt(seconds, 10)
 }
