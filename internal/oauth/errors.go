@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -30,7 +31,7 @@ var codes = map[string]verdict{
 	"unauthorized_client":     {fault.Rejected, fault.ReasonClientRejected, "allow this flow for the client application"},
 	"access_denied":           {fault.Rejected, fault.ReasonClientRejected, "grant the client application access"},
 	"unsupported_grant_type":  {fault.Rejected, fault.ReasonClientRejected, "check spec.flow and the token URL: this endpoint does not serve the flow"},
-	"invalid_scope":           {fault.Rejected, fault.ReasonScopeRejected, "check spec.scopes and tenant.scopePrefix: application scopes go with ClientCredentials, delegated ones with TokenExchange, on-behalf-of ones with OnBehalfOf"},
+	"invalid_scope":           {fault.Rejected, fault.ReasonScopeRejected, "check spec.scopes and tenant.scopePrefix: application scopes go with ClientCredentials, delegated ones with TokenExchange and AuthorizationCode, on-behalf-of ones with OnBehalfOf"},
 	"invalid_grant":           {fault.Rejected, fault.ReasonSubjectRejected, "check the user, customer or subject token: it must be known to eGain, current, and of the registered issuer and audience"},
 	"invalid_target":          {fault.Rejected, fault.ReasonRequestRejected, "check the resource or audience in spec.parameters"},
 	"invalid_request":         {fault.Rejected, fault.ReasonRequestRejected, "check spec.parameters and the token URL with its query string and, for TokenExchange, the subject token: it must be current, of the registered issuer and audience, and of a user that eGain knows"},
@@ -39,20 +40,26 @@ var codes = map[string]verdict{
 }
 
 // classify turns the error of a token request into a *fault.Error. Nothing of the answer but a known code gets into it.
-func classify(err error, rec *recorder, host string, now time.Time) error {
+func classify(err error, rec *recorder, r Request, now time.Time) error {
+	server := host(r.TokenURL)
 	if refused, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
-		return rejected(refused.Response, refused.ErrorCode, host, now)
+		v, known := r.verdict(refused.ErrorCode)
+		// Too many requests are just that, whatever code comes with them.
+		if known && refused.Response.StatusCode != http.StatusTooManyRequests {
+			return v.refusal(refused.Response, refused.ErrorCode, server, now)
+		}
+		return rejected(refused.Response, server, now)
 	}
 	if f := fault.Of(rec.readErr); f != nil {
 		return f
 	}
 	if rec.readErr != nil {
-		return unreachable(rec.readErr, host)
+		return unreachable(rec.readErr, server)
 	}
-	if !rec.answered {
-		return unreachable(err, host)
+	if rec.status == 0 {
+		return unreachable(err, server)
 	}
-	return malformed(rec.body.Bytes(), host)
+	return malformed(rec.body.Bytes(), server)
 }
 
 // malformed says what is wrong with an answer of status 200 that x/oauth2 could not read.
@@ -82,16 +89,14 @@ func wholeNumber(raw json.RawMessage) bool {
 	return err == nil
 }
 
-// rejected classifies an error answer by its code if the code is known, else by its status. Too many requests are just
-// that, whatever code comes with them.
-func rejected(resp *http.Response, code, host string, now time.Time) error {
-	if v, ok := codes[code]; ok && resp.StatusCode != http.StatusTooManyRequests {
-		f := fault.New(v.class, v.reason, "%s answered %s: %s", host, code, v.advice)
-		f.RetryAfter = retryAfter(resp.Header, now)
-		return f
-	}
-	v := byStatus(resp.StatusCode)
-	f := fault.New(v.class, v.reason, "%s answered HTTP %d: %s", host, resp.StatusCode, v.advice)
+// rejected classifies an error answer by its status.
+func rejected(resp *http.Response, host string, now time.Time) error {
+	return byStatus(resp.StatusCode).refusal(resp, fmt.Sprintf("HTTP %d", resp.StatusCode), host, now)
+}
+
+// refusal is the failure of a request that was answered with an error code or status.
+func (v verdict) refusal(resp *http.Response, said, host string, now time.Time) error {
+	f := fault.New(v.class, v.reason, "%s answered %s: %s", host, said, v.advice)
 	f.RetryAfter = retryAfter(resp.Header, now)
 	return f
 }

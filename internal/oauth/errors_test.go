@@ -454,8 +454,8 @@ func TestNetworkErrors(t *testing.T) {
 // What is left to say if x/oauth2 fails in a way that is not foreseen here.
 func TestUnforeseenFailuresAreClassified(t *testing.T) {
 	t.Parallel()
-	rec := &recorder{answered: true}
+	rec := &recorder{status: 200}
 	rec.body.WriteString(`{"access_token":"canary"}`)
-	wantFault(t, classify(errors.New(canary), rec, "host", now), fault.Retryable, fault.ReasonResponseInvalid)
-	wantFault(t, classify(&url.Error{Op: "Post", URL: canary, Err: io.EOF}, &recorder{}, "host", now), fault.Retryable, fault.ReasonServerUnavailable)
+	wantFault(t, classify(errors.New(canary), rec, Request{}, now), fault.Retryable, fault.ReasonResponseInvalid)
+	wantFault(t, classify(&url.Error{Op: "Post", URL: canary, Err: io.EOF}, &recorder{}, Request{}, now), fault.Retryable, fault.ReasonServerUnavailable)
 }

@@ -38,7 +38,8 @@ func TestSecretsDoNotPrint(t *testing.T) {
 		"a secret": secret, "a pointer": new(secret), "a list": []Secret{secret}, "a map": map[string]Secret{"a": secret},
 		"a struct": holder, "a pointer to a struct": &holder, "credentials": Credentials{"app", secret},
 		"a request": Request{Credentials: Credentials{"app", secret}, Exchange: Exchange{SubjectToken: secret}},
-		"a token":   &Token{AccessToken: secret},
+		"a session": Session{Code: secret, Verifier: secret, RefreshToken: secret},
+		"a token":   &Token{AccessToken: secret, RefreshToken: secret},
 		"an error":  fmt.Errorf("%w: %v", errors.New("wrong"), secret),
 	}
 	// Verbs that do not fit, as %d, print the operand as it is unless the type says how. %p is left to go vet.
@@ -65,8 +66,9 @@ func TestSecretsDoNotPrint(t *testing.T) {
 func TestSecretsDoNotEncode(t *testing.T) {
 	t.Parallel()
 	holder := map[string]any{
-		"secret": secret, "credentials": Credentials{"app", secret}, "token": Token{AccessToken: secret},
-		"list": []Secret{secret}, "pointer": new(secret),
+		"secret": secret, "credentials": Credentials{"app", secret}, "token": Token{AccessToken: secret, RefreshToken: secret},
+		"session": Session{Code: secret, Verifier: secret, RefreshToken: secret},
+		"list":    []Secret{secret}, "pointer": new(secret),
 	}
 	encoded, err := json.Marshal(holder)
 	if err != nil {
@@ -84,7 +86,7 @@ func TestSecretsDoNotEncode(t *testing.T) {
 
 func TestSecretsDoNotLog(t *testing.T) {
 	t.Parallel()
-	pairs := []any{"secret", secret, "credentials", Credentials{"app", secret}, "token", &Token{AccessToken: secret}, "list", []Secret{secret}}
+	pairs := []any{"secret", secret, "credentials", Credentials{"app", secret}, "token", &Token{AccessToken: secret, RefreshToken: secret}, "list", []Secret{secret}, "request", Request{Session: Session{secret, secret, secret, ""}}}
 	var out bytes.Buffer
 	for _, handler := range []slog.Handler{slog.NewJSONHandler(&out, nil), slog.NewTextHandler(&out, nil)} {
 		slog.New(handler).Info("Logged", pairs...)

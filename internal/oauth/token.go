@@ -5,6 +5,7 @@ package oauth
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -66,6 +67,8 @@ type Request struct {
 	Subject Subject
 	// Exchange is used by TokenExchange.
 	Exchange Exchange
+	// Session is used by AuthorizationCode.
+	Session Session
 	// Parameters are extra form parameters. They may not repeat one that the flow sets.
 	Parameters map[string]string
 }
@@ -82,6 +85,12 @@ type Token struct {
 	IssueTime time.Time
 	// ExpirationTime is when it expires, truncated to seconds.
 	ExpirationTime time.Time
+	// RefreshToken continues the session of AuthorizationCode, whose earlier one is void now. Empty if the answer has none,
+	// or none that can be used: then the earlier one stays (RFC 6749 section 6). What other flows bring is dropped.
+	RefreshToken Secret
+	// RefreshExpirationTime is when the refresh token expires, truncated to seconds; zero if the server does not say, or
+	// nothing to believe.
+	RefreshExpirationTime time.Time
 }
 
 // Client sends requests of OAuth 2.0. It is safe for concurrent use.
@@ -92,6 +101,9 @@ type Client struct {
 
 // Token runs a flow: one request, never repeated. Errors are *fault.Error and hold neither secrets nor any part of the
 // answer but a known error code.
+//
+// An answer may bring a new refresh token and be unusable otherwise. Then the error comes with a Token that holds the
+// refresh token and its expiry, and nothing else: since the earlier one is void, it must be kept, whatever the error.
 func (c *Client) Token(ctx context.Context, hc *http.Client, r Request) (Token, error) {
 	if err := r.check(); err != nil {
 		return Token{}, err
@@ -100,7 +112,7 @@ func (c *Client) Token(ctx context.Context, hc *http.Client, r Request) (Token, 
 		ClientID:       r.Credentials.ClientID,
 		ClientSecret:   string(r.Credentials.ClientSecret),
 		TokenURL:       r.TokenURL,
-		Scopes:         r.Scopes,
+		Scopes:         r.scopes(),
 		EndpointParams: r.form(),
 		// The zero value would probe, that is log in twice whenever the first try fails.
 		AuthStyle: oauth2.AuthStyleInParams,
@@ -117,10 +129,20 @@ func (c *Client) Token(ctx context.Context, hc *http.Client, r Request) (Token, 
 	}
 	issue := c.Now()
 	tok, err := cfg.Token(context.WithValue(ctx, oauth2.HTTPClient, &recording))
-	if err != nil {
-		return Token{}, classify(err, rec, host(r.TokenURL), c.Now())
+	if _, refused := errors.AsType[*oauth2.RetrieveError](err); refused {
+		return Token{}, classify(err, rec, r, c.Now())
 	}
-	return validate(tok, r.Scopes, issue)
+	var answer Token
+	if err == nil {
+		answer, err = validate(tok, r.Scopes, issue)
+	} else {
+		err = classify(err, rec, r, c.Now())
+	}
+	if r.Flow == AuthorizationCode && rec.granted() {
+		// Not from x/oauth2: it hands out the one that was sent if the answer has none.
+		answer.RefreshToken, answer.RefreshExpirationTime = rec.refreshToken(issue)
+	}
+	return answer, err
 }
 
 // reserved are the form parameters that the flows set themselves.
@@ -128,6 +150,7 @@ var reserved = []string{
 	"grant_type", "scope", "client_id", "client_secret",
 	"subject_username", "subject_userid", "subject_email",
 	"subject_token", "subject_token_type", "registration_id",
+	"code", "code_verifier", "redirect_uri", "refresh_token",
 }
 
 func (r Request) check() error {
@@ -139,7 +162,18 @@ func (r Request) check() error {
 			return fault.New(fault.Terminal, fault.ReasonRequestRejected, "spec.parameters sets %s, which is for the flow to set: remove it", name)
 		}
 	}
+	if r.Flow == AuthorizationCode {
+		return r.Session.check()
+	}
 	return nil
+}
+
+// scopes are those that the request says. A code stands for those that the login asked for (RFC 6749 section 4.1.3).
+func (r Request) scopes() []string {
+	if r.Session.Code != "" {
+		return nil
+	}
+	return r.Scopes
 }
 
 // isEndpoint reports whether a string is a URL that a request can be sent to. With a user name in it, net/http would add
@@ -166,6 +200,8 @@ func (r Request) form() url.Values {
 		form.Set("subject_token", string(r.Exchange.SubjectToken))
 		form.Set("subject_token_type", r.Exchange.SubjectTokenType)
 		form.Set("registration_id", r.Exchange.RegistrationID)
+	case AuthorizationCode:
+		r.Session.addTo(form)
 	}
 	return form
 }
@@ -195,18 +231,22 @@ func (c *Client) Revoke(ctx context.Context, hc *http.Client, revocationURL stri
 	}
 	defer resp.Body.Close() //nolint:errcheck // nothing was asked of the body
 	if resp.StatusCode != http.StatusOK {
-		return rejected(resp, "", host(revocationURL), c.Now())
+		return rejected(resp, host(revocationURL), c.Now())
 	}
 	return nil
 }
 
-// recorder keeps what x/oauth2 does not tell: the answer's body, and why reading it failed. It serves one request.
+// recorder keeps what x/oauth2 does not tell: the answer, and why reading it failed. It serves one request.
 type recorder struct {
-	next     http.RoundTripper
-	answered bool
-	body     bytes.Buffer
-	readErr  error
+	next        http.RoundTripper
+	status      int // zero if there was no answer
+	contentType string
+	body        bytes.Buffer
+	readErr     error
 }
+
+// granted reports whether the answer's status is one of success.
+func (r *recorder) granted() bool { return r.status >= 200 && r.status < 300 }
 
 // RoundTrip records the answer as it is read.
 func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -214,7 +254,7 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.answered = true
+	r.status, r.contentType = resp.StatusCode, resp.Header.Get("Content-Type")
 	resp.Body = &recordedBody{ReadCloser: resp.Body, to: r}
 	return resp, nil
 }

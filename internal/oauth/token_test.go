@@ -124,7 +124,7 @@ func TestParametersCannotReplaceThoseOfTheFlow(t *testing.T) {
 	hc := p.client(t)
 	for _, name := range []string{
 		"grant_type", "scope", "client_id", "client_secret", "subject_username", "subject_userid", "subject_email",
-		"subject_token", "subject_token_type", "registration_id",
+		"subject_token", "subject_token_type", "registration_id", "code", "code_verifier", "redirect_uri", "refresh_token",
 	} {
 		_, err := (&Client{Now: fixed}).Token(t.Context(), hc, Request{
 			Flow: AnonymousCustomer, TokenURL: p.URL, Parameters: map[string]string{name: canary},

@@ -1,0 +1,141 @@
+package oauth
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/egain-operator/egain-operator/internal/fault"
+)
+
+// Session is a login, or its continuation: exactly one of Code and RefreshToken is set.
+type Session struct {
+	// Code is what the login brought. It serves once (RFC 6749 section 4.1.2).
+	Code Secret
+	// Verifier proves that the code comes to who asked for it (RFC 7636); of Code only.
+	Verifier Secret
+	// RefreshToken continues the session. With eGain it serves once too: the answer's takes its place.
+	RefreshToken Secret
+	// RedirectURL is that of the login: required with Code, sent with RefreshToken if it is known.
+	RedirectURL string
+}
+
+// check refuses what the server would only count as an attempt.
+func (s Session) check() error {
+	if (s.Code == "") == (s.RefreshToken == "") {
+		return fault.New(fault.Terminal, fault.ReasonReauthorizationRequired, "there is no session to continue: log in")
+	}
+	return nil
+}
+
+func (s Session) addTo(form url.Values) {
+	if s.Code != "" {
+		form.Set("grant_type", "authorization_code")
+		form.Set("code", string(s.Code))
+		setIfAny(form, "code_verifier", string(s.Verifier))
+	} else {
+		form.Set("grant_type", "refresh_token")
+		form.Set("refresh_token", string(s.RefreshToken))
+	}
+	setIfAny(form, "redirect_uri", s.RedirectURL)
+}
+
+// over is what a server says when there is no going on with a session but by a new login. Nothing is to be tried again
+// before that: a void refresh token that comes twice looks stolen, and has servers end all that its user has.
+func over(advice string) verdict {
+	return verdict{fault.Terminal, fault.ReasonReauthorizationRequired, advice}
+}
+
+// refreshCodes are the error codes that mean something else when a session is refreshed: that of RFC 6749 section 5.2, and
+// those of OpenID Connect Core section 3.1.2.6 with which servers ask for the user.
+var refreshCodes = map[string]verdict{
+	"invalid_grant":        over("the server does not accept the refresh token any more: log in again"),
+	"interaction_required": over("the server asks for the user: log in again"),
+	"login_required":       over("the server asks for the user: log in again"),
+	"consent_required":     over("the server asks for the user's consent: log in again"),
+}
+
+// loginCodes are the same for a code that is redeemed.
+var loginCodes = map[string]verdict{
+	"invalid_grant": over("the server does not accept the code: it has expired, was used before, or belongs to another client, redirect URL or PKCE verifier: log in again"),
+}
+
+// verdict is what an error code means for a request; false for one that is not known.
+func (r Request) verdict(code string) (verdict, bool) {
+	own := map[string]verdict(nil)
+	switch {
+	case r.Flow == AuthorizationCode && r.Session.Code != "":
+		own = loginCodes
+	case r.Flow == AuthorizationCode:
+		own = refreshCodes
+	}
+	if v, ok := own[code]; ok {
+		return v, true
+	}
+	v, ok := codes[code]
+	return v, ok
+}
+
+// refreshToken reads the next refresh token of a session from an answer that is no refusal, and when that one expires.
+// The answer may be no token response otherwise, or break off: the server has voided the refresh token that was sent all
+// the same. Both are empty if it does not say, or nothing that can be used.
+func (r *recorder) refreshToken(issue time.Time) (next Secret, expiration time.Time) {
+	said := leadingMembers(r.body.Bytes())
+	whole := r.readErr == nil
+	if len(said) == 0 && whole && strings.HasPrefix(r.contentType, "application/x-www-form-urlencoded") {
+		said = formMembers(r.body.String())
+	}
+	if token := said["refresh_token"]; token != nil {
+		text, isText := token.(string)
+		if !isText || !refreshable(text) {
+			return "", time.Time{}
+		}
+		next = Secret(text)
+	}
+	// Of an answer that breaks off within a number, the number would look whole.
+	if seconds, ok := number(said["refresh_token_expires_in"]); ok && whole {
+		if life, err := plausible(seconds, "refresh_token_expires_in"); err == nil {
+			expiration = issue.Add(life).Truncate(time.Second)
+		}
+	}
+	return next, expiration
+}
+
+// refreshable accepts what RFC 6749 appendix A.17 does, if there is something to see in it.
+func refreshable(token string) bool {
+	unprintable := func(r rune) bool { return r < ' ' || r > '~' }
+	return strings.TrimSpace(token) != "" && len(token) <= maxToken && !strings.ContainsFunc(token, unprintable)
+}
+
+// leadingMembers are those of a JSON object up to where it ends or breaks off.
+func leadingMembers(body []byte) map[string]any {
+	members := map[string]any{}
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	if start, err := decoder.Token(); err != nil || start != json.Delim('{') {
+		return members
+	}
+	for decoder.More() {
+		key, err := decoder.Token()
+		name, isName := key.(string)
+		var value any
+		if err != nil || !isName || decoder.Decode(&value) != nil {
+			break
+		}
+		members[name] = value
+	}
+	return members
+}
+
+func formMembers(body string) map[string]any {
+	members := map[string]any{}
+	form, err := url.ParseQuery(body)
+	if err != nil {
+		return members
+	}
+	for name := range form {
+		members[name] = form.Get(name)
+	}
+	return members
+}
