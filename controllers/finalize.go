@@ -14,6 +14,7 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/oauth"
 )
 
 const (
@@ -154,5 +155,5 @@ func (r *EgainClientReconciler) sendRevocation(ctx context.Context, ec *egainv1a
 	if endpoints.RevocationURL == "" {
 		return fault.New(fault.Terminal, fault.ReasonEndpointInvalid, "the tenant has no revocation endpoint: set tenant.endpoints.revocationURL, or unset revokeOnDelete")
 	}
-	return r.OAuth.Revoke(ctx, in.http, endpoints.RevocationURL, in.request.Credentials, tok.AccessToken)
+	return r.OAuth.Revoke(ctx, in.http, endpoints.RevocationURL, in.request.Credentials, oauth.AccessToken, tok.AccessToken)
 }

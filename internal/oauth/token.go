@@ -212,12 +212,22 @@ func setIfAny(form url.Values, name, value string) {
 	}
 }
 
-// Revoke revokes an access token (RFC 7009). A server that does not know the token reports success, as the RFC says.
-func (c *Client) Revoke(ctx context.Context, hc *http.Client, revocationURL string, creds Credentials, token Secret) error {
+// TokenKind says which of a session's tokens one is (the token_type_hint of RFC 7009 section 2.1).
+type TokenKind string
+
+// The kinds of tokens.
+const (
+	AccessToken  TokenKind = "access_token"
+	RefreshToken TokenKind = "refresh_token"
+)
+
+// Revoke revokes a token (RFC 7009); with a refresh token the access tokens of its session may go too. A server that does
+// not know the token reports success, as the RFC says.
+func (c *Client) Revoke(ctx context.Context, hc *http.Client, revocationURL string, creds Credentials, kind TokenKind, token Secret) error {
 	if !isEndpoint(revocationURL) {
 		return endpointFault("the revocation URL is not a URL, or holds a user name: credentials belong in the Secret")
 	}
-	form := url.Values{"token": {string(token)}, "token_type_hint": {"access_token"}}
+	form := url.Values{"token": {string(token)}, "token_type_hint": {string(kind)}}
 	setIfAny(form, "client_id", creds.ClientID)
 	setIfAny(form, "client_secret", string(creds.ClientSecret))
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, revocationURL, bytes.NewBufferString(form.Encode()))

@@ -147,7 +147,7 @@ func TestURLsThatNothingIsSentTo(t *testing.T) {
 	for _, raw := range []string{"", "ai.egain.cloud/token", "/token", "https:///token", "https://%zz", "https://app:" + canary + "@ai.egain.cloud/token", "\x7f"} {
 		_, err := c.Token(t.Context(), hc, Request{Flow: ClientCredentials, TokenURL: raw})
 		wantFault(t, err, fault.Terminal, fault.ReasonEndpointInvalid)
-		err = c.Revoke(t.Context(), hc, raw, credentials, "tok")
+		err = c.Revoke(t.Context(), hc, raw, credentials, AccessToken, "tok")
 		wantFault(t, err, fault.Terminal, fault.ReasonEndpointInvalid)
 	}
 	// What parses and is no URL to send a request to.
@@ -191,19 +191,23 @@ func TestRevoke(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		creds Credentials
+		kind  TokenKind
 		want  url.Values
 	}{
 		"with credentials": {
-			credentials,
+			credentials, AccessToken,
 			url.Values{"token": {"t&k"}, "token_type_hint": {"access_token"}, "client_id": {"app"}, "client_secret": {"s&cr=t +%é"}},
 		},
-		"without": {Credentials{}, url.Values{"token": {"t&k"}, "token_type_hint": {"access_token"}}},
+		"without": {Credentials{}, AccessToken, url.Values{"token": {"t&k"}, "token_type_hint": {"access_token"}}},
+		"a refresh token of a public client": {
+			Credentials{ClientID: "app"}, RefreshToken, url.Values{"token": {"t&k"}, "token_type_hint": {"refresh_token"}, "client_id": {"app"}},
+		},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newProvider(t, reply(http.StatusOK, "", ""))
-			if err := (&Client{Now: fixed}).Revoke(t.Context(), p.client(t), p.URL+"/revoke?p=1", tc.creds, "t&k"); err != nil {
+			if err := (&Client{Now: fixed}).Revoke(t.Context(), p.client(t), p.URL+"/revoke?p=1", tc.creds, tc.kind, "t&k"); err != nil {
 				t.Fatalf("Revoke: %v", err)
 			}
 			want := []asked{{
@@ -245,7 +249,7 @@ func TestRevokeFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newProvider(t, tc.handler)
-			err := (&Client{Now: fixed}).Revoke(t.Context(), p.client(t), p.URL, Credentials{"app", canary}, canary+"-token")
+			err := (&Client{Now: fixed}).Revoke(t.Context(), p.client(t), p.URL, Credentials{"app", canary}, RefreshToken, canary+"-token")
 			wantFault(t, err, tc.class, tc.reason)
 			if f := fault.Of(err); f != nil && f.RetryAfter != tc.after {
 				t.Errorf("RetryAfter = %s, want %s", f.RetryAfter, tc.after)

@@ -1,0 +1,66 @@
+package oauth
+
+import (
+	"net/url"
+	"slices"
+
+	"golang.org/x/oauth2"
+
+	"github.com/egain-operator/egain-operator/internal/fault"
+)
+
+// Login is what somebody is sent to the authorization URL with.
+type Login struct {
+	ClientID string
+	// RedirectURL is where the code is sent; the server compares it with those of the client application, exactly.
+	RedirectURL string
+	// Scopes to ask for; the tenant's prefix is put before those that lack it.
+	Scopes []string
+	// State comes back with the code. It must be hard to guess and be compared: who sends a code of their own does not
+	// know it (RFC 6749 section 10.12).
+	State string
+	// Verifier is kept until the code is redeemed; only its digest is in the URL (RFC 7636, S256).
+	Verifier Secret
+	// Parameters are more of the URL's query. They may not repeat one that the login sets or that the authorization URL has.
+	Parameters map[string]string
+}
+
+// NewVerifier makes a PKCE verifier of 32 random octets. Each login needs one of its own.
+func NewVerifier() Secret { return Secret(oauth2.GenerateVerifier()) }
+
+// loginParameters are those that a login sets itself (RFC 6749 section 4.1.1, RFC 7636 section 4.3).
+var loginParameters = []string{
+	"response_type", "client_id", "redirect_uri", "scope", "state", "code_challenge", "code_challenge_method",
+}
+
+// LoginURL is where somebody logs in, with a browser. A query of the authorization URL is kept. Errors are *fault.Error of
+// class Terminal: nothing names a usable authorization URL, or a parameter is set twice (RFC 6749 section 3.1 forbids it).
+func (e Endpoints) LoginURL(l Login) (string, error) {
+	if e.AuthorizationURL == "" {
+		return "", endpointFault("nothing says where users log in: set tenant.endpoints.authorizationURL")
+	}
+	u, err := url.Parse(e.AuthorizationURL)
+	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.Fragment != "" {
+		return "", endpointFault("the authorization URL must be https, without a user name and a fragment: check tenant.endpoints.authorizationURL")
+	}
+	query := u.Query()
+	for _, name := range loginParameters {
+		if query.Has(name) {
+			return "", endpointFault("the query of the authorization URL holds " + name + ", which is for the login to set: check tenant.endpoints.authorizationURL")
+		}
+	}
+	options := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(string(l.Verifier))}
+	for name, value := range l.Parameters {
+		if slices.Contains(loginParameters, name) || query.Has(name) {
+			return "", fault.New(fault.Terminal, fault.ReasonRequestRejected, "spec.parameters sets %s, which the login or the authorization URL sets: remove it", name)
+		}
+		options = append(options, oauth2.SetAuthURLParam(name, value))
+	}
+	cfg := oauth2.Config{
+		ClientID:    l.ClientID,
+		Endpoint:    oauth2.Endpoint{AuthURL: u.String()},
+		RedirectURL: l.RedirectURL,
+		Scopes:      e.WithPrefix(l.Scopes),
+	}
+	return cfg.AuthCodeURL(l.State, options...), nil
+}
