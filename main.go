@@ -95,19 +95,37 @@ func managerOptions(o *options.Options) ctrl.Options {
 }
 
 func setup(ctx context.Context, mgr ctrl.Manager, o *options.Options) error {
+	providers := &controllers.Providers{
+		Client:    mgr.GetClient(),
+		Directory: &oauth.Directory{Now: clock.RealClock{}.Now, Lifetime: o.MetadataLifetime},
+		Egress: egress.New(egress.Options{
+			Timeout: o.RequestTimeout, PerHost: o.RequestsPerHost, AllowLoopback: o.AllowLoopback, Now: clock.RealClock{}.Now,
+		}),
+	}
 	reconciler := &controllers.EgainClientReconciler{
+		Client:           mgr.GetClient(),
+		Cache:            mgr.GetCache(),
+		Clock:            clock.RealClock{},
+		Recorder:         mgr.GetEventRecorder(kubesecret.Manager),
+		OAuth:            &oauth.Client{Now: clock.RealClock{}.Now},
+		Providers:        providers,
+		Metrics:          metrics.New(ctrlmetrics.Registry),
+		Workers:          o.Workers,
+		RequireTenantRef: o.RequireTenantRef,
+		Namespaces:       o.WatchNamespaces,
+	}
+	if err := reconciler.SetupWithManager(ctx, mgr); err != nil {
+		return fmt.Errorf("setting up the controller of EgainClients: %w", err)
+	}
+	tenants := &controllers.EgainTenantReconciler{
 		Client:    mgr.GetClient(),
 		Cache:     mgr.GetCache(),
 		Clock:     clock.RealClock{},
 		Recorder:  mgr.GetEventRecorder(kubesecret.Manager),
-		OAuth:     &oauth.Client{Now: clock.RealClock{}.Now},
-		Directory: &oauth.Directory{Now: clock.RealClock{}.Now, Lifetime: o.MetadataLifetime},
-		Egress:    egress.New(egress.Options{Timeout: o.RequestTimeout, PerHost: o.RequestsPerHost, AllowLoopback: o.AllowLoopback}),
-		Metrics:   metrics.New(ctrlmetrics.Registry),
-		Workers:   o.Workers,
+		Providers: providers,
 	}
-	if err := reconciler.SetupWithManager(ctx, mgr); err != nil {
-		return fmt.Errorf("setting up the controller: %w", err)
+	if err := tenants.SetupWithManager(mgr); err != nil {
+		return fmt.Errorf("setting up the controller of EgainTenants: %w", err)
 	}
 	if o.MetricsPerObject {
 		metrics.RegisterObjects(ctrlmetrics.Registry, func() iter.Seq[metrics.Object] { return reconciler.Objects(ctx) })

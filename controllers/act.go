@@ -17,6 +17,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/issuance"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/metrics"
 	"github.com/egain-operator/egain-operator/internal/oauth"
@@ -38,6 +39,11 @@ type outcome struct {
 
 // act carries out a decision, if one could be made. Whatever comes of that, the target is kept in shape.
 func (r *EgainClientReconciler) act(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome) {
+	// Before all else, and whatever else is amiss: the refresh token that it replaces is void.
+	if err := r.persistSession(ctx, ec, o); err != nil {
+		o.err = errors.Join(err, o.err)
+		return
+	}
 	if o.err == nil {
 		r.carryOut(ctx, ec, o)
 	}
@@ -89,7 +95,7 @@ func (r *EgainClientReconciler) repair(ctx context.Context, ec *egainv1alpha1.Eg
 // rotate issues a token and writes it. From the answer until the write has succeeded the token is held, so that a
 // conflict or an outage of the API server never costs a second one.
 func (r *EgainClientReconciler) rotate(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome) error {
-	in, err := r.read(ctx, ec)
+	in, err := r.read(ctx, ec, o.world.tenant)
 	if err != nil {
 		return err
 	}
@@ -97,14 +103,23 @@ func (r *EgainClientReconciler) rotate(ctx context.Context, ec *egainv1alpha1.Eg
 		return r.apply(ctx, ec, o, tok)
 	}
 	o.attempted = true
-	tok, err := r.issue(ctx, ec, o, in)
-	if err != nil {
+	if err := r.address(ctx, ec, o, in); err != nil {
 		r.countRotation(o, err)
 		return err
 	}
-	o.world.remembered.held, o.world.remembered.endpoints, o.world.remembered.digest = tok, o.endpoints, in.digest()
+	if tok := r.restated(ctx, ec, o, in); tok != nil {
+		return r.apply(ctx, ec, o, tok)
+	}
+	tok, err := r.issue(ctx, ec, o, in)
+	if err == nil {
+		o.world.remembered.held, o.world.remembered.endpoints, o.world.remembered.digest = tok, o.endpoints, in.digest()
+	}
 	r.memory.remember(ec, o.world.remembered)
-	err = r.apply(ctx, ec, o, tok)
+	if errSession := r.persistSession(ctx, ec, o); errSession != nil {
+		err = errSession // the rest can wait; what failed besides is tried again with it
+	} else if err == nil {
+		err = r.apply(ctx, ec, o, tok)
+	}
 	r.countRotation(o, err)
 	return err
 }
@@ -130,10 +145,33 @@ func (r *EgainClientReconciler) relabelled(ctx context.Context, ec *egainv1alpha
 	if o.decision.Cause != rotation.CauseSourcesChanged || o.world.remembered.digest != in.digest() {
 		return nil
 	}
+	tok := r.standing(ctx, ec, o)
+	if tok != nil {
+		tok.Sources = in.sources.String()
+	}
+	return tok
+}
+
+// restated returns the token that is already there if the spec, or the tenant that it refers to, says the same in other
+// words: the same request to the same server. Only the note of what it was issued for is then written.
+func (r *EgainClientReconciler) restated(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, in *ingredients) *kubesecret.Token {
 	there := o.world.input.Token
-	current := rotation.RenewAt(there.IssueTime, there.ExpirationTime, o.world.input.Policy, o.world.input.Spread)
+	if o.decision.Cause != rotation.CauseSpecChanged || there.Request != issuance.RequestID(in.request) || there.Sources != in.sources.String() {
+		return nil
+	}
+	tok := r.standing(ctx, ec, o)
+	if tok != nil {
+		tok.Spec, tok.APIURL = o.world.input.Spec, o.endpoints.APIURL
+	}
+	return tok
+}
+
+// standing reads the token in the target, if it needs no renewal; nil if it does, or cannot be read.
+func (r *EgainClientReconciler) standing(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome) *kubesecret.Token {
+	there := o.world.input.Token
+	due := rotation.RenewAt(there.IssueTime, there.ExpirationTime, o.world.input.Policy, o.world.input.Spread)
 	requested := o.world.input.Renewal != "" && o.world.input.Renewal != there.Renewal
-	if requested || !o.world.input.Now.Before(current) {
+	if requested || !o.world.input.Now.Before(due) {
 		return nil
 	}
 	secret := &corev1.Secret{}
@@ -141,28 +179,32 @@ func (r *EgainClientReconciler) relabelled(ctx context.Context, ec *egainv1alpha
 		return nil
 	}
 	reading, err := kubesecret.Read(secret)
-	if err != nil || reading.Token == nil {
+	if err != nil {
 		return nil
 	}
-	reading.Token.Sources = in.sources.String()
 	return reading.Token
 }
 
-// issue runs the flow.
-func (r *EgainClientReconciler) issue(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, in *ingredients) (*kubesecret.Token, error) {
-	endpoints, err := r.endpoints(ctx, ec, in)
+// address completes the token request with the endpoint that it goes to.
+func (r *EgainClientReconciler) address(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, in *ingredients) error {
+	endpoints, err := r.endpoints(ctx, ec, o.world.tenant, in)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	o.endpoints = &endpoints
-	request := in.request
-	request.TokenURL = endpoints.TokenURL
-	request.Scopes = endpoints.WithPrefix(request.Scopes)
+	in.request.TokenURL = endpoints.TokenURL
+	in.request.Scopes = endpoints.WithPrefix(in.request.Scopes)
+	return nil
+}
+
+// issue runs the flow. A refresh token that came with the answer is noted, whatever else the answer was worth.
+func (r *EgainClientReconciler) issue(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, in *ingredients) (*kubesecret.Token, error) {
 	start := r.Clock.Now()
-	tok, err := r.OAuth.Token(ctx, in.http, request)
-	r.countRequest(ec, endpoints.TokenURL, r.Clock.Since(start).Seconds(), err)
+	tok, err := r.OAuth.Token(ctx, in.http, in.request)
+	r.countRequest(ec, in.request.TokenURL, r.Clock.Since(start).Seconds(), err)
+	o.world.remembered.successor = succeeding(in, tok)
 	if err != nil {
-		return nil, err
+		return nil, loginAdvised(err, ec)
 	}
 	return &kubesecret.Token{
 		Token: rotation.Token{
@@ -171,11 +213,12 @@ func (r *EgainClientReconciler) issue(ctx context.Context, ec *egainv1alpha1.Ega
 			Spec:           o.world.input.Spec,
 			Sources:        in.sources.String(),
 			Renewal:        o.world.input.Renewal,
+			Request:        issuance.RequestID(in.request),
 		},
 		AccessToken: tok.AccessToken,
 		TokenType:   tok.TokenType,
 		Scopes:      tok.Scopes,
-		APIURL:      endpoints.APIURL,
+		APIURL:      o.endpoints.APIURL,
 	}, nil
 }
 
@@ -192,12 +235,12 @@ func (r *EgainClientReconciler) countRequest(ec *egainv1alpha1.EgainClient, toke
 	}
 }
 
-func (r *EgainClientReconciler) endpoints(ctx context.Context, ec *egainv1alpha1.EgainClient, in *ingredients) (oauth.Endpoints, error) {
-	tenant := tenantOf(ec)
+func (r *EgainClientReconciler) endpoints(ctx context.Context, ec *egainv1alpha1.EgainClient, t issuance.Tenant, in *ingredients) (oauth.Endpoints, error) {
+	tenant := t.OAuth()
 	var document *oauth.Metadata
 	if tenant.NeedsMetadata() || (ec.RevokesOnDelete() && tenant.RevocationURL == "" && tenant.MetadataURL != "") {
 		var err error
-		if document, err = r.Directory.Metadata(ctx, in.http, tenant.MetadataURL); err != nil {
+		if document, err = r.Providers.Directory.Metadata(ctx, in.http, tenant.MetadataURL); err != nil {
 			return oauth.Endpoints{}, err
 		}
 	}

@@ -16,7 +16,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
-	"github.com/egain-operator/egain-operator/internal/egress"
 	"github.com/egain-operator/egain-operator/internal/metrics"
 	"github.com/egain-operator/egain-operator/internal/oauth"
 	"github.com/egain-operator/egain-operator/internal/rotation"
@@ -38,14 +37,16 @@ type EgainClientReconciler struct {
 	Recorder events.EventRecorder
 	// OAuth sends token requests.
 	OAuth *oauth.Client
-	// Directory keeps metadata documents.
-	Directory *oauth.Directory
-	// Egress makes HTTP clients.
-	Egress *egress.Egress
+	// Providers reaches authorization servers and their metadata.
+	Providers *Providers
 	// Metrics counts.
 	Metrics *metrics.Metrics
 	// Workers is how many objects are reconciled at a time.
 	Workers int
+	// RequireTenantRef refuses tenants that an EgainClient describes itself.
+	RequireTenantRef bool
+	// Namespaces that the operator works in; all if empty.
+	Namespaces []string
 
 	memory memory
 	// audiences that the API server was found to accept (true) or not; its flags fix that, so that it is asked once each.
@@ -55,6 +56,7 @@ type EgainClientReconciler struct {
 // What the operator may do, and why. Secrets: list and watch wake it when credentials or targets change (metadata only);
 // get reads credentials and targets; create and patch are what server-side apply needs; delete removes a target that was
 // renamed or must be replaced since its type or immutability cannot be changed. EgainClients: patch sets the finalizer.
+// Namespaces: their labels tell which of them an EgainTenant allows.
 // TokenReviews and SubjectAccessReviews let the metrics endpoint ask who may read it, and TokenReviews tell whether a
 // ServiceAccount token's audience is the API server's own.
 //
@@ -62,6 +64,7 @@ type EgainClientReconciler struct {
 // +kubebuilder:rbac:groups=auth.egain.com,resources=egainclients/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=configmaps,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
 // +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
 // +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch

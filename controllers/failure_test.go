@@ -295,7 +295,7 @@ func TestRefusesToSendCredentialsToTheMachineItself(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.credentials()
-	f.r.Egress = egress.New(egress.Options{Timeout: time.Second, PerHost: 1})
+	f.r.Providers.Egress = egress.New(egress.Options{Timeout: time.Second, PerHost: 1})
 	ec := f.client("sync")
 
 	f.run(ec)
@@ -307,7 +307,7 @@ func TestASlowServerIsGivenUp(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.credentials()
-	f.r.Egress = egress.New(egress.Options{Timeout: 200 * time.Millisecond, PerHost: 1, AllowLoopback: true})
+	f.r.Providers.Egress = egress.New(egress.Options{Timeout: 200 * time.Millisecond, PerHost: 1, AllowLoopback: true})
 	f.sim.SetFault(egainsim.Match{}, egainsim.Fault{Hang: true})
 	ec := f.client("sync")
 
@@ -319,8 +319,8 @@ func TestASlowServerIsGivenUp(t *testing.T) {
 // occupy takes every slot of the simulator's host until the test ends.
 func (f *fixture) occupy() {
 	f.t.Helper()
-	f.r.Egress = egress.New(egress.Options{Timeout: time.Minute, PerHost: 1, AllowLoopback: true})
-	hc, err := f.r.Egress.Client(f.sim.CABundle())
+	f.r.Providers.Egress = egress.New(egress.Options{Timeout: time.Minute, PerHost: 1, AllowLoopback: true})
+	hc, err := f.r.Providers.Egress.Client(egress.Profile{CABundle: f.sim.CABundle()})
 	f.Expect(err).NotTo(gomega.HaveOccurred())
 	response, err := hc.Get(f.sim.Rigel().JWKSURL(egainsim.User)) //nolint:noctx // it ends with the body
 	f.Expect(err).NotTo(gomega.HaveOccurred())

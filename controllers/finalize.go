@@ -13,6 +13,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/issuance"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/oauth"
 )
@@ -137,18 +138,18 @@ func (r *EgainClientReconciler) tokenOf(ctx context.Context, ec *egainv1alpha1.E
 }
 
 func (r *EgainClientReconciler) sendRevocation(ctx context.Context, ec *egainv1alpha1.EgainClient, tok *kubesecret.Token) error {
-	in := &ingredients{request: requestOf(ec)}
+	tenant, err := r.tenant(ctx, ec)
+	if err != nil && tenant.Location == (egainv1alpha1.TenantLocation{}) {
+		return err
+	}
+	in := &ingredients{request: issuance.Request(ec)}
 	if err := r.readCredentials(ctx, ec, in); err != nil {
 		return err
 	}
-	bundle, err := r.caBundle(ctx, ec)
-	if err != nil {
+	if in.http, err = r.Providers.http(ctx, tenant); err != nil {
 		return err
 	}
-	if in.http, err = r.Egress.Client(bundle); err != nil {
-		return err
-	}
-	endpoints, err := r.endpoints(ctx, ec, in)
+	endpoints, err := r.endpoints(ctx, ec, tenant, in)
 	if err != nil {
 		return err
 	}

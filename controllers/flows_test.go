@@ -117,9 +117,9 @@ var flowCases = []flowCase{
 // sources are the ways to say where tokens are issued, by name; each reports false where it does not exist.
 var sourcesOfEndpoints = map[string]func(tenant *egainsim.Tenant, c flowCase, api string) (egainv1alpha1.Tenant, bool){
 	"explicit": func(t *egainsim.Tenant, c flowCase, api string) (egainv1alpha1.Tenant, bool) {
-		return egainv1alpha1.Tenant{ScopePrefix: t.ScopePrefix(), Endpoints: &egainv1alpha1.Endpoints{
+		return inline(egainv1alpha1.TenantLocation{ScopePrefix: t.ScopePrefix(), Endpoints: &egainv1alpha1.Endpoints{
 			TokenURL: egainv1alpha1.HTTPSURL(c.url(t)), APIURL: egainv1alpha1.HTTPSURL(api),
-		}}, true
+		}}), true
 	},
 	"RFC 8414": func(t *egainsim.Tenant, c flowCase, api string) (egainv1alpha1.Tenant, bool) {
 		return standard(t, t.MetadataURL(egainsim.OAuthMetadata, c.actor), api), true
@@ -136,15 +136,20 @@ var sourcesOfEndpoints = map[string]func(tenant *egainsim.Tenant, c flowCase, ap
 
 // standard documents know neither the API's URL nor the prefix of scopes.
 func standard(t *egainsim.Tenant, metadataURL, api string) egainv1alpha1.Tenant {
-	return egainv1alpha1.Tenant{
+	return inline(egainv1alpha1.TenantLocation{
 		ID: t.ID(), MetadataURL: egainv1alpha1.HTTPSURL(metadataURL), ScopePrefix: t.ScopePrefix(),
 		Endpoints: &egainv1alpha1.Endpoints{APIURL: egainv1alpha1.HTTPSURL(api)},
-	}
+	})
+}
+
+// inline is a tenant that an EgainClient describes itself.
+func inline(l egainv1alpha1.TenantLocation) egainv1alpha1.Tenant {
+	return egainv1alpha1.Tenant{TenantLocation: l}
 }
 
 func console(form egainsim.MetadataForm) func(*egainsim.Tenant, flowCase, string) (egainv1alpha1.Tenant, bool) {
 	return func(t *egainsim.Tenant, c flowCase, _ string) (egainv1alpha1.Tenant, bool) {
-		return egainv1alpha1.Tenant{ID: t.ID(), MetadataURL: egainv1alpha1.HTTPSURL(t.MetadataURL(form, c.actor))}, true
+		return inline(egainv1alpha1.TenantLocation{ID: t.ID(), MetadataURL: egainv1alpha1.HTTPSURL(t.MetadataURL(form, c.actor))}), true
 	}
 }
 

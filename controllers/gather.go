@@ -1,10 +1,8 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -17,6 +15,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/issuance"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/rotation"
 )
@@ -24,10 +23,16 @@ import (
 // world is what a decision rests on.
 type world struct {
 	input      rotation.Input
+	tenant     issuance.Tenant
 	target     target
 	remembered recollection
 	// trust identifies the version of the CA bundle. Another one is no reason for a new token, but one to try TLS again.
 	trust string
+	// session identifies the version of the session Secret. The operator itself makes new ones, so that another one is no
+	// reason for a new token, but one to try a session again that was over.
+	session string
+	// sessionExpiration is when the refresh token expires; zero if unknown.
+	sessionExpiration time.Time
 }
 
 // target is the target Secret as it is.
@@ -43,33 +48,30 @@ type target struct {
 // gather reads the world. It returns what it could read even with an error, so that a missing credentials Secret does not
 // make a valid token look lost.
 func (r *EgainClientReconciler) gather(ctx context.Context, ec *egainv1alpha1.EgainClient) (world, error) {
-	trust, err := r.gatherTrust(ctx, ec)
-	w := world{remembered: r.memory.recall(ec), trust: trust}
-	if err != nil {
-		return w, err
-	}
+	w := world{remembered: r.memory.recall(ec)}
 	w.input = rotation.Input{
 		Now:       r.Clock.Now(),
-		Spec:      specHash(ec),
 		Renewal:   truncate(ec.Annotations[egainv1alpha1.RenewRequestedAtAnnotation], maxRenewal),
 		Suspended: ec.Suspended(),
-		Failure:   lastFailure(w.remembered.status(ec), trust),
 		Policy:    policy(ec),
 		Spread:    rotation.Spread(string(ec.UID)),
 	}
 	if held := w.remembered.held; held != nil {
 		w.input.Held = &held.Token
 	}
-	errTarget := r.gatherTarget(ctx, ec, &w)
-	if errTarget != nil && fault.Of(errTarget) == nil {
-		return w, errTarget
+	// Each step is taken although one before it found something amiss, which is then what is told.
+	var amiss error
+	for _, step := range []func(context.Context, *egainv1alpha1.EgainClient, *world) error{
+		r.gatherTarget, r.gatherTenant, r.gatherTrust, r.gatherSources,
+	} {
+		err := step(ctx, ec, &w)
+		if err != nil && fault.Of(err) == nil {
+			return w, err
+		}
+		amiss = cmp.Or(amiss, err)
 	}
-	sources, errSources := r.gatherSources(ctx, ec)
-	w.input.Sources = sources
-	if errTarget != nil {
-		return w, errTarget
-	}
-	return w, errSources
+	w.input.Failure = w.lastFailure(w.remembered.status(ec))
+	return w, amiss
 }
 
 func policy(ec *egainv1alpha1.EgainClient) rotation.Policy {
@@ -83,34 +85,35 @@ func policy(ec *egainv1alpha1.EgainClient) rotation.Policy {
 	}
 }
 
-// lastFailure is the last failed attempt, unless another CA bundle may have mended it.
-func lastFailure(st egainv1alpha1.EgainClientStatus, trust string) *rotation.Failure {
+// lastFailure is the last failed attempt, unless what it failed for may have been mended since.
+func (w *world) lastFailure(st egainv1alpha1.EgainClientStatus) *rotation.Failure {
 	last := st.LastFailure
-	if last == nil || last.RetryTime == nil {
+	if last == nil {
 		return nil
 	}
-	inputs := last.Inputs
-	if last.Reason == egainv1alpha1.ReasonTLSFailed {
-		var same bool
-		if inputs, same = strings.CutSuffix(inputs, trust); !same {
-			return nil
-		}
+	inputs, same := strings.CutSuffix(last.Inputs, w.alsoTriedWith(last.Reason))
+	switch {
+	case !same:
+		return nil
+	case last.RetryTime != nil:
+		return &rotation.Failure{Inputs: inputs, RetryTime: last.RetryTime.Time}
+	case last.Reason == egainv1alpha1.ReasonReauthorizationRequired:
+		return &rotation.Failure{Inputs: inputs}
+	default:
+		return nil
 	}
-	return &rotation.Failure{Inputs: inputs, RetryTime: last.RetryTime.Time}
 }
 
-// specHash identifies the part of the spec that a token is issued for. What only shapes the target or the schedule is
-// left out, since it asks nothing of the provider.
-func specHash(ec *egainv1alpha1.EgainClient) string {
-	relevant := ec.Spec
-	relevant.Target, relevant.Renewal, relevant.Suspend, relevant.RevokeOnDelete = egainv1alpha1.Target{}, nil, nil, nil
-	relevant.Tenant.CABundleRef = nil
-	encoded, err := json.Marshal(relevant)
-	if err != nil {
-		panic(fmt.Sprintf("encoding a spec that was decoded from JSON: %v", err))
+// alsoTriedWith identifies what an attempt that failed for a reason depends on beyond its inputs.
+func (w *world) alsoTriedWith(reason string) string {
+	switch reason {
+	case egainv1alpha1.ReasonTLSFailed:
+		return w.trust
+	case egainv1alpha1.ReasonReauthorizationRequired:
+		return w.session
+	default:
+		return ""
 	}
-	sum := sha256.Sum256(encoded)
-	return hex.EncodeToString(sum[:16])
 }
 
 // gatherTarget looks at the target: its metadata from the cache if they are as we left them, else the whole Secret, live.
@@ -266,29 +269,39 @@ func claimed(secret, holder string) error {
 
 // gatherSources identifies the Secrets that a token is issued with by UID and resourceVersion. A hash of what is in them
 // would invite guessing.
-func (r *EgainClientReconciler) gatherSources(ctx context.Context, ec *egainv1alpha1.EgainClient) (string, error) {
+func (r *EgainClientReconciler) gatherSources(ctx context.Context, ec *egainv1alpha1.EgainClient, w *world) error {
 	var s sources
+	var err error
 	if ref := ec.Spec.CredentialsSecretRef; ref != nil {
-		meta, err := r.metadata(ctx, "Secret", types.NamespacedName{Namespace: ec.Namespace, Name: string(ref.Name)})
-		if err != nil {
-			return "", err
+		if s.credentials, err = r.source(ctx, ec, string(ref.Name), credentialsMissing); err != nil {
+			return err
 		}
-		if meta == nil {
-			return "", credentialsMissing(string(ref.Name))
-		}
-		s.credentials = meta
 	}
-	if ref := subjectSecret(ec); ref != nil {
-		meta, err := r.metadata(ctx, "Secret", types.NamespacedName{Namespace: ec.Namespace, Name: string(ref.Name)})
-		if err != nil {
-			return "", err
-		}
-		if meta == nil {
-			return "", subjectMissing(string(ref.Name))
-		}
-		s.subject = meta
+	name, err := r.subjectSecret(ctx, ec)
+	if err != nil {
+		return err
 	}
-	return s.String(), nil
+	if name != "" {
+		if s.subject, err = r.source(ctx, ec, name, subjectMissing); err != nil {
+			return err
+		}
+	}
+	if ec.Spec.AuthorizationCode != nil {
+		if s.session, err = r.gatherSession(ctx, ec, w); err != nil {
+			return err
+		}
+	}
+	w.input.Sources = s.String()
+	return nil
+}
+
+// source looks up a Secret that a token is issued with.
+func (r *EgainClientReconciler) source(ctx context.Context, ec *egainv1alpha1.EgainClient, name string, missing func(string) error) (*metav1.ObjectMeta, error) {
+	meta, err := r.metadata(ctx, "Secret", types.NamespacedName{Namespace: ec.Namespace, Name: name})
+	if meta == nil && err == nil {
+		err = missing(name)
+	}
+	return meta, err
 }
 
 func credentialsMissing(name string) error {
@@ -299,28 +312,22 @@ func subjectMissing(name string) error {
 	return fault.New(fault.Waiting, egainv1alpha1.ReasonSubjectTokenNotFound, "waiting for Secret %q with the subject token", name)
 }
 
-func subjectSecret(ec *egainv1alpha1.EgainClient) *egainv1alpha1.SecretKeyReference {
-	if ec.Spec.TokenExchange == nil {
+// gatherTrust identifies the CA bundle, as far as the operator may look.
+func (r *EgainClientReconciler) gatherTrust(ctx context.Context, _ *egainv1alpha1.EgainClient, w *world) error {
+	ref := w.tenant.CABundleRef
+	if ref == nil || !watched(r.Namespaces, string(ref.Namespace)) {
 		return nil
 	}
-	return ec.Spec.TokenExchange.SubjectToken.SecretKeyRef
+	meta, err := r.metadata(ctx, ref.Kind, types.NamespacedName{Namespace: string(ref.Namespace), Name: string(ref.Name)})
+	if meta != nil {
+		w.trust = fmt.Sprintf(" ca=%s/%s", meta.UID, meta.ResourceVersion)
+	}
+	return err
 }
 
-func (r *EgainClientReconciler) gatherTrust(ctx context.Context, ec *egainv1alpha1.EgainClient) (string, error) {
-	ref := ec.Spec.Tenant.CABundleRef
-	if ref == nil {
-		return "", nil
-	}
-	meta, err := r.metadata(ctx, ref.Kind, types.NamespacedName{Namespace: ec.Namespace, Name: string(ref.Name)})
-	if meta == nil || err != nil {
-		return "", err
-	}
-	return fmt.Sprintf(" ca=%s/%s", meta.UID, meta.ResourceVersion), nil
-}
-
-// sources are the Secrets that a token is issued with; either may be nil.
+// sources are the Secrets that a token is issued with; each may be nil.
 type sources struct {
-	credentials, subject *metav1.ObjectMeta
+	credentials, subject, session *metav1.ObjectMeta
 }
 
 // String identifies the versions.
@@ -331,6 +338,10 @@ func (s sources) String() string {
 	}
 	if s.subject != nil {
 		text += fmt.Sprintf(" subject=%s/%s", s.subject.UID, s.subject.ResourceVersion)
+	}
+	if s.session != nil {
+		// Not the version: the operator writes a new one with each refresh token.
+		text += fmt.Sprintf(" session=%s/%s", s.session.UID, s.session.Annotations[kubesecret.AnnotationSession])
 	}
 	return text
 }

@@ -54,11 +54,14 @@ func runOperator() error {
 	}
 	r := &EgainClientReconciler{
 		Client: mgr.GetClient(), Cache: mgr.GetCache(), Clock: clock.RealClock{}, Recorder: mgr.GetEventRecorder("egain-operator"),
-		OAuth:     &oauth.Client{Now: time.Now},
-		Directory: &oauth.Directory{Now: time.Now, Lifetime: time.Hour},
-		Egress:    egress.New(egress.Options{Timeout: 10 * time.Second, PerHost: 16, AllowLoopback: true}),
-		Metrics:   metrics.New(prometheus.NewRegistry()),
-		Workers:   8,
+		OAuth: &oauth.Client{Now: time.Now},
+		Providers: &Providers{
+			Client:    mgr.GetClient(),
+			Directory: &oauth.Directory{Now: time.Now, Lifetime: time.Hour},
+			Egress:    egress.New(egress.Options{Timeout: 10 * time.Second, PerHost: 16, AllowLoopback: true}),
+		},
+		Metrics: metrics.New(prometheus.NewRegistry()),
+		Workers: 8,
 	}
 	ctx := ctrl.SetupSignalHandler()
 	if err := r.SetupWithManager(ctx, mgr); err != nil {

@@ -228,6 +228,7 @@ func (f *fixture) failStatus(err error) {
 // through puts more interception between the reconciler and the API server, until the next restart.
 func (f *fixture) through(funcs interceptor.Funcs) {
 	f.r.Client = interceptor.NewClient(f.r.Client.(client.WithWatch), funcs)
+	f.r.Providers.Client = f.r.Client
 }
 
 // holds reports whether the operator holds a token in memory.

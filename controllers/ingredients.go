@@ -13,6 +13,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/issuance"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/oauth"
 )
@@ -27,53 +28,29 @@ type ingredients struct {
 // digest covers what was read from Secrets. A token minted for a ServiceAccount differs each time and is left out.
 func (in *ingredients) digest() uint64 {
 	subject := in.request.Exchange.SubjectToken
-	if in.sources.subject == nil {
+	switch {
+	case in.sources.session != nil:
+		// Not the refresh token, which is another each time.
+		subject = oauth.Secret(in.sources.session.Annotations[kubesecret.AnnotationSession])
+	case in.sources.subject == nil:
 		subject = ""
 	}
 	return digest(in.request.Credentials.ClientID, string(in.request.Credentials.ClientSecret), string(subject))
 }
 
 // read reads all that a token request needs from the API server, live.
-func (r *EgainClientReconciler) read(ctx context.Context, ec *egainv1alpha1.EgainClient) (*ingredients, error) {
-	in := &ingredients{request: requestOf(ec)}
-	if err := r.readCredentials(ctx, ec, in); err != nil {
-		return nil, err
+func (r *EgainClientReconciler) read(ctx context.Context, ec *egainv1alpha1.EgainClient, tenant issuance.Tenant) (*ingredients, error) {
+	in := &ingredients{request: issuance.Request(ec)}
+	for _, read := range []func(context.Context, *egainv1alpha1.EgainClient, *ingredients) error{
+		r.readCredentials, r.readSubject, r.readSession,
+	} {
+		if err := read(ctx, ec, in); err != nil {
+			return nil, err
+		}
 	}
-	if err := r.readSubject(ctx, ec, in); err != nil {
-		return nil, err
-	}
-	bundle, err := r.caBundle(ctx, ec)
-	if err != nil {
-		return nil, err
-	}
-	in.http, err = r.Egress.Client(bundle)
+	var err error
+	in.http, err = r.Providers.http(ctx, tenant)
 	return in, err
-}
-
-func requestOf(ec *egainv1alpha1.EgainClient) oauth.Request {
-	request := oauth.Request{Flow: oauth.Flow(ec.Spec.Flow), Parameters: map[string]string{}}
-	for name, value := range ec.Spec.Parameters {
-		request.Parameters[name] = string(value)
-	}
-	for _, scope := range ec.Spec.Scopes {
-		request.Scopes = append(request.Scopes, string(scope))
-	}
-	if who := ec.Spec.OnBehalfOf; who != nil {
-		request.Subject = oauth.Subject{Username: who.Username, UserID: who.UserID, Email: who.Email}
-	}
-	if exchange := ec.Spec.TokenExchange; exchange != nil {
-		request.Exchange = oauth.Exchange{RegistrationID: exchange.RegistrationID, SubjectTokenType: exchange.SubjectTokenType}
-	}
-	return request
-}
-
-func tenantOf(ec *egainv1alpha1.EgainClient) oauth.Tenant {
-	spec := ec.Spec.Tenant
-	tenant := oauth.Tenant{ID: spec.ID, MetadataURL: string(spec.MetadataURL), ScopePrefix: spec.ScopePrefix}
-	if e := spec.Endpoints; e != nil {
-		tenant.TokenURL, tenant.RevocationURL, tenant.APIURL = string(e.TokenURL), string(e.RevocationURL), string(e.APIURL)
-	}
-	return tenant
 }
 
 func (r *EgainClientReconciler) readCredentials(ctx context.Context, ec *egainv1alpha1.EgainClient, in *ingredients) error {
@@ -86,7 +63,9 @@ func (r *EgainClientReconciler) readCredentials(ctx context.Context, ec *egainv1
 		return err
 	}
 	in.sources.credentials = &secret.ObjectMeta
-	in.request.Credentials, err = kubesecret.Credentials(secret, ref, ec.Spec.Flow == egainv1alpha1.FlowAnonymousCustomer)
+	// A public client has no secret (RFC 6749 section 2.1), and eGain's anonymous customers need none.
+	optional := ec.Spec.Flow == egainv1alpha1.FlowAnonymousCustomer || ec.Spec.Flow == egainv1alpha1.FlowAuthorizationCode
+	in.request.Credentials, err = kubesecret.Credentials(secret, ref, optional)
 	return err
 }
 
@@ -94,18 +73,26 @@ func (r *EgainClientReconciler) readSubject(ctx context.Context, ec *egainv1alph
 	if ec.Spec.TokenExchange == nil {
 		return nil
 	}
-	ref := subjectSecret(ec)
-	if ref == nil {
+	from := ec.Spec.TokenExchange.SubjectToken
+	if from.ServiceAccountToken != nil {
 		token, err := r.serviceAccountToken(ctx, ec)
 		in.request.Exchange.SubjectToken = token
 		return err
 	}
-	secret, err := r.secret(ctx, ec, string(ref.Name), subjectMissing)
+	name, err := r.subjectSecret(ctx, ec)
+	if err != nil {
+		return err
+	}
+	secret, err := r.secret(ctx, ec, name, subjectMissing)
 	if err != nil {
 		return err
 	}
 	in.sources.subject = &secret.ObjectMeta
-	in.request.Exchange.SubjectToken, err = kubesecret.SubjectToken(secret, ref)
+	if from.EgainClientRef != nil {
+		in.request.Exchange.SubjectToken, err = r.subjectToken(secret, string(from.EgainClientRef.Name))
+		return err
+	}
+	in.request.Exchange.SubjectToken, err = kubesecret.SubjectToken(secret, from.SecretKeyRef)
 	return err
 }
 
@@ -117,35 +104,6 @@ func (r *EgainClientReconciler) secret(ctx context.Context, ec *egainv1alpha1.Eg
 		return nil, fmt.Errorf("reading Secret %q: %w", name, err)
 	}
 	return secret, nil
-}
-
-// caBundle reads the PEM certificates to trust; nil for the system's.
-func (r *EgainClientReconciler) caBundle(ctx context.Context, ec *egainv1alpha1.EgainClient) ([]byte, error) {
-	ref := ec.Spec.Tenant.CABundleRef
-	if ref == nil {
-		return nil, nil
-	}
-	name, key := client.ObjectKey{Namespace: ec.Namespace, Name: string(ref.Name)}, string(ref.Key)
-	var bundle []byte
-	var err error
-	if ref.Kind == "Secret" {
-		secret := &corev1.Secret{}
-		err = r.Client.Get(ctx, name, secret)
-		bundle = secret.Data[key]
-	} else {
-		configMap := &corev1.ConfigMap{}
-		err = r.Client.Get(ctx, name, configMap)
-		bundle = []byte(configMap.Data[key])
-	}
-	switch {
-	case apierrors.IsNotFound(err):
-		return nil, fault.New(fault.Waiting, egainv1alpha1.ReasonCABundleNotFound, "waiting for %s %q with the CA bundle", ref.Kind, ref.Name)
-	case err != nil:
-		return nil, fmt.Errorf("reading %s %q: %w", ref.Kind, ref.Name, err)
-	case len(bundle) == 0:
-		return nil, fault.New(fault.Terminal, egainv1alpha1.ReasonCABundleInvalid, "%s %q has nothing under the key %q: put PEM certificates there, or name the right key in tenant.caBundleRef.key", ref.Kind, ref.Name, key)
-	}
-	return bundle, nil
 }
 
 // serviceAccountToken mints the subject token by the TokenRequest API.

@@ -88,11 +88,14 @@ func startManager(t *testing.T, c *rest.Config, workers int, namespaces ...strin
 	}
 	r = &EgainClientReconciler{
 		Client: mgr.GetClient(), Cache: mgr.GetCache(), Clock: clock.RealClock{}, Recorder: mgr.GetEventRecorder("egain-operator"),
-		OAuth:     &oauth.Client{Now: time.Now},
-		Directory: &oauth.Directory{Now: time.Now, Lifetime: time.Hour},
-		Egress:    egress.New(egress.Options{Timeout: 10 * time.Second, PerHost: 16, AllowLoopback: true}),
-		Metrics:   metrics.New(prometheus.NewRegistry()),
-		Workers:   workers,
+		OAuth: &oauth.Client{Now: time.Now},
+		Providers: &Providers{
+			Client:    mgr.GetClient(),
+			Directory: &oauth.Directory{Now: time.Now, Lifetime: time.Hour},
+			Egress:    egress.New(egress.Options{Timeout: 10 * time.Second, PerHost: 16, AllowLoopback: true}),
+		},
+		Metrics: metrics.New(prometheus.NewRegistry()),
+		Workers: workers,
 	}
 	if err := r.SetupWithManager(t.Context(), mgr); err != nil {
 		t.Fatal(err)

@@ -26,6 +26,8 @@ type recollection struct {
 	// held is a token that was issued and could not be written yet, with the endpoints that it came from.
 	held      *kubesecret.Token
 	endpoints *oauth.Endpoints
+	// successor is a refresh token that could not be written yet.
+	successor *successor
 	// digest of the credentials that the last token was issued with, zero if unknown.
 	digest uint64
 	// unwritten is the status that could not be written, nil as a rule. What came of an attempt must not be forgotten for

@@ -34,13 +34,16 @@ func priority(ec *egainv1alpha1.EgainClient) int {
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
 // enqueue adds an object with its priority.
-func enqueue(q queue, ec *egainv1alpha1.EgainClient) {
+func enqueue(q queue, ec *egainv1alpha1.EgainClient) { enqueueAfter(q, ec, 0) }
+
+// enqueueAfter adds an object with its priority after a time.
+func enqueueAfter(q queue, ec *egainv1alpha1.EgainClient, after time.Duration) {
 	request := reconcile.Request{NamespacedName: key(ec)}
 	if pq, ok := q.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
-		pq.AddWithOpts(priorityqueue.AddOpts{Priority: new(priority(ec))}, request)
+		pq.AddWithOpts(priorityqueue.AddOpts{Priority: new(priority(ec)), After: after}, request)
 		return
 	}
-	q.Add(request)
+	q.AddAfter(request, after)
 }
 
 // Bounds of the wait after an error of the API server: shorter than the default's 1000 s, since only the API server's own

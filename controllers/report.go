@@ -96,6 +96,10 @@ func setStatus(ec *egainv1alpha1.EgainClient, o *outcome, now time.Time) {
 			TokenURL: truncate(o.endpoints.TokenURL, maxURL), APIURL: truncate(o.endpoints.APIURL, maxURL), Source: egainv1alpha1.EndpointSource(o.endpoints.Source),
 		}
 	}
+	st.Session = nil
+	if at := o.world.sessionExpiration; !at.IsZero() {
+		st.Session = &egainv1alpha1.SessionStatus{ExpirationTime: second(at)}
+	}
 	setFailure(ec, o, now)
 	setConditions(ec, o, now)
 }
@@ -190,9 +194,7 @@ func setFailure(ec *egainv1alpha1.EgainClient, o *outcome, now time.Time) {
 	}
 	st.ConsecutiveFailures++
 	last := &egainv1alpha1.FailureStatus{Time: second(now), Reason: f.Reason, Message: message, Inputs: o.world.input.Inputs()}
-	if f.Reason == egainv1alpha1.ReasonTLSFailed {
-		last.Inputs += o.world.trust
-	}
+	last.Inputs += o.world.alsoTriedWith(f.Reason)
 	retry, retries := f.RetryTime(fault.Attempt{
 		Failures: st.ConsecutiveFailures, Time: now, Expiration: o.world.expiry(), Spread: o.world.input.Spread,
 	})
@@ -310,6 +312,7 @@ func (r *EgainClientReconciler) announce(before, after *egainv1alpha1.EgainClien
 var waitingReasons = []string{
 	egainv1alpha1.ReasonCredentialsNotFound, egainv1alpha1.ReasonSubjectTokenNotFound,
 	egainv1alpha1.ReasonCABundleNotFound, egainv1alpha1.ReasonTargetNotFound,
+	egainv1alpha1.ReasonSessionNotFound, egainv1alpha1.ReasonTenantNotFound,
 }
 
 // next says when to come back if nothing changes. It is the one place that maps an outcome to a Result.
@@ -317,7 +320,7 @@ func next(ec *egainv1alpha1.EgainClient, o *outcome, now time.Time) (ctrl.Result
 	result := ctrl.Result{Priority: new(priority(ec))}
 	f := fault.Of(o.err)
 	if f != nil && f.Class == fault.Busy {
-		result.RequeueAfter = busyWait + time.Duration(o.world.input.Spread*float64(busyWait))
+		result.RequeueAfter = turnWait(f, o, now)
 		return result, nil
 	}
 	at := soonest(wakeTimes(ec, o, now))
@@ -330,6 +333,17 @@ func next(ec *egainv1alpha1.EgainClient, o *outcome, now time.Time) (ctrl.Result
 	default:
 		return result, nil
 	}
+}
+
+// turnWait is when to come back for a request slot: when the tenant's limit has a turn, if it said, but soon while a token
+// runs out, so that those that expire soonest get ahead.
+func turnWait(f *fault.Error, o *outcome, now time.Time) time.Duration {
+	least := busyWait + time.Duration(o.world.input.Spread*float64(busyWait))
+	wait := f.RetryAfter
+	if left := o.world.expiry().Sub(now); left > 0 {
+		wait = min(wait, left/10)
+	}
+	return max(least, wait)
 }
 
 // wakeTimes are the times at which something changes by itself: a retry, the renewal, or the expiry, which comes without an

@@ -16,6 +16,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/issuance"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/rotation"
 )
@@ -316,12 +317,12 @@ func TestOnlyWhatATokenIsIssuedForCountsAsTheSpec(t *testing.T) {
 	t.Parallel()
 	spec := func(change func(*egainv1alpha1.EgainClientSpec)) string {
 		ec := &egainv1alpha1.EgainClient{Spec: egainv1alpha1.EgainClientSpec{
-			Tenant: egainv1alpha1.Tenant{ID: "T"}, Flow: egainv1alpha1.FlowClientCredentials, Scopes: []egainv1alpha1.Scope{"a"},
+			Tenant: inline(egainv1alpha1.TenantLocation{ID: "T"}), Flow: egainv1alpha1.FlowClientCredentials, Scopes: []egainv1alpha1.Scope{"a"},
 		}}
 		if change != nil {
 			change(&ec.Spec)
 		}
-		return specHash(ec)
+		return issuance.SpecID(ec, issuance.Inline(ec))
 	}
 	same := map[string]func(*egainv1alpha1.EgainClientSpec){
 		"nothing":      nil,

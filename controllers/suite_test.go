@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -137,14 +138,17 @@ func (f *fixture) restart() {
 		},
 	})
 	f.r = &EgainClientReconciler{
-		Client:    c,
-		Cache:     indexed{admin},
-		Clock:     f.clock,
-		Recorder:  f.events,
-		OAuth:     &oauth.Client{Now: f.clock.Now},
-		Directory: &oauth.Directory{Now: f.clock.Now, Lifetime: time.Hour},
-		Egress:    egress.New(egress.Options{Timeout: 5 * time.Second, PerHost: 4, AllowLoopback: true}),
-		Metrics:   metrics.New(prometheus.NewRegistry()),
+		Client:   c,
+		Cache:    indexed{admin},
+		Clock:    f.clock,
+		Recorder: f.events,
+		OAuth:    &oauth.Client{Now: f.clock.Now},
+		Providers: &Providers{
+			Client:    c,
+			Directory: &oauth.Directory{Now: f.clock.Now, Lifetime: time.Hour},
+			Egress:    egress.New(egress.Options{Timeout: 5 * time.Second, PerHost: 4, AllowLoopback: true, Now: f.clock.Now}),
+		},
+		Metrics: metrics.New(prometheus.NewRegistry()),
 	}
 }
 
@@ -160,24 +164,15 @@ func (i indexed) List(ctx context.Context, list client.ObjectList, opts ...clien
 		return err
 	}
 	clients := list.(*egainv1alpha1.EgainClientList)
-	var matching []egainv1alpha1.EgainClient
-	for _, ec := range clients.Items {
-		for _, value := range append(prefixed(indexTarget, targetOf(&ec)), prefixed(indexObjects, objectsOf(&ec))...) {
-			if fields.String() == value {
-				matching = append(matching, ec)
+	clients.Items = slices.DeleteFunc(clients.Items, func(ec egainv1alpha1.EgainClient) bool {
+		for index, extract := range indexes {
+			if slices.ContainsFunc(extract(&ec), func(value string) bool { return fields.String() == index+"="+value }) {
+				return false
 			}
 		}
-	}
-	clients.Items = matching
+		return true
+	})
 	return nil
-}
-
-func prefixed(index string, values []string) []string {
-	var all []string
-	for _, v := range values {
-		all = append(all, index+"="+v)
-	}
-	return all
 }
 
 func (f *fixture) named(name string) metav1.ObjectMeta {
@@ -205,9 +200,9 @@ func (f *fixture) client(name string, change ...func(*egainv1alpha1.EgainClient)
 	tenant := f.sim.Tenant(egainsim.RigelTenantID)
 	ec := &egainv1alpha1.EgainClient{ObjectMeta: f.named(name), Spec: egainv1alpha1.EgainClientSpec{
 		Tenant: egainv1alpha1.Tenant{
-			Endpoints: &egainv1alpha1.Endpoints{
+			TenantLocation: egainv1alpha1.TenantLocation{Endpoints: &egainv1alpha1.Endpoints{
 				TokenURL: egainv1alpha1.HTTPSURL(tenant.TokenURL(egainsim.Client)), APIURL: egainv1alpha1.HTTPSURL(f.sim.APIURL()),
-			},
+			}},
 			CABundleRef: &egainv1alpha1.CABundleReference{Name: "egain-ca"},
 		},
 		CredentialsSecretRef: &egainv1alpha1.CredentialsSecretReference{Name: "egain-app"},

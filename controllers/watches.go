@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/rotation"
 )
 
 // Indexes over EgainClients.
@@ -26,7 +28,18 @@ const (
 	indexTarget = "target"
 	// indexObjects are the Secrets and ConfigMaps that matter to an object, as kind/name.
 	indexObjects = "objects"
+	// indexTenant is the name of the EgainTenant that an object refers to.
+	indexTenant = "tenant"
+	// indexSubject is the name of the EgainClient whose token an object exchanges.
+	indexSubject = "subject"
 )
+
+// indexes over EgainClients, each with what it is made of.
+var indexes = map[string]client.IndexerFunc{
+	indexTarget: targetOf, indexObjects: objectsOf, indexTenant: tenantOf, indexSubject: subjectClientOf,
+}
+
+var namespaceKind = corev1.SchemeGroupVersion.WithKind("Namespace")
 
 // CacheOptions keep the caches small and free of secrets: Secrets and ConfigMaps are watched as metadata, of which the
 // annotations of others are dropped too, since kubectl puts whole Secrets into one.
@@ -69,7 +82,7 @@ func stripMetadata(in any) (any, error) {
 
 // SetupWithManager registers the indexes and watches.
 func (r *EgainClientReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) error {
-	for name, extract := range map[string]client.IndexerFunc{indexTarget: targetOf, indexObjects: objectsOf} {
+	for name, extract := range indexes {
 		if err := mgr.GetFieldIndexer().IndexField(ctx, &egainv1alpha1.EgainClient{}, name, extract); err != nil {
 			return fmt.Errorf("indexing EgainClients by %s: %w", name, err)
 		}
@@ -80,6 +93,8 @@ func (r *EgainClientReconciler) SetupWithManager(ctx context.Context, mgr ctrl.M
 		Watches(&egainv1alpha1.EgainClient{}, r.clientHandler(), builder.WithPredicates(clientChanged)).
 		WatchesMetadata(&corev1.Secret{}, r.objectHandler("Secret"), changed).
 		WatchesMetadata(&corev1.ConfigMap{}, r.objectHandler("ConfigMap"), changed).
+		Watches(&egainv1alpha1.EgainTenant{}, r.tenantHandler(), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		WatchesMetadata(&corev1.Namespace{}, r.namespaceHandler(), builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers, UsePriorityQueue: new(true), RateLimiter: retryLimiter()}).
 		Complete(r)
 }
@@ -94,13 +109,30 @@ func objectsOf(o client.Object) []string {
 	if ref := ec.Spec.CredentialsSecretRef; ref != nil {
 		objects = append(objects, "Secret/"+string(ref.Name))
 	}
-	if ref := subjectSecret(ec); ref != nil {
-		objects = append(objects, "Secret/"+string(ref.Name))
+	if x := ec.Spec.TokenExchange; x != nil && x.SubjectToken.SecretKeyRef != nil {
+		objects = append(objects, "Secret/"+string(x.SubjectToken.SecretKeyRef.Name))
+	}
+	if name := sessionName(ec); name != "" {
+		objects = append(objects, "Secret/"+name)
 	}
 	if ref := ec.Spec.Tenant.CABundleRef; ref != nil {
 		objects = append(objects, ref.Kind+"/"+string(ref.Name))
 	}
 	return objects
+}
+
+func tenantOf(o client.Object) []string {
+	if ref := o.(*egainv1alpha1.EgainClient).Spec.TenantRef; ref != nil {
+		return []string{string(ref.Name)}
+	}
+	return nil
+}
+
+func subjectClientOf(o client.Object) []string {
+	if name := subjectClient(o.(*egainv1alpha1.EgainClient)); name != "" {
+		return []string{name}
+	}
+	return nil
 }
 
 // clientChanged passes what may change a decision: the spec, a renewal request, the deletion. Labels and annotations that
@@ -114,23 +146,34 @@ var clientChanged = predicate.Or(
 	}},
 )
 
-// clientHandler enqueues an EgainClient, and those that wait for the target that it gives up.
+// clientHandler enqueues an EgainClient, those that exchange its token, and those that wait for the target or the session
+// that it gives up.
 func (r *EgainClientReconciler) clientHandler() handler.EventHandler {
+	leave := func(ctx context.Context, q queue, was *egainv1alpha1.EgainClient) {
+		r.enqueueBy(ctx, q, was.Namespace, client.MatchingFields{indexTarget: was.TargetName()})
+		if name := sessionName(was); name != "" {
+			r.enqueueBy(ctx, q, was.Namespace, client.MatchingFields{indexObjects: "Secret/" + name})
+		}
+	}
 	return handler.Funcs{
-		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) {
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) {
 			enqueue(q, e.Object.(*egainv1alpha1.EgainClient))
+			r.enqueueBy(ctx, q, e.Object.GetNamespace(), client.MatchingFields{indexSubject: e.Object.GetName()})
 		},
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
 			was, is := e.ObjectOld.(*egainv1alpha1.EgainClient), e.ObjectNew.(*egainv1alpha1.EgainClient)
 			enqueue(q, is)
-			if was.TargetName() != is.TargetName() {
-				r.enqueueBy(ctx, q, was.Namespace, client.MatchingFields{indexTarget: was.TargetName()})
+			if was.Generation != is.Generation {
+				r.enqueueBy(ctx, q, is.Namespace, client.MatchingFields{indexSubject: is.Name})
+			}
+			if was.TargetName() != is.TargetName() || sessionName(was) != sessionName(is) {
+				leave(ctx, q, was)
 			}
 		},
 		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) {
 			gone := e.Object.(*egainv1alpha1.EgainClient)
 			enqueue(q, gone)
-			r.enqueueBy(ctx, q, gone.Namespace, client.MatchingFields{indexTarget: gone.TargetName()})
+			leave(ctx, q, gone)
 		},
 	}
 }
@@ -139,6 +182,13 @@ func (r *EgainClientReconciler) clientHandler() handler.EventHandler {
 func (r *EgainClientReconciler) objectHandler(kind string) handler.EventHandler {
 	wake := func(ctx context.Context, o client.Object, q queue) {
 		r.enqueueBy(ctx, q, o.GetNamespace(), client.MatchingFields{indexObjects: kind + "/" + o.GetName()})
+		r.wakeTenants(ctx, q, kind, o)
+		if kind != "Secret" {
+			return
+		}
+		for _, subject := range r.list(ctx, o.GetNamespace(), client.MatchingFields{indexTarget: o.GetName()}) {
+			r.enqueueBy(ctx, q, o.GetNamespace(), client.MatchingFields{indexSubject: subject.Name})
+		}
 	}
 	return handler.Funcs{
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { wake(ctx, e.Object, q) },
@@ -147,13 +197,75 @@ func (r *EgainClientReconciler) objectHandler(kind string) handler.EventHandler 
 	}
 }
 
-func (r *EgainClientReconciler) enqueueBy(ctx context.Context, q queue, namespace string, fields client.MatchingFields) {
-	var found egainv1alpha1.EgainClientList
-	if err := r.Cache.List(ctx, &found, client.InNamespace(namespace), fields, client.UnsafeDisableDeepCopy); err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "Listing EgainClients from the cache failed", "fields", fields)
+// wakeTenants enqueues the EgainClients of the EgainTenants that an object is the CA bundle of.
+func (r *EgainClientReconciler) wakeTenants(ctx context.Context, q queue, kind string, o client.Object) {
+	var tenants egainv1alpha1.EgainTenantList
+	if err := r.Cache.List(ctx, &tenants, client.UnsafeDisableDeepCopy); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Listing EgainTenants from the cache failed")
 		return
 	}
-	for i := range found.Items {
-		enqueue(q, &found.Items[i])
+	for i := range tenants.Items {
+		ref := tenants.Items[i].Spec.CABundleRef
+		if ref != nil && ref.Kind == kind && string(ref.Namespace) == o.GetNamespace() && string(ref.Name) == o.GetName() {
+			r.wakeTenant(ctx, q, tenants.Items[i].Name)
+		}
 	}
+}
+
+// tenantHandler enqueues the EgainClients of an EgainTenant.
+func (r *EgainClientReconciler) tenantHandler() handler.EventHandler {
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { r.wakeTenant(ctx, q, e.Object.GetName()) },
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) { r.wakeTenant(ctx, q, e.ObjectNew.GetName()) },
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { r.wakeTenant(ctx, q, e.Object.GetName()) },
+	}
+}
+
+const (
+	// tenantPace is the time that each client of a tenant that changed adds to the time over which they look at it anew, so
+	// that a change of the token endpoint does not send all of them there at once.
+	tenantPace = 20 * time.Millisecond
+	// tenantWindow bounds that time.
+	tenantWindow = time.Minute
+)
+
+// wakeTenant enqueues the clients of a tenant, spread in time, and in the same order each time.
+func (r *EgainClientReconciler) wakeTenant(ctx context.Context, q queue, name string) {
+	clients := r.list(ctx, "", client.MatchingFields{indexTenant: name})
+	window := min(time.Duration(len(clients))*tenantPace, tenantWindow)
+	for i := range clients {
+		ec := &clients[i]
+		enqueueAfter(q, ec, time.Duration(rotation.Spread(string(ec.UID))*float64(window)))
+	}
+}
+
+// namespaceHandler enqueues the EgainClients of a namespace that depend on its labels.
+func (r *EgainClientReconciler) namespaceHandler() handler.EventHandler {
+	return handler.Funcs{UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
+		for _, ec := range r.list(ctx, e.ObjectNew.GetName(), nil) {
+			if ec.Spec.TenantRef != nil {
+				enqueue(q, &ec)
+			}
+		}
+	}}
+}
+
+func (r *EgainClientReconciler) enqueueBy(ctx context.Context, q queue, namespace string, fields client.MatchingFields) {
+	for _, ec := range r.list(ctx, namespace, fields) {
+		enqueue(q, &ec)
+	}
+}
+
+// list lists EgainClients from the cache, not to be changed. An empty namespace stands for all.
+func (r *EgainClientReconciler) list(ctx context.Context, namespace string, fields client.MatchingFields) []egainv1alpha1.EgainClient {
+	var found egainv1alpha1.EgainClientList
+	options := []client.ListOption{client.InNamespace(namespace), client.UnsafeDisableDeepCopy}
+	if fields != nil {
+		options = append(options, fields)
+	}
+	if err := r.Cache.List(ctx, &found, options...); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Listing EgainClients from the cache failed", "fields", fields)
+		return nil
+	}
+	return found.Items
 }

@@ -29,6 +29,8 @@ const (
 	ReasonTokenOutdated = "TokenOutdated"
 	// ReasonNoToken: the target holds no token.
 	ReasonNoToken = "NoToken"
+	// ReasonEndpointsKnown: the endpoints of the EgainTenant are known.
+	ReasonEndpointsKnown = "EndpointsKnown"
 )
 
 // Reasons that wait for an object in the cluster to appear or change.
@@ -82,6 +84,8 @@ const (
 	ReasonSessionInvalid = "SessionInvalid"
 	// ReasonTenantNotAllowed: the EgainTenant does not allow the namespace of the EgainClient.
 	ReasonTenantNotAllowed = "TenantNotAllowed"
+	// ReasonTenantInvalid: the EgainTenant has a selector of namespaces that is not valid.
+	ReasonTenantInvalid = "TenantInvalid"
 	// ReasonScopeNotAllowed: the EgainTenant does not allow one of spec.scopes.
 	ReasonScopeNotAllowed = "ScopeNotAllowed"
 	// ReasonTenantRefRequired: the operator runs with --require-tenant-ref and the tenant is given inline.

@@ -14,11 +14,11 @@ const CleanupFinalizer = "auth.egain.com/cleanup"
 
 // Flow is the OAuth 2.0 flow that obtains the token.
 //
-// +kubebuilder:validation:Enum=ClientCredentials;AnonymousCustomer;OnBehalfOf;TokenExchange
+// +kubebuilder:validation:Enum=ClientCredentials;AnonymousCustomer;OnBehalfOf;TokenExchange;AuthorizationCode
 type Flow string
 
 // The flows. Scopes must be of the kind that the flow is for: application scopes for ClientCredentials, delegated
-// scopes for TokenExchange, on-behalf-of scopes for OnBehalfOf.
+// scopes for TokenExchange and AuthorizationCode, on-behalf-of scopes for OnBehalfOf.
 const (
 	// FlowClientCredentials authenticates the client application itself (RFC 6749 section 4.4).
 	FlowClientCredentials Flow = "ClientCredentials"
@@ -28,6 +28,21 @@ const (
 	FlowOnBehalfOf Flow = "OnBehalfOf"
 	// FlowTokenExchange trades a token of another identity provider for one of eGain's (RFC 8693).
 	FlowTokenExchange Flow = "TokenExchange"
+	// FlowAuthorizationCode keeps the session of a person who logged in once at a browser (RFC 6749 section 4.1, RFC 7636).
+	FlowAuthorizationCode Flow = "AuthorizationCode"
+)
+
+// Actor is who logs in.
+//
+// +kubebuilder:validation:Enum=User;Customer
+type Actor string
+
+// The actors, as the eGain console names them.
+const (
+	// ActorUser is a logged-in agent.
+	ActorUser Actor = "User"
+	// ActorCustomer is a logged-in person who is no agent.
+	ActorCustomer Actor = "Customer"
 )
 
 // CreationPolicy says how the target Secret comes to be.
@@ -122,20 +137,39 @@ type AnnotationValue string
 // +kubebuilder:validation:MaxLength=8192
 type Template string
 
+// RedirectURL is where a browser is sent with the authorization code: http on this machine (RFC 8252 section 7.3), or https.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=2048
+// +kubebuilder:validation:XValidation:rule="isURL(self) && (url(self).getScheme() == 'https' && size(url(self).getHostname()) > 0 || url(self).getScheme() == 'http' && url(self).getHostname() in ['127.0.0.1', 'localhost', '::1', '[::1]'])",message="must be an http URL of this machine, such as http://127.0.0.1:8765/callback, or an https URL"
+// +kubebuilder:validation:XValidation:rule="!self.contains('#') && !self.contains('@') && !self.contains(' ')",message="must not contain spaces, a fragment (#) or credentials (user@)"
+type RedirectURL string
+
 // EgainClientSpec says which token to keep, and where.
 //
+// +kubebuilder:validation:XValidation:rule="has(self.tenant) != has(self.tenantRef)",message="set exactly one of tenant (where the tokens come from) and tenantRef (the name of an EgainTenant that says so)"
 // +kubebuilder:validation:XValidation:rule="self.flow == 'AnonymousCustomer' || has(self.credentialsSecretRef)",message="credentialsSecretRef is required: name the Secret that holds the client id and secret (only flow AnonymousCustomer can do without)"
 // +kubebuilder:validation:XValidation:rule="self.flow == 'TokenExchange' || (has(self.scopes) && size(self.scopes) > 0)",message="scopes is required: list at least one scope (only flow TokenExchange can do without)"
 // +kubebuilder:validation:XValidation:rule="(self.flow == 'OnBehalfOf') == has(self.onBehalfOf)",message="onBehalfOf belongs to flow OnBehalfOf: set both or neither"
 // +kubebuilder:validation:XValidation:rule="(self.flow == 'TokenExchange') == has(self.tokenExchange)",message="tokenExchange belongs to flow TokenExchange: set both or neither"
-// +kubebuilder:validation:XValidation:rule="self.flow != 'AnonymousCustomer' || has(self.tenant.id) || (has(self.tenant.endpoints) && has(self.tenant.endpoints.tokenURL))",message="flow AnonymousCustomer needs tenant.id (or the whole URL in tenant.endpoints.tokenURL)"
+// +kubebuilder:validation:XValidation:rule="(self.flow == 'AuthorizationCode') == has(self.authorizationCode)",message="authorizationCode belongs to flow AuthorizationCode: set both or neither"
+// +kubebuilder:validation:XValidation:rule="self.flow != 'AnonymousCustomer' || !has(self.tenant) || has(self.tenant.id) || (has(self.tenant.endpoints) && has(self.tenant.endpoints.tokenURL))",message="flow AnonymousCustomer needs tenant.id (or the whole URL in tenant.endpoints.tokenURL)"
 // +kubebuilder:validation:XValidation:rule="!has(self.credentialsSecretRef) || !has(self.target) || !has(self.target.secretName) || self.target.secretName != self.credentialsSecretRef.name",message="target.secretName must not be the Secret that credentialsSecretRef names: the token would overwrite the Secret it is made from"
-// +kubebuilder:validation:XValidation:rule="!has(self.tenant.caBundleRef) || self.tenant.caBundleRef.kind != 'Secret' || !has(self.target) || !has(self.target.secretName) || self.target.secretName != self.tenant.caBundleRef.name",message="target.secretName must not be the Secret that tenant.caBundleRef names"
+// +kubebuilder:validation:XValidation:rule="!has(self.tenant) || !has(self.tenant.caBundleRef) || self.tenant.caBundleRef.kind != 'Secret' || !has(self.target) || !has(self.target.secretName) || self.target.secretName != self.tenant.caBundleRef.name",message="target.secretName must not be the Secret that tenant.caBundleRef names"
 // +kubebuilder:validation:XValidation:rule="!has(self.tokenExchange) || !has(self.tokenExchange.subjectToken.secretKeyRef) || !has(self.target) || !has(self.target.secretName) || self.target.secretName != self.tokenExchange.subjectToken.secretKeyRef.name",message="target.secretName must not be the Secret that tokenExchange.subjectToken.secretKeyRef names"
+// +kubebuilder:validation:XValidation:rule="!has(self.authorizationCode) || !has(self.target) || !has(self.target.secretName) || self.target.secretName != self.authorizationCode.sessionSecretRef.name",message="target.secretName must not be the Secret that authorizationCode.sessionSecretRef names: workloads would see the refresh token"
+// +kubebuilder:validation:XValidation:rule="!has(self.authorizationCode) || !has(self.credentialsSecretRef) || self.credentialsSecretRef.name != self.authorizationCode.sessionSecretRef.name",message="authorizationCode.sessionSecretRef must not be the Secret that credentialsSecretRef names: the operator writes to the one and only reads the other"
 type EgainClientSpec struct {
 	// tenant says where the tokens come from: at least one of id, metadataURL and endpoints.tokenURL.
-	// +required
+	// Set either tenant or tenantRef.
+	// +optional
 	Tenant Tenant `json:"tenant,omitzero"`
+
+	// tenantRef names the EgainTenant that says where the tokens come from, for a platform that describes each tenant once.
+	// A change from tenant to tenantRef, or back, takes no new token if both lead to the same endpoints.
+	// Set either tenant or tenantRef; the operator may be run so that only tenantRef is allowed (--require-tenant-ref).
+	// +optional
+	TenantRef *TenantReference `json:"tenantRef,omitempty"`
 
 	// credentialsSecretRef names the Secret that holds the client id and client secret of the client application.
 	// Client applications are made in the eGain console: Partition, Integration, Client Application.
@@ -149,6 +183,7 @@ type EgainClientSpec struct {
 	// AnonymousCustomer: a customer who is not logged in.
 	// OnBehalfOf: a server acts for a user or customer whom onBehalfOf names, with on-behalf-of scopes.
 	// TokenExchange: a token of another identity provider is exchanged for one of eGain's, with delegated scopes.
+	// AuthorizationCode: a person logs in once with kubectl egain login, with delegated scopes; the operator refreshes.
 	// +optional
 	// +default="ClientCredentials"
 	Flow Flow `json:"flow,omitempty"`
@@ -161,6 +196,10 @@ type EgainClientSpec struct {
 	// tokenExchange says which foreign token is exchanged (RFC 8693). Required by, and only for, flow TokenExchange.
 	// +optional
 	TokenExchange *TokenExchange `json:"tokenExchange,omitempty"`
+
+	// authorizationCode says who logs in, and where the session is kept. Required by, and only for, flow AuthorizationCode.
+	// +optional
+	AuthorizationCode *AuthorizationCode `json:"authorizationCode,omitempty"`
 
 	// scopes to ask for: 1 to 64, each of at most 256 characters. Ask for no more than the workload needs.
 	// Required unless flow is TokenExchange, where the server decides if none are given.
@@ -176,7 +215,7 @@ type EgainClientSpec struct {
 	// +kubebuilder:validation:MinProperties=1
 	// +kubebuilder:validation:MaxProperties=16
 	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) >= 1 && size(k) <= 64)",message="the name of a parameter has 1 to 64 characters"
-	// +kubebuilder:validation:XValidation:rule="self.all(k, !(k in ['grant_type', 'scope', 'client_id', 'client_secret', 'username', 'password', 'subject_username', 'subject_userid', 'subject_email', 'subject_token', 'subject_token_type', 'registration_id', 'client_assertion', 'client_assertion_type', 'assertion', 'actor_token', 'device_code', 'code', 'code_verifier', 'redirect_uri', 'refresh_token']))",message="must not hold what the flow sets itself (grant_type, scope, client_id, subject_token and so on) nor credentials (client_secret, password, code, refresh_token, client_assertion): use scopes, onBehalfOf, tokenExchange or credentialsSecretRef"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !(k in ['grant_type', 'scope', 'client_id', 'client_secret', 'username', 'password', 'subject_username', 'subject_userid', 'subject_email', 'subject_token', 'subject_token_type', 'registration_id', 'client_assertion', 'client_assertion_type', 'assertion', 'actor_token', 'device_code', 'code', 'code_verifier', 'redirect_uri', 'refresh_token']))",message="must not hold what the flow sets itself (grant_type, scope, client_id, subject_token and so on) nor credentials (client_secret, password, code, refresh_token, client_assertion): use scopes, onBehalfOf, tokenExchange, authorizationCode or credentialsSecretRef"
 	Parameters map[string]ParameterValue `json:"parameters,omitempty"`
 
 	// target is the Secret in which the token is kept. Default: a Secret with the name of the EgainClient.
@@ -195,6 +234,7 @@ type EgainClientSpec struct {
 	Renewal *Renewal `json:"renewal,omitempty"`
 
 	// revokeOnDelete revokes the token (RFC 7009) when the EgainClient is deleted. Default: false.
+	// With flow AuthorizationCode the refresh token is revoked too, which ends the session.
 	// It takes a revocation endpoint: tenant.endpoints.revocationURL, or one in the metadata document.
 	// It is tried for at most a minute; then the object goes, and an event says that the token was not revoked.
 	// +optional
@@ -208,12 +248,29 @@ type EgainClientSpec struct {
 	Suspend *bool `json:"suspend,omitempty"`
 }
 
+// TenantReference names an EgainTenant.
+type TenantReference struct {
+	// name of the EgainTenant.
+	// +required
+	Name SecretName `json:"name,omitempty"`
+}
+
 // Tenant says where the tokens come from.
 // Endpoints given explicitly win over the metadata document, which wins over URLs derived from the id.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.id) || has(self.metadataURL) || (has(self.endpoints) && has(self.endpoints.tokenURL))",message="set at least one of tenant.id, tenant.metadataURL or tenant.endpoints.tokenURL"
 // +kubebuilder:validation:MinProperties=1
 type Tenant struct {
+	TenantLocation `json:",inline"`
+
+	// caBundleRef names a ConfigMap or Secret with the PEM certificates to trust for this tenant.
+	// Default: those that the operator's image trusts.
+	// +optional
+	CABundleRef *CABundleReference `json:"caBundleRef,omitempty"`
+}
+
+// TenantLocation says where a tenant is found, for an EgainClient and an EgainTenant alike.
+type TenantLocation struct {
 	// id of the tenant, such as TMPRODB88619984: at most 64 letters, digits, '-' and '_'.
 	// Alone it stands for a tenant of the self-service platform (ai.egain.cloud).
 	// A tenant of another platform also needs metadataURL or endpoints.tokenURL.
@@ -243,11 +300,6 @@ type Tenant struct {
 	// +kubebuilder:validation:MaxLength=256
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[!#-\\\\[\\\\]-~]+$')",message="must not contain spaces, quotes or backslashes"
 	ScopePrefix string `json:"scopePrefix,omitempty"`
-
-	// caBundleRef names a ConfigMap or Secret with the PEM certificates to trust for this tenant.
-	// Default: those that the operator's image trusts.
-	// +optional
-	CABundleRef *CABundleReference `json:"caBundleRef,omitempty"`
 }
 
 // Endpoints are the URLs of a tenant.
@@ -257,6 +309,10 @@ type Endpoints struct {
 	// tokenURL is the token endpoint of the flow that is used. Its query string, if any, is kept.
 	// +optional
 	TokenURL HTTPSURL `json:"tokenURL,omitempty"`
+
+	// authorizationURL is where a person logs in at a browser, used by flow AuthorizationCode.
+	// +optional
+	AuthorizationURL HTTPSURL `json:"authorizationURL,omitempty"`
 
 	// revocationURL is the RFC 7009 revocation endpoint, used by revokeOnDelete.
 	// +optional
@@ -346,14 +402,15 @@ type TokenExchange struct {
 	// +default="urn:ietf:params:oauth:token-type:access_token"
 	SubjectTokenType string `json:"subjectTokenType,omitempty"`
 
-	// subjectToken is where the foreign token comes from: exactly one of secretKeyRef and serviceAccountToken.
+	// subjectToken is where the foreign token comes from: exactly one of secretKeyRef, serviceAccountToken and
+	// egainClientRef.
 	// +required
 	SubjectToken SubjectToken `json:"subjectToken,omitzero"`
 }
 
 // SubjectToken is where the foreign token comes from.
 //
-// +kubebuilder:validation:ExactlyOneOf=secretKeyRef;serviceAccountToken
+// +kubebuilder:validation:ExactlyOneOf=secretKeyRef;serviceAccountToken;egainClientRef
 type SubjectToken struct {
 	// secretKeyRef names a key of a Secret that somebody else keeps fresh.
 	// When the token in it changes, it is exchanged again at once.
@@ -364,6 +421,47 @@ type SubjectToken struct {
 	// Nothing is stored. The operator may do so only where it is granted create on serviceaccounts/token.
 	// +optional
 	ServiceAccountToken *ServiceAccountToken `json:"serviceAccountToken,omitempty"`
+
+	// egainClientRef names another EgainClient of this namespace, whose access token is exchanged.
+	// When that one rotates, it is exchanged again at once.
+	// +optional
+	EgainClientRef *EgainClientReference `json:"egainClientRef,omitempty"`
+}
+
+// EgainClientReference names an EgainClient in the namespace of the one that refers to it.
+type EgainClientReference struct {
+	// name of the EgainClient.
+	// +required
+	Name SecretName `json:"name,omitempty"`
+}
+
+// AuthorizationCode says who logs in, and where the session is kept.
+type AuthorizationCode struct {
+	// actor is who logs in: User, an agent, or Customer. Default: User.
+	// It decides which of the tenant's endpoints are used.
+	// +optional
+	// +default="User"
+	Actor Actor `json:"actor,omitempty"`
+
+	// sessionSecretRef names the Secret in which the refresh token is kept, under the key refresh_token.
+	// kubectl egain login writes it; the operator replaces the refresh token whenever eGain does.
+	// Each EgainClient needs one of its own, and no workload should read it.
+	// +required
+	SessionSecretRef SessionSecretReference `json:"sessionSecretRef,omitzero"`
+
+	// redirectURL is where the browser is sent after the login, exactly as registered for the client application.
+	// One of this machine is received by kubectl egain login; of another, the code is pasted (--no-browser).
+	// Default: http://127.0.0.1:8765/callback.
+	// +optional
+	// +default="http://127.0.0.1:8765/callback"
+	RedirectURL RedirectURL `json:"redirectURL,omitempty"`
+}
+
+// SessionSecretReference names the Secret of a session, in the namespace of the EgainClient.
+type SessionSecretReference struct {
+	// name of the Secret.
+	// +required
+	Name SecretName `json:"name,omitempty"`
 }
 
 // SecretKeyReference names a key of a Secret in the namespace of the EgainClient.
@@ -516,6 +614,10 @@ type EgainClientStatus struct {
 	// +optional
 	Token *TokenStatus `json:"token,omitempty"`
 
+	// session describes the refresh token of flow AuthorizationCode; the token itself is only in the session Secret.
+	// +optional
+	Session *SessionStatus `json:"session,omitempty"`
+
 	// endpoints are those that were used last, and where they came from.
 	// +optional
 	Endpoints *EndpointsStatus `json:"endpoints,omitempty"`
@@ -566,6 +668,13 @@ type TokenStatus struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	TokenType string `json:"tokenType,omitempty"`
+}
+
+// SessionStatus describes a session.
+type SessionStatus struct {
+	// expirationTime is when the refresh token expires unless it is replaced before, if the server says.
+	// +optional
+	ExpirationTime *metav1.Time `json:"expirationTime,omitempty"`
 }
 
 // EndpointsStatus says which endpoints were used.
@@ -643,8 +752,10 @@ type FailureStatus struct {
 // +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="TokenIssued")].reason`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="TokenIssued")].message`
 // +kubebuilder:validation:XValidation:rule="!has(self.spec.credentialsSecretRef) || (has(self.spec.target) && has(self.spec.target.secretName)) || self.metadata.name != self.spec.credentialsSecretRef.name",message="the target Secret defaults to the name of the EgainClient, which is the Secret that spec.credentialsSecretRef names: set spec.target.secretName to another name"
-// +kubebuilder:validation:XValidation:rule="!has(self.spec.tenant.caBundleRef) || self.spec.tenant.caBundleRef.kind != 'Secret' || (has(self.spec.target) && has(self.spec.target.secretName)) || self.metadata.name != self.spec.tenant.caBundleRef.name",message="the target Secret defaults to the name of the EgainClient, which is the Secret that spec.tenant.caBundleRef names: set spec.target.secretName to another name"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.tenant) || !has(self.spec.tenant.caBundleRef) || self.spec.tenant.caBundleRef.kind != 'Secret' || (has(self.spec.target) && has(self.spec.target.secretName)) || self.metadata.name != self.spec.tenant.caBundleRef.name",message="the target Secret defaults to the name of the EgainClient, which is the Secret that spec.tenant.caBundleRef names: set spec.target.secretName to another name"
 // +kubebuilder:validation:XValidation:rule="!has(self.spec.tokenExchange) || !has(self.spec.tokenExchange.subjectToken.secretKeyRef) || (has(self.spec.target) && has(self.spec.target.secretName)) || self.metadata.name != self.spec.tokenExchange.subjectToken.secretKeyRef.name",message="the target Secret defaults to the name of the EgainClient, which is the Secret that spec.tokenExchange.subjectToken.secretKeyRef names: set spec.target.secretName to another name"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.authorizationCode) || (has(self.spec.target) && has(self.spec.target.secretName)) || self.metadata.name != self.spec.authorizationCode.sessionSecretRef.name",message="the target Secret defaults to the name of the EgainClient, which is the Secret that spec.authorizationCode.sessionSecretRef names: set spec.target.secretName to another name"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.tokenExchange) || !has(self.spec.tokenExchange.subjectToken.egainClientRef) || self.metadata.name != self.spec.tokenExchange.subjectToken.egainClientRef.name",message="spec.tokenExchange.subjectToken.egainClientRef must name another EgainClient: one cannot exchange its own token"
 type EgainClient struct {
 	metav1.TypeMeta `json:",inline"`
 

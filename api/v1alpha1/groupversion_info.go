@@ -20,7 +20,7 @@ var schemeBuilder = runtime.NewSchemeBuilder(addKnownTypes)
 var AddToScheme = schemeBuilder.AddToScheme
 
 func addKnownTypes(scheme *runtime.Scheme) error {
-	scheme.AddKnownTypes(SchemeGroupVersion, &EgainClient{}, &EgainClientList{})
+	scheme.AddKnownTypes(SchemeGroupVersion, &EgainClient{}, &EgainClientList{}, &EgainTenant{}, &EgainTenantList{})
 	metav1.AddToGroupVersion(scheme, SchemeGroupVersion)
 	return nil
 }

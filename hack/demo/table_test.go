@@ -123,7 +123,7 @@ func TestEndpointsOf(t *testing.T) {
 		"console":   "https://localhost/metadata/T?style=camelCase",
 		"tenant id": "",
 	} {
-		ec := egainClient(egainv1alpha1.EgainClientSpec{Tenant: egainv1alpha1.Tenant{MetadataURL: egainv1alpha1.HTTPSURL(url)}})
+		ec := egainClient(egainv1alpha1.EgainClientSpec{Tenant: egainv1alpha1.Tenant{TenantLocation: egainv1alpha1.TenantLocation{MetadataURL: egainv1alpha1.HTTPSURL(url)}}})
 		ec.Status.Endpoints.Source = egainv1alpha1.EndpointSourceMetadata
 		if got := endpointsOf(ec); got != want {
 			t.Errorf("endpoints %q of %q, want %q", got, url, want)

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"net"
 	"net/http"
 	"time"
@@ -33,6 +34,26 @@ type Options struct {
 	PerHost int
 	// AllowLoopback lets requests go to this machine: for demo and tests.
 	AllowLoopback bool
+	// Now is the clock; only profiles with PerSecond need it.
+	Now func() time.Time
+}
+
+// Profile says what is particular about the requests of one client.
+type Profile struct {
+	// CABundle holds the PEM certificates to trust; the system's if it is empty.
+	CABundle []byte
+	// Group names those whose requests are limited together; empty for nobody but the hosts.
+	Group string
+	// Concurrent bounds the requests of the group that are under way; no bound if zero.
+	Concurrent int
+	// PerSecond bounds the POST requests of the group that are begun in a second; no bound if zero. GET requests read
+	// metadata, which is seldom.
+	PerSecond int
+}
+
+// key is equal for profiles that can share a client.
+func (p Profile) key() [sha256.Size]byte {
+	return sha256.Sum256(fmt.Appendf(nil, "%q %d %d %q", p.Group, p.Concurrent, p.PerSecond, p.CABundle))
 }
 
 // Egress makes HTTP clients. It is safe for concurrent use.
@@ -47,18 +68,18 @@ func New(o Options) *Egress {
 	return &Egress{options: o, slots: newSlots(o.PerHost), clients: newPool()}
 }
 
-// Client returns the client that trusts the PEM certificates in caBundle, or the system's if that is empty. Clients are
-// shared by the bundle's content. A bundle without a certificate is a Terminal failure.
+// Client returns the client of a profile. Clients are shared by the profile's content. A bundle without a certificate is a
+// Terminal failure.
 //
 // The client speaks https only, and follows no redirect: credentials go to the host that they were meant for or nowhere.
-func (e *Egress) Client(caBundle []byte) (*http.Client, error) {
-	return e.clients.get(sha256.Sum256(caBundle), func() (*http.Client, error) {
-		roots, err := parseRoots(caBundle)
+func (e *Egress) Client(p Profile) (*http.Client, error) {
+	return e.clients.get(p.key(), func() (*http.Client, error) {
+		roots, err := parseRoots(p.CABundle)
 		if err != nil {
 			return nil, err
 		}
 		return &http.Client{
-			Transport:     &limited{next: e.transport(roots), slots: e.slots},
+			Transport:     &limited{next: e.transport(roots), slots: e.slots, group: newGroup(p, e.options.Now)},
 			Timeout:       e.options.Timeout,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}, nil

@@ -65,7 +65,7 @@ func pemOf(kind string, der []byte) []byte {
 
 func client(t *testing.T, o Options, bundle []byte) *http.Client {
 	t.Helper()
-	c, err := New(o).Client(bundle)
+	c, err := New(o).Client(Profile{CABundle: bundle})
 	if err != nil {
 		t.Fatalf("making a client: %v", err)
 	}
@@ -309,7 +309,7 @@ func TestClientsAreSharedByBundle(t *testing.T) {
 	one, other := pemOf("CERTIFICATE", certificate(t)), pemOf("CERTIFICATE", certificate(t))
 	get := func(bundle []byte) *http.Client {
 		t.Helper()
-		c, err := e.Client(bundle)
+		c, err := e.Client(Profile{CABundle: bundle})
 		if err != nil {
 			t.Fatalf("making a client: %v", err)
 		}
@@ -331,10 +331,10 @@ func TestClientsAreSharedByBundle(t *testing.T) {
 	if get(one).Transport.(*limited).slots != get(other).Transport.(*limited).slots {
 		t.Error("each bundle has slots of its own")
 	}
-	if _, err := e.Client([]byte("junk")); err == nil {
+	if _, err := e.Client(Profile{CABundle: []byte("junk")}); err == nil {
 		t.Error("junk makes a client")
 	}
-	if _, err := e.Client([]byte("junk")); err == nil {
+	if _, err := e.Client(Profile{CABundle: []byte("junk")}); err == nil {
 		t.Error("junk makes a client the second time")
 	}
 }
@@ -374,7 +374,7 @@ func TestCABundles(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := New(options).Client(tc.bundle)
+			_, err := New(options).Client(Profile{CABundle: tc.bundle})
 			if tc.wrong == "" {
 				if err != nil {
 					t.Errorf("refused: %v", err)

@@ -42,13 +42,15 @@ func (s *slots) release(host string) {
 	}
 }
 
-// limited refuses plain HTTP and bounds the requests per host and the size of bodies.
+// limited refuses plain HTTP and bounds the requests per host and group and the size of bodies.
 type limited struct {
 	next  http.RoundTripper
 	slots *slots
+	group *group
 }
 
-// RoundTrip fails with a Busy failure if the host has no slot free. The slot is held until the body is closed.
+// RoundTrip fails with a Busy failure if host or group have no slot free, or it is not the group's turn yet. The slots are
+// held until the body is closed.
 func (l *limited) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Scheme != "https" {
 		return nil, refuse(req, fault.New(fault.Terminal, fault.ReasonEndpointRefused, "the URL on %s is not https, and credentials are sent over nothing else: correct it", req.URL.Host))
@@ -57,7 +59,14 @@ func (l *limited) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !l.slots.take(host) {
 		return nil, refuse(req, fault.New(fault.Busy, fault.ReasonServerUnavailable, "every request slot of %s is in use", req.URL.Host))
 	}
-	release := sync.OnceFunc(func() { l.slots.release(host) })
+	if f := l.group.enter(req.Method == http.MethodPost, req.URL.Host); f != nil {
+		l.slots.release(host)
+		return nil, refuse(req, f)
+	}
+	release := sync.OnceFunc(func() {
+		l.group.leave()
+		l.slots.release(host)
+	})
 	resp, err := l.next.RoundTrip(req)
 	if err != nil {
 		release()

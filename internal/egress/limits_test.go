@@ -56,7 +56,7 @@ func wantFault(t *testing.T, err error, class fault.Class, reason string) {
 
 func TestSlotsAreHeldUntilTheBodyIsClosed(t *testing.T) {
 	t.Parallel()
-	l := &limited{next: answer(strings.NewReader("")), slots: newSlots(2)}
+	l := &limited{next: answer(strings.NewReader("")), slots: newSlots(2), group: newGroup(Profile{}, nil)}
 	ask := func(url string) (*http.Response, error) { return l.RoundTrip(request(t, url)) }
 	first, err := ask("https://ai.egain.cloud/token")
 	if err != nil {
@@ -98,7 +98,7 @@ func TestSlotsAreHeldUntilTheBodyIsClosed(t *testing.T) {
 func TestSlotsAreReleasedOnError(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
-	l := &limited{next: transport(func(*http.Request) (*http.Response, error) { return nil, broken }), slots: newSlots(1)}
+	l := &limited{next: transport(func(*http.Request) (*http.Response, error) { return nil, broken }), slots: newSlots(1), group: newGroup(Profile{}, nil)}
 	for range 3 {
 		if _, err := l.RoundTrip(request(t, "https://ai.egain.cloud/token")); !errors.Is(err, broken) { //nolint:bodyclose // there is none
 			t.Fatalf("got %v, want %v", err, broken)
@@ -121,7 +121,7 @@ func TestSlotsBoundWhatReachesAHost(t *testing.T) {
 		open.Add(-1)
 	}))
 	t.Cleanup(srv.Close)
-	l := &limited{next: srv.Client().Transport, slots: newSlots(perHost)}
+	l := &limited{next: srv.Client().Transport, slots: newSlots(perHost), group: newGroup(Profile{}, nil)}
 	var wg sync.WaitGroup
 	var busy, done atomic.Int32
 	for range callers {
@@ -169,7 +169,7 @@ func TestRefusedRequestsAreNotSent(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := &limited{next: unreachable, slots: newSlots(tc.slots)}
+			l := &limited{next: unreachable, slots: newSlots(tc.slots), group: newGroup(Profile{}, nil)}
 			req := request(t, tc.url)
 			sent := &body{Reader: req.Body}
 			req.Body = sent
@@ -209,7 +209,7 @@ func TestBodiesAreBounded(t *testing.T) {
 			if tc.read != nil {
 				source = tc.read(source)
 			}
-			l := &limited{next: answer(source), slots: newSlots(1)}
+			l := &limited{next: answer(source), slots: newSlots(1), group: newGroup(Profile{}, nil)}
 			resp, err := l.RoundTrip(request(t, "https://ai.egain.cloud/token"))
 			if err != nil {
 				t.Fatalf("asking: %v", err)

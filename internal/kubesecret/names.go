@@ -32,6 +32,8 @@ const (
 	AnnotationIssuedForSpec = "auth.egain.com/issued-for-spec"
 	// AnnotationIssuedForSources holds UID and resourceVersion of the Secrets that the token was issued with.
 	AnnotationIssuedForSources = "auth.egain.com/issued-for-sources"
+	// AnnotationIssuedForRequest identifies the token request, without its secrets.
+	AnnotationIssuedForRequest = "auth.egain.com/issued-for-request"
 	// AnnotationRenewal is the renewal request that the token answered.
 	AnnotationRenewal = "auth.egain.com/handled-renewal"
 )

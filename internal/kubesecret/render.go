@@ -74,6 +74,9 @@ func memory(t *rotation.Token) map[string]string {
 		AnnotationIssuedForSpec:    t.Spec,
 		AnnotationIssuedForSources: t.Sources,
 	}
+	if t.Request != "" {
+		m[AnnotationIssuedForRequest] = t.Request
+	}
 	if t.Renewal != "" {
 		m[AnnotationRenewal] = t.Renewal
 	}
@@ -132,6 +135,7 @@ func Recall(s metav1.Object) *rotation.Token {
 		Spec:           a[AnnotationIssuedForSpec],
 		Sources:        a[AnnotationIssuedForSources],
 		Renewal:        a[AnnotationRenewal],
+		Request:        a[AnnotationIssuedForRequest],
 	}
 }
 

@@ -96,7 +96,7 @@ func (p *provider) client(t *testing.T) *http.Client {
 
 func guarded(t *testing.T, timeout time.Duration, bundle []byte) *http.Client {
 	t.Helper()
-	hc, err := egress.New(egress.Options{Timeout: timeout, PerHost: 1000, AllowLoopback: true}).Client(bundle)
+	hc, err := egress.New(egress.Options{Timeout: timeout, PerHost: 1000, AllowLoopback: true}).Client(egress.Profile{CABundle: bundle})
 	if err != nil {
 		t.Fatalf("making a client: %v", err)
 	}

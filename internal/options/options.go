@@ -36,6 +36,8 @@ type Options struct {
 	RequestTimeout time.Duration
 	// MetadataLifetime is how long a tenant's metadata document is used without asking again.
 	MetadataLifetime time.Duration
+	// RequireTenantRef refuses EgainClients that describe their tenant themselves.
+	RequireTenantRef bool
 	// AllowLoopback lets endpoints be on this machine.
 	AllowLoopback bool
 	// LogLevel is debug, info or error.
@@ -60,6 +62,7 @@ func (o *Options) BindFlags(fs *flag.FlagSet) {
 	fs.IntVar(&o.RequestsPerHost, "requests-per-host", 16, "Token requests under way to one host at a time, 1 to 1024. Keep it well below --workers, so that a host that hangs does not hold up the others.")
 	fs.DurationVar(&o.RequestTimeout, "request-timeout", 10*time.Second, "Time that a request to a provider may take, 1s to 1m.")
 	fs.DurationVar(&o.MetadataLifetime, "metadata-lifetime", time.Hour, "Time that a tenant's metadata document is used without asking again, 1m to 24h.")
+	fs.BoolVar(&o.RequireTenantRef, "require-tenant-ref", false, "Refuse EgainClients that describe their tenant themselves instead of naming an EgainTenant.")
 	fs.BoolVar(&o.AllowLoopback, "allow-loopback", false, "Allow endpoints on this machine. For demos and tests.")
 	fs.StringVar(&o.LogLevel, "log-level", "info", "Least severe level to log: debug, info or error.")
 	fs.StringVar(&o.LogFormat, "log-format", "json", "Form of log lines: json or console.")

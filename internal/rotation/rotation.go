@@ -20,6 +20,9 @@ type Token struct {
 	Sources string
 	// Renewal is the renewal request that it answered, empty if none was ever made.
 	Renewal string
+	// Request identifies the token request, without its secrets; empty if unknown. A spec that changed without changing
+	// the request needs no new token.
+	Request string
 }
 
 // Valid reports whether the token has not expired.
@@ -31,7 +34,7 @@ func (t *Token) Valid(now time.Time) bool {
 type Failure struct {
 	// Inputs is what the attempt was made with, as Input.inputs says it.
 	Inputs string
-	// RetryTime is when to try again.
+	// RetryTime is when to try again; zero if only other inputs can help.
 	RetryTime time.Time
 }
 
@@ -158,7 +161,7 @@ func (in *Input) expiry() time.Time {
 
 // beforeExpiry returns a time, or the expiry of the token if it is valid and expires before that.
 func (in *Input) beforeExpiry(at time.Time) time.Time {
-	if expiry := in.expiry(); !expiry.IsZero() && expiry.Before(at) {
+	if expiry := in.expiry(); !expiry.IsZero() && (at.IsZero() || expiry.Before(at)) {
 		return expiry
 	}
 	return at
@@ -181,5 +184,6 @@ func (in *Input) Inputs() string {
 }
 
 func (in *Input) backingOff() bool {
-	return in.Failure != nil && in.Failure.Inputs == in.Inputs() && in.Now.Before(in.Failure.RetryTime)
+	f := in.Failure
+	return f != nil && f.Inputs == in.Inputs() && (f.RetryTime.IsZero() || in.Now.Before(f.RetryTime))
 }

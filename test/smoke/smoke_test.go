@@ -152,7 +152,9 @@ func (s *suite) apply() *egainv1alpha1.EgainClient {
 	ec := &egainv1alpha1.EgainClient{ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, GenerateName: "sync-"}}
 	ec.Spec = egainv1alpha1.EgainClientSpec{
 		Tenant: egainv1alpha1.Tenant{
-			MetadataURL: egainv1alpha1.HTTPSURL(s.sim.Rigel().MetadataURL(egainsim.ConsoleFlatCamel, egainsim.Client)),
+			TenantLocation: egainv1alpha1.TenantLocation{
+				MetadataURL: egainv1alpha1.HTTPSURL(s.sim.Rigel().MetadataURL(egainsim.ConsoleFlatCamel, egainsim.Client)),
+			},
 			CABundleRef: &egainv1alpha1.CABundleReference{Name: "egain-ca"},
 		},
 		CredentialsSecretRef: &egainv1alpha1.CredentialsSecretReference{Name: "egain-app"},

@@ -81,7 +81,7 @@ func newScheme() *runtime.Scheme {
 
 // egressClient is guarded as the operator's own requests are, but that it reaches this machine: who runs the plugin may.
 func egressClient(caBundle []byte, timeout time.Duration) (*http.Client, error) {
-	return egress.New(egress.Options{Timeout: timeout, PerHost: 1, AllowLoopback: true}).Client(caBundle)
+	return egress.New(egress.Options{Timeout: timeout, PerHost: 1, AllowLoopback: true}).Client(egress.Profile{CABundle: caBundle})
 }
 
 // namespace is that of --namespace, or of the kubeconfig's context.

@@ -1,0 +1,220 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/issuance"
+)
+
+// countDelay gathers the EgainClients that come and go with a tenant, as when a whole namespace is applied, into one
+// update of its status.
+const countDelay = time.Second
+
+// tenantFailures is the count that the wait after a failure is computed for: a tenant keeps none, and nothing but its status
+// waits, since its clients look for themselves.
+const tenantFailures = 5
+
+// EgainTenantReconciler reports on EgainTenants: their endpoints, what their metadata say, how many clients they have. The
+// EgainClients do not depend on it; they read the same documents from the same Directory.
+type EgainTenantReconciler struct {
+	// Client reads ConfigMaps and Secrets live, EgainTenants from the cache, and writes.
+	Client client.Client
+	// Cache holds EgainTenants and EgainClients.
+	Cache client.Reader
+	// Clock tells the time.
+	Clock clock.PassiveClock
+	// Recorder sends events.
+	Recorder events.EventRecorder
+	// Providers reads metadata documents.
+	Providers *Providers
+}
+
+// +kubebuilder:rbac:groups=auth.egain.com,resources=egaintenants,verbs=get;list;watch
+// +kubebuilder:rbac:groups=auth.egain.com,resources=egaintenants/status,verbs=patch
+
+// Reconcile brings the status of one EgainTenant up to date.
+func (r *EgainTenantReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	et := &egainv1alpha1.EgainTenant{}
+	if err := r.Client.Get(ctx, req.NamespacedName, et); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if !et.DeletionTimestamp.IsZero() {
+		return ctrl.Result{}, nil
+	}
+	clients, err := r.count(ctx, et)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	found, err := r.Providers.inspect(ctx, issuance.Shared(et))
+	if errors.Is(err, context.Canceled) || (err != nil && fault.Of(err) == nil) {
+		return ctrl.Result{}, err
+	}
+	before := et.DeepCopy()
+	et.Status.Clients = &clients
+	setTenantStatus(et, found, fault.Of(err), r.Clock.Now())
+	if !equality.Semantic.DeepEqual(before.Status, et.Status) {
+		if err := r.Client.Status().Patch(ctx, et, client.MergeFrom(before)); err != nil {
+			return ctrl.Result{}, client.IgnoreNotFound(err)
+		}
+		r.announce(before, et)
+	}
+	return r.next(found, fault.Of(err))
+}
+
+// count counts the EgainClients of a tenant.
+func (r *EgainTenantReconciler) count(ctx context.Context, et *egainv1alpha1.EgainTenant) (int32, error) {
+	var clients egainv1alpha1.EgainClientList
+	if err := r.Cache.List(ctx, &clients, client.MatchingFields{indexTenant: et.Name}, client.UnsafeDisableDeepCopy); err != nil {
+		return 0, fmt.Errorf("listing the EgainClients of EgainTenant %q: %w", et.Name, err)
+	}
+	return int32(min(len(clients.Items), 1<<31-1)), nil
+}
+
+// next is when the document is read again, or the failure looked at again.
+func (r *EgainTenantReconciler) next(found inspection, f *fault.Error) (ctrl.Result, error) {
+	now := r.Clock.Now()
+	switch {
+	case f == nil && found.document == nil:
+		return ctrl.Result{}, nil
+	case f == nil:
+		return ctrl.Result{RequeueAfter: max(r.Providers.Directory.Lifetime-now.Sub(found.document.ReadTime), fault.Floor)}, nil
+	case f.Class == fault.Busy:
+		return ctrl.Result{RequeueAfter: fault.Floor}, nil
+	}
+	if at, retries := f.RetryTime(fault.Attempt{Failures: tenantFailures, Time: now}); retries {
+		return ctrl.Result{RequeueAfter: at.Sub(now)}, nil
+	}
+	return ctrl.Result{}, reconcile.TerminalError(f)
+}
+
+// setTenantStatus says what was found out. Endpoints that were known stay known while the document cannot be read.
+func setTenantStatus(et *egainv1alpha1.EgainTenant, found inspection, f *fault.Error, now time.Time) {
+	st := &et.Status
+	ready := metav1.Condition{Type: egainv1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: egainv1alpha1.ReasonEndpointsKnown, Message: "the endpoints of the tenant are known"}
+	known := len(st.Endpoints) > 0 && st.ObservedGeneration == et.Generation
+	switch {
+	case f == nil:
+		st.Endpoints, st.ScopePrefix = found.endpoints, found.scopePrefix
+		st.Metadata = nil
+		if found.document != nil {
+			st.Metadata = &egainv1alpha1.MetadataStatus{ReadTime: second(found.document.ReadTime), Issuer: truncate(found.document.Issuer, maxURL)}
+		}
+	case known && f.Class != fault.Terminal:
+		ready.Message += " from before; now: " + f.Message
+	default:
+		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, f.Reason, f.Message
+	}
+	st.ObservedGeneration = et.Generation
+	setTenantConditions(et, ready, f, now)
+}
+
+func setTenantConditions(et *egainv1alpha1.EgainTenant, ready metav1.Condition, f *fault.Error, now time.Time) {
+	set := func(c metav1.Condition) {
+		c.ObservedGeneration, c.LastTransitionTime, c.Message = et.Generation, *second(now), truncate(c.Message, maxMessage)
+		meta.SetStatusCondition(&et.Status.Conditions, c)
+	}
+	set(ready)
+	present, absent := egainv1alpha1.ConditionReconciling, egainv1alpha1.ConditionStalled
+	if f != nil && (f.Class == fault.Terminal || f.Class == fault.Rejected) {
+		present, absent = absent, present
+	}
+	meta.RemoveStatusCondition(&et.Status.Conditions, absent)
+	if ready.Status == metav1.ConditionTrue {
+		meta.RemoveStatusCondition(&et.Status.Conditions, present)
+		return
+	}
+	set(metav1.Condition{Type: present, Status: metav1.ConditionTrue, Reason: ready.Reason, Message: ready.Message})
+}
+
+// Events of an EgainTenant.
+const (
+	reasonMetadataChanged = "MetadataChanged"
+	actionReadMetadata    = "ReadMetadata"
+)
+
+// announce tells of transitions, and of endpoints that changed although the spec did not: whoever controls the document
+// decides where credentials are sent.
+func (r *EgainTenantReconciler) announce(before, after *egainv1alpha1.EgainTenant) {
+	was := meta.FindStatusCondition(before.Status.Conditions, egainv1alpha1.ConditionReady)
+	is := meta.FindStatusCondition(after.Status.Conditions, egainv1alpha1.ConditionReady)
+	if was == nil || was.Status != is.Status || was.Reason != is.Reason {
+		kind := corev1.EventTypeNormal
+		if is.Status != metav1.ConditionTrue {
+			kind = corev1.EventTypeWarning
+		}
+		r.Recorder.Eventf(after, nil, kind, is.Reason, actionReadMetadata, "%s", is.Message)
+	}
+	if before.Status.ObservedGeneration != after.Status.ObservedGeneration {
+		return
+	}
+	if changes := metadataChanges(&before.Status, &after.Status); changes != "" {
+		r.Recorder.Eventf(after, nil, corev1.EventTypeWarning, reasonMetadataChanged, actionReadMetadata,
+			"the metadata document names other endpoints than before, which may be an attack: %s", changes)
+	}
+}
+
+// metadataChanges says how token endpoints and issuer differ; empty if they do not, or nothing was known before.
+func metadataChanges(before, after *egainv1alpha1.EgainTenantStatus) string {
+	var changes []string
+	if before.Metadata != nil && after.Metadata != nil && before.Metadata.Issuer != after.Metadata.Issuer {
+		changes = append(changes, fmt.Sprintf("issuer was %q and is %q", before.Metadata.Issuer, after.Metadata.Issuer))
+	}
+	for _, was := range before.Endpoints {
+		i := slices.IndexFunc(after.Endpoints, func(e egainv1alpha1.ActorEndpoints) bool { return e.Actor == was.Actor })
+		if i >= 0 && after.Endpoints[i].TokenURL != was.TokenURL {
+			changes = append(changes, fmt.Sprintf("the token URL of %s was %q and is %q", was.Actor, was.TokenURL, after.Endpoints[i].TokenURL))
+		}
+	}
+	return strings.Join(changes, "; ")
+}
+
+// SetupWithManager registers the watches. The indexes are those of the EgainClientReconciler, which is set up first.
+func (r *EgainTenantReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("egaintenant").
+		For(&egainv1alpha1.EgainTenant{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&egainv1alpha1.EgainClient{}, countHandler()).
+		WithOptions(controller.Options{UsePriorityQueue: new(true), RateLimiter: retryLimiter()}).
+		Complete(r)
+}
+
+// countHandler has the clients of a tenant counted again when one comes, goes, or changes tenants.
+func countHandler() handler.EventHandler {
+	recount := func(o client.Object, q queue) {
+		if ref := o.(*egainv1alpha1.EgainClient).Spec.TenantRef; ref != nil {
+			q.AddAfter(reconcile.Request{NamespacedName: client.ObjectKey{Name: string(ref.Name)}}, countDelay)
+		}
+	}
+	return handler.Funcs{
+		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { recount(e.Object, q) },
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
+			if e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() {
+				recount(e.ObjectOld, q)
+				recount(e.ObjectNew, q)
+			}
+		},
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) { recount(e.Object, q) },
+	}
+}
