@@ -43,18 +43,9 @@ func (e Endpoints) LoginURL(l Login) (string, error) {
 	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.Fragment != "" {
 		return "", endpointFault("the authorization URL must be https, without a user name and a fragment: check tenant.endpoints.authorizationURL")
 	}
-	query := u.Query()
-	for _, name := range loginParameters {
-		if query.Has(name) {
-			return "", endpointFault("the query of the authorization URL holds " + name + ", which is for the login to set: check tenant.endpoints.authorizationURL")
-		}
-	}
-	options := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(string(l.Verifier))}
-	for name, value := range l.Parameters {
-		if slices.Contains(loginParameters, name) || query.Has(name) {
-			return "", fault.New(fault.Terminal, fault.ReasonRequestRejected, "spec.parameters sets %s, which the login or the authorization URL sets: remove it", name)
-		}
-		options = append(options, oauth2.SetAuthURLParam(name, value))
+	more, err := l.options(u.Query())
+	if err != nil {
+		return "", err
 	}
 	cfg := oauth2.Config{
 		ClientID:    l.ClientID,
@@ -62,5 +53,22 @@ func (e Endpoints) LoginURL(l Login) (string, error) {
 		RedirectURL: l.RedirectURL,
 		Scopes:      e.WithPrefix(l.Scopes),
 	}
-	return cfg.AuthCodeURL(l.State, options...), nil
+	return cfg.AuthCodeURL(l.State, more...), nil
+}
+
+// options are what x/oauth2 does not set by itself, for an authorization URL with a query.
+func (l Login) options(query url.Values) ([]oauth2.AuthCodeOption, error) {
+	for _, name := range loginParameters {
+		if query.Has(name) {
+			return nil, endpointFault("the query of the authorization URL holds " + name + ", which is for the login to set: check tenant.endpoints.authorizationURL")
+		}
+	}
+	options := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(string(l.Verifier))}
+	for name, value := range l.Parameters {
+		if slices.Contains(loginParameters, name) || query.Has(name) {
+			return nil, fault.New(fault.Terminal, fault.ReasonRequestRejected, "spec.parameters sets %s, which the login or the authorization URL sets: remove it", name)
+		}
+		options = append(options, oauth2.SetAuthURLParam(name, value))
+	}
+	return options, nil
 }
