@@ -8,6 +8,9 @@ minimum="$1"
 shift
 profile=coverage.out
 
+# Before anything that takes long: without one, test/browser fails.
+hack/browser.sh >/dev/null
+
 race=(-race)
 if [[ "$(go env CGO_ENABLED)" != 1 ]]; then
   echo "No C compiler found: testing without the race detector." >&2
