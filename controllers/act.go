@@ -156,7 +156,7 @@ func (r *EgainClientReconciler) relabelled(ctx context.Context, ec *egainv1alpha
 // words: the same request to the same server. Only the note of what it was issued for is then written.
 func (r *EgainClientReconciler) restated(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, in *ingredients) *kubesecret.Token {
 	there := o.world.input.Token
-	if o.decision.Cause != rotation.CauseSpecChanged || there.Request != issuance.RequestID(in.request) || there.Sources != in.sources.String() {
+	if o.decision.Cause != rotation.CauseSpecChanged || there.Request != issuance.RequestID(ec, in.request) || there.Sources != in.sources.String() {
 		return nil
 	}
 	tok := r.standing(ctx, ec, o)
@@ -213,7 +213,7 @@ func (r *EgainClientReconciler) issue(ctx context.Context, ec *egainv1alpha1.Ega
 			Spec:           o.world.input.Spec,
 			Sources:        in.sources.String(),
 			Renewal:        o.world.input.Renewal,
-			Request:        issuance.RequestID(in.request),
+			Request:        issuance.RequestID(ec, in.request),
 		},
 		AccessToken: tok.AccessToken,
 		TokenType:   tok.TokenType,

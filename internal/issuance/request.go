@@ -46,10 +46,17 @@ func SpecID(ec *egainv1alpha1.EgainClient, t Tenant) string {
 }
 
 // RequestID identifies a token request without its secrets, in 32 characters: two specs with one id ask the same server
-// for the same token.
-func RequestID(r oauth.Request) string {
-	r.Credentials, r.Exchange.SubjectToken, r.Session = oauth.Credentials{}, "", oauth.Session{}
-	return identify(r)
+// for the same token, if the Secrets that they name are the same. Of what is read from Secrets the request holds the
+// values, which do not count, and the spec the places, which do: another key of a Secret is another person's token.
+func RequestID(ec *egainv1alpha1.EgainClient, r oauth.Request) string {
+	r.Credentials, r.Exchange.SubjectToken, r.Session = oauth.Credentials{}, "", oauth.Session{RedirectURL: r.Session.RedirectURL}
+	places := egainv1alpha1.EgainClientSpec{
+		CredentialsSecretRef: ec.Spec.CredentialsSecretRef, TokenExchange: ec.Spec.TokenExchange, AuthorizationCode: ec.Spec.AuthorizationCode,
+	}
+	return identify(struct {
+		Request oauth.Request
+		Places  egainv1alpha1.EgainClientSpec
+	}{r, places})
 }
 
 func identify(what any) string {
