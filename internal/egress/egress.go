@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	// maxBody bounds a response body. Token responses have a few kB, metadata documents tens; the bound is that of the etcd
-	// value that a token must fit into, a Secret of 1 MiB, less room for the keys that repeat it.
+	// maxBody bounds a response body by default. Token responses have a few kB, metadata documents tens; the bound is that of
+	// the etcd value that a token must fit into, a Secret of 1 MiB, less room for the keys that repeat it.
 	maxBody = 256 << 10
 	// maxHeader bounds a response header.
 	maxHeader = 64 << 10
@@ -36,6 +36,8 @@ type Options struct {
 	AllowLoopback bool
 	// Now is the clock; only profiles with PerSecond need it.
 	Now func() time.Time
+	// MaxBody bounds the body of an answer in bytes; 0 stands for 256 KiB.
+	MaxBody int64
 }
 
 // Profile says what is particular about the requests of one client.
@@ -79,7 +81,7 @@ func (e *Egress) Client(p Profile) (*http.Client, error) {
 			return nil, err
 		}
 		return &http.Client{
-			Transport:     &limited{next: e.transport(roots), slots: e.slots, group: newGroup(p, e.options.Now)},
+			Transport:     &limited{next: e.transport(roots), slots: e.slots, group: newGroup(p, e.options.Now), maxBody: e.options.MaxBody},
 			Timeout:       e.options.Timeout,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}, nil

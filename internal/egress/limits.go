@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"cmp"
 	"io"
 	"net"
 	"net/http"
@@ -47,6 +48,8 @@ type limited struct {
 	next  http.RoundTripper
 	slots *slots
 	group *group
+	// maxBody bounds bodies in bytes; 0 stands for the default.
+	maxBody int64
 }
 
 // RoundTrip fails with a Busy failure if host or group have no slot free, or it is not the group's turn yet. The slots are
@@ -72,7 +75,8 @@ func (l *limited) RoundTrip(req *http.Request) (*http.Response, error) {
 		release()
 		return nil, err
 	}
-	resp.Body = &boundedBody{ReadCloser: resp.Body, left: maxBody, release: release}
+	bound := cmp.Or(l.maxBody, maxBody)
+	resp.Body = &boundedBody{ReadCloser: resp.Body, bound: bound, left: bound, release: release}
 	return resp, nil
 }
 
@@ -102,6 +106,7 @@ func (l *limited) CloseIdleConnections() {
 
 type boundedBody struct {
 	io.ReadCloser
+	bound   int64
 	left    int64
 	release func()
 }
@@ -114,7 +119,7 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 	}
 	n, err := b.ReadCloser.Read(p)
 	if b.left -= int64(n); b.left < 0 {
-		return 0, fault.New(fault.Retryable, fault.ReasonResponseInvalid, "the answer is larger than %d KiB", maxBody>>10)
+		return 0, fault.New(fault.Retryable, fault.ReasonResponseInvalid, "the answer is larger than %d KiB", b.bound>>10)
 	}
 	return n, err
 }

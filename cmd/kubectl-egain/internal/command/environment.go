@@ -38,11 +38,19 @@ type environment struct {
 	cluster func() (client.WithWatch, error)
 	// http makes a client for requests to eGain, which trusts the PEM certificates of caBundle, or the system's if that is
 	// empty. It speaks https, and follows no redirect.
-	http  func(caBundle []byte, timeout time.Duration) (*http.Client, error)
+	http httpMaker
+	// api makes one as http does, for answers of eGain's API, which may be large.
+	api   httpMaker
 	clock clock.WithTicker
 	// screen is what standard output can show.
 	screen screen
 }
+
+// httpMaker makes a client whose requests may take a time each, from the dial to the last byte.
+type httpMaker func(caBundle []byte, timeout time.Duration) (*http.Client, error)
+
+// maxAnswer bounds an answer of eGain's API: more is no answer that somebody reads, and would fill a disk in the end.
+const maxAnswer = 1 << 30
 
 // newEnvironment returns the environment of a real run.
 func newEnvironment(streams genericiooptions.IOStreams) *environment {
@@ -51,7 +59,8 @@ func newEnvironment(streams genericiooptions.IOStreams) *environment {
 	e := &environment{
 		IOStreams: streams,
 		config:    genericclioptions.NewConfigFlags(true),
-		http:      egressClient,
+		http:      egressClient(0),
+		api:       egressClient(maxAnswer),
 		clock:     clock.RealClock{},
 		screen:    screenOf(streams.Out, os.Getenv),
 	}
@@ -80,8 +89,10 @@ func newScheme() *runtime.Scheme {
 }
 
 // egressClient is guarded as the operator's own requests are, but that it reaches this machine: who runs the plugin may.
-func egressClient(caBundle []byte, timeout time.Duration) (*http.Client, error) {
-	return egress.New(egress.Options{Timeout: timeout, PerHost: 1, AllowLoopback: true}).Client(egress.Profile{CABundle: caBundle})
+func egressClient(maxBody int64) httpMaker {
+	return func(caBundle []byte, timeout time.Duration) (*http.Client, error) {
+		return egress.New(egress.Options{Timeout: timeout, PerHost: 1, AllowLoopback: true, MaxBody: maxBody}).Client(egress.Profile{CABundle: caBundle})
+	}
 }
 
 // namespace is that of --namespace, or of the kubeconfig's context.

@@ -54,6 +54,12 @@ The operator need not run: what is shown is what the cluster holds.`,
 	env.config.AddFlags(root.PersistentFlags())
 	env.completeConfig(root)
 	root.AddCommand(
+		newStatusCommand(env),
+		newRenewCommand(env),
+		newSuspendCommand(env),
+		newResumeCommand(env),
+		newTokenCommand(env),
+		newCallCommand(env),
 		newVersionCommand(env),
 	)
 	markRuns(root)

@@ -14,23 +14,34 @@ import (
 
 // screen is what an output can show.
 type screen struct {
-	// terminal is whether somebody looks at it.
-	terminal bool
-	// width is the number of columns; 0 if lines may have any length.
-	width int
 	style view.Style
+	// redraws is whether what was shown can be drawn over.
+	redraws bool
+	// terminal is nil unless somebody looks at the output.
+	terminal *os.File
 }
 
 // screenOf looks at an output and at the variables that say what it can show: NO_COLOR (https://no-color.org), TERM=dumb and
 // the locale.
 func screenOf(out io.Writer, getenv func(string) string) screen {
-	s := screen{terminal: printers.IsTerminal(out)}
-	s.style.Unicode = s.terminal && isUTF8(getenv)
-	s.style.Colour = s.terminal && getenv("NO_COLOR") == "" && getenv("TERM") != "dumb"
-	if file, isFile := out.(*os.File); s.terminal && isFile {
-		s.width, _, _ = term.GetSize(int(file.Fd())) // 0 if it does not say
+	file, isFile := out.(*os.File)
+	if !isFile || !printers.IsTerminal(out) {
+		return screen{}
 	}
-	return s
+	clever := getenv("TERM") != "dumb"
+	return screen{
+		style:    view.Style{Colour: clever && getenv("NO_COLOR") == "", Unicode: isUTF8(getenv)},
+		redraws:  clever,
+		terminal: file,
+	}
+}
+
+// size is the number of columns and lines; 0 if it is not known, or if there is no limit.
+func (s screen) size() (width, height int) {
+	if s.terminal != nil {
+		width, height, _ = term.GetSize(int(s.terminal.Fd())) // 0 if it does not say
+	}
+	return width, height
 }
 
 // isUTF8 tells whether the locale's characters are encoded in UTF-8. The first variable that is set decides (POSIX.1-2024,

@@ -1,0 +1,247 @@
+package command
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/printers"
+)
+
+// callTimeout is how long a call may take by default, from the dial to the last byte.
+const callTimeout = 30 * time.Second
+
+// call is the command line of kubectl egain call.
+type call struct {
+	env     *environment
+	method  string
+	data    string
+	headers []string
+	include bool
+	timeout time.Duration
+}
+
+func newCallCommand(env *environment) *cobra.Command {
+	c := &call{env: env}
+	cmd := &cobra.Command{
+		Use:   "call NAME PATH",
+		Short: "Call eGain's API with the token",
+		Long: `Call eGain's API with the token of an EgainClient. PATH is put after the API URL that the token's Secret holds; a whole URL
+must be of the same host, since the token goes there. Redirects are shown, not followed.
+
+The body of the answer goes to standard output, its status to standard error. An answer of 400 and above is a failure.
+The tenant's CA bundle is trusted, as by the operator, and HTTPS_PROXY is honoured.`,
+		Example: `  kubectl egain call knowledge-sync '/knowledge/portalmgr/v4/portals?$lang=en-US'
+  kubectl egain call knowledge-sync /core/aiservices/v4/... -d @question.json`,
+		Args:              cobra.ExactArgs(2),
+		ValidArgsFunction: env.completeClient,
+		RunE:              func(cmd *cobra.Command, args []string) error { return c.run(cmd, args[0], args[1]) },
+	}
+	cmd.Flags().StringVarP(&c.method, "request", "X", "", "the HTTP method; by default GET, or POST with --data")
+	cmd.Flags().StringVarP(&c.data, "data", "d", "", "the body to send: itself, @FILE for that of a file, or - for standard input")
+	cmd.Flags().StringArrayVarP(&c.headers, "header", "H", nil, `a header to send, as "Name: value"; may be repeated`)
+	cmd.Flags().BoolVarP(&c.include, "include", "i", false, "print the headers of the answer before its body")
+	cmd.Flags().DurationVar(&c.timeout, "timeout", callTimeout, "how long the whole call may take")
+	return cmd
+}
+
+func (c *call) run(cmd *cobra.Command, name, path string) error {
+	if c.timeout <= 0 {
+		return usagef("--timeout %s leaves no time: give a positive one", c.timeout)
+	}
+	ctx, hasBody := cmd.Context(), cmd.Flags().Changed("data")
+	h, err := c.env.held(ctx, name)
+	if err != nil {
+		return err
+	}
+	if err := h.refuseExpired(c.env.clock.Now()); err != nil {
+		return err
+	}
+	req, err := c.newRequest(ctx, h, path, hasBody)
+	if err != nil {
+		return err
+	}
+	bundle, err := c.env.caBundle(ctx, h.client)
+	if err != nil {
+		return err
+	}
+	httpClient, err := c.env.api(bundle, c.timeout)
+	if err != nil {
+		return err
+	}
+	resp, err := httpClient.Do(req)
+	if err != nil {
+		return advise(fmt.Errorf("calling the API: %w", err),
+			"see that the host can be reached from here, through HTTPS_PROXY if need be, and that its certificate is trusted: tenant.caBundleRef names others")
+	}
+	defer resp.Body.Close() //nolint:errcheck // all that is wanted of it has been read
+	if err := c.print(resp); err != nil {
+		return err
+	}
+	return verdict(resp, h)
+}
+
+func (c *call) newRequest(ctx context.Context, h *held, path string, hasBody bool) (*http.Request, error) {
+	target, err := resolve(h.apiURL, path)
+	if err != nil {
+		return nil, err
+	}
+	header, err := parseHeaders(c.headers)
+	if err != nil {
+		return nil, err
+	}
+	method, body := c.method, []byte(nil)
+	if hasBody {
+		if body, err = c.body(); err != nil {
+			return nil, err
+		}
+		if header.Get("Content-Type") == "" {
+			header.Set("Content-Type", "application/json")
+		}
+	}
+	if method == "" {
+		method = http.MethodGet
+		if hasBody {
+			method = http.MethodPost
+		}
+	}
+	req, err := http.NewRequestWithContext(ctx, method, target.String(), bytes.NewReader(body))
+	if err != nil {
+		return nil, usagef("the call cannot be made: %w", err)
+	}
+	if header.Get("Accept") == "" {
+		header.Set("Accept", "application/json")
+	}
+	req.Header = header
+	req.Header.Set("Authorization", string(h.authorization))
+	return req, nil
+}
+
+// body reads what --data names.
+func (c *call) body() ([]byte, error) {
+	file, isFile := strings.CutPrefix(c.data, "@")
+	switch {
+	case c.data == "-", file == "-" && isFile:
+		return io.ReadAll(c.env.In)
+	case isFile:
+		content, err := os.ReadFile(file) //nolint:gosec // the user names it
+		if err != nil {
+			return nil, advise(fmt.Errorf("reading the body to send: %w", err), "give -d another file, or the body itself")
+		}
+		return content, nil
+	default:
+		return []byte(c.data), nil
+	}
+}
+
+// resolve returns the URL of a call, which is always one of the API's host: the token goes there.
+func resolve(apiURL, path string) (*url.URL, error) {
+	if apiURL == "" {
+		return nil, advise(fmt.Errorf("the target does not say where the API is"), "set endpoints.apiURL of the tenant, and kubectl egain renew")
+	}
+	base, err := url.Parse(apiURL)
+	if err != nil || base.Scheme != "https" || base.Host == "" {
+		return nil, advise(fmt.Errorf("the API URL of the target is no https URL"), "correct endpoints.apiURL of the tenant")
+	}
+	u, err := url.Parse(path)
+	if err != nil {
+		return nil, usagef("%q is no path of the API: give one such as /knowledge/portalmgr/v4/portals", path)
+	}
+	if u.Scheme == "" && u.Host == "" && u.User == nil && u.Opaque == "" {
+		query := u.RawQuery
+		u = base.JoinPath(u.EscapedPath())
+		u.RawQuery = query
+		return u, nil
+	}
+	if u.User != nil || u.Scheme != base.Scheme || origin(u) != origin(base) {
+		return nil, advise(usagef("%q is not of the API's host %s, and the token is sent nowhere else", path, base.Host),
+			"give a path, which is put after "+base.Scheme+"://"+base.Host+base.Path)
+	}
+	u.Fragment = ""
+	return u, nil
+}
+
+// origin is the host and port that an https URL leads to.
+func origin(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = "443"
+	}
+	return strings.ToLower(u.Hostname()) + ":" + port
+}
+
+// ownHeaders are those that the call sets by itself.
+var ownHeaders = []string{"Authorization", "Host", "Content-Length", "Transfer-Encoding", "Proxy-Authorization"}
+
+func parseHeaders(lines []string) (http.Header, error) {
+	header := http.Header{}
+	for _, line := range lines {
+		name, value, found := strings.Cut(line, ":")
+		name = textproto.CanonicalMIMEHeaderKey(strings.TrimSpace(name))
+		switch {
+		case !found || name == "":
+			return nil, usagef(`one of the headers is not like "Name: value"`)
+		case slices.Contains(ownHeaders, name):
+			return nil, usagef("the header %s is set by the call itself: leave it out", name)
+		}
+		header.Add(name, strings.TrimSpace(value))
+	}
+	return header, nil
+}
+
+// print writes the status to standard error and the body, after the headers if they are asked for, to standard output.
+func (c *call) print(resp *http.Response) error {
+	c.env.notef("%s %s\n", resp.Proto, printers.EscapeTerminal(resp.Status))
+	if c.include {
+		for _, name := range slices.Sorted(maps.Keys(resp.Header)) {
+			for _, value := range resp.Header[name] {
+				c.env.printf("%s: %s\n", name, value)
+			}
+		}
+		c.env.printf("\n")
+	}
+	if _, err := io.Copy(c.env.Out, resp.Body); err != nil {
+		return advise(fmt.Errorf("reading the answer: %w", err), "try again, with a longer --timeout if it ran out")
+	}
+	if c.env.screen.terminal != nil {
+		c.env.printf("\n")
+	}
+	return nil
+}
+
+// verdict turns an answer that is none into an error that says what to do.
+func verdict(resp *http.Response, h *held) error {
+	name := h.client.Name
+	switch code := resp.StatusCode; {
+	case code == http.StatusUnauthorized:
+		return advise(fmt.Errorf("the API does not accept the token (HTTP 401): it is expired, revoked, or of another tenant"),
+			"have it replaced with kubectl egain renew "+name+" --wait, and see kubectl egain status "+name)
+	case code == http.StatusForbidden:
+		return advise(fmt.Errorf("the API accepts the token but not for this call (HTTP 403): it has the scopes %s", scopesOf(h)),
+			"add the scope that eGain documents for the call to spec.scopes, and see that the flow is of the kind of that scope")
+	case code >= http.StatusBadRequest:
+		return advise(fmt.Errorf("the API answered HTTP %d", code), "see the answer above, and eGain's documentation of the call")
+	case code >= http.StatusMultipleChoices && code != http.StatusNotModified:
+		return advise(fmt.Errorf("the API answered with a redirect (HTTP %d), which is not followed", code),
+			"call the place that it names, if it is of the same host: -i shows it as Location")
+	default:
+		return nil
+	}
+}
+
+func scopesOf(h *held) string {
+	if tok := h.client.Status.Token; tok != nil && len(tok.Scopes) > 0 {
+		return strings.Join(tok.Scopes, " ")
+	}
+	return "that eGain gave it"
+}
