@@ -32,7 +32,9 @@ func TestReadGivesBackWhatRenderWrote(t *testing.T) {
 		"with little to say": func(_ *egainv1alpha1.EgainClient, tok *Token) {
 			tok.Scopes, tok.APIURL, tok.Renewal = []string{}, "", ""
 		},
-		"without any template": func(ec *egainv1alpha1.EgainClient, _ *Token) { ec.Spec.Target.Template = nil },
+		// A target that an earlier version wrote is in order: an upgrade neither renews nor rewrites it.
+		"without what identifies the request": func(_ *egainv1alpha1.EgainClient, tok *Token) { tok.Request = "" },
+		"without any template":                func(ec *egainv1alpha1.EgainClient, _ *Token) { ec.Spec.Target.Template = nil },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

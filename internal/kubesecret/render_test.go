@@ -94,6 +94,7 @@ func TestRenderOwner(t *testing.T) {
 				"auth.egain.com/expiration-time":    "2026-11-23T11:00:00Z",
 				"auth.egain.com/issued-for-spec":    "spec-1",
 				"auth.egain.com/issued-for-sources": "credentials=uid/1",
+				"auth.egain.com/issued-for-request": "request-1",
 				"auth.egain.com/handled-renewal":    "once",
 			},
 			OwnerReferences: []metav1.OwnerReference{{
@@ -173,13 +174,16 @@ func TestRecall(t *testing.T) {
 	whole := map[string]string{
 		AnnotationIssueTime: "2026-11-23T10:00:00Z", AnnotationExpirationTime: "2026-11-23T11:00:00Z",
 		AnnotationIssuedForSpec: "spec-1", AnnotationIssuedForSources: "sources", AnnotationRenewal: "once",
+		AnnotationIssuedForRequest: "request-1",
 	}
 	but := func(name, value string) map[string]string {
 		m := maps.Clone(whole)
 		m[name] = value
 		return m
 	}
-	want := &rotation.Token{IssueTime: issued, ExpirationTime: issued.Add(time.Hour), Spec: "spec-1", Sources: "sources", Renewal: "once"}
+	want := &rotation.Token{IssueTime: issued, ExpirationTime: issued.Add(time.Hour), Spec: "spec-1", Sources: "sources", Renewal: "once", Request: "request-1"}
+	earlier := *want
+	earlier.Request = ""
 	minimal := &rotation.Token{IssueTime: issued, ExpirationTime: issued.Add(time.Hour), Spec: "spec-1"}
 	tests := map[string]struct {
 		annotations map[string]string
@@ -188,6 +192,7 @@ func TestRecall(t *testing.T) {
 		"whole":                        {whole, want},
 		"in another time zone":         {but(AnnotationIssueTime, "2026-11-23T12:00:00+02:00"), want},
 		"of a token without sources":   {map[string]string{AnnotationIssueTime: "2026-11-23T10:00:00Z", AnnotationExpirationTime: "2026-11-23T11:00:00Z", AnnotationIssuedForSpec: "spec-1"}, minimal},
+		"of an earlier version":        {but(AnnotationIssuedForRequest, ""), &earlier},
 		"nothing":                      {nil, nil},
 		"no time of issue":             {but(AnnotationIssueTime, ""), nil},
 		"a spoilt time of issue":       {but(AnnotationIssueTime, "yesterday"), nil},

@@ -8,6 +8,7 @@ import (
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/oauth"
 )
 
@@ -30,10 +31,21 @@ type Session struct {
 	ExpirationTime time.Time
 }
 
-// RefreshToken reads the refresh token of a session. One line break at its end is not part of it.
+// RefreshToken reads the refresh token of a session. One line break at its end is not part of it. Where there is none that
+// can be used, the failure is Terminal: nothing but a login brings one.
 func RefreshToken(s *corev1.Secret) (oauth.Secret, error) {
-	token, err := text(s, KeyRefreshToken, egainv1alpha1.ReasonSessionInvalid, "authorizationCode.sessionSecretRef")
-	return oauth.Secret(token), err
+	token, ok := line(s.Data[KeyRefreshToken])
+	switch {
+	case !ok:
+		return "", sessionFault("the refresh token under the key %q of Secret %q is not one line of text: log in again", KeyRefreshToken, s.Name)
+	case token == "":
+		return "", sessionFault("there is no refresh token under the key %q of Secret %q: log in again", KeyRefreshToken, s.Name)
+	}
+	return oauth.Secret(token), nil
+}
+
+func sessionFault(format string, args ...any) error {
+	return fault.New(fault.Terminal, egainv1alpha1.ReasonSessionInvalid, format, args...)
 }
 
 // RenderSession returns a session Secret as a refresh leaves it, to be applied by Manager. What identifies the login is not

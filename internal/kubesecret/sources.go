@@ -37,12 +37,19 @@ func text(s *corev1.Secret, key, reason, field string) (string, error) {
 	if !present {
 		return "", fault.New(fault.Terminal, reason, "Secret %q lacks the key %q: add it, or name the right key in spec.%s", s.Name, key, field)
 	}
-	trimmed := strings.TrimSuffix(strings.TrimSuffix(string(value), "\n"), "\r")
+	line, ok := line(value)
 	switch {
-	case trimmed == "":
-		return "", fault.New(fault.Terminal, reason, "key %q of Secret %q is empty", key, s.Name)
-	case !utf8.ValidString(trimmed) || strings.ContainsFunc(trimmed, func(r rune) bool { return r < ' ' || r == 0x7f }):
+	case !ok:
 		return "", fault.New(fault.Terminal, reason, "key %q of Secret %q is not one line of text: store the value itself, not encoded and without line breaks", key, s.Name)
+	case line == "":
+		return "", fault.New(fault.Terminal, reason, "key %q of Secret %q is empty", key, s.Name)
 	}
-	return trimmed, nil
+	return line, nil
+}
+
+// line is a value without the line break at its end; false if it is not one line of text.
+func line(value []byte) (string, bool) {
+	trimmed := strings.TrimSuffix(strings.TrimSuffix(string(value), "\n"), "\r")
+	unprintable := func(r rune) bool { return r < ' ' || r == 0x7f }
+	return trimmed, utf8.ValidString(trimmed) && !strings.ContainsFunc(trimmed, unprintable)
 }

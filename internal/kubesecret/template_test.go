@@ -26,6 +26,7 @@ func token() *Token {
 	return &Token{
 		Token: rotation.Token{
 			IssueTime: issued, ExpirationTime: issued.Add(time.Hour), Spec: "spec-1", Sources: "credentials=uid/1", Renewal: "once",
+			Request: "request-1",
 		},
 		AccessToken: accessToken, TokenType: "Bearer", Scopes: []string{"a.read", "b.write"}, APIURL: "https://api.example.com",
 	}

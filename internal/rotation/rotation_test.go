@@ -248,7 +248,7 @@ func TestDecideWithAHeldToken(t *testing.T) {
 
 func TestDecideAfterAFailure(t *testing.T) {
 	t.Parallel()
-	retry := now.Add(time.Minute)
+	retry, never := now.Add(time.Minute), time.Time{}
 	missing := func(in *Input) { in.Token = nil }
 	tests := map[string]struct {
 		in   Input
@@ -288,6 +288,33 @@ func TestDecideAfterAFailure(t *testing.T) {
 		"waits for the retry once the token has expired": {
 			inputOf(func(in *Input) { in.Token = tokenOf(61 * time.Minute) }, failedUntil(retry)),
 			Decision{Action: Wait, Cause: CauseRenewalDue, At: retry},
+		},
+		"waits for a change if only one can help": {
+			inputOf(missing, failedUntil(never)), Decision{Action: Wait, Cause: CauseNoToken},
+		},
+		"waits for a change, with a valid token until that expires": {
+			inputOf(func(in *Input) { in.Token = tokenOf(45 * time.Minute) }, failedUntil(never)),
+			Decision{Action: Wait, Cause: CauseRenewalDue, At: now.Add(15 * time.Minute)},
+		},
+		"waits for a change once the token has expired": {
+			inputOf(func(in *Input) { in.Token = tokenOf(61 * time.Minute) }, failedUntil(never)),
+			Decision{Action: Wait, Cause: CauseRenewalDue},
+		},
+		"waits for a change with a token for an earlier spec until that expires": {
+			inputOf(func(in *Input) { in.Token = tokenOf(10*time.Minute, issuedFor("spec-0")) }, failedUntil(never)),
+			Decision{Action: Wait, Cause: CauseSpecChanged, At: now.Add(50 * time.Minute)},
+		},
+		"ends the wait for a change when the spec changed": {
+			inputOf(missing, failedUntil(never), func(in *Input) { in.Spec = "spec-2" }), Decision{Action: Issue, Cause: CauseNoToken},
+		},
+		"ends the wait for a change when a Secret changed": {
+			inputOf(missing, failedUntil(never), func(in *Input) { in.Sources = "sources-2" }), Decision{Action: Issue, Cause: CauseNoToken},
+		},
+		"ends the wait for a change when asked to": {
+			inputOf(missing, failedUntil(never), func(in *Input) { in.Renewal = "monday" }), Decision{Action: Issue, Cause: CauseNoToken},
+		},
+		"keeps a good token although only a change can help": {
+			inputOf(failedUntil(never)), Decision{Action: Keep, At: now.Add(30 * time.Minute)},
 		},
 		"keeps a good token whatever failed": {
 			inputOf(failedUntil(retry)), Decision{Action: Keep, At: now.Add(30 * time.Minute)},

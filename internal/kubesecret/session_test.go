@@ -1,0 +1,116 @@
+package kubesecret
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/oauth"
+)
+
+func TestRefreshToken(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		data map[string]string
+		want oauth.Secret
+	}{
+		"as it is":                   {map[string]string{"refresh_token": "0.AX4-hush"}, "0.AX4-hush"},
+		"with a line break":          {map[string]string{"refresh_token": "hush\n"}, "hush"},
+		"with the line break of DOS": {map[string]string{"refresh_token": "hush\r\n"}, "hush"},
+		"next to other keys":         {map[string]string{"refresh_token": "hush", "access_token": "x"}, "hush"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got, err := RefreshToken(secretWith(tc.data)); err != nil || got != tc.want {
+				t.Errorf("got %q, %v", string(got), err)
+			}
+		})
+	}
+}
+
+func TestRefreshTokenThatCannotBeUsed(t *testing.T) {
+	t.Parallel()
+	const missing = `there is no refresh token under the key "refresh_token" of Secret "egain-app": log in again`
+	const spoilt = `the refresh token under the key "refresh_token" of Secret "egain-app" is not one line of text: log in again`
+	for name, tc := range map[string]struct {
+		data map[string]string
+		want string
+	}{
+		"no key":          {map[string]string{"token": "hush"}, missing},
+		"nothing":         {nil, missing},
+		"empty":           {map[string]string{"refresh_token": ""}, missing},
+		"an empty line":   {map[string]string{"refresh_token": "\n"}, missing},
+		"two lines":       {map[string]string{"refresh_token": "hush\nmore"}, spoilt},
+		"two line breaks": {map[string]string{"refresh_token": "hush\n\n"}, spoilt},
+		"binary":          {map[string]string{"refresh_token": "hush\x00\x01"}, spoilt},
+		"no UTF-8":        {map[string]string{"refresh_token": "hush\xff"}, spoilt},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := RefreshToken(secretWith(tc.data))
+			wantClassified(t, err, egainv1alpha1.ReasonSessionInvalid, tc.want)
+		})
+	}
+}
+
+func TestASessionIsReadAsItWasRendered(t *testing.T) {
+	t.Parallel()
+	loggedIn := &metav1.ObjectMeta{
+		Name: "session", Namespace: "team-a", UID: "uid-of-session", ResourceVersion: "7",
+		Annotations: map[string]string{AnnotationSession: "login-1", AnnotationSessionExpirationTime: "2026-01-01T00:00:00Z", "note": "x"},
+	}
+	expires := time.Date(2026, time.December, 24, 10, 0, 0, 0, time.FixedZone("", 3600))
+	for name, tc := range map[string]struct {
+		session     Session
+		annotations map[string]string
+	}{
+		"with an expiry":    {Session{"hush", expires}, map[string]string{"auth.egain.com/session-expiration-time": "2026-12-24T09:00:00Z"}},
+		"without an expiry": {Session{"hush", time.Time{}}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			encoded, err := json.Marshal(RenderSession(loggedIn, tc.session))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := &corev1.Secret{}
+			if err := json.Unmarshal(encoded, got); err != nil {
+				t.Fatal(err)
+			}
+			want := &corev1.Secret{
+				TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
+				// The UID keeps a session from coming back that was deleted meanwhile. What identifies the login stays the login's.
+				ObjectMeta: metav1.ObjectMeta{Name: "session", Namespace: "team-a", UID: "uid-of-session", Annotations: tc.annotations},
+				Data:       map[string][]byte{"refresh_token": []byte("hush")},
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if token, err := RefreshToken(got); err != nil || token != tc.session.RefreshToken {
+				t.Errorf("the refresh token is %q, %v", string(token), err)
+			}
+			if at := SessionExpiration(got); !at.Equal(tc.session.ExpirationTime) {
+				t.Errorf("it expires at %s", at)
+			}
+		})
+	}
+}
+
+func TestSessionExpirationIsUnknown(t *testing.T) {
+	t.Parallel()
+	for name, annotations := range map[string]map[string]string{
+		"without annotations": nil,
+		"of a spoilt time":    {AnnotationSessionExpirationTime: "soon"},
+		"of an empty time":    {AnnotationSessionExpirationTime: ""},
+		"of a number":         {AnnotationSessionExpirationTime: "1795082400"},
+	} {
+		if at := SessionExpiration(&metav1.ObjectMeta{Annotations: annotations}); !at.IsZero() {
+			t.Errorf("%s: got %s", name, at)
+		}
+	}
+}
