@@ -187,6 +187,17 @@ func TestPagesAreForThisBrowserAndThisTimeOnly(t *testing.T) {
 	}
 }
 
+func TestEachKindOfPersonIsAskedForWhatItGoesBy(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for label, l := range map[string]loginCase{"User name": w.webLogin(), "Email address": w.publicLogin()} {
+		r := w.get(t, l.url(l.query()), "")
+		g := gomega.NewWithT(t)
+		g.Expect(string(r.body)).To(gomega.ContainSubstring(`<label for="username">` + label + `</label>`))
+		g.Expect(string(r.body)).To(gomega.ContainSubstring("<strong>" + l.clientID + "</strong>"))
+	}
+}
+
 func TestWhoCannotLogInIsToldWhyOnThePage(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
