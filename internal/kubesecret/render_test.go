@@ -135,13 +135,16 @@ func TestRenderWithoutWhatIsOptional(t *testing.T) {
 	ec := client(nil)
 	ec.Spec.Target.DeletionPolicy = egainv1alpha1.DeletionPolicyRetain
 	tok := token()
-	tok.Renewal, tok.Scopes, tok.APIURL = "", nil, ""
+	tok.Renewal, tok.Request, tok.Scopes, tok.APIURL = "", "", nil, ""
 	s := rendered(t, ec, tok)
 	if len(s.OwnerReferences) != 0 || s.Annotations[AnnotationOwnedBy] != "sync" {
 		t.Errorf("a Secret to be retained: %v %v", s.OwnerReferences, s.Annotations)
 	}
 	if _, found := s.Annotations[AnnotationRenewal]; found {
 		t.Error("no renewal was ever asked for")
+	}
+	if _, found := s.Annotations[AnnotationIssuedForRequest]; found {
+		t.Error("what an earlier version wrote would count as drifted")
 	}
 	if _, found := s.Data[KeyAPIURL]; !found || len(s.Data) != 6 {
 		t.Errorf("every key is there, if empty: %v", s.Data)
