@@ -6,10 +6,11 @@ import (
 	"sync"
 )
 
-// maxClients bounds how many CA bundles have a client, and with it connections kept open for them.
-const maxClients = 256
+// maxClients bounds how many profiles have a client. Beyond it they take turns, each making its connections and counting
+// its limits anew, so it is well above the tenants of one cluster. Idle connections are closed after a minute anyway.
+const maxClients = 1024
 
-// pool keeps one client per CA bundle; the least recently used ones go first.
+// pool keeps one client per profile; the least recently used ones go first.
 type pool struct {
 	mu      sync.Mutex
 	turn    uint64 // grows with every use
