@@ -4,6 +4,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -65,6 +67,8 @@ func newEnvironment(streams genericiooptions.IOStreams) *environment {
 		screen:    screenOf(streams.Out, os.Getenv),
 	}
 	e.config.WrapConfigFn = func(config *rest.Config) *rest.Config {
+		// As kubectl has it: one command reads a dozen kinds at once.
+		config.QPS, config.Burst = 50, 300
 		config.UserAgent = "kubectl-egain/" + version()
 		config.WarningHandler = rest.NewWarningWriter(streams.ErrOut, rest.WarningWriterOptions{Deduplicate: true})
 		return config
@@ -76,7 +80,7 @@ func newEnvironment(streams genericiooptions.IOStreams) *environment {
 func (e *environment) connect() (client.WithWatch, error) {
 	config, err := e.config.ToRESTConfig()
 	if err != nil {
-		return nil, err
+		return nil, configError(err)
 	}
 	return client.NewWithWatch(config, client.Options{Scheme: newScheme()})
 }
@@ -98,7 +102,19 @@ func egressClient(maxBody int64) httpMaker {
 // namespace is that of --namespace, or of the kubeconfig's context.
 func (e *environment) namespace() (string, error) {
 	namespace, _, err := e.config.ToRawKubeConfigLoader().Namespace()
-	return namespace, err
+	return namespace, configError(err)
+}
+
+// configError is for what is wrong with the kubeconfig, or the flags that choose from it.
+func configError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case clientcmd.IsEmptyConfig(err):
+		return advise(errors.New("no cluster is named"), "set KUBECONFIG, or pass --kubeconfig")
+	default:
+		return advise(err, "look at the kubeconfig with kubectl config view, and choose one of its contexts with --context")
+	}
 }
 
 // egainClient reads the EgainClient of a name from the namespace of the command line.

@@ -9,7 +9,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/discovery"
-	"k8s.io/client-go/tools/clientcmd"
 )
 
 // Exit codes.
@@ -82,10 +81,6 @@ func clusterAdvice(err error) string {
 	_, isNet := errors.AsType[net.Error](err)
 	_, isDiscovery := errors.AsType[*discovery.ErrGroupDiscoveryFailed](err)
 	switch {
-	case clientcmd.IsEmptyConfig(err):
-		return "name a cluster: set KUBECONFIG, or pass --kubeconfig"
-	case clientcmd.IsConfigurationInvalid(err), clientcmd.IsContextNotFound(err):
-		return "look at the kubeconfig with kubectl config view, and choose one of its contexts with --context"
 	case meta.IsNoMatchError(err):
 		return "install the CRDs of egain-operator in this cluster, or choose another with --context"
 	case apierrors.IsForbidden(err):

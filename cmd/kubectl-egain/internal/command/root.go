@@ -45,8 +45,10 @@ func newRootCommand(env *environment) *cobra.Command {
 The operator need not run: what is shown is what the cluster holds.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.ArbitraryArgs,
-		RunE:          showHelp,
+		// A letter that is missing, wrong or too many, or two that are swapped.
+		SuggestionsMinimumDistance: 2,
+		Args:                       cobra.ArbitraryArgs,
+		RunE:                       showHelp,
 	}
 	root.SetIn(env.In)
 	root.SetOut(env.Out)

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/printers"
 
@@ -93,7 +92,7 @@ func (s *status) list(ctx context.Context, printer printers.ResourcePrinter) err
 		return err
 	}
 	if printer != nil {
-		return printer.PrintObj(typedList(list), s.env.Out)
+		return s.printObjects(list, printer)
 	}
 	if len(list.Items) == 0 {
 		return s.sayNone()
@@ -153,11 +152,19 @@ func (s *status) print(lines []string) {
 	s.env.printf("%s\n", strings.Join(lines, "\n"))
 }
 
-// typedList gives each item its kind, which the API server leaves out of lists and -o name needs.
-func typedList(list *egainv1alpha1.EgainClientList) runtime.Object {
-	typed := list.DeepCopy()
-	for i := range typed.Items {
-		typed.Items[i].SetGroupVersionKind(egainv1alpha1.SchemeGroupVersion.WithKind("EgainClient"))
+// printObjects prints a list as one object, or as one after the other if only their names are asked for.
+func (s *status) printObjects(list *egainv1alpha1.EgainClientList, printer printers.ResourcePrinter) error {
+	for i := range list.Items {
+		// The API server leaves the kind out of lists.
+		list.Items[i].SetGroupVersionKind(egainv1alpha1.SchemeGroupVersion.WithKind("EgainClient"))
 	}
-	return typed
+	if *s.output.OutputFormat != "name" {
+		return printer.PrintObj(list, s.env.Out)
+	}
+	for i := range list.Items {
+		if err := printer.PrintObj(&list.Items[i], s.env.Out); err != nil {
+			return err
+		}
+	}
+	return nil
 }

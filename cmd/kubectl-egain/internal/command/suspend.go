@@ -67,7 +67,7 @@ func (s *suspend) apply(ctx context.Context, ec *egainv1alpha1.EgainClient) erro
 		s.env.printf("egainclient/%s: unchanged: %s\n", ec.Name, s.meaning(ec))
 		return nil
 	}
-	// null removes the field, so that a manifest without it matches.
+	// null removes the field, which leaves its default and no owner of it.
 	var value any
 	if s.on {
 		value = true

@@ -61,12 +61,16 @@ func OneLine(text string) string {
 	return printers.EscapeTerminal(strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' || r == '\t' }), " "))
 }
 
+// columnWidths leaves out the last cell of each row, since nothing is aligned after it.
 func columnWidths(rows [][]Cell) []int {
 	var widths []int
 	for _, row := range rows {
 		for i, cell := range row {
 			if i == len(widths) {
 				widths = append(widths, 0)
+			}
+			if i == len(row)-1 {
+				break
 			}
 			widths[i] = max(widths[i], utf8.RuneCountInString(cell.Text))
 		}
@@ -88,7 +92,7 @@ func (s Style) line(row []Cell, widths []int, width int) string {
 			b.WriteString(s.Paint(cell.Shade, text))
 			column += utf8.RuneCountInString(text)
 		}
-		pending += widths[i] - length + gap
+		pending += max(0, widths[i]-length) + gap
 		if width > 0 && column+pending >= width {
 			break
 		}

@@ -1,0 +1,156 @@
+package command
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+)
+
+func TestRenewAsksTheOperator(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	search := func(ec *egainv1alpha1.EgainClient) { ec.Labels = map[string]string{"team": "search"} }
+	one, two, other := f.client("one", search), f.client("two", search), f.client("other")
+
+	f.Expect(f.run("renew", "-l", "team=search")).To(gomega.Equal(0), f.err.String())
+	f.Expect(f.out.String()).To(gomega.Equal("egainclient/one: renewal requested\negainclient/two: renewal requested\n"))
+	want := f.clock.Now().UTC().Format(time.RFC3339Nano)
+	for _, ec := range []*egainv1alpha1.EgainClient{one, two} {
+		f.Expect(f.read(ec).Annotations).To(gomega.HaveKeyWithValue(egainv1alpha1.RenewRequestedAtAnnotation, want))
+		f.Expect(ec.ManagedFields).To(gomega.ContainElement(gomega.HaveField("Manager", fieldManager)))
+	}
+	f.Expect(f.read(other).Annotations).NotTo(gomega.HaveKey(egainv1alpha1.RenewRequestedAtAnnotation))
+
+	f.Expect(f.run("renew", "--all")).To(gomega.Equal(0), f.err.String())
+	f.Expect(f.read(other).Annotations).To(gomega.HaveKey(egainv1alpha1.RenewRequestedAtAnnotation))
+}
+
+func TestRenewWaitsForTheToken(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	ec := f.client("knowledge-sync")
+	f.ready(ec)
+	wait := f.watch("renew", "knowledge-sync", "--wait", "--timeout", "30s")
+	f.Eventually(f.out.String, "10s").Should(gomega.ContainSubstring("renewal requested"))
+	f.status(ec, func(st *egainv1alpha1.EgainClientStatus) {
+		// A failure that is tried again in time does not end the wait.
+		st.LastFailure = &egainv1alpha1.FailureStatus{
+			Time: f.at(0), RetryTime: f.at(2 * time.Second), Reason: egainv1alpha1.ReasonServerUnavailable, Message: "eGain does not answer",
+		}
+	})
+	f.status(ec, func(st *egainv1alpha1.EgainClientStatus) {
+		st.LastFailure = nil
+		st.LastHandledRenewal = ec.Annotations[egainv1alpha1.RenewRequestedAtAnnotation]
+		st.Token.ExpirationTime = f.at(time.Hour)
+	})
+	f.Eventually(f.out.String, "10s").Should(gomega.ContainSubstring("egainclient/knowledge-sync: renewed, expires in 60m"))
+	f.Expect(wait()).To(gomega.Equal(0), f.err.String())
+}
+
+func TestRenewSaysWhyNot(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	ec := f.client("knowledge-sync")
+	wait := f.watch("renew", "knowledge-sync", "--wait", "--timeout", "30s")
+	f.Eventually(f.out.String, "10s").Should(gomega.ContainSubstring("renewal requested"))
+	f.rejected(ec)
+	f.Eventually(f.err.String, "10s").Should(gomega.ContainSubstring("not renewed: ClientRejected: eGain does not accept the client; next try "))
+	f.Expect(f.err.String()).To(gomega.ContainSubstring("(in 30m)\nnext:  "))
+	f.Expect(wait()).To(gomega.Equal(1))
+}
+
+func TestRenewDoesNotWaitInVain(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.client("suspended", func(ec *egainv1alpha1.EgainClient) { ec.Spec.Suspend = new(true) })
+	f.rejectedBefore(f.client("silent"))
+	f.Expect(f.run("renew", "suspended", "--wait")).To(gomega.Equal(1))
+	f.Expect(f.err.String()).To(gomega.ContainSubstring("suspended, so it is not renewed"))
+	f.Expect(f.run("renew", "silent", "--wait", "--timeout", "300ms")).To(gomega.Equal(1))
+	f.Expect(f.err.String()).To(gomega.ContainSubstring("not renewed in time: ClientRejected"))
+}
+
+// rejectedBefore makes an attempt fail that was made before any renewal of the test is asked for.
+func (f *fixture) rejectedBefore(ec *egainv1alpha1.EgainClient) {
+	f.t.Helper()
+	f.rejected(ec)
+	f.status(ec, func(st *egainv1alpha1.EgainClientStatus) { st.LastFailure.Time = f.at(-time.Minute) })
+}
+
+func TestSuspendAndResumeSayWhatItMeans(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	ec := f.client("knowledge-sync")
+	f.ready(ec)
+	steps := []struct {
+		args []string
+		says string
+		want bool
+	}{
+		{[]string{"suspend", "knowledge-sync"}, "suspended: the token in Secret knowledge-sync-token expires in 40m and will not be replaced", true},
+		{[]string{"suspend", "--all"}, "unchanged: the token", true},
+		{[]string{"resume", "knowledge-sync"}, "resumed: the token in Secret knowledge-sync-token is replaced in 20m", false},
+		{[]string{"resume", "knowledge-sync"}, "unchanged: the token", false},
+	}
+	for _, step := range steps {
+		f.Expect(f.run(step.args...)).To(gomega.Equal(0), f.err.String())
+		f.Expect(f.out.String()).To(gomega.HavePrefix("egainclient/knowledge-sync: " + step.says))
+		f.Expect(f.read(ec).Suspended()).To(gomega.Equal(step.want))
+	}
+	f.Expect(ec.ManagedFields).To(gomega.ContainElement(gomega.HaveField("Manager", fieldManager)))
+}
+
+func TestSuspendKnowsTokensThatAreGone(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.client("none")
+	old := f.client("old")
+	f.status(old, func(st *egainv1alpha1.EgainClientStatus) {
+		st.Token = &egainv1alpha1.TokenStatus{IssueTime: f.at(-2 * time.Hour), ExpirationTime: f.at(-time.Hour), RenewalTime: f.at(-90 * time.Minute)}
+	})
+	f.Expect(f.run("suspend", "none", "old")).To(gomega.Equal(0), f.err.String())
+	f.Expect(f.out.String()).To(gomega.ContainSubstring("there is no token in Secret none-token, and none will be requested"))
+	f.Expect(f.out.String()).To(gomega.ContainSubstring("the token in Secret old-token has expired and will not be replaced"))
+	f.Expect(f.run("resume", "old")).To(gomega.Equal(0), f.err.String())
+	f.Expect(f.out.String()).To(gomega.ContainSubstring("is requested at once"))
+}
+
+func TestSelectionsThatMakeNoSense(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	tests := map[string]struct {
+		args string
+		code int
+		says string
+	}{
+		"nothing":                      {"", 2, "say which EgainClients"},
+		"two ways":                     {"one --all", 2, "give one of them"},
+		"a name of all namespaces":     {"one -A", 2, "give -n"},
+		"a selector that matches none": {"-l team=nobody", 1, "no EgainClient matches the selector"},
+		"all of an empty namespace":    {"--all", 1, "no EgainClient is there in the namespace"},
+		"a name that is not there":     {"one", 1, "there is no EgainClient \"one\""},
+		"a selector that is none":      {"-l =", 2, "cannot be read"},
+	}
+	for name, test := range tests {
+		for _, command := range []string{"renew", "suspend", "resume"} {
+			f.Expect(f.run(append([]string{command}, strings.Fields(test.args)...)...)).To(gomega.Equal(test.code), "%s: %s", command, name)
+			f.Expect(f.err.String()).To(gomega.And(gomega.ContainSubstring(test.says), gomega.ContainSubstring("\nnext:  ")))
+		}
+	}
+	f.Expect(f.run("renew", "one", "--timeout", "0s")).To(gomega.Equal(2))
+}
+
+func TestRenewWithoutThePermissionChangesNothing(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	ec := f.client("knowledge-sync")
+	f.Expect(f.run("renew", "knowledge-sync", "--as", "nobody")).To(gomega.Equal(1))
+	f.Expect(f.err.String()).To(gomega.ContainSubstring("ask an administrator of the cluster"))
+	f.Expect(f.read(ec).Annotations).To(gomega.BeEmpty())
+	f.Expect(f.read(ec).ManagedFields).NotTo(gomega.ContainElement(gomega.HaveField("Operation", metav1.ManagedFieldsOperationApply)))
+}
