@@ -285,7 +285,8 @@ func stalled(ec *egainv1alpha1.EgainClient, o *outcome) bool {
 	if f := fault.Of(o.err); f != nil {
 		return f.Class == fault.Terminal || f.Class == fault.Rejected
 	}
-	return ec.Status.LastFailure != nil && fault.IsRejection(ec.Status.LastFailure.Reason)
+	last := ec.Status.LastFailure
+	return last != nil && (fault.IsRejection(last.Reason) || last.Reason == egainv1alpha1.ReasonReauthorizationRequired)
 }
 
 // actionIssueToken is the action of the events: what the operator was doing to the object.

@@ -1,0 +1,158 @@
+package controllers
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/egainsim"
+)
+
+// inspect reconciles an EgainTenant once and reads it again.
+func (f *fixture) inspect(et *egainv1alpha1.EgainTenant) ctrl.Result {
+	f.t.Helper()
+	r := &EgainTenantReconciler{Client: f.r.Client, Cache: f.r.Cache, Clock: f.clock, Recorder: f.events, Providers: f.r.Providers}
+	result, _ := r.Reconcile(f.t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(et)})
+	f.Expect(admin.Get(f.t.Context(), client.ObjectKeyFromObject(et), et)).To(gomega.Succeed())
+	for _, c := range et.Status.Conditions {
+		f.Expect(c.ObservedGeneration).To(gomega.Equal(et.Generation), c.Type)
+	}
+	return result
+}
+
+// readiness of an EgainTenant: what kstatus makes of it, and the reason of Ready.
+func readiness(et *egainv1alpha1.EgainTenant) string {
+	ec := &egainv1alpha1.EgainClient{ObjectMeta: et.ObjectMeta}
+	ec.Status.Conditions, ec.Status.ObservedGeneration = et.Status.Conditions, et.Status.ObservedGeneration
+	return kstatus(ec) + ": " + meta.FindStatusCondition(et.Status.Conditions, egainv1alpha1.ConditionReady).Reason
+}
+
+// byConsole has a tenant found by what the eGain console shows.
+func (f *fixture) byConsole(et *egainv1alpha1.EgainTenant) {
+	et.Spec.Endpoints = nil
+	et.Spec.MetadataURL = egainv1alpha1.HTTPSURL(f.sim.Rigel().MetadataURL(egainsim.ConsoleNestedCamel, egainsim.Client))
+}
+
+func TestATenantShowsItsEndpointsAndClients(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	et := f.tenant(f.byConsole)
+	f.client("a", f.referring)
+	f.client("b", f.referring)
+	f.client("c")
+
+	result := f.inspect(et)
+	f.Expect(readiness(et)).To(gomega.Equal("Current: EndpointsKnown"))
+	rigel, api := f.sim.Rigel(), f.sim.APIURL()
+	want := func(actor string, a egainsim.Actor) egainv1alpha1.ActorEndpoints {
+		e := egainv1alpha1.ActorEndpoints{
+			Actor: actor, TokenURL: rigel.TokenURL(a), APIURL: api, Source: egainv1alpha1.EndpointSourceMetadata,
+		}
+		if a != egainsim.Client {
+			e.AuthorizationURL = rigel.AuthorizationURL(a)
+		}
+		return e
+	}
+	f.Expect(et.Status.Endpoints).To(gomega.Equal([]egainv1alpha1.ActorEndpoints{
+		want("Client", egainsim.Client), want("User", egainsim.User), want("Customer", egainsim.Customer),
+	}))
+	f.Expect(et.Status.Metadata.ReadTime.Time).To(gomega.BeTemporally("==", f.clock.Now()))
+	f.Expect(*et.Status.Clients).To(gomega.BeEquivalentTo(2))
+	f.Expect(result.RequeueAfter).To(gomega.Equal(time.Hour), "the document's lifetime")
+
+	same := f.unchanged(et)
+	f.inspect(et)
+	same()
+	f.step(result.RequeueAfter)
+	f.inspect(et)
+	f.Expect(et.Status.Metadata.ReadTime.Time).To(gomega.BeTemporally("==", f.clock.Now()))
+	f.Expect(reasons(f.sent())).To(gomega.Equal([]string{"Normal EndpointsKnown"}))
+}
+
+func TestATenantThatNeedsNoMetadataIsNotLookedAtAgain(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	et := f.tenant()
+	f.Expect(f.inspect(et).RequeueAfter).To(gomega.BeZero())
+	f.Expect(readiness(et)).To(gomega.Equal("Current: EndpointsKnown"))
+	f.Expect(et.Status.Metadata).To(gomega.BeNil())
+}
+
+func TestAChangedTokenEndpointOrIssuerIsAnEvent(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	et := f.tenant(func(et *egainv1alpha1.EgainTenant) {
+		et.Spec.Endpoints = &egainv1alpha1.Endpoints{APIURL: egainv1alpha1.HTTPSURL(f.sim.APIURL())}
+		et.Spec.MetadataURL = egainv1alpha1.HTTPSURL(f.sim.Rigel().MetadataURL(egainsim.OAuthMetadata, egainsim.User))
+	})
+	f.inspect(et)
+	f.sent()
+	was := f.sim.Rigel().TokenURL(egainsim.User)
+	moved := was + "?moved=1"
+	f.sim.SetFault(egainsim.Match{Endpoint: egainsim.MetadataEndpoint}, egainsim.Fault{Set: map[string]json.RawMessage{
+		"token_endpoint": json.RawMessage(`"` + moved + `"`),
+	}})
+	f.step(time.Hour)
+	f.inspect(et)
+
+	events := f.sent()
+	f.Expect(reasons(events)).To(gomega.Equal([]string{"Warning MetadataChanged"}))
+	f.Expect(events[0]).To(gomega.And(gomega.ContainSubstring(was), gomega.ContainSubstring(moved), gomega.ContainSubstring("may be an attack")))
+
+	f.updateTenant(et, func() { et.Spec.ScopePrefix = "x/" })
+	f.sim.ClearFaults()
+	f.step(time.Hour)
+	f.inspect(et)
+	f.Expect(f.sent()).To(gomega.BeEmpty(), "who changes the spec expects other endpoints")
+}
+
+func TestATenantWhoseMetadataCannotBeRead(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	et := f.tenant(f.byConsole)
+	f.sim.SetFault(egainsim.Match{Endpoint: egainsim.MetadataEndpoint}, egainsim.Fault{Status: 503})
+
+	result := f.inspect(et)
+	f.Expect(readiness(et)).To(gomega.Equal("InProgress: MetadataUnavailable"))
+	f.Expect(result.RequeueAfter).To(gomega.And(gomega.BeNumerically(">", 0), gomega.BeNumerically("<=", time.Minute)))
+
+	f.sim.ClearFaults()
+	f.step(result.RequeueAfter)
+	f.inspect(et)
+	f.Expect(readiness(et)).To(gomega.Equal("Current: EndpointsKnown"))
+
+	f.restart()
+	f.sim.SetFault(egainsim.Match{Endpoint: egainsim.MetadataEndpoint}, egainsim.Fault{Status: 503})
+	known := et.Status.Endpoints
+	f.inspect(et)
+	f.Expect(readiness(et)).To(gomega.Equal("Current: EndpointsKnown"), "they are known from before")
+	f.Expect(et.Status.Endpoints).To(gomega.Equal(known))
+	f.Expect(meta.FindStatusCondition(et.Status.Conditions, egainv1alpha1.ConditionReady).Message).To(gomega.ContainSubstring("HTTP 503"))
+}
+
+func TestATenantWithoutItsCABundleWaits(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	et := f.tenant(func(et *egainv1alpha1.EgainTenant) { et.Spec.CABundleRef.Name = "corp-ca" })
+	f.inspect(et)
+	f.Expect(readiness(et)).To(gomega.Equal("InProgress: CABundleNotFound"))
+	f.create(&corev1.ConfigMap{ObjectMeta: f.named("corp-ca"), Data: map[string]string{"ca.crt": "junk"}})
+	f.inspect(et)
+	f.Expect(readiness(et)).To(gomega.Equal("Failed: CABundleInvalid"))
+}
+
+func TestADeletedTenantIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	r := &EgainTenantReconciler{Client: f.r.Client, Cache: f.r.Cache, Clock: f.clock, Recorder: f.events, Providers: f.r.Providers}
+	result, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKey{Name: "no-such-tenant"}})
+	f.Expect(err).NotTo(gomega.HaveOccurred())
+	f.Expect(result).To(gomega.Equal(ctrl.Result{}))
+}
