@@ -37,6 +37,9 @@ const (
 	envDump       = "EGAIN_TEST_OPERATOR_DUMP"
 )
 
+// heapWorkers are those of the operator that is looked into.
+const heapWorkers = 8
+
 // runOperator is the whole of this test binary when it runs as a process of its own: an operator that writes its live heap to a
 // file on SIGUSR1. The process of the tests cannot be looked into, since they hold tokens themselves.
 func runOperator() error {
@@ -61,7 +64,7 @@ func runOperator() error {
 			Egress:    egress.New(egress.Options{Timeout: 10 * time.Second, PerHost: 16, AllowLoopback: true}),
 		},
 		Metrics: metrics.New(prometheus.NewRegistry()),
-		Workers: 8,
+		Workers: heapWorkers,
 	}
 	ctx := ctrl.SetupSignalHandler()
 	if err := r.SetupWithManager(ctx, mgr); err != nil {
@@ -93,8 +96,9 @@ func dumpHeap() {
 
 func TestTheHeapIsFreeOfTokensAtRest(t *testing.T) {
 	t.Parallel()
-	// The buffers of open connections keep the last message that went over them until the next one does.
-	const clients, lastMessages = 40, 4
+	// The buffers of open connections keep the last message that went over them until the next one does. A worker has one
+	// connection to the provider open at most.
+	const clients, lastMessages = 40, heapWorkers
 	f := liveFixture(t)
 	kubeconfig, dump := filepath.Join(t.TempDir(), "kubeconfig"), filepath.Join(t.TempDir(), "heap")
 	f.Expect(controlplane.WriteKubeconfig(kubeconfig, operatorConfig(t, f.namespace))).To(gomega.Succeed())
