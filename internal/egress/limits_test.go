@@ -242,3 +242,18 @@ func TestCloseIdleConnectionsReachesTheTransport(t *testing.T) {
 	}
 	(&limited{next: answer(nil)}).CloseIdleConnections() // a transport without connections is fine
 }
+
+func TestABodyMayHaveABoundOfItsOwn(t *testing.T) {
+	t.Parallel()
+	for size, fits := range map[int]bool{10 * maxBody: true, 10*maxBody + 1: false} {
+		l := &limited{next: answer(bytes.NewReader(make([]byte, size))), slots: newSlots(1), group: newGroup(Profile{}, nil), maxBody: 10 * maxBody}
+		resp, err := l.RoundTrip(request(t, "https://api.ai.egain.cloud/"))
+		if err != nil {
+			t.Fatalf("asking: %v", err)
+		}
+		if _, err := io.ReadAll(resp.Body); (err == nil) != fits {
+			t.Errorf("reading %d bytes gives %v, want it to fit: %t", size, err, fits)
+		}
+		_ = resp.Body.Close()
+	}
+}

@@ -3,6 +3,7 @@ package command
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -146,12 +147,9 @@ func (c *call) body() ([]byte, error) {
 
 // resolve returns the URL of a call, which is always one of the API's host: the token goes there.
 func resolve(apiURL, path string) (*url.URL, error) {
-	if apiURL == "" {
-		return nil, advise(fmt.Errorf("the target does not say where the API is"), "set endpoints.apiURL of the tenant, and kubectl egain renew")
-	}
-	base, err := url.Parse(apiURL)
-	if err != nil || base.Scheme != "https" || base.Host == "" {
-		return nil, advise(fmt.Errorf("the API URL of the target is no https URL"), "correct endpoints.apiURL of the tenant")
+	base, err := apiBase(apiURL)
+	if err != nil {
+		return nil, err
 	}
 	u, err := url.Parse(path)
 	if err != nil {
@@ -169,6 +167,18 @@ func resolve(apiURL, path string) (*url.URL, error) {
 	}
 	u.Fragment = ""
 	return u, nil
+}
+
+// apiBase reads the API URL of a target.
+func apiBase(apiURL string) (*url.URL, error) {
+	if apiURL == "" {
+		return nil, advise(errors.New("the target does not say where the API is"), "set endpoints.apiURL of the tenant, and have the token replaced with kubectl egain renew")
+	}
+	base, err := url.Parse(apiURL)
+	if err != nil || base.Scheme != "https" || base.Host == "" {
+		return nil, advise(errors.New("the API URL of the target is no https URL"), "correct endpoints.apiURL of the tenant")
+	}
+	return base, nil
 }
 
 // origin is the host and port that an https URL leads to.
@@ -224,7 +234,7 @@ func verdict(resp *http.Response, h *held) error {
 	name := h.client.Name
 	switch code := resp.StatusCode; {
 	case code == http.StatusUnauthorized:
-		return advise(fmt.Errorf("the API does not accept the token (HTTP 401): it is expired, revoked, or of another tenant"),
+		return advise(errors.New("the API does not accept the token (HTTP 401): it is expired, revoked, or of another tenant"),
 			"have it replaced with kubectl egain renew "+name+" --wait, and see kubectl egain status "+name)
 	case code == http.StatusForbidden:
 		return advise(fmt.Errorf("the API accepts the token but not for this call (HTTP 403): it has the scopes %s", scopesOf(h)),

@@ -25,11 +25,8 @@ func TestCompletion(t *testing.T) {
 		"commands":                        {[]string{"susp"}, "suspend\tStop replacing tokens\n:4\n"},
 	}
 	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			code := f.run(append([]string{"__complete"}, test.args...)...)
-			f.Expect(code).To(gomega.Equal(0), f.err.String())
-			f.Expect(f.out.String()).To(gomega.Equal(test.want))
-		})
+		f.Expect(f.run(append([]string{"__complete"}, test.args...)...)).To(gomega.Equal(0), f.err.String())
+		f.Expect(f.out.String()).To(gomega.Equal(test.want), name)
 	}
 }
 

@@ -32,9 +32,7 @@ func gatherFacts(ctx context.Context, env *environment, ec *egainv1alpha1.EgainC
 		return nil, err
 	}
 	facts := &report.Facts{Client: ec, Unread: map[string][]string{}}
-	if ref := ec.Spec.CredentialsSecretRef; ref != nil {
-		facts.Credentials = new(secretFacts(ctx, c, ec, string(ref.Name)))
-	}
+	facts.Sources = sourcesOf(ctx, c, ec)
 	facts.Target = secretFacts(ctx, c, ec, ec.TargetName())
 	if facts.Events, err = eventsOf(ctx, c, ec); err != nil {
 		facts.Unread[report.TitleEvents] = []string{trouble(err)}
@@ -42,6 +40,33 @@ func gatherFacts(ctx context.Context, env *environment, ec *egainv1alpha1.EgainC
 	objects, unread := workloadsOf(ctx, c, ec.Namespace)
 	facts.Uses, facts.Unread[report.TitleWorkloads] = workload.Of(ec.TargetName(), objects), unread
 	return facts, nil
+}
+
+// sourcesOf reads the Secrets that an EgainClient's token is made from.
+func sourcesOf(ctx context.Context, c client.Client, ec *egainv1alpha1.EgainClient) []report.Source {
+	var sources []report.Source
+	add := func(what string, name egainv1alpha1.SecretName, needs ...string) {
+		sources = append(sources, report.Source{Secret: secretFacts(ctx, c, ec, string(name)), What: what, Needs: needs})
+	}
+	if ref := ec.Spec.CredentialsSecretRef; ref != nil {
+		needs := []string{string(ref.ClientIDKey)}
+		if !secretOptional(ec) {
+			needs = append(needs, string(ref.ClientSecretKey))
+		}
+		add("Secret", ref.Name, needs...)
+	}
+	if exchange := ec.Spec.TokenExchange; exchange != nil && exchange.SubjectToken.SecretKeyRef != nil {
+		add("Subject token", exchange.SubjectToken.SecretKeyRef.Name, string(exchange.SubjectToken.SecretKeyRef.Key))
+	}
+	if code := ec.Spec.AuthorizationCode; code != nil {
+		add("Session", code.SessionSecretRef.Name, kubesecret.KeyRefreshToken)
+	}
+	return sources
+}
+
+// secretOptional is for the flows of clients that cannot keep a secret.
+func secretOptional(ec *egainv1alpha1.EgainClient) bool {
+	return ec.Spec.Flow == egainv1alpha1.FlowAnonymousCustomer || ec.Spec.Flow == egainv1alpha1.FlowAuthorizationCode
 }
 
 // trouble says why something was not read, in place of it.

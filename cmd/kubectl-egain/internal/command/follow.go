@@ -158,8 +158,11 @@ func (f *follower) redraw(ctx context.Context, changes <-chan change) error {
 		case <-ticker.C():
 		}
 		lines, err := f.frame(ctx)
+		if err != nil && ctx.Err() == nil {
+			return err
+		}
 		if err != nil {
-			return ignoreCancelled(ctx, err)
+			continue // it was interrupted on the way, which ends the loop
 		}
 		frame = lines
 		_, height := f.env.screen.size()
@@ -196,12 +199,4 @@ func (f *follower) frame(ctx context.Context) ([]string, error) {
 		f.facts, f.factsTime = facts, now
 	}
 	return f.story(f.facts, now), nil
-}
-
-// ignoreCancelled is for what fails because the user interrupts it.
-func ignoreCancelled(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
-	}
-	return err
 }

@@ -46,10 +46,10 @@ func (e *environment) held(ctx context.Context, name string) (*held, error) {
 		return nil, fmt.Errorf("reading Secret %q: %w", ec.TargetName(), err)
 	}
 	if claim, _ := kubesecret.ClaimOn(secret, ec); claim != kubesecret.ClaimOurs {
-		return nil, advise(fmt.Errorf("Secret %q does not belong to EgainClient %q, so what it holds may be of another", secret.Name, ec.Name), why)
+		return nil, advise(fmt.Errorf("the Secret %q does not belong to EgainClient %q, so what it holds may be of another", secret.Name, ec.Name), why)
 	}
 	if len(secret.Data[kubesecret.KeyAccessToken]) == 0 {
-		return nil, advise(fmt.Errorf("Secret %q holds no token", secret.Name), why)
+		return nil, advise(fmt.Errorf("the Secret %q holds no token", secret.Name), why)
 	}
 	h := &held{
 		client:        ec,

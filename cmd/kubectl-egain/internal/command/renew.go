@@ -79,9 +79,9 @@ func (r *renew) request(ctx context.Context, ec *egainv1alpha1.EgainClient, requ
 	if err := mergePatch(ctx, r.env, ec, patch); err != nil {
 		return err
 	}
-	r.env.printf("egainclient/%s: renewal requested\n", ec.Name)
+	r.env.printf("%s: renewal requested\n", r.selection.label(ec))
 	if ec.Suspended() {
-		r.env.notef("egainclient/%s is suspended, and is renewed once kubectl egain resume %s ends that\n", ec.Name, ec.Name)
+		r.env.notef("%s is suspended, and is renewed once kubectl egain resume %s ends that\n", r.selection.label(ec), ec.Name)
 	}
 	return nil
 }
@@ -107,7 +107,7 @@ func (r *renew) waitAll(ctx context.Context, clients []egainv1alpha1.EgainClient
 	defer cancel()
 	var failures []error
 	for i := range clients {
-		w := renewal{env: r.env, request: requested, deadline: deadline, last: &clients[i]}
+		w := renewal{env: r.env, label: r.selection.label(&clients[i]), request: requested, deadline: deadline, last: &clients[i]}
 		if err := w.wait(ctx); err != nil {
 			failures = append(failures, err)
 		}
@@ -121,6 +121,7 @@ func (r *renew) waitAll(ctx context.Context, clients []egainv1alpha1.EgainClient
 // renewal is one that is waited for.
 type renewal struct {
 	env      *environment
+	label    string
 	request  time.Time
 	deadline time.Time
 	// last is the EgainClient as it was last seen.
@@ -130,7 +131,7 @@ type renewal struct {
 // wait returns nil once the token that answers the request is in the target.
 func (w *renewal) wait(ctx context.Context) error {
 	if w.last.Suspended() {
-		return fmt.Errorf("egainclient/%s: suspended, so it is not renewed", w.last.Name)
+		return fmt.Errorf("%s: suspended, so it is not renewed", w.label)
 	}
 	c, err := w.env.cluster()
 	if err != nil {
@@ -140,7 +141,7 @@ func (w *renewal) wait(ctx context.Context) error {
 	_, err = toolswatch.UntilWithSync(ctx, lw, &egainv1alpha1.EgainClient{}, nil, w.observe)
 	if err == nil {
 		left := w.last.Status.Token.ExpirationTime.Sub(w.env.clock.Now())
-		w.env.printf("egainclient/%s: renewed, expires in %s\n", w.last.Name, duration.HumanDuration(left))
+		w.env.printf("%s: renewed, expires in %s\n", w.label, duration.HumanDuration(left))
 		return nil
 	}
 	if ctx.Err() != nil {
@@ -153,7 +154,7 @@ func (w *renewal) wait(ctx context.Context) error {
 func (w *renewal) observe(event watch.Event) (bool, error) {
 	ec, is := event.Object.(*egainv1alpha1.EgainClient)
 	if event.Type == watch.Deleted || !is {
-		return false, fmt.Errorf("egainclient/%s: deleted meanwhile", w.last.Name)
+		return false, fmt.Errorf("%s: deleted meanwhile", w.label)
 	}
 	w.last = ec
 	switch {
@@ -185,7 +186,7 @@ func (w *renewal) triedAgainInTime() bool {
 func (w *renewal) explain(what string) error {
 	last := w.last.Status.LastFailure
 	if last == nil {
-		return fmt.Errorf("egainclient/%s: %s: the operator has not answered; see whether it runs, and watches namespace %s", w.last.Name, what, w.last.Namespace)
+		return fmt.Errorf("%s: %s: the operator has not answered; see whether it runs, and watches namespace %s", w.label, what, w.last.Namespace)
 	}
-	return fmt.Errorf("egainclient/%s: %s: %s: %s; next try %s", w.last.Name, what, last.Reason, last.Message, report.NextTry(last, w.env.clock.Now()))
+	return fmt.Errorf("%s: %s: %s: %s; next try %s", w.label, what, last.Reason, last.Message, report.NextTry(last, w.env.clock.Now()))
 }

@@ -24,7 +24,7 @@ func Run(ctx context.Context, argv []string, streams genericiooptions.IOStreams)
 }
 
 func run(ctx context.Context, env *environment, args []string) int {
-	root := newRootCommand(env)
+	root := newRootCommand(env) //nolint:contextcheck // cobra hands the context on to the commands
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err != nil {

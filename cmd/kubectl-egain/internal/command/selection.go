@@ -75,6 +75,14 @@ func (s *selection) scope() string {
 	return strings.Join(append(words, "in the namespace"), " ")
 }
 
+// label names an EgainClient in what a command prints, with its namespace where there may be several.
+func (s *selection) label(ec *egainv1alpha1.EgainClient) string {
+	if s.allNamespaces {
+		return "egainclient/" + ec.Name + " in " + ec.Namespace
+	}
+	return "egainclient/" + ec.Name
+}
+
 func (e *environment) egainClients(ctx context.Context, names []string) ([]egainv1alpha1.EgainClient, error) {
 	found := make([]egainv1alpha1.EgainClient, 0, len(names))
 	for _, name := range names {

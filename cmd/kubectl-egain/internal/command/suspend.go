@@ -64,7 +64,7 @@ func (s *suspend) run(ctx context.Context, names []string) error {
 
 func (s *suspend) apply(ctx context.Context, ec *egainv1alpha1.EgainClient) error {
 	if ec.Suspended() == s.on {
-		s.env.printf("egainclient/%s: unchanged: %s\n", ec.Name, s.meaning(ec))
+		s.env.printf("%s: unchanged: %s\n", s.selection.label(ec), s.meaning(ec))
 		return nil
 	}
 	// null removes the field, which leaves its default and no owner of it.
@@ -79,7 +79,7 @@ func (s *suspend) apply(ctx context.Context, ec *egainv1alpha1.EgainClient) erro
 	if s.on {
 		verb = "suspended"
 	}
-	s.env.printf("egainclient/%s: %s: %s\n", ec.Name, verb, s.meaning(ec))
+	s.env.printf("%s: %s: %s\n", s.selection.label(ec), verb, s.meaning(ec))
 	return nil
 }
 

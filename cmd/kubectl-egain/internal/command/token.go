@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -82,7 +81,7 @@ func claimsOf(jwt string) (string, error) {
 	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
 	var indented bytes.Buffer
 	if err != nil || json.Indent(&indented, payload, "", "  ") != nil {
-		return "", fmt.Errorf("the token looks like a JWT, but its claims are no JSON")
+		return "", errors.New("the token looks like a JWT, but its claims are no JSON")
 	}
 	return indented.String(), nil
 }

@@ -22,11 +22,11 @@ const storyBarWidth = 30
 // Facts are what was found out about an EgainClient.
 type Facts struct {
 	Client *egainv1alpha1.EgainClient
-	// Credentials is nil if the flow needs none.
-	Credentials *Secret
-	Target      Secret
-	Events      []Event
-	Uses        []workload.Use
+	// Sources are the Secrets that a token is made from.
+	Sources []Source
+	Target  Secret
+	Events  []Event
+	Uses    []workload.Use
 	// Unread says which parts could not be read and why, by the title of the section.
 	Unread map[string][]string
 }
@@ -46,6 +46,15 @@ type Secret struct {
 	// Claim and Holder say whose it is.
 	Claim  kubesecret.Claim
 	Holder string
+}
+
+// Source is a Secret that a token is made from.
+type Source struct {
+	Secret
+	// What it holds, as a title.
+	What string
+	// Needs are the keys that it must have.
+	Needs []string
 }
 
 // Event is one that the operator sent.
@@ -102,20 +111,22 @@ func head(ec *egainv1alpha1.EgainClient, now time.Time) view.Section {
 }
 
 func credentials(f *Facts, now time.Time) [][]view.Cell {
-	ref := f.Client.Spec.CredentialsSecretRef
-	if f.Credentials == nil || ref == nil {
-		return [][]view.Cell{view.Field("Secret", view.Text("none is needed"))}
-	}
-	rows := [][]view.Cell{view.Field("Secret", f.Credentials.cell(now))}
-	if f.Credentials.Trouble != "" || f.Credentials.Missing {
-		return rows
-	}
-	for _, key := range []string{string(ref.ClientIDKey), string(ref.ClientSecretKey)} {
-		state := view.Cell{Text: "present", Shade: view.Good}
-		if !slices.Contains(f.Credentials.Keys, key) {
-			state = view.Cell{Text: "missing or empty", Shade: view.Bad}
+	var rows [][]view.Cell
+	for _, source := range f.Sources {
+		rows = append(rows, view.Field(source.What, source.cell(now)))
+		if source.Trouble != "" || source.Missing {
+			continue
 		}
-		rows = append(rows, view.Field("Key "+key, state))
+		for _, key := range source.Needs {
+			state := view.Cell{Text: "present", Shade: view.Good}
+			if !slices.Contains(source.Keys, key) {
+				state = view.Cell{Text: "missing or empty", Shade: view.Bad}
+			}
+			rows = append(rows, view.Field("Key "+key, state))
+		}
+	}
+	if len(rows) == 0 {
+		return [][]view.Cell{view.Field("Secret", view.Text("none is needed"))}
 	}
 	return rows
 }

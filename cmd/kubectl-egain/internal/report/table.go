@@ -163,21 +163,33 @@ const (
 // Problem is what is wrong with an EgainClient, in a word and a sentence; both are empty if nothing is. It believes the clock
 // rather than a status that nobody keeps up to date any more.
 func Problem(ec *egainv1alpha1.EgainClient, now time.Time) (reason, message string) {
-	const running = "see whether the operator runs, and watches this namespace"
+	if reason, message := silence(ec, now); reason != "" {
+		return reason, message
+	}
 	issued := meta.FindStatusCondition(ec.Status.Conditions, egainv1alpha1.ConditionTokenIssued)
 	ready := meta.FindStatusCondition(ec.Status.Conditions, egainv1alpha1.ConditionReady)
-	life, next := lifeOf(ec, now), nextAttempt(ec)
+	life := lifeOf(ec, now)
 	switch {
-	case ec.Status.ObservedGeneration < ec.Generation && now.Sub(ec.CreationTimestamp.Time) > overdue:
-		return ReasonUnseen, "the operator has not looked at the spec yet: " + running
-	case !ec.Suspended() && next != nil && now.Sub(next.Time) > overdue:
-		return ReasonOverdue, "the time of the next attempt passed " + duration.HumanDuration(now.Sub(next.Time)) + " ago: " + running
 	case issued != nil && issued.Status == metav1.ConditionFalse:
 		return issued.Reason, issued.Message
 	case life.known && life.left <= 0:
 		return egainv1alpha1.ReasonTokenExpired, "the token expired " + duration.HumanDuration(-life.left) + " ago"
 	case ready != nil && ready.Status == metav1.ConditionFalse:
 		return ready.Reason, ready.Message
+	default:
+		return "", ""
+	}
+}
+
+// silence is the problem that the operator does nothing.
+func silence(ec *egainv1alpha1.EgainClient, now time.Time) (reason, message string) {
+	const running = "see whether the operator runs, and watches this namespace"
+	next := nextAttempt(ec)
+	switch {
+	case ec.Status.ObservedGeneration < ec.Generation && now.Sub(ec.CreationTimestamp.Time) > overdue:
+		return ReasonUnseen, "the operator has not looked at the spec yet: " + running
+	case !ec.Suspended() && next != nil && now.Sub(next.Time) > overdue:
+		return ReasonOverdue, "the time of the next attempt passed " + duration.HumanDuration(now.Sub(next.Time)) + " ago: " + running
 	default:
 		return "", ""
 	}

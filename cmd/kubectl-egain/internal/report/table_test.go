@@ -190,12 +190,15 @@ func outdated(ec *egainv1alpha1.EgainClient) {
 func TestStory(t *testing.T) {
 	t.Parallel()
 	f := &Facts{
-		Client:      healthy(failing(nil), suspended),
-		Credentials: &Secret{Name: "egain-app", Keys: []string{"client_id"}, Version: "7", Changed: now.Add(-time.Hour)},
-		Target:      Secret{Name: "token", Keys: []string{"access_token"}, Version: "8", Claim: kubesecret.ClaimOther, Holder: "rival"},
-		Events:      []Event{{Time: now.Add(-time.Minute), Type: "Warning", Reason: "ClientRejected", Message: "no such client"}},
-		Uses:        []workload.Use{{Kind: "Deployment", Name: "web", Container: "app", How: workload.Volume, Where: "/token"}},
-		Unread:      map[string][]string{TitleWorkloads: {"Jobs: you may not read this"}},
+		Client: healthy(failing(nil), suspended),
+		Sources: []Source{
+			{Secret{Name: "egain-app", Keys: []string{"client_id"}, Version: "7", Changed: now.Add(-time.Hour)}, "Secret", []string{"client_id", "client_secret"}},
+			{Secret{Name: "session", Keys: []string{"refresh_token"}, Version: "9"}, "Session", []string{"refresh_token"}},
+		},
+		Target: Secret{Name: "token", Keys: []string{"access_token"}, Version: "8", Claim: kubesecret.ClaimOther, Holder: "rival"},
+		Events: []Event{{Time: now.Add(-time.Minute), Type: "Warning", Reason: "ClientRejected", Message: "no such client"}},
+		Uses:   []workload.Use{{Kind: "Deployment", Name: "web", Container: "app", How: workload.Volume, Where: "/token"}},
+		Unread: map[string][]string{TitleWorkloads: {"Jobs: you may not read this"}},
 	}
 	want := strings.TrimSpace(`
 team-a/knowledge-sync
@@ -208,6 +211,8 @@ CREDENTIALS
   Secret              egain-app, version 7, changed 60m ago
   Key client_id       present
   Key client_secret   missing or empty
+  Session             session, version 9
+  Key refresh_token   present
 
 TENANT
   Token URL    https://login.egain.test/token
@@ -258,8 +263,8 @@ func TestStoryOfLittle(t *testing.T) {
 		want  string
 	}{
 		"no credentials are needed":   {Facts{Client: healthy()}, "Secret   none is needed"},
-		"credentials are missing":     {Facts{Client: healthy(), Credentials: &Secret{Name: "egain-app", Missing: true}}, "egain-app does not exist"},
-		"credentials may not be read": {Facts{Client: healthy(), Credentials: &Secret{Name: "egain-app", Trouble: "you may not read this"}}, "egain-app (you may not read this)"},
+		"credentials are missing":     {Facts{Client: healthy(), Sources: []Source{{Secret{Name: "egain-app", Missing: true}, "Secret", []string{"client_id"}}}}, "egain-app does not exist"},
+		"credentials may not be read": {Facts{Client: healthy(), Sources: []Source{{Secret{Name: "egain-app", Trouble: "you may not read this"}, "Secret", []string{"client_id"}}}}, "egain-app (you may not read this)"},
 		"there is no token":           {Facts{Client: healthy(unseen(time.Second))}, "Token   none"},
 		"endpoints are not known":     {Facts{Client: healthy(unseen(time.Second))}, "not found out yet"},
 		"nobody looked yet":           {Facts{Client: healthy(unseen(time.Second))}, "the operator has not looked at it yet"},

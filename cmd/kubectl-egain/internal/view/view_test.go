@@ -98,3 +98,37 @@ func TestLines(t *testing.T) {
 		})
 	}
 }
+
+func TestFrame(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		lines  []string
+		height int
+		want   string
+	}{
+		"all lines fit":                        {[]string{"a", "b"}, 5, "\x1b[Ha\x1b[K\r\nb\x1b[K\x1b[J"},
+		"the last are left out":                {[]string{"a", "b", "c"}, 2, "\x1b[Ha\x1b[K\r\nb\x1b[K\x1b[J"},
+		"a height that is not known cuts none": {[]string{"a", "b"}, 0, "\x1b[Ha\x1b[K\r\nb\x1b[K\x1b[J"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := Frame(test.lines, test.height); got != test.want {
+				t.Errorf("Frame = %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestSections(t *testing.T) {
+	t.Parallel()
+	got := Style{}.Sections([]Section{
+		{Title: "ONE", Rows: [][]Cell{Field("a", Text("1")), Field("long", Text("2")), {Text("a note of any length")}}},
+		{Title: "NONE"},
+		{Title: "TWO", Rows: [][]Cell{Field("b", Text("3"))}},
+	})
+	want := []string{"ONE", "  a      1", "  long   2", "  a note of any length", "", "TWO", "  b   3"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("Sections (-want +got):\n%s", diff)
+	}
+}
