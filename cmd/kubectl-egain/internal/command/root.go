@@ -42,7 +42,8 @@ func newRootCommand(env *environment) *cobra.Command {
 		Short:       "See, renew and use the eGain tokens that EgainClients keep",
 		Long: `See, renew and use the eGain tokens that EgainClients keep.
 
-The operator need not run: what is shown is what the cluster holds.`,
+The operator need not run: what is shown is what the cluster holds. Colours and bars are for terminals, and NO_COLOR turns
+colours off. For kubectl to complete arguments, link this program as kubectl_complete-egain in PATH.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		// A letter that is missing, wrong or too many, or two that are swapped.
