@@ -402,8 +402,8 @@ type TokenExchange struct {
 	// +default="urn:ietf:params:oauth:token-type:access_token"
 	SubjectTokenType string `json:"subjectTokenType,omitempty"`
 
-	// subjectToken is where the foreign token comes from: exactly one of secretKeyRef, serviceAccountToken and
-	// egainClientRef.
+	// subjectToken is where the foreign token comes from.
+	// Exactly one of secretKeyRef, serviceAccountToken and egainClientRef.
 	// +required
 	SubjectToken SubjectToken `json:"subjectToken,omitzero"`
 }

@@ -137,7 +137,6 @@ type ActorEndpoints struct {
 	// actor that the endpoints are for: Client (a server), User (an agent) or Customer.
 	// +required
 	// +kubebuilder:validation:Enum=Client;User;Customer
-	// +kubebuilder:validation:MaxLength=16
 	Actor string `json:"actor,omitempty"`
 
 	// tokenURL is the token endpoint.

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"strings"
@@ -48,7 +49,7 @@ func (b bound) constraints() map[string]int64 {
 func (b bound) changed(path string, n int64) change {
 	c := change{}
 	maps.Copy(c, b.with)
-	c[strings.TrimSuffix(path, "[*]")] = b.of(n)
+	maps.Copy(c, within(strings.TrimSuffix(path, "[*]"), b.of(n)))
 	return c
 }
 
@@ -117,18 +118,21 @@ func inDictionary(of func(int64) any) func(int64) any {
 	return func(n int64) any { return map[string]any{"key": of(n)} }
 }
 
-// bounds of all fields, by their paths.
-var bounds = map[string]bound{
-	"spec.tenant":                         {measure: entries, least: 1, most: none, of: one("id", "TMPRODB88619984")},
-	"spec.tenant.id":                      {measure: length, least: 1, most: 64, of: text},
-	"spec.tenant.metadataURL":             {measure: length, least: 1, most: 2048, of: url},
-	"spec.tenant.scopePrefix":             {measure: length, least: 1, most: 256, of: text},
-	"spec.tenant.endpoints":               {measure: entries, least: 1, most: none, of: one("tokenURL", "https://a.example")},
-	"spec.tenant.endpoints.tokenURL":      {measure: length, least: 1, most: 2048, of: url},
-	"spec.tenant.endpoints.revocationURL": {measure: length, least: 1, most: 2048, of: url},
-	"spec.tenant.endpoints.apiURL":        {measure: length, least: 1, most: 2048, of: url},
-	"spec.tenant.caBundleRef.name":        {measure: length, least: 1, most: 253, of: text},
-	"spec.tenant.caBundleRef.key":         {measure: length, least: 1, most: 253, of: text},
+// clientBounds are those of all fields of an EgainClient, by their paths.
+var clientBounds = map[string]bound{
+	"spec.tenant":                            {measure: entries, least: 1, most: none, of: one("id", "TMPRODB88619984")},
+	"spec.tenant.id":                         {measure: length, least: 1, most: 64, of: text},
+	"spec.tenant.metadataURL":                {measure: length, least: 1, most: 2048, of: url},
+	"spec.tenant.scopePrefix":                {measure: length, least: 1, most: 256, of: text},
+	"spec.tenant.endpoints":                  {measure: entries, least: 1, most: none, of: one("tokenURL", "https://a.example")},
+	"spec.tenant.endpoints.tokenURL":         {measure: length, least: 1, most: 2048, of: url},
+	"spec.tenant.endpoints.authorizationURL": {measure: length, least: 1, most: 2048, of: url},
+	"spec.tenant.endpoints.revocationURL":    {measure: length, least: 1, most: 2048, of: url},
+	"spec.tenant.endpoints.apiURL":           {measure: length, least: 1, most: 2048, of: url},
+	"spec.tenant.caBundleRef.name":           {measure: length, least: 1, most: 253, of: text},
+	"spec.tenant.caBundleRef.key":            {measure: length, least: 1, most: 253, of: text},
+
+	"spec.tenantRef.name": {measure: length, least: 1, most: 253, of: text, base: tenantReference},
 
 	"spec.credentialsSecretRef.name":            {measure: length, least: 1, most: 253, of: text},
 	"spec.credentialsSecretRef.clientIDKey":     {measure: length, least: 1, most: 253, of: text},
@@ -151,6 +155,11 @@ var bounds = map[string]bound{
 	"spec.tokenExchange.subjectToken.serviceAccountToken.expirationSeconds": {
 		measure: number, least: 600, most: 86400, of: integer, base: serviceAccountExchange,
 	},
+
+	"spec.tokenExchange.subjectToken.egainClientRef.name": {measure: length, least: 1, most: 253, of: text, base: clientExchange},
+
+	"spec.authorizationCode.sessionSecretRef.name": {measure: length, least: 1, most: 253, of: text, base: authorizationCode},
+	"spec.authorizationCode.redirectURL":           {measure: length, least: 1, most: 2048, of: url, base: authorizationCode},
 
 	"spec.scopes":          {measure: items, least: 1, most: 64, of: list},
 	"spec.scopes[*]":       {measure: length, least: 1, most: 256, of: inList(text)},
@@ -188,26 +197,34 @@ var bounds = map[string]bound{
 
 func TestBounds(t *testing.T) {
 	t.Parallel()
-	for path, b := range bounds {
-		t.Run(path, func(t *testing.T) {
-			t.Parallel()
-			if b.least != none && b.of(b.least) != nil {
-				expectAccepted(t, b.base, b.changed(path, b.least))
-			}
-			if b.least != none {
-				expectRefused(t, b.base, b.changed(path, b.least-1), path, fmt.Sprintf(b.below, b.least))
-			}
-			if b.most != none {
-				expectAccepted(t, b.base, b.changed(path, b.most))
-				expectRefused(t, b.base, b.changed(path, b.most+1), path, fmt.Sprintf(b.above, b.most))
-			}
-		})
+	for _, k := range kinds {
+		for path, b := range k.bounds {
+			t.Run(k.name+" "+path, func(t *testing.T) {
+				t.Parallel()
+				expectBound(t, cmp.Or(b.base, k.base), path, b)
+			})
+		}
 	}
 }
 
-// enums are the values that fields allow, by their paths. The flows need more than their name and are tried as bases.
-var enums = map[string][]string{
-	"spec.flow":                    {"ClientCredentials", "AnonymousCustomer", "OnBehalfOf", "TokenExchange"},
+func expectBound(t *testing.T, base, path string, b bound) {
+	t.Helper()
+	if b.least != none && b.of(b.least) != nil {
+		expectAccepted(t, base, b.changed(path, b.least))
+	}
+	if b.least != none {
+		expectRefused(t, base, b.changed(path, b.least-1), path, fmt.Sprintf(b.below, b.least))
+	}
+	if b.most != none {
+		expectAccepted(t, base, b.changed(path, b.most))
+		expectRefused(t, base, b.changed(path, b.most+1), path, fmt.Sprintf(b.above, b.most))
+	}
+}
+
+// clientEnums are the values that fields allow, by their paths. The flows need more than their name and are tried as bases.
+var clientEnums = map[string][]string{
+	"spec.flow":                    {"ClientCredentials", "AnonymousCustomer", "OnBehalfOf", "TokenExchange", "AuthorizationCode"},
+	"spec.authorizationCode.actor": {"User", "Customer"},
 	"spec.tenant.caBundleRef.kind": {"ConfigMap", "Secret"},
 	"spec.target.creationPolicy":   {"Owner", "Merge"},
 	"spec.target.deletionPolicy":   {"Delete", "Retain"},
@@ -216,25 +233,46 @@ var enums = map[string][]string{
 
 func TestEnums(t *testing.T) {
 	t.Parallel()
-	for path, values := range enums {
-		t.Run(path, func(t *testing.T) {
-			t.Parallel()
-			for _, value := range values {
-				if path != "spec.flow" {
-					expectAccepted(t, "", change{path: value})
-				}
-			}
-			for _, value := range []string{"", "Other", strings.ToLower(values[0])} {
-				expectRefused(t, "", change{path: value}, path, fmt.Sprintf(`supported values: "%s"`, strings.Join(values, `", "`)))
-			}
-		})
+	for _, k := range kinds {
+		for path, values := range k.enums {
+			t.Run(k.name+" "+path, func(t *testing.T) {
+				t.Parallel()
+				expectEnum(t, cmp.Or(enumBases[path], k.base), path, values)
+			})
+		}
 	}
 }
 
-// required fields and the base that has them.
-var required = map[string]string{
+// enumBases are the bases of fields that the usual one does not have.
+var enumBases = map[string]string{"spec.authorizationCode.actor": authorizationCode}
+
+func expectEnum(t *testing.T, base, path string, values []string) {
+	t.Helper()
+	for _, value := range values {
+		if path != "spec.flow" {
+			expectAccepted(t, base, within(path, value))
+		}
+	}
+	for _, value := range []string{"", "Other", strings.ToLower(values[0])} {
+		expectRefused(t, base, within(path, value), path, fmt.Sprintf(`supported values: "%s"`, strings.Join(values, `", "`)))
+	}
+}
+
+// within sets a field, or the actor's of the one element of a list.
+func within(path string, value any) change {
+	list, field, listed := strings.Cut(path, "[*].")
+	if !listed {
+		return change{path: value}
+	}
+	element := map[string]any{"actor": "Client"}
+	element[field] = value
+	return change{list: []any{element}}
+}
+
+// clientRequired are the required fields and the base that has them.
+var clientRequired = map[string]string{
 	"spec":                                                         clientCredentials,
-	"spec.tenant":                                                  clientCredentials,
+	"spec.tenantRef.name":                                          tenantReference,
 	"spec.tenant.caBundleRef.name":                                 clientCredentials,
 	"spec.credentialsSecretRef.name":                               clientCredentials,
 	"spec.tokenExchange.registrationID":                            secretExchange,
@@ -243,25 +281,38 @@ var required = map[string]string{
 	"spec.tokenExchange.subjectToken.secretKeyRef.key":             secretExchange,
 	"spec.tokenExchange.subjectToken.serviceAccountToken.name":     serviceAccountExchange,
 	"spec.tokenExchange.subjectToken.serviceAccountToken.audience": serviceAccountExchange,
+	"spec.tokenExchange.subjectToken.egainClientRef.name":          clientExchange,
+	"spec.authorizationCode.sessionSecretRef":                      authorizationCode,
+	"spec.authorizationCode.sessionSecretRef.name":                 authorizationCode,
 	"status.target.secretName":                                     clientCredentials,
 }
 
 func TestRequiredFields(t *testing.T) {
 	t.Parallel()
-	for path, base := range required {
-		t.Run(path, func(t *testing.T) {
-			t.Parallel()
-			c := change{path: nil}
-			if strings.HasPrefix(path, "status.") {
-				c = change{strings.TrimSuffix(path, ".secretName"): map[string]any{}}
-			}
-			expectRefused(t, base, c, path, "Required value")
-		})
+	for _, k := range kinds {
+		for path, base := range k.required {
+			t.Run(k.name+" "+path, func(t *testing.T) {
+				t.Parallel()
+				expectRefused(t, base, without(path), path, "Required value")
+			})
+		}
 	}
 }
 
-// listTypes are the lists without duplicates, by their paths.
-var listTypes = map[string]string{
+// without removes a field. Of a status, which has none to remove, it sets what the field is in.
+func without(path string) change {
+	parent := path[:max(0, strings.LastIndex(path, "."))]
+	if list, listed := strings.CutSuffix(parent, "[*]"); listed {
+		return change{list: []any{map[string]any{"tokenURL": "https://a.example"}}}
+	}
+	if strings.HasPrefix(path, "status.") {
+		return change{parent: map[string]any{}}
+	}
+	return change{path: nil}
+}
+
+// clientListTypes are the lists without duplicates, by their paths.
+var clientListTypes = map[string]string{
 	"spec.scopes":       "set",
 	"status.conditions": "map",
 }
@@ -271,13 +322,17 @@ func TestListsWithoutDuplicates(t *testing.T) {
 	condition := map[string]string{
 		"type": "Ready", "status": "True", "reason": "Reason", "message": "", "lastTransitionTime": "2026-11-23T00:00:00Z",
 	}
-	for path, value := range map[string]any{
-		"spec.scopes":       []string{"a", "b", "a"},
-		"status.conditions": []any{condition, condition},
-	} {
-		t.Run(path, func(t *testing.T) {
-			t.Parallel()
-			expectRefused(t, "", change{path: value}, path+"[*]", "Duplicate value")
-		})
+	ofMaps := map[string]any{"status.conditions": condition, "status.endpoints": map[string]string{"actor": "User"}}
+	for _, k := range kinds {
+		for path, listType := range k.listTypes {
+			t.Run(k.name+" "+path, func(t *testing.T) {
+				t.Parallel()
+				value := []any{"a", "b", "a"}
+				if listType == "map" {
+					value = []any{ofMaps[path], ofMaps[path]}
+				}
+				expectRefused(t, k.base, change{path: value}, path+"[*]", "Duplicate value")
+			})
+		}
 	}
 }

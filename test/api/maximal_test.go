@@ -11,52 +11,50 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// variants are the ways to fill an object: of fields that exclude each other, each is filled in one of them.
-var variants = map[string]struct {
+// variant is a way to fill an object: of fields that exclude each other, each is filled in one of them.
+type variant struct {
 	base    string
 	without []string
-}{
+}
+
+var clientVariants = map[string]variant{
 	"user-by-name":             {onBehalfOf, []string{"spec.onBehalfOf.userID", "spec.onBehalfOf.email", "spec.renewal.before"}},
 	"user-by-id":               {onBehalfOf, []string{"spec.onBehalfOf.username", "spec.onBehalfOf.email", "spec.renewal.percent"}},
 	"customer":                 {onBehalfOf, []string{"spec.onBehalfOf.username", "spec.onBehalfOf.userID", "spec.renewal.percent"}},
 	"token-of-secret":          {secretExchange, []string{"spec.renewal.percent"}},
 	"token-of-service-account": {serviceAccountExchange, []string{"spec.renewal.percent"}},
-}
-
-// longestKeys of maps, by their paths.
-var longestKeys = map[string]int{
-	"spec.parameters":                           64,
-	"spec.target.template.data":                 253,
-	"spec.target.template.metadata.labels":      253 + 1 + 63,
-	"spec.target.template.metadata.annotations": 253 + 1 + 63,
+	"token-of-client":          {clientExchange, []string{"spec.renewal.percent"}},
+	"session":                  {authorizationCode, []string{"spec.renewal.percent"}},
+	"of-shared-tenant":         {tenantReference, []string{"spec.renewal.percent", "spec.tenant"}},
 }
 
 // filled fills all of a part of a variant, spec or status, to the bounds.
-func filled(part, variant string) change {
-	v := variants[variant]
+func (k *kind) filled(part string, v variant) change {
 	c := change{}
-	for path, b := range bounds {
-		if b.most == none || strings.HasSuffix(path, "[*]") || !strings.HasPrefix(path, part+".") {
-			continue
-		}
-		if slices.Contains(v.without, path) {
+	for path, b := range k.bounds {
+		excluded := slices.ContainsFunc(v.without, func(w string) bool { return path == w || strings.HasPrefix(path, w+".") })
+		switch {
+		case !strings.HasPrefix(path, part+".") || strings.Contains(path, "[*]") || b.most == none:
+		case excluded:
 			c[path] = nil
-			continue
-		}
-		if b.base == "" || b.base == v.base {
-			c[path] = b.crowded(path)
+		case b.base == "" || b.base == v.base:
+			c[path] = k.crowded(path, b)
 		}
 	}
-	if part == "spec" {
-		c["spec.target.secretName"] = strings.Repeat("b", 253) // another than the credentials
+	if k == &clients && part == "spec" {
+		// Others than the credentials.
+		c["spec.target.secretName"] = strings.Repeat("b", 253)
 		c["spec.credentialsSecretRef.clientSecretKey"] = strings.Repeat("b", 253)
+		if v.base == authorizationCode {
+			c["spec.authorizationCode.sessionSecretRef.name"] = strings.Repeat("d", 253)
+		}
 	}
 	return c
 }
 
 // crowded is the largest value: of a collection, the most elements, each as long as may be.
-func (b bound) crowded(path string) any {
-	element, collects := bounds[path+"[*]"]
+func (k *kind) crowded(path string, b bound) any {
+	element, collects := k.bounds[path+"[*]"]
 	if !collects {
 		return b.of(b.most)
 	}
@@ -69,7 +67,7 @@ func (b bound) crowded(path string) any {
 	}
 	values := map[string]any{}
 	for i := range b.most {
-		key := padded(i, longestKeys[path])
+		key := padded(i, k.longestKeys[path])
 		if len(key) > 253 {
 			key = key[:253] + "/" + key[254:]
 		}
@@ -87,30 +85,37 @@ func padded(i int64, length int) string {
 // and that no bound of one field contradicts that of another. It fails if there is an upper bound that no object reaches.
 func TestObjectsFilledToTheBounds(t *testing.T) {
 	t.Parallel()
-	root := openSchema(t)
-	reached := map[constraint]bool{}
-	for variant, v := range variants {
-		object := baseObject(empty, v.base)
-		object.SetName(variant + "-" + strings.Repeat("c", 253-len(variant)-1))
-		if err := admin.Create(t.Context(), filled("spec", variant).applied(t, object)); err != nil {
-			t.Fatalf("%s: %v", variant, err)
-		}
-		if err := admin.Status().Update(t.Context(), filled("status", variant).applied(t, object)); err != nil {
-			t.Fatalf("status of %s: %v", variant, err)
-		}
-		visit("", root, fetch(t, empty, object.GetName()).Object, func(path string, s apiextensionsv1.JSONSchemaProps, value any) {
-			for kind, limit := range limits(s) {
-				if size(value) == limit {
-					reached[constraint{path, kind, fmt.Sprint(limit)}] = true
+	for _, k := range kinds {
+		reached := map[constraint]bool{}
+		for name, v := range k.variants {
+			visit("", k.schema(t), k.createFilled(t, name, v).Object, func(path string, s apiextensionsv1.JSONSchemaProps, value any) {
+				for kind, limit := range limits(s) {
+					if size(value) == limit {
+						reached[constraint{path, kind, fmt.Sprint(limit)}] = true
+					}
 				}
+			})
+		}
+		for c := range k.constraints(t) {
+			if strings.HasPrefix(c.kind, "max") && !reached[c] {
+				t.Errorf("no %s reaches the %s of %s, which is %s", k.name, c.kind, c.path, c.bound)
 			}
-		})
-	}
-	for c := range constraints(root) {
-		if strings.HasPrefix(c.kind, "max") && !reached[c] {
-			t.Errorf("no object reaches the %s of %s, which is %s", c.kind, c.path, c.bound)
 		}
 	}
+}
+
+// createFilled creates the largest object of a variant and returns it as it is stored.
+func (k *kind) createFilled(t *testing.T, name string, v variant) *unstructured.Unstructured {
+	t.Helper()
+	object := baseObject(empty, v.base)
+	object.SetName(name + "-" + strings.Repeat("c", 253-len(name)-1))
+	if err := admin.Create(t.Context(), k.filled("spec", v).applied(t, object)); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	if err := admin.Status().Update(t.Context(), k.filled("status", v).applied(t, object)); err != nil {
+		t.Fatalf("status of %s: %v", name, err)
+	}
+	return k.fetch(t, object)
 }
 
 // visit walks an object along its schema.

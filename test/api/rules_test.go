@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"cmp"
 	"maps"
 	"testing"
 )
@@ -34,15 +35,17 @@ func (r rule) about(field string) rule {
 	return r
 }
 
-// rules has at least one row for each rule of the CRD, by what is wrong.
-var rules = allRules()
-
-func allRules() map[string]rule {
-	all := map[string]rule{}
-	for _, some := range []map[string]rule{
-		sourceRules(), flowRules(), tenantRules(), requestRules(), subjectRules(), renewalRules(), targetRules(),
+// clientRules has at least one row for each rule of an EgainClient, by what is wrong.
+func clientRules() map[string]rule {
+	return together(
+		sourceRules(), flowRules(), tenantRules(), requestRules(), subjectRules(), sessionRules(), renewalRules(), targetRules(),
 		nameRules(), keyRules(), urlRules(), metadataKeyRules(),
-	} {
+	)
+}
+
+func together(tables ...map[string]rule) map[string]rule {
+	all := map[string]rule{}
+	for _, some := range tables {
 		maps.Copy(all, some)
 	}
 	return all
@@ -107,20 +110,38 @@ func flowRules() map[string]rule {
 }
 
 func tenantRules() map[string]rule {
+	const one = "set exactly one of tenant (where the tokens come from) and tenantRef (the name of an EgainTenant that says so)"
+	ref := object{"name": "production"}
+	return together(
+		locationRules("spec.tenant", "set at least one of tenant.id, tenant.metadataURL or tenant.endpoints.tokenURL"),
+		map[string]rule{
+			"neither a tenant nor the name of one":            given("spec.tenant", nil, one).about("spec"),
+			"a tenant and the name of one":                    given("spec.tenantRef", ref, one).about("spec"),
+			"the name of a tenant and a tenant":               given("spec.tenant", object{"id": "T"}, one).of(tenantReference).about("spec"),
+			"no longer the name of a tenant":                  given("spec.tenantRef", nil, one).of(tenantReference).about("spec"),
+			"an anonymous customer with two tenants":          given("spec.tenantRef", ref, one).of(anonymousCustomer).about("spec"),
+			"an empty tenant beside the name of one":          given("spec.tenant", object{}, one).of(tenantReference).about("spec"),
+			"a tenant that is but a CA beside the name of it": given("spec.tenant", object{"caBundleRef": object{"name": "ca"}}, one).of(tenantReference).about("spec"),
+		},
+	)
+}
+
+// locationRules are those of where a tenant is found, which stands at a path.
+func locationRules(at, nothing string) map[string]rule {
 	const (
-		nothing = "set at least one of tenant.id, tenant.metadataURL or tenant.endpoints.tokenURL"
-		id      = "must be a tenant id such as TMPRODB88619984: letters, digits, '-' and '_'"
-		prefix  = "must not contain spaces, quotes or backslashes"
+		id     = "must be a tenant id such as TMPRODB88619984: letters, digits, '-' and '_'"
+		prefix = "must not contain spaces, quotes or backslashes"
 	)
 	return map[string]rule{
-		"a tenant with nothing to find it by":     given("spec.tenant", object{}, nothing),
-		"a tenant of which only the API is known": given("spec.tenant", object{"endpoints": object{"apiURL": "https://api.egain.cloud"}}, nothing),
-		"a tenant id with a path":                 given("spec.tenant.id", "TMPRODB88619984/../other", id),
-		"a tenant id with a space":                given("spec.tenant.id", "TMPRODB88619984 ", id),
-		"a tenant id that begins with a hyphen":   given("spec.tenant.id", "-U", id),
-		"a scope prefix with a space":             given("spec.tenant.scopePrefix", "api.egain.cloud/auth/ ", prefix),
-		"a scope prefix in quotes":                given("spec.tenant.scopePrefix", `"api.egain.cloud/auth/"`, prefix),
-		"a scope prefix with a backslash":         given("spec.tenant.scopePrefix", `api.egain.cloud\auth`, prefix),
+		"a tenant with nothing to find it by":       given(at, object{}, nothing),
+		"a tenant of which only the API is known":   given(at, object{"endpoints": object{"apiURL": "https://api.egain.cloud"}}, nothing),
+		"a tenant of which only the login is known": given(at, object{"endpoints": object{"authorizationURL": "https://login.egain.cloud/authorize"}}, nothing),
+		"a tenant id with a path":                   given(at+".id", "TMPRODB88619984/../other", id),
+		"a tenant id with a space":                  given(at+".id", "TMPRODB88619984 ", id),
+		"a tenant id that begins with a hyphen":     given(at+".id", "-U", id),
+		"a scope prefix with a space":               given(at+".scopePrefix", "api.egain.cloud/auth/ ", prefix),
+		"a scope prefix in quotes":                  given(at+".scopePrefix", `"api.egain.cloud/auth/"`, prefix),
+		"a scope prefix with a backslash":           given(at+".scopePrefix", `api.egain.cloud\auth`, prefix),
 	}
 }
 
@@ -153,9 +174,10 @@ func subjectRules() map[string]rule {
 	const (
 		subject = "exactly one of the fields in [username userID email] must be set"
 		email   = "must be an e-mail address"
-		token   = "exactly one of the fields in [secretKeyRef serviceAccountToken] must be set"
+		token   = "exactly one of the fields in [secretKeyRef serviceAccountToken egainClientRef] must be set"
 	)
 	both := object{"secretKeyRef": object{"name": "a", "key": "b"}, "serviceAccountToken": object{"name": "a", "audience": "b"}}
+	self := "spec.tokenExchange.subjectToken.egainClientRef must name another EgainClient: one cannot exchange its own token"
 	return map[string]rule{
 		"nobody to act for":                       given("spec.onBehalfOf", object{}, subject).of(onBehalfOf),
 		"a user with two names":                   given("spec.onBehalfOf", object{"username": "a", "userID": "1"}, subject).of(onBehalfOf),
@@ -166,7 +188,57 @@ func subjectRules() map[string]rule {
 		"two e-mail addresses":                    given("spec.onBehalfOf", object{"email": "a@b,c@d"}, email).of(onBehalfOf).about("spec.onBehalfOf.email"),
 		"no subject token":                        given("spec.tokenExchange.subjectToken", object{}, token).of(secretExchange),
 		"two subject tokens":                      given("spec.tokenExchange.subjectToken", both, token).of(secretExchange),
+		"the token of a Secret and of a client": given("spec.tokenExchange.subjectToken.secretKeyRef", object{"name": "a", "key": "b"},
+			token).of(clientExchange).about("spec.tokenExchange.subjectToken"),
+		"the object's own token": given("spec.tokenExchange.subjectToken.egainClientRef.name", clientExchange, self).of(clientExchange).about(""),
+		"the object's own token, of another target": {
+			base: clientExchange, says: self,
+			change: change{"spec.tokenExchange.subjectToken.egainClientRef.name": clientExchange, "spec.target.secretName": "other"},
+		},
 	}
+}
+
+// sessionRules are those of a login.
+func sessionRules() map[string]rule {
+	const (
+		code    = "authorizationCode belongs to flow AuthorizationCode: set both or neither"
+		session = "spec.authorizationCode.sessionSecretRef.name"
+	)
+	rows := map[string]rule{
+		"a login of nobody":                 given("spec.authorizationCode", nil, code).about("spec"),
+		"a login without credentials":       given("spec.credentialsSecretRef", nil, "credentialsSecretRef is required").about("spec"),
+		"a login without scopes":            given("spec.scopes", nil, "scopes is required: list at least one scope").about("spec"),
+		"client credentials with a session": {base: clientCredentials, change: change{"spec.authorizationCode": object{"sessionSecretRef": object{"name": "a"}}}, field: "spec", says: code},
+		"a token exchange with a session":   {base: secretExchange, change: change{"spec.authorizationCode": object{"sessionSecretRef": object{"name": "a"}}}, field: "spec", says: code},
+		"the target's default name is that of the session": given(session, authorizationCode,
+			"spec.authorizationCode.sessionSecretRef names: set spec.target.secretName to another name").about(""),
+		"the target is the session": given("spec.target.secretName", "agent-session",
+			"target.secretName must not be the Secret that authorizationCode.sessionSecretRef names: workloads would see the refresh token").about("spec"),
+		"the session is in the credentials Secret": given(session, "egain-app",
+			"authorizationCode.sessionSecretRef must not be the Secret that credentialsSecretRef names: the operator writes to the one and only reads the other").about("spec"),
+	}
+	rows = together(rows, redirectRules())
+	for name, row := range rows {
+		if row.base == "" {
+			rows[name] = row.of(authorizationCode)
+		}
+	}
+	return rows
+}
+
+func redirectRules() map[string]rule {
+	const (
+		field = "spec.authorizationCode.redirectURL"
+		where = "must be an http URL of this machine, such as http://127.0.0.1:8765/callback, or an https URL"
+	)
+	rows := urlRulesOf(where, field)
+	for what, value := range map[string]string{
+		"to another machine": "http://app.example.com/callback", "to a machine that is called like this one": "http://localhost.example.com/callback",
+		"to an address of this machine that is seldom used": "http://127.0.0.2/callback", "to an app": "com.example.app:/callback",
+	} {
+		rows["a redirect "+what] = given(field, value, where)
+	}
+	return rows
 }
 
 func renewalRules() map[string]rule {
@@ -220,16 +292,23 @@ func targetRules() map[string]rule {
 	return rows
 }
 
-// nameRules are those of every field that names an object.
 func nameRules() map[string]rule {
-	rows := map[string]rule{}
-	for field, base := range map[string]string{
+	return nameRulesOf(map[string]string{
+		"spec.tenantRef.name":                                      tenantReference,
 		"spec.tenant.caBundleRef.name":                             clientCredentials,
 		"spec.credentialsSecretRef.name":                           clientCredentials,
 		"spec.target.secretName":                                   clientCredentials,
 		"spec.tokenExchange.subjectToken.secretKeyRef.name":        secretExchange,
 		"spec.tokenExchange.subjectToken.serviceAccountToken.name": serviceAccountExchange,
-	} {
+		"spec.tokenExchange.subjectToken.egainClientRef.name":      clientExchange,
+		"spec.authorizationCode.sessionSecretRef.name":             authorizationCode,
+	})
+}
+
+// nameRulesOf are those of every field that names an object, given with the base to change.
+func nameRulesOf(fields map[string]string) map[string]rule {
+	rows := map[string]rule{}
+	for field, base := range fields {
 		for what, value := range map[string]string{
 			"in upper case": "Egain-App", "with an underscore": "egain_app", "with a hyphen at its end": "egain-app-",
 			"of another namespace": "team-b/egain-app", "with two dots": "egain..app",
@@ -240,15 +319,19 @@ func nameRules() map[string]rule {
 	return rows
 }
 
-// keyRules are those of every field that names a key.
 func keyRules() map[string]rule {
-	rows := map[string]rule{}
-	for field, base := range map[string]string{
+	return keyRulesOf(map[string]string{
 		"spec.tenant.caBundleRef.key":                      clientCredentials,
 		"spec.credentialsSecretRef.clientIDKey":            clientCredentials,
 		"spec.credentialsSecretRef.clientSecretKey":        clientCredentials,
 		"spec.tokenExchange.subjectToken.secretKeyRef.key": secretExchange,
-	} {
+	})
+}
+
+// keyRulesOf are those of every field that names a key, given with the base to change.
+func keyRulesOf(fields map[string]string) map[string]rule {
+	rows := map[string]rule{}
+	for field, base := range fields {
 		for what, value := range map[string]string{
 			"with a slash": "tls/ca.crt", "with a space": "client id", "that is a directory": ".", "that leads out of one": "..x",
 		} {
@@ -258,18 +341,23 @@ func keyRules() map[string]rule {
 	return rows
 }
 
-// urlRules are those of every field that holds a URL.
 func urlRules() map[string]rule {
+	return urlRulesOf("must be an absolute https URL, such as https://",
+		"spec.tenant.metadataURL", "spec.tenant.endpoints.tokenURL", "spec.tenant.endpoints.authorizationURL",
+		"spec.tenant.endpoints.revocationURL", "spec.tenant.endpoints.apiURL",
+	)
+}
+
+// urlRulesOf are those of every field that holds a URL, with what is said of one that is none, or not https.
+func urlRulesOf(says string, fields ...string) map[string]rule {
 	rows := map[string]rule{}
-	for _, field := range []string{
-		"spec.tenant.metadataURL", "spec.tenant.endpoints.tokenURL", "spec.tenant.endpoints.revocationURL", "spec.tenant.endpoints.apiURL",
-	} {
+	for _, field := range fields {
 		for what, value := range map[string]string{
 			"without encryption": "http://ai.egain.cloud/token", "without a scheme": "ai.egain.cloud/token",
 			"without a host": "https:///token", "with only a port": "https://:443/token", "that is a path": "/token",
 			"of another scheme": "file:///etc/passwd", "with a port that is none": "https://ai.egain.cloud:port/token",
 		} {
-			rows[field+" "+what] = given(field, value, "must be an absolute https URL, such as https://")
+			rows[field+" "+what] = given(field, value, says)
 		}
 		for what, value := range map[string]string{
 			"with a fragment": "https://ai.egain.cloud/token#x", "with credentials": "https://user:secret@ai.egain.cloud/token",
@@ -300,11 +388,13 @@ func metadataKeyRules() map[string]rule {
 
 func TestRules(t *testing.T) {
 	t.Parallel()
-	for name, r := range rules {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			expectRefused(t, r.base, r.change, r.field, r.says)
-		})
+	for _, k := range kinds {
+		for name, r := range k.rules {
+			t.Run(k.name+" "+name, func(t *testing.T) {
+				t.Parallel()
+				expectRefused(t, cmp.Or(r.base, k.base), r.change, r.field, r.says)
+			})
+		}
 	}
 }
 
@@ -320,6 +410,7 @@ func TestWhatTheRulesLeaveOpen(t *testing.T) {
 	)
 	login := object{"endpoints": object{"tokenURL": "https://login.egain.cloud/token"}}
 	account := object{"serviceAccountToken": object{"name": "sync", "audience": "egain"}}
+	redirect := func(url string) change { return change{"spec.authorizationCode.redirectURL": url} }
 	for name, row := range map[string]struct {
 		base   string
 		change change
@@ -355,6 +446,24 @@ func TestWhatTheRulesLeaveOpen(t *testing.T) {
 		"a label with the longest key":                       {change: change{labels: object{long(253) + "/" + long(63): "x"}}},
 		"an annotation with the longest key":                 {change: change{annotations: object{long(253) + "/" + long(63): "x"}}},
 		"a label of a domain near ours":                      {change: change{labels: object{"egain.com/team": "x"}}},
+		"a login over https":                                 {base: authorizationCode, change: redirect("https://app.example.com/callback?a=b")},
+		"a login at any port of this machine":                {base: authorizationCode, change: redirect("http://127.0.0.1/callback")},
+		"a login at this machine by its name":                {base: authorizationCode, change: redirect("http://localhost:8765/")},
+		"a login at this machine by IPv6":                    {base: authorizationCode, change: redirect("http://[::1]:8765/callback")},
+		"the login of a customer":                            {base: authorizationCode, change: change{"spec.authorizationCode.actor": "Customer"}},
+		"a session named after the object":                   {base: authorizationCode, change: change{"spec.authorizationCode.sessionSecretRef.name": authorizationCode, "spec.target.secretName": "other"}},
+		"a subject token of a client":                        {base: secretExchange, change: change{subject: object{"egainClientRef": object{"name": "other"}}}},
+		"a shared tenant instead of one's own":               {change: change{"spec.tenant": nil, "spec.tenantRef": object{"name": "production"}}},
+		"one's own tenant instead of a shared one":           {base: tenantReference, change: change{"spec.tenantRef": nil, "spec.tenant": object{"id": "T"}}},
+		"an anonymous customer of a shared tenant":           {base: anonymousCustomer, change: change{"spec.tenant": nil, "spec.tenantRef": object{"name": "production"}}},
+		"a login at a shared tenant":                         {base: authorizationCode, change: change{"spec.tenant": nil, "spec.tenantRef": object{"name": "production"}}},
+		"a tenant that all may use":                          {base: unlimitedTenant},
+		"a tenant of only a token URL":                       {base: unlimitedTenant, change: change{"spec": object{"endpoints": object{"tokenURL": "https://login.egain.cloud/token"}}}},
+		"a tenant of every namespace, by a selector":         {base: sharedTenant, change: change{"spec.allowedNamespaces": object{"selector": object{}}}},
+		"a tenant of namespaces by an expression":            {base: sharedTenant, change: change{"spec.allowedNamespaces.selector": object{"matchExpressions": []object{{"key": "a", "operator": "Exists"}}}}},
+		"a tenant of every scope, by an asterisk":            {base: sharedTenant, change: change{"spec.allowedScopes": []string{"*"}}},
+		"every character that an allowed scope may have":     {base: sharedTenant, change: change{"spec.allowedScopes": []string{"!#$%&'()+,-./0:;<=>?@A[]^_`a{|}~*"}}},
+		"a tenant that is but limited in concurrency":        {base: sharedTenant, change: change{"spec.requestLimits": object{"concurrent": 1024}}},
 		"a type of one's own":                                {change: change{"spec.target.type": "example.com/token"}},
 	} {
 		t.Run(name, func(t *testing.T) {

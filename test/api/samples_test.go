@@ -15,8 +15,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 )
 
 const samplesDirectory = "../../config/samples"
@@ -61,41 +59,44 @@ func TestSamples(t *testing.T) {
 	if err := admin.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}); err != nil {
 		t.Fatal(err)
 	}
-	clients := 0
+	created := map[string]int{}
 	for file, objects := range samples(t) {
 		for _, object := range objects {
-			if object.GetKind() == "EgainClient" {
-				clients++
-			}
+			created[object.GetKind()]++
 			t.Run(file+" "+object.GetKind()+" "+object.GetName(), func(t *testing.T) {
 				t.Parallel()
-				object.SetNamespace(namespace)
+				k := kindNamed(object.GetKind())
+				if k == nil || k.namespaced {
+					object.SetNamespace(namespace)
+				}
 				written := object.DeepCopy()
 				if err := admin.Create(t.Context(), object); err != nil {
 					t.Fatal(err)
 				}
-				if object.GetKind() == "EgainClient" {
-					expectRoundTrip(t, written, object)
+				if k != nil {
+					expectRoundTrip(t, k, written, object)
 				}
 			})
 		}
 	}
-	if clients == 0 {
-		t.Errorf("there is no EgainClient in %s", samplesDirectory)
+	for _, k := range kinds {
+		if created[k.name] == 0 {
+			t.Errorf("there is no %s in %s", k.name, samplesDirectory)
+		}
 	}
 }
 
 // expectRoundTrip fails unless all that was written is there, and the Go types know all that is there.
-func expectRoundTrip(t *testing.T, written, stored *unstructured.Unstructured) {
+func expectRoundTrip(t *testing.T, k *kind, written, stored *unstructured.Unstructured) {
 	t.Helper()
 	if diff := cmp.Diff(plain(t, written.Object["spec"]), stored.Object["spec"], cmp.FilterPath(added, cmp.Ignore())); diff != "" {
 		t.Errorf("spec (-written +stored):\n%s", diff)
 	}
-	var typed egainv1alpha1.EgainClient
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(stored.Object, &typed, true); err != nil {
+	typed := k.typed()
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(stored.Object, typed, true); err != nil {
 		t.Errorf("the Go types do not know what is stored: %v", err)
 	}
-	if err := admin.Update(t.Context(), &typed, client.DryRunAll); err != nil {
+	if err := admin.Update(t.Context(), typed, client.DryRunAll); err != nil {
 		t.Errorf("the API server does not accept what the Go types write: %v", err)
 	}
 }

@@ -31,9 +31,9 @@ func fieldPattern(path string) *regexp.Regexp {
 	return regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(path), `\[\*\]`, `(\[[^\]]*\]|\..+)`) + "$")
 }
 
-func openSchema(t *testing.T) apiextensionsv1.JSONSchemaProps {
+func (k *kind) schema(t *testing.T) apiextensionsv1.JSONSchemaProps {
 	t.Helper()
-	raw, err := os.ReadFile(crdFile)
+	raw, err := os.ReadFile(k.crdFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,14 +58,12 @@ func walk(path string, s apiextensionsv1.JSONSchemaProps, visit func(path string
 	}
 }
 
-// foreign are the parts of the schema that are not ours: metav1.Condition is tested where it comes from.
-func foreign(path string) bool { return strings.HasPrefix(path, "status.conditions[*]") }
-
 // constraints of the schema. Types and formats are left out: they are Go's.
-func constraints(root apiextensionsv1.JSONSchemaProps) map[constraint]bool {
+func (k *kind) constraints(t *testing.T) map[constraint]bool {
+	t.Helper()
 	found := map[constraint]bool{}
-	walk("", root, func(path string, s apiextensionsv1.JSONSchemaProps) {
-		if foreign(path) {
+	walk("", k.schema(t), func(path string, s apiextensionsv1.JSONSchemaProps) {
+		if k.isForeign(path) {
 			return
 		}
 		add := func(kind, bound string) { found[constraint{path, kind, bound}] = true }
@@ -118,39 +116,47 @@ func limits(s apiextensionsv1.JSONSchemaProps) map[string]int64 {
 	return found
 }
 
-// TestEveryConstraintHasARow compares what the CRD asks for with what the tables of this package try.
-func TestEveryConstraintHasARow(t *testing.T) {
-	t.Parallel()
-	asked := constraints(openSchema(t))
+// tried are the constraints that the tables of this package try. Of a rule, any row that is about its field and has its words.
+func (k *kind) tried(asked map[constraint]bool) map[constraint]bool {
 	tried := map[constraint]bool{}
-	for path, b := range bounds {
+	for path, b := range k.bounds {
 		for kind, bound := range b.constraints() {
 			tried[constraint{path, kind, fmt.Sprint(bound)}] = true
 		}
 	}
-	for path, values := range enums {
+	for path, values := range k.enums {
 		tried[constraint{path, "enum", strings.Join(values, ",")}] = true
 	}
-	for path := range required {
+	for path := range k.required {
 		tried[constraint{path, "required", ""}] = true
 	}
-	for path, kind := range listTypes {
-		tried[constraint{path, "list-type", kind}] = true
+	for path, listType := range k.listTypes {
+		tried[constraint{path, "list-type", listType}] = true
 	}
-	rows := slices.Collect(maps.Values(rules))
+	rows := slices.Collect(maps.Values(k.rules))
 	for c := range asked {
 		if c.kind == "rule" && slices.ContainsFunc(rows, func(r rule) bool { return r.field == c.path && strings.Contains(c.bound, r.says) }) {
 			tried[c] = true
 		}
 	}
-	for c := range asked {
-		if !tried[c] {
-			t.Errorf("the CRD asks this of %q, and no row of this package tries it: %s %s", c.path, c.kind, c.bound)
+	return tried
+}
+
+// TestEveryConstraintHasARow compares what the CRDs ask for with what the tables of this package try.
+func TestEveryConstraintHasARow(t *testing.T) {
+	t.Parallel()
+	for _, k := range kinds {
+		asked := k.constraints(t)
+		tried := k.tried(asked)
+		for c := range asked {
+			if !tried[c] {
+				t.Errorf("%s asks this of %q, and no row of this package tries it: %s %s", k.name, c.path, c.kind, c.bound)
+			}
 		}
-	}
-	for c := range tried {
-		if !asked[c] {
-			t.Errorf("a row of this package tries this of %q, and the CRD does not ask it: %s %s", c.path, c.kind, c.bound)
+		for c := range tried {
+			if !asked[c] {
+				t.Errorf("a row of this package tries this of %q, and %s does not ask it: %s %s", c.path, k.name, c.kind, c.bound)
+			}
 		}
 	}
 }
@@ -159,20 +165,26 @@ func TestEveryConstraintHasARow(t *testing.T) {
 // sentence leaves half a line.
 func TestDescriptionsReadWell(t *testing.T) {
 	t.Parallel()
-	walk("", openSchema(t), func(path string, s apiextensionsv1.JSONSchemaProps) {
-		if foreign(path) || path == "apiVersion" || path == "kind" || path == "metadata" {
-			return
-		}
-		if s.Description == "" && !strings.HasSuffix(path, "[*]") {
-			t.Errorf("%s has no description", path)
-		}
-		for line := range strings.Lines(s.Description) {
-			if !strings.HasSuffix(strings.TrimSpace(line), ".") {
-				t.Errorf("%s: a line of the description ends within a sentence: %q", path, line)
+	for _, k := range kinds {
+		walk("", k.schema(t), func(path string, s apiextensionsv1.JSONSchemaProps) {
+			if !k.isForeign(path) && path != "apiVersion" && path != "kind" && path != "metadata" {
+				expectGoodDescription(t, k.name+" "+path, s)
 			}
+		})
+	}
+}
+
+func expectGoodDescription(t *testing.T, path string, s apiextensionsv1.JSONSchemaProps) {
+	t.Helper()
+	if s.Description == "" && !strings.HasSuffix(path, "[*]") {
+		t.Errorf("%s has no description", path)
+	}
+	for line := range strings.Lines(s.Description) {
+		if !strings.HasSuffix(strings.TrimSpace(line), ".") {
+			t.Errorf("%s: a line of the description ends within a sentence: %q", path, line)
 		}
-		if s.Default != nil && s.Type != "object" && !strings.Contains(s.Description, "Default: "+strings.Trim(string(s.Default.Raw), `"`)+".") {
-			t.Errorf("%s: the description does not say the default, %s: %q", path, s.Default.Raw, s.Description)
-		}
-	})
+	}
+	if s.Default != nil && s.Type != "object" && !strings.Contains(s.Description, "Default: "+strings.Trim(string(s.Default.Raw), `"`)+".") {
+		t.Errorf("%s: the description does not say the default, %s: %q", path, s.Default.Raw, s.Description)
+	}
 }

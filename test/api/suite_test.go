@@ -1,5 +1,5 @@
-// Package api_test tries the API on a real API server: every rule and bound of the CRD, its defaults, its subresource, what
-// kubectl shows of it, and the samples. The operator does not run here.
+// Package api_test tries the API on a real API server: every rule and bound of the CRDs, their defaults, their subresource,
+// what kubectl shows of them, and the samples. The operator does not run here.
 package api_test
 
 import (
@@ -29,10 +29,9 @@ import (
 
 const (
 	crdDirectory = "../../config/crd/bases"
-	crdName      = "egainclients.auth.egain.com"
-	crdFile      = crdDirectory + "/auth.egain.com_egainclients.yaml"
 
-	// stored is the namespace of the bases, and empty one without any, where the same objects are created.
+	// stored is the namespace of the bases, and empty one without any, where the same objects are created. Objects without a
+	// namespace are created by another name.
 	stored = "stored"
 	empty  = "empty"
 )
@@ -80,66 +79,31 @@ func prepare(ctx context.Context) error {
 			return fmt.Errorf("creating namespace %s: %w", name, err)
 		}
 	}
-	for name := range bases {
-		if err := admin.Create(ctx, baseObject(stored, name)); err != nil {
-			return fmt.Errorf("creating %s: %w", name, err)
+	for _, k := range kinds {
+		for name := range k.bases {
+			if err := admin.Create(ctx, baseObject(stored, name)); err != nil {
+				return fmt.Errorf("creating %s: %w", name, err)
+			}
 		}
 	}
 	return nil
 }
 
-// The names of bases: valid objects that a test changes in one place.
-const (
-	clientCredentials      = "client-credentials"
-	anonymousCustomer      = "anonymous-customer"
-	onBehalfOf             = "on-behalf-of"
-	secretExchange         = "secret-exchange"
-	serviceAccountExchange = "service-account-exchange"
-)
-
-// bases are the specs of the bases by their names. Where a test names none it means clientCredentials.
-var bases = map[string]string{
-	clientCredentials: `
-tenant: {id: TMPRODB88619984, caBundleRef: {name: corp-ca}}
-credentialsSecretRef: {name: egain-app}
-scopes: [knowledge.portalmgr.manage]
-`,
-	anonymousCustomer: `
-flow: AnonymousCustomer
-tenant: {id: TMPRODB88619984}
-scopes: [knowledge.portalmgr.read]
-`,
-	onBehalfOf: `
-flow: OnBehalfOf
-tenant: {id: TMPRODB88619984}
-credentialsSecretRef: {name: egain-app}
-onBehalfOf: {username: agent.smith}
-scopes: [knowledge.portalmgr.onbehalfof.manage]
-`,
-	secretExchange: `
-flow: TokenExchange
-tenant: {id: TMPRODB88619984}
-credentialsSecretRef: {name: egain-app}
-tokenExchange: {registrationID: okta-prod, subjectToken: {secretKeyRef: {name: okta-token, key: token}}}
-`,
-	serviceAccountExchange: `
-flow: TokenExchange
-tenant: {id: TMPRODB88619984}
-credentialsSecretRef: {name: egain-app}
-tokenExchange: {registrationID: cluster, subjectToken: {serviceAccountToken: {name: sync, audience: egain}}}
-`,
-}
-
 // baseObject is a base as a user writes it.
 func baseObject(namespace, name string) *unstructured.Unstructured {
+	k := kindOf(name)
 	spec := map[string]any{}
-	if err := yaml.Unmarshal([]byte(bases[name]), &spec); err != nil {
+	if err := yaml.Unmarshal([]byte(k.bases[name]), &spec); err != nil {
 		panic(fmt.Sprintf("the spec of base %s: %v", name, err))
 	}
-	object := &unstructured.Unstructured{Object: map[string]any{"spec": spec}}
-	object.SetGroupVersionKind(egainv1alpha1.SchemeGroupVersion.WithKind("EgainClient"))
-	object.SetNamespace(namespace)
+	object := k.object()
+	object.Object["spec"] = spec
 	object.SetName(name)
+	if k.namespaced {
+		object.SetNamespace(namespace)
+	} else if namespace == empty {
+		object.SetName(name + "-" + empty)
+	}
 	return object
 }
 
@@ -180,11 +144,7 @@ func plain(t *testing.T, value any) any {
 func attempts(t *testing.T, base string, c change) map[string]error {
 	t.Helper()
 	base = cmp.Or(base, clientCredentials)
-	there := &unstructured.Unstructured{}
-	there.SetGroupVersionKind(egainv1alpha1.SchemeGroupVersion.WithKind("EgainClient"))
-	if err := admin.Get(t.Context(), client.ObjectKey{Namespace: stored, Name: base}, there); err != nil {
-		t.Fatal(err)
-	}
+	there := fetch(t, stored, base)
 	for path := range c {
 		if strings.HasPrefix(path, "status.") || path == "status" {
 			return map[string]error{"status": admin.Status().Update(t.Context(), c.applied(t, there), client.DryRunAll)}

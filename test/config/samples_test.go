@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/issuance"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
 )
 
@@ -42,38 +43,58 @@ func sampled[T client.Object](t *testing.T) map[string]T {
 func TestThereIsASampleOfEveryFlow(t *testing.T) {
 	t.Parallel()
 	var flows []egainv1alpha1.Flow
-	var kinds []string
+	var variants []string
 	for _, ec := range sampled[*egainv1alpha1.EgainClient](t) {
 		flows = append(flows, ec.Spec.Flow)
-		if who := ec.Spec.OnBehalfOf; who != nil && who.Username != "" {
-			kinds = append(kinds, "user")
-		} else if who != nil && who.Email != "" {
-			kinds = append(kinds, "customer")
-		}
-		if x := ec.Spec.TokenExchange; x != nil && x.SubjectToken.SecretKeyRef != nil {
-			kinds = append(kinds, "Secret")
-		} else if x != nil && x.SubjectToken.ServiceAccountToken != nil {
-			kinds = append(kinds, "ServiceAccount")
-		}
+		variants = append(variants, variantOf(ec))
 	}
 	for _, flow := range []egainv1alpha1.Flow{
-		egainv1alpha1.FlowClientCredentials, egainv1alpha1.FlowAnonymousCustomer,
-		egainv1alpha1.FlowOnBehalfOf, egainv1alpha1.FlowTokenExchange,
+		egainv1alpha1.FlowClientCredentials, egainv1alpha1.FlowAnonymousCustomer, egainv1alpha1.FlowOnBehalfOf,
+		egainv1alpha1.FlowTokenExchange, egainv1alpha1.FlowAuthorizationCode,
 	} {
 		if !slices.Contains(flows, flow) {
 			t.Errorf("there is no sample of flow %s", flow)
 		}
 	}
-	for _, kind := range []string{"user", "customer", "Secret", "ServiceAccount"} {
-		if !slices.Contains(kinds, kind) {
-			t.Errorf("there is no sample with a %s", kind)
+	for _, variant := range []string{
+		"a shared tenant", "a user to act for", "a customer to act for", "a Secret's token", "a ServiceAccount's token",
+		"an EgainClient's token", "a login of a User", "a login of a Customer",
+	} {
+		if !slices.Contains(variants, variant) {
+			t.Errorf("there is no sample with %s", variant)
 		}
+	}
+}
+
+// variantOf names what a sample shows of its flow.
+func variantOf(ec *egainv1alpha1.EgainClient) string {
+	subject := egainv1alpha1.SubjectToken{}
+	if ec.Spec.TokenExchange != nil {
+		subject = ec.Spec.TokenExchange.SubjectToken
+	}
+	switch who, code := ec.Spec.OnBehalfOf, ec.Spec.AuthorizationCode; {
+	case ec.Spec.TenantRef != nil:
+		return "a shared tenant"
+	case who != nil && who.Username != "":
+		return "a user to act for"
+	case who != nil && who.Email != "":
+		return "a customer to act for"
+	case subject.SecretKeyRef != nil:
+		return "a Secret's token"
+	case subject.ServiceAccountToken != nil:
+		return "a ServiceAccount's token"
+	case subject.EgainClientRef != nil:
+		return "an EgainClient's token"
+	case code != nil:
+		return "a login of a " + string(code.Actor)
+	default:
+		return ""
 	}
 }
 
 func TestTheSamplesFindWhatTheyReferTo(t *testing.T) {
 	t.Parallel()
-	secrets, accounts := sampled[*corev1.Secret](t), sampled[*corev1.ServiceAccount](t)
+	secrets := sampled[*corev1.Secret](t)
 	check := func(sample, name, key string) {
 		if secret := secrets[name]; secret == nil {
 			t.Errorf("%s needs Secret %q, which is no sample", sample, name)
@@ -84,15 +105,48 @@ func TestTheSamplesFindWhatTheyReferTo(t *testing.T) {
 	for name, ec := range sampled[*egainv1alpha1.EgainClient](t) {
 		if ref := ec.Spec.CredentialsSecretRef; ref != nil {
 			check(name, string(ref.Name), "client_id")
-			check(name, string(ref.Name), "client_secret")
+			// A client that logs people in may be public.
+			if ec.Spec.Flow != egainv1alpha1.FlowAuthorizationCode {
+				check(name, string(ref.Name), "client_secret")
+			}
 		}
 		if x := ec.Spec.TokenExchange; x != nil && x.SubjectToken.SecretKeyRef != nil {
 			check(name, string(x.SubjectToken.SecretKeyRef.Name), string(x.SubjectToken.SecretKeyRef.Key))
-		} else if x != nil && accounts[string(x.SubjectToken.ServiceAccountToken.Name)] == nil {
-			t.Errorf("%s needs ServiceAccount %q, which is no sample", name, x.SubjectToken.ServiceAccountToken.Name)
+		}
+		if code := ec.Spec.AuthorizationCode; code != nil && secrets[string(code.SessionSecretRef.Name)] != nil {
+			t.Errorf("the session of %s is a sample Secret, which a login is to make", name)
 		}
 		if ec.Spec.Target.CreationPolicy == egainv1alpha1.CreationPolicyMerge {
 			check(name, ec.TargetName(), "")
+		}
+	}
+}
+
+func TestTheSamplesFindTheTenantsAccountsAndClientsOfOthers(t *testing.T) {
+	t.Parallel()
+	tenants, accounts := sampled[*egainv1alpha1.EgainTenant](t), sampled[*corev1.ServiceAccount](t)
+	clients := sampled[*egainv1alpha1.EgainClient](t)
+	for name, ec := range clients {
+		if ref := ec.Spec.TenantRef; ref != nil {
+			et := tenants[string(ref.Name)]
+			if et == nil {
+				t.Errorf("%s needs EgainTenant %q, which is no sample", name, ref.Name)
+				continue
+			}
+			ec.Namespace = "team-a"
+			if err := issuance.Admit(et, ec, et.Spec.AllowedNamespaces.Selector.MatchLabels); err != nil {
+				t.Errorf("%s may not use its tenant from a namespace that is labelled as it says: %v", name, err)
+			}
+		}
+		if ec.Spec.TokenExchange == nil {
+			continue
+		}
+		subject := ec.Spec.TokenExchange.SubjectToken
+		if ref := subject.ServiceAccountToken; ref != nil && accounts[string(ref.Name)] == nil {
+			t.Errorf("%s needs ServiceAccount %q, which is no sample", name, ref.Name)
+		}
+		if ref := subject.EgainClientRef; ref != nil && clients[string(ref.Name)] == nil {
+			t.Errorf("%s needs EgainClient %q, which is no sample", name, ref.Name)
 		}
 	}
 }
