@@ -57,6 +57,7 @@ colours off. For kubectl to complete arguments, link this program as kubectl_com
 	env.config.AddFlags(root.PersistentFlags())
 	env.completeConfig(root)
 	root.AddCommand(
+		newCreateCommand(env),
 		newStatusCommand(env),
 		newRenewCommand(env),
 		newSuspendCommand(env),

@@ -1,0 +1,117 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/manifest"
+	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/view"
+	"github.com/egain-operator/egain-operator/internal/oauth"
+)
+
+// metadataTimeout bounds the wait for a metadata document: somebody sits at the keyboard.
+const metadataTimeout = 15 * time.Second
+
+// locationFlags are the flags that say where tokens come from.
+type locationFlags struct {
+	*manifest.Location
+	// fromMetadata is the URL of a document that is read before anything is written.
+	fromMetadata string
+	// caFile holds the certificates to trust while it is read.
+	caFile string
+}
+
+func (l *locationFlags) addFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&l.ID, "tenant-id", "", "id of the tenant, such as TMPRODB88619984; alone it stands for one of the self-service platform")
+	flags.StringVar(&l.MetadataURL, "metadata-url", "", "Metadata URL that the eGain console shows for the client application")
+	flags.StringVar(&l.fromMetadata, "from-metadata", "", "like --metadata-url, but reads the document now, shows what it names and checks that it serves")
+	flags.StringVar(&l.caFile, "ca-file", "", "file with the PEM certificates to trust for --from-metadata; default: the system's")
+	flags.StringVar(&l.TokenURL, "token-url", "", "token endpoint")
+	flags.StringVar(&l.APIURL, "api-url", "", "base URL of API calls, the console's Domain URL or API Domain")
+	flags.StringVar(&l.AuthorizationURL, "authorization-url", "", "where a person logs in at a browser")
+	flags.StringVar(&l.RevocationURL, "revocation-url", "", "RFC 7009 revocation endpoint, for --revoke-on-delete")
+	flags.StringVar(&l.ScopePrefix, "scope-prefix", "", "put before scopes that lack it, the console's API Permission Prefix, such as api.egain.cloud/auth/")
+	flags.StringVar(&l.CABundle, "ca-bundle", "", "KIND/NAME or KIND/NAME/KEY of the PEM certificates that the operator trusts, such as configmap/corp-ca/ca.crt")
+}
+
+// settle makes one of --from-metadata and --metadata-url, and tells whether the document is to be read.
+func (l *locationFlags) settle() (bool, error) {
+	if l.fromMetadata == "" {
+		if l.caFile != "" {
+			return false, advise(usagef("--ca-file is for --from-metadata"), "name the certificates that the operator trusts with --ca-bundle")
+		}
+		return false, nil
+	}
+	if l.MetadataURL != "" && l.MetadataURL != l.fromMetadata {
+		return false, advise(usagef("--metadata-url and --from-metadata name different documents"), "pass one of them")
+	}
+	l.MetadataURL = l.fromMetadata
+	return true, nil
+}
+
+// discover reads the metadata document and shows what it names.
+func (e *environment) discover(ctx context.Context, url string, caBundle []byte) (*oauth.Metadata, error) {
+	hc, err := e.http(caBundle, metadataTimeout)
+	if err != nil {
+		return nil, advise(err, "put PEM certificates into the file of --ca-file")
+	}
+	directory := &oauth.Directory{Now: e.clock.Now, Lifetime: metadataTimeout}
+	document, err := directory.Metadata(ctx, hc, url)
+	if err != nil {
+		return nil, advise(err, "correct the URL, which the eGain console shows for the client application, or give the endpoints with --token-url and --api-url instead")
+	}
+	e.notef("The metadata document at %s names:\n", view.OneLine(url))
+	e.showMetadata(document)
+	return document, nil
+}
+
+func (e *environment) showMetadata(document *oauth.Metadata) {
+	table := view.Table{Header: []string{"ACTOR", "WHAT", "VALUE"}}
+	add := func(actor, what, value string) {
+		if value != "" {
+			table.Rows = append(table.Rows, []view.Cell{view.Text(actor), view.Text(what), view.Text(value)})
+		}
+	}
+	addAll := func(actor string, m oauth.ActorMetadata) {
+		add(actor, "token URL", m.TokenURL)
+		add(actor, "authorization URL", m.AuthorizationURL)
+		add(actor, "revocation URL", m.RevocationURL)
+		add(actor, "API URL", m.APIURL)
+		add(actor, "scope prefix", m.ScopePrefix)
+	}
+	add("all", "issuer", document.Issuer)
+	addAll("all", document.Any)
+	for _, actor := range []oauth.Actor{oauth.ActorClient, oauth.ActorUser, oauth.ActorCustomer} {
+		addAll(string(actor), document.Actors[actor])
+	}
+	for _, line := range (view.Style{}).Lines(table, 0) {
+		e.notef("  %s\n", line)
+	}
+}
+
+// checkEndpoints checks that the endpoints of a flow are known, if that can be told from here: document is nil if it was not read.
+func checkEndpoints(tenant oauth.Tenant, document *oauth.Metadata, flow egainv1alpha1.Flow, subject oauth.Subject) error {
+	if document == nil && tenant.NeedsMetadata() {
+		return nil
+	}
+	endpoints, err := oauth.Resolve(tenant, document, oauth.Flow(flow), subject)
+	if err != nil {
+		return advise(fmt.Errorf("flow %s: %w", flow, err), "choose another flow with --flow, or give the endpoints with --token-url and --api-url")
+	}
+	if flow == egainv1alpha1.FlowAuthorizationCode && endpoints.AuthorizationURL == "" {
+		return advise(fmt.Errorf("flow %s: nothing says where people log in", flow), "give that with --authorization-url")
+	}
+	return nil
+}
+
+// resolvable are the flows whose endpoints a document names, each for the actor that it is most used with.
+func resolvable(tenant oauth.Tenant, document *oauth.Metadata) []egainv1alpha1.Flow {
+	return slices.DeleteFunc(slices.Clone(manifest.Flows), func(flow egainv1alpha1.Flow) bool {
+		return checkEndpoints(tenant, document, flow, oauth.Subject{}) != nil
+	})
+}
