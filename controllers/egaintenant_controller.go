@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -169,25 +170,34 @@ func (r *EgainTenantReconciler) announce(before, after *egainv1alpha1.EgainTenan
 	if before.Status.ObservedGeneration != after.Status.ObservedGeneration {
 		return
 	}
-	if changes := metadataChanges(&before.Status, &after.Status); changes != "" {
-		r.Recorder.Eventf(after, nil, corev1.EventTypeWarning, reasonMetadataChanged, actionReadMetadata,
-			"the metadata document names other endpoints than before, which may be an attack: %s", changes)
+	if changes := metadataChanges(&before.Status, &after.Status); len(changes) > 0 {
+		announceMetadata(r.Recorder, after, changes)
 	}
 }
 
-// metadataChanges says how token endpoints and issuer differ; empty if they do not, or nothing was known before.
-func metadataChanges(before, after *egainv1alpha1.EgainTenantStatus) string {
+// announceMetadata warns of what a metadata document came to say although nobody changed the spec.
+func announceMetadata(recorder events.EventRecorder, about runtime.Object, changes []string) {
+	recorder.Eventf(about, nil, corev1.EventTypeWarning, reasonMetadataChanged, actionReadMetadata,
+		"the metadata document names other endpoints than before, which may be an attack: %s", strings.Join(changes, "; "))
+}
+
+func changed(what, was, is string) string {
+	return fmt.Sprintf("the %s was %q and is %q", what, was, is)
+}
+
+// metadataChanges says how token endpoints and issuer differ; nothing if they do not, or were not known before.
+func metadataChanges(before, after *egainv1alpha1.EgainTenantStatus) []string {
 	var changes []string
 	if before.Metadata != nil && after.Metadata != nil && before.Metadata.Issuer != after.Metadata.Issuer {
-		changes = append(changes, fmt.Sprintf("issuer was %q and is %q", before.Metadata.Issuer, after.Metadata.Issuer))
+		changes = append(changes, changed("issuer", before.Metadata.Issuer, after.Metadata.Issuer))
 	}
 	for _, was := range before.Endpoints {
 		i := slices.IndexFunc(after.Endpoints, func(e egainv1alpha1.ActorEndpoints) bool { return e.Actor == was.Actor })
 		if i >= 0 && after.Endpoints[i].TokenURL != was.TokenURL {
-			changes = append(changes, fmt.Sprintf("the token URL of %s was %q and is %q", was.Actor, was.TokenURL, after.Endpoints[i].TokenURL))
+			changes = append(changes, changed("token URL of "+was.Actor, was.TokenURL, after.Endpoints[i].TokenURL))
 		}
 	}
-	return strings.Join(changes, "; ")
+	return changes
 }
 
 // SetupWithManager registers the watches. The indexes are those of the EgainClientReconciler, which is set up first.

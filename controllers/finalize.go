@@ -99,14 +99,20 @@ func (r *EgainClientReconciler) release(ctx context.Context, ec *egainv1alpha1.E
 	return nil
 }
 
-// revoke revokes the token in the target, if there is one and the tenant can. It returns an error if trying again may
+// revocable is a token that a deletion revokes.
+type revocable struct {
+	kind  oauth.TokenKind
+	token oauth.Secret
+}
+
+// revoke revokes the tokens of an EgainClient, if there are any and the tenant can. It returns an error if trying again may
 // help, and tells of every outcome by an event.
 func (r *EgainClientReconciler) revoke(ctx context.Context, ec *egainv1alpha1.EgainClient) error {
-	tok, err := r.tokenOf(ctx, ec)
-	if err != nil || tok == nil || !tok.Valid(r.Clock.Now()) {
+	tokens, err := r.revocables(ctx, ec)
+	if err != nil || len(tokens) == 0 {
 		return err
 	}
-	err = r.sendRevocation(ctx, ec, tok)
+	err = r.sendRevocations(ctx, ec, tokens)
 	if f := fault.Of(err); f != nil && f.Class == fault.Busy {
 		return err
 	}
@@ -119,6 +125,30 @@ func (r *EgainClientReconciler) revoke(ctx context.Context, ec *egainv1alpha1.Eg
 		return nil
 	}
 	return err
+}
+
+// revocables are the refresh token, which ends the session, and the access token in the target, which may be of another
+// grant and then does not end with it.
+func (r *EgainClientReconciler) revocables(ctx context.Context, ec *egainv1alpha1.EgainClient) ([]revocable, error) {
+	var tokens []revocable
+	if ec.Spec.AuthorizationCode != nil {
+		_, err := r.gatherSession(ctx, ec, &world{})
+		in := &ingredients{}
+		if err == nil {
+			err = r.readSession(ctx, ec, in)
+		}
+		if err != nil && fault.Of(err) == nil {
+			return nil, err
+		}
+		if err == nil {
+			tokens = append(tokens, revocable{oauth.RefreshToken, in.request.Session.RefreshToken})
+		}
+	}
+	tok, err := r.tokenOf(ctx, ec)
+	if tok != nil && tok.Valid(r.Clock.Now()) {
+		tokens = append(tokens, revocable{oauth.AccessToken, tok.AccessToken})
+	}
+	return tokens, err
 }
 
 // tokenOf reads the token of an EgainClient from its target; nil if there is none, or the Secret is not its own.
@@ -137,7 +167,7 @@ func (r *EgainClientReconciler) tokenOf(ctx context.Context, ec *egainv1alpha1.E
 	return reading.Token, err
 }
 
-func (r *EgainClientReconciler) sendRevocation(ctx context.Context, ec *egainv1alpha1.EgainClient, tok *kubesecret.Token) error {
+func (r *EgainClientReconciler) sendRevocations(ctx context.Context, ec *egainv1alpha1.EgainClient, tokens []revocable) error {
 	tenant, err := r.tenant(ctx, ec)
 	if err != nil && tenant.Location == (egainv1alpha1.TenantLocation{}) {
 		return err
@@ -156,5 +186,10 @@ func (r *EgainClientReconciler) sendRevocation(ctx context.Context, ec *egainv1a
 	if endpoints.RevocationURL == "" {
 		return fault.New(fault.Terminal, fault.ReasonEndpointInvalid, "the tenant has no revocation endpoint: set tenant.endpoints.revocationURL, or unset revokeOnDelete")
 	}
-	return r.OAuth.Revoke(ctx, in.http, endpoints.RevocationURL, in.request.Credentials, oauth.AccessToken, tok.AccessToken)
+	for _, t := range tokens {
+		if err := r.OAuth.Revoke(ctx, in.http, endpoints.RevocationURL, in.request.Credentials, t.kind, t.token); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -366,4 +368,105 @@ func TestLeavesTheTargetThatADeletionIsToOrphan(t *testing.T) {
 	}, collected).Should(gomega.BeTrue())
 	f.Expect(f.token("sync")).To(gomega.Equal(token))
 	f.Expect(f.secret("sync").OwnerReferences).To(gomega.BeEmpty())
+}
+
+func TestEndsTheSessionOnDeletion(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		setUp func(f *fixture, ec *egainv1alpha1.EgainClient)
+		ends  egainsim.SessionEnd
+		event []string
+	}{
+		"with a valid token":        {func(*fixture, *egainv1alpha1.EgainClient) {}, egainsim.SessionRevoked, []string{"Normal TokenRevoked"}},
+		"with an expired token":     {func(f *fixture, _ *egainv1alpha1.EgainClient) { f.step(2 * time.Hour) }, egainsim.SessionRevoked, []string{"Normal TokenRevoked"}},
+		"without its target":        {func(f *fixture, _ *egainv1alpha1.EgainClient) { f.delete(f.secret("desk")) }, egainsim.SessionRevoked, []string{"Normal TokenRevoked"}},
+		"not without a session":     {func(f *fixture, _ *egainv1alpha1.EgainClient) { f.delete(f.secret("session")) }, "", []string{"Normal TokenRevoked"}},
+		"not if it is not asked to": {func(f *fixture, ec *egainv1alpha1.EgainClient) { f.update(ec, func() { ec.Spec.RevokeOnDelete = nil }) }, "", []string{}},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := withLogins(t)
+			ec := f.client("desk", byLogin, f.revoking)
+			f.logIn()
+			f.run(ec)
+			tc.setUp(f, ec)
+			f.sent()
+
+			f.delete(ec)
+			_, err := f.r.Reconcile(t.Context(), ctrl.Request{NamespacedName: key(ec)})
+			f.Expect(err).NotTo(gomega.HaveOccurred())
+			f.Expect(f.gone(ec)).To(gomega.BeTrue())
+			f.Expect(f.session().End).To(gomega.Equal(tc.ends))
+			f.Expect(reasons(f.sent())).To(gomega.Equal(tc.event))
+		})
+	}
+}
+
+func TestEveryPolicyDoesWhatItSaysWhenTheClientIsDeleted(t *testing.T) {
+	t.Parallel()
+	type outcome struct{ secret, token, others bool }
+	tests := map[string]struct {
+		change quick
+		want   outcome
+	}{
+		"Owner, Delete": {func(*egainv1alpha1.EgainClient) {}, outcome{}},
+		"Owner, Retain": {retaining, outcome{secret: true, token: true}},
+		"Merge, Delete": {merging("sync"), outcome{secret: true, others: true}},
+		"Merge, Retain": {func(ec *egainv1alpha1.EgainClient) { merging("sync")(ec); retaining(ec) }, outcome{secret: true, token: true, others: true}},
+	}
+	for name, tc := range tests {
+		for _, revoked := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, revoked %t", name, revoked), func(t *testing.T) {
+				t.Parallel()
+				f := newFixture(t)
+				f.credentials()
+				ec := f.client("sync", tc.change, func(ec *egainv1alpha1.EgainClient) {
+					if revoked {
+						f.revoking(ec)
+					}
+				})
+				if tc.want.others {
+					f.foreign("sync", map[string]string{"theirs": "x"})
+				}
+				f.run(ec)
+				token := f.token("sync")
+
+				f.delete(ec)
+				_, err := f.r.Reconcile(t.Context(), ctrl.Request{NamespacedName: key(ec)})
+				f.Expect(err).NotTo(gomega.HaveOccurred())
+				f.Expect(f.gone(ec)).To(gomega.BeTrue())
+				if !tc.want.secret {
+					f.Eventually(func() *corev1.Secret { return f.secret("sync") }).WithTimeout(collected).Should(gomega.BeNil())
+				} else {
+					_, holds := f.secret("sync").Data["access_token"]
+					_, theirs := f.secret("sync").Data["theirs"]
+					f.Expect(outcome{true, holds, theirs}).To(gomega.Equal(tc.want))
+				}
+				f.Expect(f.sim.Introspect(token).Active).To(gomega.Equal(!revoked))
+			})
+		}
+	}
+}
+
+func TestAnOperatorAtWorkHoldsUpNoNamespace(t *testing.T) {
+	t.Parallel()
+	f := liveFixture(t)
+	home := newNamespace(t) // the operator's own, which stays
+	f.r, _ = startManager(t, operatorConfig(t, home), 4, f.namespace)
+	f.credentials()
+	f.foreign("egain-web", map[string]string{"client_id": egainsim.RigelWebClientID, "client_secret": egainsim.RigelWebClientSecret})
+	f.foreign("app", map[string]string{"theirs": "x"})
+	clients := []*egainv1alpha1.EgainClient{
+		f.client("revoked", f.revoking), f.client("merged", merging("app")), f.client("desk", byLogin, f.revoking),
+		f.client("nowhere", func(ec *egainv1alpha1.EgainClient) { ec.Spec.RevokeOnDelete = new(true) }),
+	}
+	f.logIn()
+	for _, ec := range clients {
+		f.ready(ec, true)
+	}
+
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: f.namespace}}
+	f.delete(namespace)
+	f.eventually(func(g gomega.Gomega) { g.Expect(f.gone(namespace)).To(gomega.BeTrue()) })
 }

@@ -153,3 +153,27 @@ func TestCredentialsDoNotGoToAnotherSiteThatTheMetadataName(t *testing.T) {
 		})
 	}
 }
+
+func TestAMetadataDocumentThatNamesAnotherTokenEndpointIsAnEvent(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.credentials()
+	ec := f.client("sync", func(ec *egainv1alpha1.EgainClient) {
+		ec.Spec.Tenant.Endpoints = &egainv1alpha1.Endpoints{APIURL: egainv1alpha1.HTTPSURL(f.sim.APIURL())}
+		ec.Spec.Tenant.MetadataURL = egainv1alpha1.HTTPSURL(f.sim.Rigel().MetadataURL(egainsim.OAuthMetadata, egainsim.Client))
+	})
+	result := f.run(ec)
+	f.Expect(ec.Status.Endpoints.Issuer).To(gomega.Equal(f.sim.Rigel().Issuer(egainsim.Client)))
+	f.sent()
+	moved := f.sim.Rigel().TokenURL(egainsim.Client) + "?moved=1"
+	f.sim.SetFault(egainsim.Match{Endpoint: egainsim.MetadataEndpoint}, egainsim.Fault{Set: map[string]json.RawMessage{
+		"token_endpoint": json.RawMessage(`"` + moved + `"`),
+	}})
+	f.step(result.RequeueAfter)
+	f.step(f.run(ec).RequeueAfter) // the document is kept for an hour
+	f.run(ec)
+
+	f.Expect(f.sent()).To(gomega.ContainElement(gomega.And(
+		gomega.HavePrefix("Warning MetadataChanged"), gomega.ContainSubstring(moved),
+	)))
+}

@@ -93,7 +93,8 @@ func setStatus(ec *egainv1alpha1.EgainClient, o *outcome, now time.Time) {
 	setToken(ec, o)
 	if o.endpoints != nil {
 		st.Endpoints = &egainv1alpha1.EndpointsStatus{
-			TokenURL: truncate(o.endpoints.TokenURL, maxURL), APIURL: truncate(o.endpoints.APIURL, maxURL), Source: egainv1alpha1.EndpointSource(o.endpoints.Source),
+			TokenURL: truncate(o.endpoints.TokenURL, maxURL), APIURL: truncate(o.endpoints.APIURL, maxURL),
+			Issuer: truncate(o.endpoints.Issuer, maxURL), Source: egainv1alpha1.EndpointSource(o.endpoints.Source),
 		}
 	}
 	st.Session = nil
@@ -303,9 +304,29 @@ func (r *EgainClientReconciler) announce(before, after *egainv1alpha1.EgainClien
 		}
 		r.Recorder.Eventf(after, nil, kind, is.Reason, actionIssueToken, "%s", is.Message)
 	}
+	r.announceEndpoints(before, after)
 	expired := meta.FindStatusCondition(after.Status.Conditions, egainv1alpha1.ConditionReady)
 	if meta.IsStatusConditionTrue(before.Status.Conditions, egainv1alpha1.ConditionReady) && expired.Reason == egainv1alpha1.ReasonTokenExpired {
 		r.Recorder.Eventf(after, nil, corev1.EventTypeWarning, expired.Reason, actionIssueToken, "%s", expired.Message)
+	}
+}
+
+// announceEndpoints tells that a metadata document came to name other endpoints than before. An EgainTenant tells for all
+// of its clients.
+func (r *EgainClientReconciler) announceEndpoints(before, after *egainv1alpha1.EgainClient) {
+	was, is := before.Status.Endpoints, after.Status.Endpoints
+	if was == nil || is == nil || after.Spec.TenantRef != nil || before.Status.ObservedGeneration != after.Status.ObservedGeneration {
+		return
+	}
+	var changes []string
+	if was.Issuer != is.Issuer && was.Issuer != "" {
+		changes = append(changes, changed("issuer", was.Issuer, is.Issuer))
+	}
+	if was.TokenURL != is.TokenURL {
+		changes = append(changes, changed("token URL", was.TokenURL, is.TokenURL))
+	}
+	if len(changes) > 0 {
+		announceMetadata(r.Recorder, after, changes)
 	}
 }
 

@@ -691,6 +691,12 @@ type EndpointsStatus struct {
 	// +kubebuilder:validation:MaxLength=2048
 	APIURL string `json:"apiURL,omitempty"`
 
+	// issuer that the metadata document names, if it was read and names one.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=2048
+	Issuer string `json:"issuer,omitempty"`
+
 	// source of tokenURL: Spec, Metadata or Derived.
 	// +optional
 	Source EndpointSource `json:"source,omitempty"`

@@ -28,6 +28,8 @@ type Endpoints struct {
 	// AuthorizationURL is where somebody logs in for AuthorizationCode; empty for the other flows, or if nothing names one:
 	// a refresh does without.
 	AuthorizationURL string
+	// Issuer that the metadata document names; empty if none was read, or it names none.
+	Issuer string
 	// Source of TokenURL.
 	Source Source
 	// ScopePrefix is put before scopes that lack it.
@@ -69,14 +71,16 @@ func (t Tenant) NeedsMetadata() bool {
 func Resolve(t Tenant, m *Metadata, flow Flow, subject Subject) (Endpoints, error) {
 	actor := actorOf(flow, subject)
 	var said ActorMetadata
+	var issuer string
 	if m != nil {
-		said = m.For(actor)
+		said, issuer = m.For(actor), m.Issuer
 	}
 	// The console shows the API domain with a slash at its end, which would be doubled by whoever appends a path.
 	e := Endpoints{
 		RevocationURL: first(t.RevocationURL, said.RevocationURL),
 		APIURL:        strings.TrimSuffix(first(t.APIURL, said.APIURL), "/"),
 		ScopePrefix:   first(t.ScopePrefix, said.ScopePrefix),
+		Issuer:        issuer,
 	}
 	if t.MetadataURL == "" && t.TokenURL == "" {
 		if t.ID == "" {
