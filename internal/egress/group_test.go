@@ -176,11 +176,11 @@ func TestARequestThatIsSentAwayTakesNothing(t *testing.T) {
 		"without a host's slot": {next: fine, perHost: 0, profile: Profile{Concurrent: 1}},
 		"without a group's slot": {
 			next: fine, perHost: 1, profile: Profile{Concurrent: 1}, taken: 1,
-			before: func(g *group) { g.enter(true, "a.example") },
+			before: func(g *group) { _ = g.enter(true, "a.example") },
 		},
 		"before its turn": {
 			next: fine, perHost: 1, profile: Profile{Concurrent: 2, PerSecond: 1},
-			before: func(g *group) { g.enter(true, "a.example"); g.leave() },
+			before: func(g *group) { _ = g.enter(true, "a.example"); g.leave() },
 		},
 	}
 	for name, tc := range tests {
