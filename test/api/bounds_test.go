@@ -187,6 +187,7 @@ var clientBounds = map[string]bound{
 	"status.token.tokenType":     {measure: length, least: 1, most: 64, of: text},
 	"status.endpoints.tokenURL":  {measure: length, least: 1, most: 2048, of: text},
 	"status.endpoints.apiURL":    {measure: length, least: 1, most: 2048, of: text},
+	"status.endpoints.issuer":    {measure: length, least: 1, most: 2048, of: text},
 	"status.target.secretName":   {measure: length, least: 1, most: 253, of: text},
 	"status.lastHandledRenewal":  {measure: length, least: 1, most: 256, of: text},
 	"status.consecutiveFailures": {measure: number, least: 1, most: none, of: integer},
