@@ -27,7 +27,7 @@ help: ## Show this help.
 ##@ Try it
 
 .PHONY: demo
-demo: build ## Watch EgainClients rotate tokens on a real API server. ONCE=1: until each has rotated twice.
+demo: build ## Watch EgainClients rotate tokens on a real API server. ONCE=1: until every check is made.
 	go build -o bin/demo ./hack/demo
 	hack/controlplane.sh bin/demo $(if $(ONCE),-once) $(ARGS)
 

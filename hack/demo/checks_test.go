@@ -18,8 +18,8 @@ func TestWhatLacks(t *testing.T) {
 		{client: "a/none"},
 		{client: "a/refused", problem: "ClientRejected: no"},
 		{client: "a/failed", ready: true, usage: usage{tokens: 3, ok: 8, failed: 2, status: 401, problem: "expired"}},
-		{client: "a/once", ready: true, usage: usage{tokens: 2, ok: 9}},
-		{client: "a/stuck", ready: true, usage: usage{tokens: 2, ok: 9}, problem: "ServerUnavailable: 503"},
+		{client: "a/once", ready: true, usage: usage{tokens: 1, ok: 9}},
+		{client: "a/stuck", ready: true, usage: usage{tokens: 1, ok: 9}, problem: "ServerUnavailable: 503"},
 		{client: "a/idle", ready: true, usage: usage{tokens: 3}},
 		{client: "a/expired", usage: well},
 	}
@@ -28,8 +28,8 @@ func TestWhatLacks(t *testing.T) {
 		"a/none: no token",
 		"a/refused: no token, ClientRejected: no",
 		"a/failed: 2 of 10 API calls failed, the last with status 401: expired",
-		"a/once: rotated 1 of 2 times",
-		"a/stuck: rotated 1 of 2 times, ServerUnavailable: 503",
+		"a/once: no other token yet",
+		"a/stuck: no other token yet, ServerUnavailable: 503",
 		"a/idle: no API call",
 		"a/expired: not Ready",
 	}

@@ -208,8 +208,8 @@ func (d *demo) startScraper(ctx context.Context, namespace string) error {
 // applySamples makes what the samples need and the workloads that use them, and then applies the samples, all at once.
 func (d *demo) applySamples(ctx context.Context) (string, error) {
 	var err error
-	// Its tokens live twice as long as eGain's, and are replaced halfway.
-	if d.provider, err = newIdentityProvider(2 * d.tokenLife); err != nil {
+	// Its tokens are replaced after a quarter of their life, so that none expires while this rests.
+	if d.provider, err = newIdentityProvider(4 * d.tokenLife); err != nil {
 		return "", err
 	}
 	all, others, err := samples(d.sim)
@@ -230,7 +230,7 @@ func (d *demo) applySamples(ctx context.Context) (string, error) {
 		}
 	}
 	d.background(func() { d.refreshSubject(ctx) })
-	return fmt.Sprintf("%d EgainClients in %d namespaces", len(all), len(namespacesOf(all))), nil
+	return fmt.Sprintf("%d EgainClients in %d namespaces, on 2 EgainTenants and inline", len(all), len(namespacesOf(all))), nil
 }
 
 // startWorkloads starts a workload for each sample, and the mirror that gives them their files.
@@ -247,13 +247,9 @@ func (d *demo) startWorkloads(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("making the mirror's client: %w", err)
 	}
-	http, err := workloadHTTP(d.sim.description.CABundle)
-	if err != nil {
-		return err
-	}
 	m := &mirror{client: clientset, trouble: d.trouble}
 	for _, s := range d.samples {
-		w, err := newWorkload(s, filepath.Join(d.dir, "volumes"), http)
+		w, err := newWorkload(s, filepath.Join(d.dir, "volumes"), d.sim.http)
 		if err != nil {
 			return err
 		}
@@ -266,7 +262,7 @@ func (d *demo) startWorkloads(ctx context.Context) error {
 
 // refreshSubject plays the agent that keeps the company's token fresh.
 func (d *demo) refreshSubject(ctx context.Context) {
-	every(ctx, d.provider.life/2, func() {
+	every(ctx, d.provider.life/4, func() {
 		if d.resting.Load() {
 			return
 		}

@@ -25,7 +25,9 @@ var samplesTemplate string
 const (
 	platformLabel       = "demo.example.com/platform"
 	caConfigMap         = "egain-ca"
+	platformNamespace   = "platform"
 	subjectSecretKey    = "token"
+	exchangeTenant      = "self-service-demo"
 	clusterRegistration = "cluster-demo"
 	clusterAudience     = "egain"
 	clusterSubject      = "system:serviceaccount:partners:ci"
@@ -140,7 +142,7 @@ func sampleOf(manifest *unstructured.Unstructured, sim *simulator) (sample, erro
 // prepare makes what the samples need: their client applications and identity providers at the simulator, their namespaces,
 // credentials and CA in the cluster.
 func (d *demo) prepare(ctx context.Context, others []*unstructured.Unstructured) error {
-	for _, namespace := range namespacesOf(d.samples) {
+	for _, namespace := range append(namespacesOf(d.samples), platformNamespace) {
 		bundle := map[string]any{"data": map[string]any{"ca.crt": d.sim.description.CABundle}}
 		err := controlplane.Apply(ctx, d.cluster, object("v1", "Namespace", "", namespace, nil),
 			object("v1", "ConfigMap", namespace, caConfigMap, bundle))
@@ -171,7 +173,7 @@ func (d *demo) enroll(ctx context.Context, s sample) error {
 	return controlplane.Apply(ctx, d.cluster, secretOf(s.credentials, map[string]any{"client_id": s.clientID, "client_secret": app.Secrets[0]}))
 }
 
-// federate registers the identity providers: the company's, and the cluster itself.
+// federate registers the identity providers: the company's, the cluster itself, and one tenant of eGain's with the other.
 func (d *demo) federate(ctx context.Context) error {
 	subjects := map[string]string{providerSubject: "agent.smith"}
 	err := d.sim.RegisterProvider(ctx, providerRegistration, providerIssuer, providerAudience, d.provider.public, subjects)
@@ -179,6 +181,9 @@ func (d *demo) federate(ctx context.Context) error {
 		return fmt.Errorf("registering the company's identity provider: %w", err)
 	}
 	if err := d.provider.write(ctx, d.cluster, subjectSecret, subjectSecretKey); err != nil {
+		return err
+	}
+	if err := d.sim.trustTenant(ctx, exchangeTenant, egainsim.Rigel); err != nil {
 		return err
 	}
 	return d.sim.trustCluster(ctx, d.cluster, clusterRegistration, clusterAudience, map[string]string{clusterSubject: "agent.jones"})

@@ -43,8 +43,27 @@ func TestSamplesShowEveryFlowOnBothPlatforms(t *testing.T) {
 			}
 		}
 	}
-	if len(others) != 2 {
-		t.Errorf("%d objects beside the samples, want a Secret and a ServiceAccount", len(others))
+	if len(others) != 4 {
+		t.Errorf("%d objects beside the samples, want two EgainTenants, a Secret and a ServiceAccount", len(others))
+	}
+}
+
+func TestSamplesShowTenantsInlineAndShared(t *testing.T) {
+	all, _, err := samples(newSimulator(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := map[string]bool{}
+	for _, s := range all {
+		spec := s.manifest.Object["spec"].(map[string]any)
+		for _, field := range []string{"tenant", "tenantRef"} {
+			if _, ok := spec[field]; ok {
+				shown[field+" "+string(s.platform)] = true
+			}
+		}
+	}
+	if len(shown) != 4 {
+		t.Errorf("shown are %v, want both fields on both platforms", shown)
 	}
 }
 

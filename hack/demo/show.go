@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -47,7 +48,12 @@ func (d *demo) frame(ctx context.Context) ([]string, error) {
 	lines := header(rows, totals{
 		requests: tokenRequests(stats, "", ""), operatorPID: pid, restarts: restarts, uptime: time.Since(d.started), tokenLife: d.tokenLife,
 	}, p)
-	lines = append(lines, table(rows, p)...)
+	lines = append(lines, clientTable(rows, p)...)
+	tenants, err := d.tenantRows(ctx)
+	if err != nil {
+		return nil, err
+	}
+	lines = append(append(lines, ""), table(tenantColumns, tenants, p)...)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, trouble := range d.troubles[max(0, len(d.troubles)-2):] {
@@ -109,11 +115,22 @@ func (d *demo) hints() []string {
 	return append(d.about(),
 		"",
 		"Try, in another terminal (Ctrl-C in this one ends everything):",
-		d.view.palette.paint(bold, "  export KUBECONFIG="+d.cluster.kubeconfig()),
-		"  watch them        kubectl get egc -A -o wide",
+		d.view.palette.paint(bold, "  export KUBECONFIG="+d.cluster.kubeconfig()+` PATH="`+d.programs()+`:$PATH"`),
+		"  watch them        kubectl egain status -A --watch",
+		"  all about one     kubectl egain status -n agents coach",
+		"  call the API      kubectl egain call -n knowledge portal /knowledge/portalmgr/v4/portals",
+		"  look closer       kubectl get egc,egt -A -o wide",
 		"  delete a target   kubectl delete secret -n knowledge portal-token",
 		`  change a secret   kubectl patch secret -n reports routing-app -p '{"stringData":{"client_secret":"routing-secret-2"}}'`,
-		"  renew all         kubectl annotate egc -A --all --overwrite "+egainv1alpha1.RenewRequestedAtAnnotation+`="$(date +%s)"`,
+		"  renew all         kubectl egain renew -A --all --wait",
 		fmt.Sprintf("  end the operator  kill -9 %d", pid),
 	)
+}
+
+// programs is the directory of the demo's programs, from wherever it is used.
+func (d *demo) programs() string {
+	if dir, err := filepath.Abs(d.binaries); err == nil {
+		return dir
+	}
+	return d.binaries
 }

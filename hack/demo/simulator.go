@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -23,6 +24,8 @@ type simulator struct {
 	*egainsim.AdminClient
 	process     *process
 	description egainsim.Description
+	// http trusts the simulator's CA, as a workload that knows its tenant does.
+	http *http.Client
 }
 
 // startSimulator starts the simulator and waits until it serves. Its description, which holds its secrets, goes to dir.
@@ -43,6 +46,9 @@ func startSimulator(ctx context.Context, binary, dir, logs string, tokenLife tim
 	})
 	if err == nil {
 		s.AdminClient, err = egainsim.NewAdminClient(s.description)
+	}
+	if err == nil {
+		s.http, err = trusting(s.description.CABundle)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("starting the simulator: %w", err), p.stop())
@@ -87,6 +93,47 @@ func (s *simulator) trustCluster(ctx context.Context, c *cluster, registration, 
 		return fmt.Errorf("registering the API server as an identity provider: %w", err)
 	}
 	return nil
+}
+
+// trustTenant registers the tenant on a platform as an identity provider, by what it publishes of its users' tokens.
+func (s *simulator) trustTenant(ctx context.Context, registration string, platform egainsim.Platform) error {
+	tenant, err := s.tenant(platform)
+	if err != nil {
+		return err
+	}
+	var metadata struct {
+		Issuer  string `json:"issuer"`
+		JWKSURI string `json:"jwks_uri"`
+	}
+	if err := s.read(ctx, tenant.MetadataURLs[egainsim.OAuthMetadata][egainsim.User], &metadata); err != nil {
+		return fmt.Errorf("reading the metadata of the tenant's users: %w", err)
+	}
+	var keys jose.JSONWebKeySet
+	if err := s.read(ctx, metadata.JWKSURI, &keys); err != nil {
+		return fmt.Errorf("reading the keys of the tenant's users: %w", err)
+	}
+	// Its tokens are for its API.
+	if err := s.RegisterProvider(ctx, registration, metadata.Issuer, s.description.APIURL, keys, nil); err != nil {
+		return fmt.Errorf("registering a tenant as an identity provider: %w", err)
+	}
+	return nil
+}
+
+// read reads a JSON document that the simulator publishes.
+func (s *simulator) read(ctx context.Context, url string, document any) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return err
+	}
+	response, err := s.http.Do(request)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("the simulator answered %s", response.Status)
+	}
+	return json.NewDecoder(response.Body).Decode(document)
 }
 
 // clusterIssuer is the issuer of the ServiceAccount tokens of package controlplane's API server.

@@ -71,8 +71,12 @@ func flowOf(ec *egainv1alpha1.EgainClient) string {
 		return flow + " email"
 	case exchange != nil && exchange.SubjectToken.ServiceAccountToken != nil:
 		return flow + " SA"
+	case exchange != nil && exchange.SubjectToken.EgainClientRef != nil:
+		return flow + " client"
 	case exchange != nil:
 		return flow + " Secret"
+	case ec.Spec.AuthorizationCode != nil:
+		return "AuthCode " + strings.ToLower(string(ec.Spec.AuthorizationCode.Actor))
 	default:
 		return flow
 	}
@@ -85,6 +89,8 @@ func endpointsOf(ec *egainv1alpha1.EgainClient) string {
 	switch {
 	case ec.Status.Endpoints == nil:
 		return ""
+	case ec.Spec.TenantRef != nil:
+		return "tenantRef"
 	case ec.Status.Endpoints.Source == egainv1alpha1.EndpointSourceSpec:
 		return "spec"
 	case strings.Contains(url, "/.well-known/oauth-authorization-server"):
@@ -122,14 +128,14 @@ type cell struct {
 	shade shade
 }
 
-type column struct {
+type column[R any] struct {
 	title string
 	width int
 	right bool
-	cell  func(row) cell
+	cell  func(R) cell
 }
 
-var columns = []column{
+var clientColumns = []column[row]{
 	{title: "CLIENT", width: 20, cell: func(r row) cell { return cell{text: r.client} }},
 	{title: "FLOW", width: 20, cell: func(r row) cell { return cell{text: r.flow} }},
 	{title: "PLATFORM", width: 10, cell: func(r row) cell { return cell{text: dash(r.platform)} }},
@@ -149,8 +155,10 @@ func dash(text string) string {
 	return text
 }
 
-func readyCell(r row) cell {
-	if r.ready {
+func readyCell(r row) cell { return tick(r.ready) }
+
+func tick(ready bool) cell {
+	if ready {
 		return cell{"✓", good}
 	}
 	return cell{"✗", bad}
@@ -259,19 +267,23 @@ func pad(text string, width int, right bool) string {
 	return text + fill
 }
 
-// table renders rows, problems below them.
-func table(rows []row, p palette) []string {
-	lines := []string{p.paint(dim, line(func(c column) string { return pad(c.title, c.width, c.right) }))}
+// clientTable renders EgainClients, problems below them.
+func clientTable(rows []row, p palette) []string {
+	return append(table(clientColumns, rows, p), problems(rows, p)...)
+}
+
+func table[R any](columns []column[R], rows []R, p palette) []string {
+	lines := []string{p.paint(dim, line(columns, func(c column[R]) string { return pad(c.title, c.width, c.right) }))}
 	for _, r := range rows {
-		lines = append(lines, line(func(c column) string {
+		lines = append(lines, line(columns, func(c column[R]) string {
 			content := c.cell(r)
 			return p.paint(content.shade, pad(content.text, c.width, c.right))
 		}))
 	}
-	return append(lines, problems(rows, p)...)
+	return lines
 }
 
-func line(text func(column) string) string {
+func line[R any](columns []column[R], text func(column[R]) string) string {
 	var cells []string
 	for _, c := range columns {
 		cells = append(cells, text(c))

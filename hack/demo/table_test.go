@@ -108,7 +108,11 @@ func TestFlowOf(t *testing.T) {
 		"OnBehalfOf userID":    onBehalfOf(egainv1alpha1.OnBehalfOf{UserID: "1"}),
 		"OnBehalfOf email":     onBehalfOf(egainv1alpha1.OnBehalfOf{Email: "a@b"}),
 		"TokenExchange Secret": exchange(egainv1alpha1.SubjectToken{SecretKeyRef: &egainv1alpha1.SecretKeyReference{}}),
-		"TokenExchange SA":     exchange(egainv1alpha1.SubjectToken{ServiceAccountToken: &egainv1alpha1.ServiceAccountToken{}}),
+		"TokenExchange client": exchange(egainv1alpha1.SubjectToken{EgainClientRef: &egainv1alpha1.EgainClientReference{}}),
+		"AuthCode customer": {
+			Flow: egainv1alpha1.FlowAuthorizationCode, AuthorizationCode: &egainv1alpha1.AuthorizationCode{Actor: egainv1alpha1.ActorCustomer},
+		},
+		"TokenExchange SA": exchange(egainv1alpha1.SubjectToken{ServiceAccountToken: &egainv1alpha1.ServiceAccountToken{}}),
 	} {
 		if got := flowOf(egainClient(spec)); got != want {
 			t.Errorf("flow %q, want %q", got, want)
@@ -128,6 +132,10 @@ func TestEndpointsOf(t *testing.T) {
 		if got := endpointsOf(ec); got != want {
 			t.Errorf("endpoints %q of %q, want %q", got, url, want)
 		}
+	}
+	ec := egainClient(egainv1alpha1.EgainClientSpec{TenantRef: &egainv1alpha1.TenantReference{Name: "production"}})
+	if got := endpointsOf(ec); got != "tenantRef" {
+		t.Errorf("endpoints %q of an EgainTenant", got)
 	}
 }
 
@@ -166,7 +174,7 @@ shop/widget           AnonymousCustomer     Commercial  console    ✗      – 
 ! team/with-a-name-that-is-long: ClientRejected: no
 ! shop/widget: the API said: expired`
 	var got []string
-	for _, line := range table(rows, palette(false)) {
+	for _, line := range clientTable(rows, palette(false)) {
 		got = append(got, strings.TrimRight(line, " "))
 	}
 	if diff := cmp.Diff(want, strings.Join(got, "\n")); diff != "" {
@@ -183,7 +191,7 @@ func TestTableKeepsWithinWidth(t *testing.T) {
 	for range maxProblems {
 		rows = append(rows, rows[0])
 	}
-	lines := table(rows, palette(false))
+	lines := clientTable(rows, palette(false))
 	if last := lines[len(lines)-1]; last != "! … and 6 more" {
 		t.Errorf("the last line is %q", last)
 	}

@@ -58,8 +58,8 @@ func newWorkload(s sample, volumes string, client *http.Client) (*workload, erro
 	return w, nil
 }
 
-// workloadHTTP is an HTTP client that trusts the simulator's CA, as a workload that knows its tenant does.
-func workloadHTTP(caBundle string) (*http.Client, error) {
+// trusting makes an HTTP client that trusts the simulator's CA.
+func trusting(caBundle string) (*http.Client, error) {
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM([]byte(caBundle)) {
 		return nil, errors.New("the simulator's CA bundle holds no certificate")

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+)
+
+// tenantRow is what the table says of an EgainTenant.
+type tenantRow struct {
+	name, api, reason string
+	ready             bool
+	clients           int
+	// read is how long ago its metadata were read; negative if they were not.
+	read time.Duration
+}
+
+// tenantRowOf describes an EgainTenant at a time.
+func tenantRowOf(et *egainv1alpha1.EgainTenant, now time.Time) tenantRow {
+	r := tenantRow{name: et.Name, read: -1}
+	if ready := meta.FindStatusCondition(et.Status.Conditions, egainv1alpha1.ConditionReady); ready != nil {
+		r.ready, r.reason = ready.Status == "True", ready.Reason
+	}
+	if et.Status.Clients != nil {
+		r.clients = int(*et.Status.Clients)
+	}
+	if read := et.Status.Metadata; read != nil && read.ReadTime != nil {
+		r.read = max(0, now.Sub(read.ReadTime.Time))
+	}
+	if len(et.Status.Endpoints) > 0 {
+		r.api = et.Status.Endpoints[0].APIURL
+	}
+	return r
+}
+
+var tenantColumns = []column[tenantRow]{
+	{title: "TENANT", width: 20, cell: func(r tenantRow) cell { return cell{text: r.name} }},
+	{title: "READY", width: 20, cell: tenantReadyCell},
+	{title: "CLIENTS", width: 10, cell: func(r tenantRow) cell { return cell{text: strconv.Itoa(r.clients)} }},
+	{title: "METADATA READ", width: 14, cell: metadataCell},
+	{title: "API", width: 40, cell: func(r tenantRow) cell { return cell{text: dash(r.api)} }},
+}
+
+func tenantReadyCell(r tenantRow) cell {
+	c := tick(r.ready)
+	if r.reason != "" {
+		c.text += " " + r.reason
+	}
+	return c
+}
+
+func metadataCell(r tenantRow) cell {
+	if r.read < 0 {
+		return cell{text: dash("")}
+	}
+	return cell{text: brief(r.read) + " ago"}
+}
+
+// tenantRows are of all EgainTenants that there are.
+func (d *demo) tenantRows(ctx context.Context) ([]tenantRow, error) {
+	var all egainv1alpha1.EgainTenantList
+	if err := d.cluster.List(ctx, &all); err != nil {
+		return nil, fmt.Errorf("listing EgainTenants: %w", err)
+	}
+	now := time.Now()
+	var rows []tenantRow
+	for i := range all.Items {
+		rows = append(rows, tenantRowOf(&all.Items[i], now))
+	}
+	return rows, nil
+}
+
+// sharedTenant is the EgainTenant that the checks use. All its clients have one token URL.
+const sharedTenant = "self-service"
+
+// checkTenantChange writes the token URL into an EgainTenant and waits until all its clients have it from there. It is the URL
+// that its metadata have too, for which no other token is due.
+func (d *demo) checkTenantChange(ctx context.Context) (check, error) {
+	before, err := d.settled(ctx)
+	if err != nil {
+		return check{}, err
+	}
+	url, clients, err := d.tokenURLOf(ctx, egainv1alpha1.EndpointSourceMetadata)
+	if err != nil {
+		return check{}, err
+	}
+	began := time.Now()
+	et := &egainv1alpha1.EgainTenant{}
+	et.Name = sharedTenant
+	patch := client.RawPatch("application/merge-patch+json", fmt.Appendf(nil, `{"spec":{"endpoints":{"tokenURL":%q}}}`, url))
+	if err := d.cluster.Patch(ctx, et, patch); err != nil {
+		return check{}, fmt.Errorf("changing EgainTenant %s: %w", sharedTenant, err)
+	}
+	reached := 0
+	err = await(ctx, repairLimit, "reaching the clients", func(ctx context.Context) (ok bool, err error) {
+		_, reached, err = d.tokenURLOf(ctx, egainv1alpha1.EndpointSourceSpec)
+		return reached == clients, err
+	})
+	took := since(began)
+	after, errSettled := d.settled(ctx)
+	if errSettled != nil {
+		return check{}, errSettled
+	}
+	requests := after.requests - before.requests
+	return check{err == nil && clients > 0 && requests == 0, fmt.Sprintf(
+		"changed EgainTenant %s: %d of %d clients take their token URL from it within %s, %d token requests",
+		sharedTenant, reached, clients, took, requests)}, nil
+}
+
+// tokenURLOf is the token URL of the clients of the EgainTenant that have it from a source, and how many there are.
+func (d *demo) tokenURLOf(ctx context.Context, source egainv1alpha1.EndpointSource) (url string, clients int, err error) {
+	var all egainv1alpha1.EgainClientList
+	if err := d.cluster.List(ctx, &all); err != nil {
+		return "", 0, fmt.Errorf("listing EgainClients: %w", err)
+	}
+	for i := range all.Items {
+		ref, endpoints := all.Items[i].Spec.TenantRef, all.Items[i].Status.Endpoints
+		if ref != nil && ref.Name == sharedTenant && endpoints != nil && endpoints.Source == source {
+			url, clients = endpoints.TokenURL, clients+1
+		}
+	}
+	return url, clients, nil
+}
+
+// checkTenantMove has a client whose tenant is inline refer to the EgainTenant for the same tenant.
+func (d *demo) checkTenantMove(ctx context.Context) (check, error) {
+	s := d.samples[0]
+	before, err := d.settled(ctx)
+	if err != nil {
+		return check{}, err
+	}
+	ec := &egainv1alpha1.EgainClient{}
+	ec.Namespace, ec.Name = s.Namespace, s.Name
+	patch := []byte(`{"spec":{"tenant":null,"tenantRef":{"name":"` + sharedTenant + `"}}}`)
+	if err := d.cluster.Patch(ctx, ec, client.RawPatch("application/merge-patch+json", patch)); err != nil {
+		return check{}, fmt.Errorf("moving EgainClient %s: %w", s, err)
+	}
+	moved := ec.Generation
+	err = await(ctx, repairLimit, "moving", func(ctx context.Context) (bool, error) {
+		err := d.cluster.Get(ctx, s.NamespacedName, ec)
+		return ec.Status.ObservedGeneration >= moved && meta.IsStatusConditionTrue(ec.Status.Conditions, egainv1alpha1.ConditionReady), err
+	})
+	if err != nil {
+		return check{false, fmt.Sprintf("moved %s from an inline tenant to EgainTenant %s: %v", s, sharedTenant, err)}, ctx.Err()
+	}
+	after, err := d.settled(ctx)
+	requests := after.requests - before.requests
+	return check{requests == 0, fmt.Sprintf("moved %s from an inline tenant to EgainTenant %s: %d token requests", s, sharedTenant, requests)}, err
+}
