@@ -9,10 +9,10 @@ import (
 	"strings"
 	"testing"
 
-	"k8s.io/cli-runtime/pkg/genericiooptions"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/command"
 	"github.com/egain-operator/egain-operator/test/controlplane"
@@ -20,9 +20,11 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files rather than compare with them")
 
-// The control plane that all tests share, an administrator's client for it, and the administrator's kubeconfig.
+// The control plane that all tests share, as an administrator reaches it: by a client, by its configuration and by a
+// kubeconfig.
 var (
 	admin      client.Client
+	config     *rest.Config
 	kubeconfig string
 )
 
@@ -38,6 +40,7 @@ func runTests(m *testing.M) int {
 		return 1
 	}
 	defer plane.Stop() //nolint:errcheck // the tests have their verdict
+	config = plane.Config
 	kubeconfig = filepath.Join(plane.Dir, "admin.kubeconfig")
 	if err = controlplane.WriteKubeconfig(kubeconfig, plane.Config); err == nil {
 		admin, err = client.New(plane.Config, client.Options{})

@@ -65,7 +65,7 @@ what is printed is the command that puts them into the Secret that the manifest 
 	c.addSpecFlags(spec)
 	cmd.Flags().AddFlagSet(spec)
 	cmd.Flags().BoolVarP(&c.interactive, "interactive", "i", false, "ask for what no flag says")
-	c.creation.addFlags(cmd)
+	c.addFlags(cmd)
 	c.completeFlags(cmd)
 	return cmd
 }

@@ -58,6 +58,7 @@ colours off. For kubectl to complete arguments, link this program as kubectl_com
 	env.completeConfig(root)
 	root.AddCommand(
 		newCreateCommand(env),
+		newImportCommand(env),
 		newStatusCommand(env),
 		newRenewCommand(env),
 		newSuspendCommand(env),

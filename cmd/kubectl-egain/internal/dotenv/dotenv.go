@@ -163,9 +163,9 @@ func (f *File) Command(path, secret, namespace string) (string, bool) {
 	case loadLines:
 		return fmt.Sprintf(`grep -E '^(export )?(%s|%s)=' %s | sed -E -e 's/^export //' -e 's/="(.*)"$/=\1/;t' -e "s/='(.*)'\$/=\1/" | %s --from-env-file=/dev/stdin`,
 			ClientID, ClientSecret, quote(path), create), true
-	default:
-		return "", false
+	case loadImpossible:
 	}
+	return "", false
 }
 
 // quote makes a text one word of a POSIX shell.
