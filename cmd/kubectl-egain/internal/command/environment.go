@@ -44,6 +44,8 @@ type environment struct {
 	// api makes one as http does, for answers of eGain's API, which may be large.
 	api   httpMaker
 	clock clock.WithTicker
+	// browse shows a URL in the user's browser, if there is one.
+	browse func(url string)
 	// screen is what standard output can show.
 	screen screen
 }
@@ -64,6 +66,7 @@ func newEnvironment(streams genericiooptions.IOStreams) *environment {
 		http:      egressClient(0),
 		api:       egressClient(maxAnswer),
 		clock:     clock.RealClock{},
+		browse:    openBrowser,
 		screen:    screenOf(streams.Out, os.Getenv),
 	}
 	e.config.WrapConfigFn = func(config *rest.Config) *rest.Config {

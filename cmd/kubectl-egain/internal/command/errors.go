@@ -9,6 +9,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/discovery"
+
+	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/lookup"
+	"github.com/egain-operator/egain-operator/internal/fault"
 )
 
 // Exit codes.
@@ -67,11 +70,17 @@ func advice(err error, commandPath string) string {
 	if a, is := errors.AsType[advised](err); is {
 		return a.next
 	}
+	if p, is := errors.AsType[*lookup.Error](err); is {
+		return p.Next
+	}
 	if isUsage(err) {
 		return "see " + commandPath + " --help"
 	}
 	if next := clusterAdvice(err); next != "" {
 		return next
+	}
+	if fault.Of(err) != nil {
+		return "mend that, or see which link of the chain is broken with kubectl egain doctor NAME"
 	}
 	return "see " + commandPath + " --help, and kubectl egain status for what the cluster knows"
 }

@@ -65,6 +65,8 @@ colours off. For kubectl to complete arguments, link this program as kubectl_com
 		newResumeCommand(env),
 		newTokenCommand(env),
 		newCallCommand(env),
+		newLoginCommand(env),
+		newRevokeCommand(env),
 		newVersionCommand(env),
 	)
 	markRuns(root)

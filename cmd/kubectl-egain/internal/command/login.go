@@ -1,0 +1,289 @@
+package command
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/cli/browser"
+	"github.com/spf13/cobra"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/loopback"
+	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/view"
+	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/oauth"
+)
+
+// loginTimeout is how long somebody may take at the browser by default.
+const loginTimeout = 5 * time.Minute
+
+// login is the command line of kubectl egain login.
+type login struct {
+	env       *environment
+	noBrowser bool
+	wait      bool
+	timeout   time.Duration
+}
+
+func newLoginCommand(env *environment) *cobra.Command {
+	l := &login{env: env}
+	cmd := &cobra.Command{
+		Use:   "login NAME",
+		Short: "Log in at eGain for an EgainClient of flow AuthorizationCode",
+		Long: `Log in at eGain for an EgainClient of flow AuthorizationCode, as the user or customer whose tokens it is to keep.
+
+Your browser opens eGain's login page; what it answers comes back to spec.authorizationCode.redirectURL on this machine. The
+refresh token is put into the session Secret, from which the operator keeps the access token fresh. Nobody need log in again
+before the session ends. The login uses PKCE (S256), and no token is shown.
+
+With --no-browser, or with a redirect URL that is not of this machine, open the address anywhere, and paste what the browser's
+address bar shows in the end.`,
+		Example: `  kubectl egain login my-session
+  kubectl egain login my-session --no-browser`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: env.completeClient,
+		RunE:              func(cmd *cobra.Command, args []string) error { return l.run(cmd.Context(), args[0]) },
+	}
+	cmd.Flags().BoolVar(&l.noBrowser, "no-browser", false, "open no browser, and have the answer pasted: for machines without one")
+	cmd.Flags().BoolVar(&l.wait, "wait", true, "wait until the operator has issued the first token")
+	cmd.Flags().DurationVar(&l.timeout, "timeout", loginTimeout, "how long to wait for the login at the browser")
+	return cmd
+}
+
+// attempt is one login.
+type attempt struct {
+	*login
+	client   *egainv1alpha1.EgainClient
+	provider *provider
+	store    *sessionStore
+	// state and verifier are of this login alone.
+	state    string
+	verifier oauth.Secret
+}
+
+func (l *login) run(ctx context.Context, name string) error {
+	if l.timeout <= 0 {
+		return usagef("--timeout %s leaves no time to log in: give a positive one", l.timeout)
+	}
+	a, err := l.begin(ctx, name)
+	if err != nil {
+		return err
+	}
+	code, err := a.code(ctx)
+	if err != nil {
+		return err
+	}
+	session, err := a.redeem(ctx, code)
+	if err != nil {
+		return err
+	}
+	if err := a.store.store(ctx, session); err != nil {
+		return err
+	}
+	l.env.notef("Logged in. The refresh token is in Secret %q%s.\n", a.store.name(), a.until(session))
+	if !l.wait {
+		return nil
+	}
+	return l.env.awaitLogin(ctx, a.client)
+}
+
+// begin reads all that the login takes, and finds out before it whether its outcome can be kept.
+func (l *login) begin(ctx context.Context, name string) (*attempt, error) {
+	ec, err := l.env.egainClient(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if ec.Spec.AuthorizationCode == nil {
+		return nil, advise(fmt.Errorf("EgainClient %q has flow %s, which nobody logs in for", name, ec.Spec.Flow),
+			"see how its token is with kubectl egain status "+name+"; only flow AuthorizationCode takes a login")
+	}
+	a := &attempt{login: l, client: ec, state: rand.Text(), verifier: oauth.NewVerifier()}
+	if a.provider, err = l.env.provider(ctx, ec, func(e oauth.Endpoints) string { return e.AuthorizationURL }); err != nil {
+		return nil, err
+	}
+	if a.store, err = l.env.sessionStore(ec); err != nil {
+		return nil, err
+	}
+	return a, a.store.rehearse(ctx)
+}
+
+// code has somebody log in.
+func (a *attempt) code(ctx context.Context) (oauth.Secret, error) {
+	target, err := a.provider.endpoints.LoginURL(oauth.Login{
+		ClientID: a.provider.request.Credentials.ClientID, RedirectURL: a.redirectURL(),
+		Scopes: a.provider.request.Scopes, State: a.state, Verifier: a.verifier,
+	})
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(ctx, a.timeout)
+	defer cancel()
+	a.introduce(target)
+	obtain := a.receive
+	if a.noBrowser || !loopback.Serves(a.redirectURL()) {
+		obtain = a.readPasted
+	}
+	code, err := obtain(ctx, target)
+	return code, a.explain(ctx, err)
+}
+
+func (a *attempt) redirectURL() string { return string(a.client.Spec.AuthorizationCode.RedirectURL) }
+
+// introduce says who asks for what, before anybody is asked for a password.
+func (a *attempt) introduce(target string) {
+	host := ""
+	if u, err := url.Parse(target); err == nil {
+		host = u.Host
+	}
+	rows := [][]view.Cell{
+		{view.Text("at"), view.Text(host)},
+		{view.Text("as"), view.Text(actorWords[a.client.Spec.AuthorizationCode.Actor])},
+		{view.Text("for client"), view.Text(a.provider.request.Credentials.ClientID)},
+	}
+	for i, scope := range a.provider.request.Scopes {
+		title := ""
+		if i == 0 {
+			title = "with scopes"
+		}
+		rows = append(rows, []view.Cell{view.Text(title), view.Text(scope)})
+	}
+	rows = append(rows, []view.Cell{view.Text("kept in"), view.Text(fmt.Sprintf("Secret %q, namespace %q", a.store.name(), a.client.Namespace))})
+	a.env.notef("Log in for EgainClient %q:\n", a.client.Name)
+	for _, line := range (view.Style{}).Lines(view.Table{Rows: rows}, 0) {
+		a.env.notef("  %s\n", line)
+	}
+}
+
+var actorWords = map[egainv1alpha1.Actor]string{
+	egainv1alpha1.ActorUser:     "a user (agent)",
+	egainv1alpha1.ActorCustomer: "a customer",
+}
+
+// receive has the browser bring the answer to this machine.
+func (a *attempt) receive(ctx context.Context, target string) (oauth.Secret, error) {
+	receiver, err := loopback.Listen(ctx, a.redirectURL(), a.state)
+	if err != nil {
+		return "", advise(err, "end the program that uses that port, or use --no-browser, or register another redirect URL and set spec.authorizationCode.redirectURL")
+	}
+	defer receiver.Close(ctx)
+	a.env.notef("\nYour browser opens. If it does not, open this address yourself:\n\n%s\n\n", target)
+	a.env.browse(target)
+	return receiver.Code(ctx)
+}
+
+// openBrowser opens a URL as the desktop does. It does not wait for the browser, which may be one that runs in a terminal and
+// ends with it, and keeps quiet: the address is shown anyway.
+func openBrowser(target string) {
+	browser.Stdout, browser.Stderr = io.Discard, io.Discard
+	go func() { _ = browser.OpenURL(target) }()
+}
+
+// readPasted has somebody bring the answer.
+func (a *attempt) readPasted(ctx context.Context, target string) (oauth.Secret, error) {
+	a.env.notef("\nOpen this address in a browser:\n\n%s\n\n", target)
+	a.env.notef("After the login it leads to %s, where there need be nothing to see. Paste the\nwhole address from the address bar, or the code in it: ", a.redirectURL())
+	line, err := readLine(ctx, a.env.In)
+	a.env.notef("\n")
+	if err != nil {
+		return "", err
+	}
+	return loopback.ReadPasted(line, a.redirectURL(), a.state)
+}
+
+// maxLine bounds what is pasted: a code, in a URL.
+const maxLine = 64 << 10
+
+// readLine reads a line, or until the context ends. A read that nobody waits for any more ends with the process.
+func readLine(ctx context.Context, in io.Reader) (string, error) {
+	type read struct {
+		line string
+		err  error
+	}
+	done := make(chan read, 1)
+	go func() {
+		line, err := bufio.NewReader(io.LimitReader(in, maxLine)).ReadString('\n')
+		if errors.Is(err, io.EOF) && line != "" {
+			err = nil
+		}
+		done <- read{strings.TrimSpace(line), err}
+	}()
+	select {
+	case r := <-done:
+		if errors.Is(r.err, io.EOF) {
+			return "", errors.New("nothing was entered")
+		}
+		return r.line, r.err
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
+
+// explain adds what to do to what went wrong at the browser.
+func (a *attempt) explain(ctx context.Context, err error) error {
+	refused, isRefused := errors.AsType[*loopback.RefusedError](err)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return advise(fmt.Errorf("nobody logged in within %s", a.timeout), "run kubectl egain login "+a.client.Name+" again, with a longer --timeout if need be")
+	case ctx.Err() != nil:
+		return advise(errors.New("interrupted: nothing was stored"), "run kubectl egain login "+a.client.Name+" again")
+	case isRefused:
+		return advise(err, refusalAdvice(refused.Code))
+	case errors.Is(err, loopback.ErrState):
+		return advise(err, "paste the address of the login that was begun last, or run kubectl egain login "+a.client.Name+" again")
+	default:
+		return err
+	}
+}
+
+// refusalAdvice is for the codes of RFC 6749 section 4.1.2.1.
+func refusalAdvice(code string) string {
+	switch code {
+	case "access_denied":
+		return "log in again and allow the access, or ask an administrator of the eGain tenant why it is denied"
+	case "invalid_scope":
+		return "correct spec.scopes: a login gives delegated scopes, and only those that the client application may ask for"
+	case "unauthorized_client", "unsupported_response_type":
+		return "allow the authorization code flow for the client application in the eGain console"
+	case "temporarily_unavailable", "server_error":
+		return "try again in a while: the fault is the server's"
+	default:
+		return "check the client application in the eGain console: its redirect URL, scopes and flow"
+	}
+}
+
+// redeem trades the code for the session's refresh token. The access token that comes with it is dropped: the operator asks for
+// its own.
+func (a *attempt) redeem(ctx context.Context, code oauth.Secret) (kubesecret.Session, error) {
+	request := a.provider.request
+	request.Session = oauth.Session{Code: code, Verifier: a.verifier, RedirectURL: a.redirectURL()}
+	tok, err := a.provider.client.Token(ctx, a.provider.http, request)
+	if f := fault.Of(err); f != nil && f.Reason == fault.ReasonClientRejected {
+		return kubesecret.Session{}, advise(err, "correct Secret "+string(a.client.Spec.CredentialsSecretRef.Name)+
+			": a confidential client application needs its client_secret there, a public one (Single Page Application) must have none")
+	}
+	if err != nil {
+		return kubesecret.Session{}, err
+	}
+	if tok.RefreshToken == "" {
+		return kubesecret.Session{}, advise(errors.New("the login succeeded, but eGain gave no refresh token, without which the operator cannot keep the session: nothing was stored"),
+			"allow refresh tokens for the client application in the eGain console, or add the scope offline_access to spec.scopes if the tenant asks for it; then log in again")
+	}
+	return kubesecret.Session{RefreshToken: tok.RefreshToken, ExpirationTime: tok.RefreshExpirationTime}, nil
+}
+
+func (a *attempt) until(s kubesecret.Session) string {
+	if s.ExpirationTime.IsZero() {
+		return ""
+	}
+	return ", good until " + s.ExpirationTime.Local().Format(time.DateTime) + " and longer with each refresh"
+}

@@ -1,0 +1,72 @@
+package command
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/lookup"
+	"github.com/egain-operator/egain-operator/internal/issuance"
+	"github.com/egain-operator/egain-operator/internal/oauth"
+)
+
+// requestTimeout bounds one request to the authorization server: somebody waits for it.
+const requestTimeout = 20 * time.Second
+
+// provider is the authorization server of an EgainClient.
+type provider struct {
+	http      *http.Client
+	client    *oauth.Client
+	request   oauth.Request
+	endpoints oauth.Endpoints
+}
+
+// provider reads what it takes to ask the authorization server of an EgainClient for something. The metadata document is read
+// if the operator would read it, or if the endpoints lack what is wanted without it.
+func (e *environment) provider(ctx context.Context, ec *egainv1alpha1.EgainClient, wanted func(oauth.Endpoints) string) (*provider, error) {
+	c, err := e.cluster()
+	if err != nil {
+		return nil, err
+	}
+	tenant, err := lookup.Tenant(ctx, c, ec)
+	if err != nil {
+		return nil, err
+	}
+	p := &provider{client: &oauth.Client{Now: e.clock.Now}, request: issuance.Request(ec)}
+	if p.request.Credentials, err = lookup.Credentials(ctx, c, ec); err != nil {
+		return nil, err
+	}
+	bundle, err := lookup.CABundle(ctx, c, tenant.CABundleRef)
+	if err != nil {
+		return nil, err
+	}
+	if p.http, err = e.http(bundle, requestTimeout); err != nil {
+		return nil, err
+	}
+	return p, p.resolve(ctx, tenant.OAuth(), wanted)
+}
+
+func (p *provider) resolve(ctx context.Context, t oauth.Tenant, wanted func(oauth.Endpoints) string) error {
+	var document *oauth.Metadata
+	read := func() (err error) {
+		directory := &oauth.Directory{Now: p.client.Now}
+		document, err = directory.Metadata(ctx, p.http, t.MetadataURL)
+		return err
+	}
+	if t.NeedsMetadata() {
+		if err := read(); err != nil {
+			return err
+		}
+	}
+	var err error
+	p.endpoints, err = oauth.Resolve(t, document, p.request.Flow, p.request.Subject)
+	if err == nil && wanted(p.endpoints) == "" && document == nil && t.MetadataURL != "" {
+		if err := read(); err != nil {
+			return err
+		}
+		p.endpoints, err = oauth.Resolve(t, document, p.request.Flow, p.request.Subject)
+	}
+	p.request.TokenURL, p.request.Scopes = p.endpoints.TokenURL, p.endpoints.WithPrefix(p.request.Scopes)
+	return err
+}

@@ -1,0 +1,219 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/cli-runtime/pkg/printers"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/oauth"
+)
+
+// revoke is the command line of kubectl egain revoke.
+type revoke struct {
+	env     *environment
+	session bool
+	yes     bool
+	noRenew bool
+}
+
+func newRevokeCommand(env *environment) *cobra.Command {
+	r := &revoke{env: env}
+	cmd := &cobra.Command{
+		Use:   "revoke NAME",
+		Short: "Revoke the token, or end the session, of an EgainClient",
+		Long: `Have eGain revoke the access token that an EgainClient's Secret holds (RFC 7009), as when it was seen by somebody. Workloads
+that use it are refused until they read the next one, for which the operator is asked at once unless --no-renew is given.
+
+With --session the refresh token of flow AuthorizationCode is revoked as well, and taken out of the session Secret: there is no
+next token before somebody has run kubectl egain login.`,
+		Example: `  kubectl egain revoke knowledge-sync
+  kubectl egain revoke my-session --session --yes`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: env.completeClient,
+		RunE:              func(cmd *cobra.Command, args []string) error { return r.run(cmd.Context(), args[0]) },
+	}
+	cmd.Flags().BoolVar(&r.session, "session", false, "end the session of flow AuthorizationCode")
+	cmd.Flags().BoolVarP(&r.yes, "yes", "y", false, "do not ask for a confirmation")
+	cmd.Flags().BoolVar(&r.noRenew, "no-renew", false, "leave the revoked token where it is, until it is renewed in its time")
+	return cmd
+}
+
+// doomed is a token to be revoked.
+type doomed struct {
+	kind  oauth.TokenKind
+	token oauth.Secret
+	// secret is where it is.
+	secret *corev1.Secret
+}
+
+func (r *revoke) run(ctx context.Context, name string) error {
+	ec, err := r.env.egainClient(ctx, name)
+	if err != nil {
+		return err
+	}
+	if r.session && ec.Spec.AuthorizationCode == nil {
+		return usagef("EgainClient %q has flow %s, which has no session: leave --session out", name, ec.Spec.Flow)
+	}
+	p, err := r.env.provider(ctx, ec, func(e oauth.Endpoints) string { return e.RevocationURL })
+	if err != nil {
+		return err
+	}
+	if p.endpoints.RevocationURL == "" {
+		return advise(errors.New("the tenant has no revocation endpoint, neither in its spec nor in its metadata document"),
+			"set endpoints.revocationURL of the tenant if eGain has one, or have the token revoked in the eGain console")
+	}
+	tokens, err := r.tokens(ctx, ec)
+	if err != nil {
+		return err
+	}
+	if err := r.confirm(ctx, ec, tokens); err != nil {
+		return err
+	}
+	for _, t := range tokens {
+		if err := r.revoke(ctx, ec, p, t); err != nil {
+			return err
+		}
+	}
+	if r.session {
+		r.env.notef("There is no next token before somebody has run kubectl egain login %s.\n", name)
+		return nil
+	}
+	return r.renew(ctx, ec)
+}
+
+// tokens are those to revoke: the session's first, so that the operator does not get another access token from it.
+func (r *revoke) tokens(ctx context.Context, ec *egainv1alpha1.EgainClient) ([]doomed, error) {
+	var tokens []doomed
+	if r.session {
+		t, err := r.refreshToken(ctx, ec)
+		if err != nil {
+			return nil, err
+		}
+		tokens = append(tokens, t)
+	}
+	t, err := r.accessToken(ctx, ec)
+	if err != nil {
+		return nil, err
+	}
+	if t.token != "" {
+		tokens = append(tokens, t)
+	}
+	if len(tokens) == 0 {
+		return nil, advise(fmt.Errorf("the Secret %q holds no token of EgainClient %q, so there is nothing to revoke", ec.TargetName(), ec.Name),
+			"see why with kubectl egain status "+ec.Name)
+	}
+	return tokens, nil
+}
+
+// accessToken is that of the target; empty if there is none, or the target is somebody else's.
+func (r *revoke) accessToken(ctx context.Context, ec *egainv1alpha1.EgainClient) (doomed, error) {
+	secret, err := r.read(ctx, ec, ec.TargetName())
+	if err != nil {
+		return doomed{}, err
+	}
+	t := doomed{kind: oauth.AccessToken, secret: secret}
+	if claim, _ := kubesecret.ClaimOn(secret, ec); claim == kubesecret.ClaimOurs {
+		t.token = oauth.Secret(secret.Data[kubesecret.KeyAccessToken])
+	}
+	return t, nil
+}
+
+func (r *revoke) refreshToken(ctx context.Context, ec *egainv1alpha1.EgainClient) (doomed, error) {
+	name := string(ec.Spec.AuthorizationCode.SessionSecretRef.Name)
+	secret, err := r.read(ctx, ec, name)
+	if err != nil {
+		return doomed{}, err
+	}
+	token, err := kubesecret.RefreshToken(secret)
+	if err != nil {
+		return doomed{}, advise(fmt.Errorf("the Secret %q holds no session that could be ended", name), "begin one with kubectl egain login "+ec.Name)
+	}
+	return doomed{kind: oauth.RefreshToken, token: token, secret: secret}, nil
+}
+
+// read returns an empty Secret if there is none.
+func (r *revoke) read(ctx context.Context, ec *egainv1alpha1.EgainClient, name string) (*corev1.Secret, error) {
+	c, err := r.env.cluster()
+	if err != nil {
+		return nil, err
+	}
+	secret := &corev1.Secret{}
+	if err := c.Get(ctx, client.ObjectKey{Namespace: ec.Namespace, Name: name}, secret); client.IgnoreNotFound(err) != nil {
+		return nil, fmt.Errorf("reading Secret %q: %w", name, err)
+	}
+	return secret, nil
+}
+
+// confirm asks whoever sits at a terminal. Without one, --yes has to say it.
+func (r *revoke) confirm(ctx context.Context, ec *egainv1alpha1.EgainClient, tokens []doomed) error {
+	if r.yes {
+		return nil
+	}
+	if !printers.IsTerminal(r.env.In) {
+		return usagef("nobody can be asked here: give --yes if the token of EgainClient %q is to be revoked", ec.Name)
+	}
+	var what []string
+	for _, t := range tokens {
+		what = append(what, fmt.Sprintf("the %s in Secret %q", words[t.kind], t.secret.Name))
+	}
+	r.env.notef("Revoke %s, namespace %q? [y/N] ", strings.Join(what, " and "), ec.Namespace)
+	line, err := readLine(ctx, r.env.In)
+	if err != nil {
+		return err
+	}
+	if answer := strings.ToLower(line); answer != "y" && answer != "yes" {
+		return advise(errors.New("nothing was revoked"), "answer y, or give --yes")
+	}
+	return nil
+}
+
+var words = map[oauth.TokenKind]string{oauth.AccessToken: "access token", oauth.RefreshToken: "refresh token"}
+
+// revoke revokes one token. A refresh token that was revoked is taken out of its Secret, since the operator must not send it.
+func (r *revoke) revoke(ctx context.Context, ec *egainv1alpha1.EgainClient, p *provider, t doomed) error {
+	if err := p.client.Revoke(ctx, p.http, p.endpoints.RevocationURL, p.request.Credentials, t.kind, t.token); err != nil {
+		return fmt.Errorf("revoking the %s: %w", words[t.kind], err)
+	}
+	r.env.printf("egainclient/%s: %s revoked\n", ec.Name, words[t.kind])
+	if t.kind == oauth.AccessToken {
+		return nil
+	}
+	store, err := r.env.sessionStore(ec)
+	if err != nil {
+		return err
+	}
+	err = store.end(ctx, t.secret)
+	if apierrors.IsConflict(err) {
+		return advise(fmt.Errorf("the refresh token was revoked, but Secret %q changed meanwhile and was left as it is", t.secret.Name),
+			"run kubectl egain revoke "+ec.Name+" --session again, unless somebody has logged in just now")
+	}
+	if err != nil {
+		return fmt.Errorf("taking the refresh token out of Secret %q: %w", t.secret.Name, err)
+	}
+	return nil
+}
+
+// renew asks the operator for the next token, by the annotation of kubectl egain renew.
+func (r *revoke) renew(ctx context.Context, ec *egainv1alpha1.EgainClient) error {
+	if r.noRenew {
+		r.env.notef("The revoked token stays in Secret %q until it is renewed: kubectl egain renew %s does so.\n", ec.TargetName(), ec.Name)
+		return nil
+	}
+	requested := r.env.clock.Now().UTC().Format(time.RFC3339Nano)
+	patch := map[string]any{"metadata": map[string]any{"annotations": map[string]string{egainv1alpha1.RenewRequestedAtAnnotation: requested}}}
+	if err := mergePatch(ctx, r.env, ec, patch); err != nil {
+		return advise(fmt.Errorf("asking for the next token: %w", err), "run kubectl egain renew "+ec.Name+" as somebody who may patch EgainClients")
+	}
+	r.env.printf("egainclient/%s: renewal requested\n", ec.Name)
+	return nil
+}

@@ -1,0 +1,124 @@
+package command
+
+import (
+	"testing"
+
+	"github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/egainsim"
+	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/oauth"
+)
+
+// issue has the simulator issue a token and puts it into the target of an EgainClient, as the operator would.
+func (s *simulated) issue(ec *egainv1alpha1.EgainClient) string {
+	s.t.Helper()
+	env := s.environment()
+	hc, err := env.http(s.sim.CABundle(), requestTimeout)
+	s.Expect(err).NotTo(gomega.HaveOccurred())
+	tok, err := (&oauth.Client{Now: env.clock.Now}).Token(s.t.Context(), hc, oauth.Request{
+		Flow: oauth.ClientCredentials, TokenURL: s.sim.Rigel().TokenURL(egainsim.Client), Scopes: []string{"knowledge.portalmgr.manage"},
+		Credentials: oauth.Credentials{ClientID: egainsim.RigelClientID, ClientSecret: egainsim.RigelClientSecret},
+	})
+	s.Expect(err).NotTo(gomega.HaveOccurred())
+	target := &kubesecret.Token{AccessToken: tok.AccessToken, TokenType: tok.TokenType, Scopes: tok.Scopes, APIURL: s.sim.APIURL()}
+	target.IssueTime, target.ExpirationTime, target.Spec, target.Sources = tok.IssueTime, tok.ExpirationTime, "spec", "sources"
+	rendered, err := kubesecret.Render(ec, target)
+	s.Expect(err).NotTo(gomega.HaveOccurred())
+	s.Expect(admin.Apply(s.t.Context(), rendered, client.FieldOwner(kubesecret.Manager), client.ForceOwnership)).To(gomega.Succeed())
+	return string(tok.AccessToken)
+}
+
+func TestRevokeEndsATokenAndAsksForTheNext(t *testing.T) {
+	t.Parallel()
+	s := newSimulated(t)
+	s.app(egainsim.RigelClientID, egainsim.RigelClientSecret)
+	ec := s.egainClient("mine")
+	token := s.issue(ec)
+
+	r := s.run("revoke", "mine")
+	s.Expect(r.code).To(gomega.Equal(2), "nobody can be asked")
+	s.Expect(r.stderr).To(gomega.ContainSubstring("--yes"))
+	s.Expect(s.sim.Introspect(token).Active).To(gomega.BeTrue())
+
+	r = s.run("revoke", "mine", "--yes", "--no-renew")
+	s.Expect(r.code).To(gomega.Equal(0), r.stderr)
+	s.Expect(s.sim.Introspect(token).Active).To(gomega.BeFalse())
+	s.Expect(s.read(ec).Annotations).NotTo(gomega.HaveKey(egainv1alpha1.RenewRequestedAtAnnotation))
+
+	r = s.run("revoke", "mine", "--yes")
+	s.Expect(r.code).To(gomega.Equal(0), "a token that is void already counts as revoked (RFC 7009 section 2.2): %s", r.stderr)
+	s.Expect(r.stdout).To(gomega.Equal("egainclient/mine: access token revoked\negainclient/mine: renewal requested\n"))
+	s.Expect(s.read(ec).Annotations).To(gomega.HaveKey(egainv1alpha1.RenewRequestedAtAnnotation))
+	s.Expect(r.stdout + r.stderr).NotTo(gomega.ContainSubstring(token))
+}
+
+func TestRevokeEndsASession(t *testing.T) {
+	t.Parallel()
+	s := newSimulated(t)
+	s.app(egainsim.RigelPublicClientID, "")
+	s.egainClient("mine", session(s.freeRedirectURL("127.0.0.1", egainsim.RigelPublicClientID)))
+	s.browse = func(target string) { s.follow(s.answer(target, agent)) }
+	s.Expect(s.run("login", "mine", "--wait=false").code).To(gomega.Equal(0))
+	// The operator has refreshed, and so the refresh token is its own.
+	held := s.secret("mine-session")
+	token := string(held.Data[kubesecret.KeyRefreshToken])
+	taken := kubesecret.RenderSession(held, kubesecret.Session{RefreshToken: oauth.Secret(token)})
+	s.Expect(admin.Apply(t.Context(), taken, client.FieldOwner(kubesecret.Manager), client.ForceOwnership)).To(gomega.Succeed())
+
+	r := s.run("revoke", "mine", "--session", "--yes")
+	s.Expect(r.code).To(gomega.Equal(0), r.stderr)
+	s.Expect(s.sim.Introspect(token).Active).To(gomega.BeFalse())
+	s.Expect(s.secret("mine-session").Data).NotTo(gomega.HaveKey(kubesecret.KeyRefreshToken))
+	s.Expect(r.stderr).To(gomega.ContainSubstring("kubectl egain login mine"))
+	s.Expect(r.stdout + r.stderr).NotTo(gomega.ContainSubstring(token))
+
+	r = s.run("revoke", "mine", "--session", "--yes")
+	s.Expect(r.code).To(gomega.Equal(1))
+	s.Expect(r.stderr).To(gomega.ContainSubstring("holds no session"))
+}
+
+func TestRevokeSaysWhatItCannotDo(t *testing.T) {
+	t.Parallel()
+	explicit := func(s *simulated) func(*egainv1alpha1.EgainClient) {
+		return func(ec *egainv1alpha1.EgainClient) {
+			ec.Spec.Tenant.MetadataURL = ""
+			ec.Spec.Tenant.Endpoints = &egainv1alpha1.Endpoints{TokenURL: egainv1alpha1.HTTPSURL(s.sim.Rigel().TokenURL(egainsim.Client))}
+		}
+	}
+	tests := map[string]struct {
+		prepare func(s *simulated)
+		args    []string
+		code    int
+		said    string
+	}{
+		"without a revocation endpoint": {
+			func(s *simulated) { s.egainClient("mine", explicit(s)) }, []string{"--yes"}, 1, "no revocation endpoint",
+		},
+		"without a token": {func(s *simulated) { s.egainClient("mine") }, []string{"--yes"}, 1, "there is nothing to revoke"},
+		"a target of somebody else": {func(s *simulated) {
+			s.create(&corev1.Secret{ObjectMeta: s.named("mine"), StringData: map[string]string{kubesecret.KeyAccessToken: "theirs"}})
+			s.egainClient("mine")
+		}, []string{"--yes"}, 1, "there is nothing to revoke"},
+		"the session of a flow that has none": {func(s *simulated) { s.egainClient("mine") }, []string{"--session", "--yes"}, 2, "has no session"},
+		"with a secret that is not accepted": {func(s *simulated) {
+			s.issue(s.egainClient("mine"))
+			s.Expect(s.sim.RemoveSecret(egainsim.RigelClientID, egainsim.RigelClientSecret)).To(gomega.Succeed())
+		}, []string{"--yes"}, 1, "revoking the access token"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSimulated(t)
+			s.app(egainsim.RigelClientID, egainsim.RigelClientSecret)
+			tc.prepare(s)
+			r := s.run(append([]string{"revoke", "mine"}, tc.args...)...)
+			s.Expect(r.code).To(gomega.Equal(tc.code), r.stderr)
+			s.Expect(r.stderr).To(gomega.ContainSubstring(tc.said))
+			s.Expect(s.sim.Count(egainsim.Match{Endpoint: egainsim.RevocationEndpoint}, egainsim.OutcomeOK)).To(gomega.BeZero())
+		})
+	}
+}

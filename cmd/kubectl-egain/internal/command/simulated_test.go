@@ -1,0 +1,111 @@
+package command
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/egainsim"
+)
+
+// simulated is the world of a test with an eGain, on the real clock, as certificates are.
+type simulated struct {
+	*fixture
+	sim *egainsim.Simulator
+	// kubeconfig is the user's.
+	kubeconfig string
+	// browse is what the browser does with a URL.
+	browse func(url string)
+}
+
+func newSimulated(t *testing.T) *simulated {
+	t.Helper()
+	s := &simulated{
+		fixture: newFixture(t), kubeconfig: kubeconfig,
+		browse: func(string) { t.Error("the browser was opened") },
+	}
+	var err error
+	s.sim, err = egainsim.New(egainsim.Config{})
+	s.Expect(err).NotTo(gomega.HaveOccurred())
+	s.Expect(s.sim.Start("127.0.0.1:0")).To(gomega.Succeed())
+	t.Cleanup(func() { _ = s.sim.Close() })
+	s.create(&corev1.ConfigMap{ObjectMeta: s.named("egain-ca"), Data: map[string]string{"ca.crt": string(s.sim.CABundle())}})
+	return s
+}
+
+// result is what a run of the plugin left behind.
+type result struct {
+	code           int
+	stdout, stderr string
+}
+
+// run runs a command line in the namespace of the test.
+func (s *simulated) run(args ...string) result { return s.runWith(s.t.Context(), args...) }
+
+func (s *simulated) runWith(ctx context.Context, args ...string) result {
+	s.t.Helper()
+	var stdout, stderr bytes.Buffer
+	code := s.start(ctx, strings.NewReader(""), &stdout, &stderr, args...)
+	return result{code, stdout.String(), stderr.String()}
+}
+
+func (s *simulated) start(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer, args ...string) int {
+	env := s.environment()
+	env.In, env.Out, env.ErrOut, env.browse = stdin, stdout, stderr, s.browse
+	return run(ctx, env, append(args, "--kubeconfig", s.kubeconfig, "--namespace", s.namespace))
+}
+
+// environment is one on the real clock.
+func (s *simulated) environment() *environment {
+	return newEnvironment(genericiooptions.IOStreams{In: strings.NewReader(""), Out: io.Discard, ErrOut: io.Discard})
+}
+
+// app creates the Secret of a client application; a public one has no secret.
+func (s *simulated) app(id, secret string) {
+	s.t.Helper()
+	o := &corev1.Secret{ObjectMeta: s.named("egain-app"), StringData: map[string]string{"client_id": id}}
+	if secret != "" {
+		o.StringData["client_secret"] = secret
+	}
+	s.create(o)
+}
+
+// egainClient creates an EgainClient of the simulator's self-service tenant, changed as the test wants it.
+func (s *simulated) egainClient(name string, change ...func(*egainv1alpha1.EgainClient)) *egainv1alpha1.EgainClient {
+	s.t.Helper()
+	simulate := func(ec *egainv1alpha1.EgainClient) {
+		ec.Spec.Tenant = egainv1alpha1.Tenant{CABundleRef: &egainv1alpha1.CABundleReference{Name: "egain-ca"}}
+		ec.Spec.Tenant.MetadataURL = egainv1alpha1.HTTPSURL(s.sim.Rigel().MetadataURL(egainsim.OAuthMetadata, egainsim.User))
+		ec.Spec.Target.SecretName = ""
+	}
+	return s.client(name, append([]func(*egainv1alpha1.EgainClient){simulate}, change...)...)
+}
+
+// tenantOf makes the tenant that of a default client application.
+func (s *simulated) tenantOf(id string) func(*egainv1alpha1.EgainClient) {
+	return func(ec *egainv1alpha1.EgainClient) {
+		if strings.HasPrefix(id, "commercial") {
+			ec.Spec.Tenant.MetadataURL = egainv1alpha1.HTTPSURL(s.sim.Commercial().MetadataURL(egainsim.ConsoleNestedCamel, egainsim.Client))
+		}
+	}
+}
+
+// secret reads a Secret; nil if there is none.
+func (s *simulated) secret(name string) *corev1.Secret {
+	s.t.Helper()
+	secret := &corev1.Secret{}
+	err := admin.Get(s.t.Context(), client.ObjectKey{Namespace: s.namespace, Name: name}, secret)
+	s.Expect(client.IgnoreNotFound(err)).To(gomega.Succeed())
+	if err != nil {
+		return nil
+	}
+	return secret
+}

@@ -1,0 +1,128 @@
+// Package lookup reads from the cluster what a token request of an EgainClient is made of: its tenant, its credentials and
+// the certificates to trust. It reads live and as the user who runs the plugin, who may not see all that the operator sees.
+package lookup
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/issuance"
+	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/oauth"
+)
+
+// Error says what is wrong in the cluster, and what to do about it.
+type Error struct {
+	// What is wrong and Next, the thing to do, are sentences without a full stop.
+	What, Next string
+	cause      error
+}
+
+// Error returns what is wrong.
+func (p *Error) Error() string { return p.What }
+
+// Unwrap returns the error of the API server, or the failure, behind it.
+func (p *Error) Unwrap() error { return p.cause }
+
+// Tenant finds the tenant of an EgainClient, and refuses one that it may not use. The tenant is returned with a refusal too.
+func Tenant(ctx context.Context, c client.Reader, ec *egainv1alpha1.EgainClient) (issuance.Tenant, error) {
+	if ec.Spec.TenantRef == nil {
+		return issuance.Inline(ec), nil
+	}
+	et := &egainv1alpha1.EgainTenant{}
+	name := string(ec.Spec.TenantRef.Name)
+	if err := c.Get(ctx, client.ObjectKey{Name: name}, et); err != nil {
+		return issuance.Tenant{Name: name}, problem(err, fmt.Sprintf("EgainTenant %q", name),
+			"create it, or name another in spec.tenantRef: kubectl get egaintenants lists those that there are")
+	}
+	var labels map[string]string
+	if issuance.SelectsNamespaces(et) {
+		namespace := &corev1.Namespace{}
+		if err := c.Get(ctx, client.ObjectKey{Name: ec.Namespace}, namespace); err != nil {
+			return issuance.Shared(et), problem(err, fmt.Sprintf("Namespace %q", ec.Namespace), "create it")
+		}
+		labels = namespace.Labels
+	}
+	if err := issuance.Admit(et, ec, labels); err != nil {
+		return issuance.Shared(et), &Error{What: err.Error(), Next: "kubectl get egaintenant " + name + " -o yaml shows what it allows", cause: err}
+	}
+	return issuance.Shared(et), nil
+}
+
+// Credentials reads the credentials of an EgainClient; none if it names no Secret for them.
+func Credentials(ctx context.Context, c client.Reader, ec *egainv1alpha1.EgainClient) (oauth.Credentials, error) {
+	ref := ec.Spec.CredentialsSecretRef
+	if ref == nil {
+		return oauth.Credentials{}, nil
+	}
+	create := fmt.Sprintf("kubectl -n %s create secret generic %s --from-literal=%s=ID --from-literal=%s=SECRET",
+		ec.Namespace, ref.Name, ref.ClientIDKey, ref.ClientSecretKey)
+	secret, err := Secret(ctx, c, ec.Namespace, string(ref.Name), create)
+	if err != nil {
+		return oauth.Credentials{}, err
+	}
+	creds, err := kubesecret.Credentials(secret, ref, SecretOptional(ec))
+	if err != nil {
+		return creds, &Error{What: err.Error(), Next: "kubectl -n " + ec.Namespace + " describe secret " + secret.Name + " shows its keys, not their values", cause: err}
+	}
+	return creds, nil
+}
+
+// SecretOptional reports whether the credentials may be without a client secret: a public client has none (RFC 6749 section
+// 2.1), and eGain's anonymous customers need none.
+func SecretOptional(ec *egainv1alpha1.EgainClient) bool {
+	return ec.Spec.Flow == egainv1alpha1.FlowAnonymousCustomer || ec.Spec.Flow == egainv1alpha1.FlowAuthorizationCode
+}
+
+// CABundle reads the PEM certificates to trust; nil, for the system's, if a tenant names none.
+func CABundle(ctx context.Context, c client.Reader, ref *egainv1alpha1.NamespacedCABundleReference) ([]byte, error) {
+	if ref == nil {
+		return nil, nil
+	}
+	name, key := client.ObjectKey{Namespace: string(ref.Namespace), Name: string(ref.Name)}, string(ref.Key)
+	var bundle []byte
+	var err error
+	if ref.Kind == "Secret" {
+		secret := &corev1.Secret{}
+		err = c.Get(ctx, name, secret)
+		bundle = secret.Data[key]
+	} else {
+		configMap := &corev1.ConfigMap{}
+		err = c.Get(ctx, name, configMap)
+		bundle = []byte(configMap.Data[key])
+	}
+	what := fmt.Sprintf("%s %q in namespace %q", ref.Kind, ref.Name, ref.Namespace)
+	switch {
+	case err != nil:
+		return nil, problem(err, what, "create it with the certificates of the CA, or correct caBundleRef")
+	case len(bundle) == 0:
+		return nil, &Error{What: fmt.Sprintf("%s has nothing under the key %q", what, key), Next: "put PEM certificates there, or name the right key in caBundleRef.key"}
+	}
+	return bundle, nil
+}
+
+// Secret reads a Secret; create is what to do if it does not exist.
+func Secret(ctx context.Context, c client.Reader, namespace, name, create string) (*corev1.Secret, error) {
+	secret := &corev1.Secret{}
+	if err := c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, secret); err != nil {
+		return nil, problem(err, fmt.Sprintf("Secret %q in namespace %q", name, namespace), create)
+	}
+	return secret, nil
+}
+
+// problem is that an object could not be read.
+func problem(err error, object, create string) *Error {
+	switch {
+	case apierrors.IsNotFound(err):
+		return &Error{What: object + " does not exist", Next: create, cause: err}
+	case apierrors.IsForbidden(err):
+		return &Error{What: "you may not read " + object, Next: "ask an administrator of the cluster for that permission, or for the answer", cause: err}
+	default:
+		return &Error{What: fmt.Sprintf("%s was not read: %s", object, err), Next: "see whether the cluster answers with kubectl cluster-info", cause: err}
+	}
+}
