@@ -58,7 +58,8 @@ func Of(err error) *Error {
 const (
 	// Floor is the shortest wait after a failure: near expiry, attempts are no tighter than this.
 	Floor = 2 * time.Second
-	// ceilingExpired bounds the wait while there is no usable token, so that recovery follows soon after the provider's.
+	// ceilingExpired bounds the wait while there is no usable token, and what is added then to one that the server asked
+	// for, so that recovery follows soon after the provider's.
 	ceilingExpired = time.Minute
 	// ceilingValid bounds the wait while there is one, however long it still lives.
 	ceilingValid = 10 * time.Minute
@@ -69,9 +70,13 @@ const (
 	rejectedFloor = 5 * time.Minute
 	// retryAfterCeiling bounds what a server may ask for.
 	retryAfterCeiling = time.Hour
-	// triesPerLife is into how many waits the rest of a token's life is divided: each is at most a tenth of what is left
-	// then, so that they become denser as the expiry draws near.
+	// triesPerLife is into how many waits the time to a token's expiry is divided: each is at most a tenth of what is left
+	// then, so that they become denser as the expiry draws near. Past it they become as sparse again: a tenth of the time
+	// since, so that a recovery is noticed within a tenth of what it took.
 	triesPerLife = 10
+	// triesAfter is into how many parts the life is divided that is left once a server that asked to be left alone may be
+	// asked again. One of them at most is waited longer, the rest is for what may go wrong then.
+	triesAfter = 3
 )
 
 // Attempt is a failed attempt to issue a token.
@@ -80,10 +85,11 @@ type Attempt struct {
 	Failures int32
 	// Time of the attempt.
 	Time time.Time
-	// Expiration of the token that is still in the target; zero or past if there is no usable one.
+	// Expiration of the token that is in the target, past if it has expired; zero if there is none.
 	Expiration time.Time
 	// Spread in [0, 1) is fixed per object. It takes up to a tenth off a wait of ours and adds up to a tenth to one that
-	// the server asked for, so that objects that failed together do not retry together.
+	// the server asked for, so that objects that failed together do not retry together. What is added does not make a
+	// token expire that otherwise would not.
 	Spread float64
 }
 
@@ -103,20 +109,28 @@ func (e *Error) RetryTime(a Attempt) (time.Time, bool) {
 		wait = backoff(a.Failures, ceiling(left))
 	}
 	asked := min(e.RetryAfter, retryAfterCeiling)
-	wait = max(Floor, wait-a.share(wait), asked+a.share(asked))
+	wait = max(Floor, wait-a.share(wait/10), asked+a.share(spare(asked, left)))
 	return a.Time.Add(wait), true
 }
 
-// share is up to a tenth of a wait.
-func (a Attempt) share(wait time.Duration) time.Duration {
-	return time.Duration(a.Spread * float64(wait) / 10)
+func (a Attempt) share(most time.Duration) time.Duration {
+	return time.Duration(a.Spread * float64(most))
+}
+
+// spare is how much longer than asked a server may be left alone by a token that has some time left.
+func spare(asked, left time.Duration) time.Duration {
+	if left <= asked {
+		return min(asked/10, ceilingExpired)
+	}
+	return min(asked/10, (left-asked)/triesAfter)
 }
 
 func ceiling(left time.Duration) time.Duration {
+	most := ceilingValid
 	if left <= 0 {
-		return ceilingExpired
+		most = ceilingExpired
 	}
-	return min(max(left/triesPerLife, Floor), ceilingValid)
+	return min(max(left.Abs()/triesPerLife, Floor), most)
 }
 
 // backoff doubles from the floor to the ceiling.

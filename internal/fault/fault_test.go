@@ -45,11 +45,17 @@ func TestRetryTime(t *testing.T) {
 		"with seconds left the wait is the floor": {
 			Error{Class: Retryable}, Attempt{Failures: 50, Expiration: now.Add(5 * time.Second)}, Floor,
 		},
-		"a token that expires now is no token": {
-			Error{Class: Retryable}, Attempt{Failures: 50, Expiration: now}, time.Minute,
+		"the wait does not jump when the token expires": {
+			Error{Class: Retryable}, Attempt{Failures: 50, Expiration: now}, Floor,
 		},
-		"a token that expired is no token": {
+		"with a token that expired five minutes ago the wait is at most a tenth of that": {
+			Error{Class: Retryable}, Attempt{Failures: 50, Expiration: now.Add(-5 * time.Minute)}, 30 * time.Second,
+		},
+		"the wait with an expired token ends at a minute": {
 			Error{Class: Retryable}, Attempt{Failures: 50, Expiration: now.Add(-time.Hour)}, time.Minute,
+		},
+		"an expired token does not shorten the wait after a first failure": {
+			Error{Class: Retryable}, Attempt{Failures: 1, Expiration: now.Add(-time.Hour)}, Floor,
 		},
 		"spread takes up to a tenth off": {
 			Error{Class: Retryable}, Attempt{Failures: 50, Spread: 0.5}, 57 * time.Second,
@@ -74,6 +80,19 @@ func TestRetryTime(t *testing.T) {
 		},
 		"spread adds to a Retry-After, which all clients of a server get at once": {
 			Error{Class: Retryable, RetryAfter: 10 * time.Minute}, Attempt{Failures: 1, Spread: 0.5}, 10*time.Minute + 30*time.Second,
+		},
+		"what spread adds to a Retry-After leaves two thirds of the life after it": {
+			Error{Class: Retryable, RetryAfter: 10 * time.Minute},
+			Attempt{Failures: 1, Spread: 0.5, Expiration: now.Add(10*time.Minute + 18*time.Second)},
+			10*time.Minute + 3*time.Second,
+		},
+		"a Retry-After until the expiry is spread as without a token": {
+			Error{Class: Retryable, RetryAfter: 2 * time.Minute},
+			Attempt{Failures: 1, Spread: 0.5, Expiration: now.Add(2 * time.Minute)},
+			2*time.Minute + 6*time.Second,
+		},
+		"without a token, what spread adds to a Retry-After ends at a minute": {
+			Error{Class: Retryable, RetryAfter: time.Hour}, Attempt{Failures: 1, Spread: 0.5}, time.Hour + 30*time.Second,
 		},
 		"a rejection without a token is retried after half an hour": {
 			Error{Class: Rejected}, Attempt{Failures: 1}, 30 * time.Minute,
@@ -178,6 +197,22 @@ func TestRetryTimeWaitsAtMostATenthOfWhatIsLeft(t *testing.T) {
 		}
 		if got := wait(t, Error{Class: Retryable}, a); got > max(left/10, Floor) {
 			t.Fatalf("waits %s with %s left", got, left)
+		}
+	}
+}
+
+// The extra wait is ours, not the server's: no token may expire for its sake.
+func TestRetryAfterIsHonouredWithoutNeedlessExpiry(t *testing.T) {
+	t.Parallel()
+	for i, a := range attempts(10_000) {
+		e := Error{Class: Retryable, RetryAfter: time.Duration(i) * time.Second}
+		asked, got := min(e.RetryAfter, retryAfterCeiling), wait(t, e, a)
+		if got < asked {
+			t.Fatalf("waits %s after %+v although asked for %s", got, a, asked)
+		}
+		left := a.Expiration.Sub(a.Time)
+		if asked+Floor < left && got > asked+max((left-asked)/3, Floor) {
+			t.Fatalf("waits %s after %+v although asked for %s, of %s left", got, a, asked, left)
 		}
 	}
 }
