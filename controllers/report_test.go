@@ -203,7 +203,7 @@ func TestNext(t *testing.T) {
 		want      time.Duration
 		terminal  bool
 	}{
-		"a valid token: its renewal":                       {tok: valid, want: 40 * time.Minute},
+		"a valid token: its renewal":                       {tok: valid, want: rotation.RenewAt(valid.IssueTime, valid.ExpirationTime, rotation.Policy{}, 0).Sub(noon)},
 		"a valid token, suspended: its expiry":             {tok: valid, suspended: true, want: time.Hour},
 		"a failure that is retried":                        {failure: retry(5 * time.Second), want: 5 * time.Second},
 		"a failure that is retried before the expiry":      {tok: valid, failure: retry(10 * time.Minute), want: 10 * time.Minute},

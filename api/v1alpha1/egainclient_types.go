@@ -229,7 +229,8 @@ type EgainClientSpec struct {
 	// Default: after two thirds of the token's life, or half of a life below one minute.
 	// Never before half of the life, nor so late that a mounted file could lag behind its Secret.
 	// The latest is two minutes before the expiry, or a third of the life if that is less.
-	// Up to a tenth of the life, fixed per object, is then taken off: clients created together do not renew together.
+	// Up to a tenth of the life is then taken off: clients created together do not renew together.
+	// How much differs from object to object, and a little from token to token.
 	// +optional
 	Renewal *Renewal `json:"renewal,omitempty"`
 

@@ -23,7 +23,11 @@ func renewed(request string) func(*Token)   { return func(t *Token) { t.Renewal 
 func issuedFor(spec string) func(*Token)    { return func(t *Token) { t.Spec = spec } }
 func issuedWith(source string) func(*Token) { return func(t *Token) { t.Sources = source } }
 
-// inputOf returns a world in which nothing is to be done until 40 minutes after the issue, with changes.
+// keepUntilDue is the decision about inputOf without changes.
+var keepUntilDue = Decision{Action: Keep, At: RenewAt(tokenOf(10*time.Minute).IssueTime, tokenOf(10*time.Minute).ExpirationTime, Policy{}, 0)}
+
+// inputOf returns a world in which nothing is to be done until 40 minutes after the issue, less the part of the spread that
+// is the token's, with changes.
 func inputOf(change ...func(*Input)) Input {
 	in := Input{Now: now, Token: tokenOf(10 * time.Minute), Spec: "spec-1", Sources: "sources-1"}
 	for _, c := range change {
@@ -45,18 +49,17 @@ func TestDecide(t *testing.T) {
 	}{
 		"keeps a good token until its renewal": {
 			inputOf(),
-			Decision{Action: Keep, At: now.Add(30 * time.Minute)},
+			keepUntilDue,
 		},
 		"keeps a token a second before its renewal": {
-			inputOf(func(in *Input) { in.Token = tokenOf(40*time.Minute - time.Second) }),
-			Decision{Action: Keep, At: now.Add(time.Second)},
+			inputOf(func(in *Input) { in.Now = keepUntilDue.At.Add(-time.Second) }), keepUntilDue,
 		},
 		"renews on the second": {
-			inputOf(func(in *Input) { in.Token = tokenOf(40 * time.Minute) }),
+			inputOf(func(in *Input) { in.Now = keepUntilDue.At }),
 			Decision{Action: Issue, Cause: CauseRenewalDue},
 		},
 		"renews sooner with spread": {
-			inputOf(func(in *Input) { in.Token, in.Spread = tokenOf(37*time.Minute), 0.5 }),
+			inputOf(func(in *Input) { in.Token, in.Spread = tokenOf(38*time.Minute), 0.5 }),
 			Decision{Action: Issue, Cause: CauseRenewalDue},
 		},
 		"renews when the policy says": {
@@ -97,11 +100,11 @@ func TestDecide(t *testing.T) {
 		},
 		"answers a renewal request once": {
 			inputOf(func(in *Input) { in.Token, in.Renewal = tokenOf(10*time.Minute, renewed("monday")), "monday" }),
-			Decision{Action: Keep, At: now.Add(30 * time.Minute)},
+			keepUntilDue,
 		},
 		"does nothing when a renewal request is withdrawn": {
 			inputOf(func(in *Input) { in.Token = tokenOf(10*time.Minute, renewed("monday")) }),
-			Decision{Action: Keep, At: now.Add(30 * time.Minute)},
+			keepUntilDue,
 		},
 		"rewrites a target that drifted": {
 			inputOf(func(in *Input) { in.Drifted = true }),
@@ -218,7 +221,7 @@ func TestDecideWithAHeldToken(t *testing.T) {
 			inputOf(held(tokenOf(2 * time.Hour))), Decision{Action: Issue, Cause: CauseNoToken},
 		},
 		"has no use for it while the target is in order": {
-			inputOf(func(in *Input) { in.Held = tokenOf(0) }), Decision{Action: Keep, At: now.Add(30 * time.Minute)},
+			inputOf(func(in *Input) { in.Held = tokenOf(0) }), keepUntilDue,
 		},
 		// With the provider down, a token that is due is all that there is.
 		"writes one that is due where there is none": {
@@ -314,10 +317,10 @@ func TestDecideAfterAFailure(t *testing.T) {
 			inputOf(missing, failedUntil(never), func(in *Input) { in.Renewal = "monday" }), Decision{Action: Issue, Cause: CauseNoToken},
 		},
 		"keeps a good token although only a change can help": {
-			inputOf(failedUntil(never)), Decision{Action: Keep, At: now.Add(30 * time.Minute)},
+			inputOf(failedUntil(never)), keepUntilDue,
 		},
 		"keeps a good token whatever failed": {
-			inputOf(failedUntil(retry)), Decision{Action: Keep, At: now.Add(30 * time.Minute)},
+			inputOf(failedUntil(retry)), keepUntilDue,
 		},
 	}
 	for name, tc := range tests {

@@ -3,6 +3,7 @@ package rotation
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"math"
 	"time"
 )
 
@@ -12,6 +13,10 @@ const (
 	// mountLag is how long a mounted file may lag behind its Secret: the kubelet syncs a pod every minute, give or take
 	// half, and sees the change through its watch (kubelet syncFrequency; the Kubernetes documentation says the same).
 	mountLag = 2 * time.Minute
+	// ownShare is the part of a spread that differs from token to token; the rest stays with the object. The rest drives
+	// clients that were issued together apart at an even pace. Without the part of the token, those whose times are the
+	// same number of seconds would meet again for ever: 1.5 to 2.3 times the mean in a minute were counted so.
+	ownShare = 0.1
 )
 
 // Policy overrides the default schedule. At most one field is set.
@@ -24,25 +29,43 @@ type Policy struct {
 
 // Spread is a number in [0, 1) that is fixed for an object's UID and evenly distributed over UIDs.
 func Spread(uid string) float64 {
-	sum := sha256.Sum256([]byte(uid))
+	return fraction([]byte(uid))
+}
+
+// fraction is a number in [0, 1) that is evenly distributed over names.
+func fraction(name []byte) float64 {
+	sum := sha256.Sum256(name)
 	return float64(binary.BigEndian.Uint64(sum[:8])>>11) / (1 << 53)
+}
+
+// share is the part of a tenth of a life that one token of an object is renewed early, in [0, 1). It depends on whole
+// seconds of the issue, so that it is the same after a restart.
+func share(spread float64, issue time.Time) float64 {
+	var name [16]byte
+	binary.BigEndian.PutUint64(name[:8], math.Float64bits(spread))
+	binary.BigEndian.PutUint64(name[8:], uint64(issue.Unix()))
+	return (1-ownShare)*spread + ownShare*fraction(name[:])
 }
 
 // RenewAt is when a token is due for renewal: by default after two thirds of its life, so that an outage of a third of
 // the life costs nothing (as cert-manager); after half of a life below a minute. A policy overrides that, within
 // bounds: not before half of the life, and not so late that a mounted file could lag past the expiry (two minutes,
-// or a third of the life if that is less). Up to a tenth of the life, by spread, is then taken off, so that tokens
-// issued together are not renewed together.
+// or a third of the life if that is less). Up to a tenth of the life, by spread and to a small part by the time of issue,
+// is then taken off, so that tokens issued together are not renewed together, nor their successors for ever after.
 //
 // The result lies after the issue and before the expiry. It is truncated to seconds, since that is what status and
 // annotations hold, unless nothing would remain of the one or two seconds that a token lives. A token without any life
 // is due when it is issued.
 func RenewAt(issue, expiration time.Time, p Policy, spread float64) time.Time {
+	return renewAt(issue, expiration, p, share(spread, issue))
+}
+
+func renewAt(issue, expiration time.Time, p Policy, share float64) time.Time {
 	life := expiration.Sub(issue)
 	if life <= 0 {
 		return issue
 	}
-	at := issue.Add(bounded(life, asked(life, p)) - time.Duration(spread*float64(life)/10))
+	at := issue.Add(bounded(life, asked(life, p)) - time.Duration(share*float64(life)/10))
 	if whole := at.Truncate(time.Second); whole.After(issue) {
 		return whole
 	}

@@ -17,12 +17,12 @@ var lives = []time.Duration{
 
 var spreads = []float64{0, 0.001, 0.25, 0.5, 0.75, math.Nextafter(1, 0)}
 
-func TestRenewAt(t *testing.T) {
+func TestRenewAtOfAShare(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		life   time.Duration
 		policy Policy
-		spread float64
+		share  float64
 		want   time.Duration // after the issue
 	}{
 		"two thirds of an hour":                              {life: time.Hour, want: 40 * time.Minute},
@@ -34,11 +34,11 @@ func TestRenewAt(t *testing.T) {
 		"half of three seconds, in whole seconds":            {life: 3 * time.Second, want: time.Second},
 		"half of two seconds":                                {life: 2 * time.Second, want: time.Second},
 		"half of one second, which has no whole one within":  {life: time.Second, want: 500 * time.Millisecond},
-		"never at the issue, where it would be due for ever": {life: 2 * time.Second, spread: 0.5, want: 900 * time.Millisecond},
-		"spread takes off a twentieth of the life":           {life: time.Hour, spread: 0.5, want: 37 * time.Minute},
-		"spread takes off a twentieth of a short life":       {life: 40 * time.Second, spread: 0.5, want: 18 * time.Second},
+		"never at the issue, where it would be due for ever": {life: 2 * time.Second, share: 0.5, want: 900 * time.Millisecond},
+		"the share takes off a twentieth of the life":        {life: time.Hour, share: 0.5, want: 37 * time.Minute},
+		"the share takes off a twentieth of a short life":    {life: 40 * time.Second, share: 0.5, want: 18 * time.Second},
 		"percent":                                              {life: time.Hour, policy: Policy{Percent: 75}, want: 45 * time.Minute},
-		"percent less spread":                                  {life: time.Hour, policy: Policy{Percent: 75}, spread: 0.5, want: 42 * time.Minute},
+		"percent less the share":                               {life: time.Hour, policy: Policy{Percent: 75}, share: 0.5, want: 42 * time.Minute},
 		"percent below half is half":                           {life: time.Hour, policy: Policy{Percent: 1}, want: 30 * time.Minute},
 		"percent leaves mounted files two minutes":             {life: time.Hour, policy: Policy{Percent: 99}, want: 58 * time.Minute},
 		"percent leaves mounted files a third of a short life": {life: 3 * time.Minute, policy: Policy{Percent: 99}, want: 2 * time.Minute},
@@ -46,19 +46,19 @@ func TestRenewAt(t *testing.T) {
 		"more percent than there are":                          {life: 24 * time.Hour, policy: Policy{Percent: math.MaxInt32}, want: 24*time.Hour - 2*time.Minute},
 		"percent of a short life is not half of it":            {life: 30 * time.Second, policy: Policy{Percent: 60}, want: 18 * time.Second},
 		"before the expiry":                                    {life: time.Hour, policy: Policy{Before: 10 * time.Minute}, want: 50 * time.Minute},
-		"before less spread":                                   {life: time.Hour, policy: Policy{Before: 10 * time.Minute}, spread: 0.5, want: 47 * time.Minute},
+		"before less the share":                                {life: time.Hour, policy: Policy{Before: 10 * time.Minute}, share: 0.5, want: 47 * time.Minute},
 		"a moment before leaves mounted files two minutes":     {life: time.Hour, policy: Policy{Before: time.Second}, want: 58 * time.Minute},
 		"more than half a life before is half":                 {life: time.Hour, policy: Policy{Before: 45 * time.Minute}, want: 30 * time.Minute},
 		"more than a life before is half":                      {life: time.Hour, policy: Policy{Before: 3 * time.Hour}, want: 30 * time.Minute},
 		"an absurd time before is half":                        {life: time.Hour, policy: Policy{Before: math.MaxInt64}, want: 30 * time.Minute},
-		"a token without life is due at once":                  {life: 0, spread: 0.5, want: 0},
-		"a token that expired before its issue is due at once": {life: -time.Hour, spread: 0.5, want: 0},
+		"a token without life is due at once":                  {life: 0, share: 0.5, want: 0},
+		"a token that expired before its issue is due at once": {life: -time.Hour, share: 0.5, want: 0},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := RenewAt(now, now.Add(tc.life), tc.policy, tc.spread).Sub(now); got != tc.want {
-				t.Errorf("RenewAt is %s after the issue, want %s", got, tc.want)
+			if got := renewAt(now, now.Add(tc.life), tc.policy, tc.share).Sub(now); got != tc.want {
+				t.Errorf("renewAt is %s after the issue, want %s", got, tc.want)
 			}
 		})
 	}
@@ -132,6 +132,32 @@ func TestRenewAtSurvivesBeingWrittenDown(t *testing.T) {
 		if again := RenewAt(read(now), read(now.Add(life)), Policy{}, 0.3); !again.Equal(at) {
 			t.Errorf("life %s: renewed at %s, after a restart at %s", life, at, again)
 		}
+		issue := now.Add(987 * time.Millisecond)
+		if got, want := share(0.3, issue), share(0.3, now); got != want {
+			t.Errorf("the share is %f with the fraction of a second, %f without", got, want)
+		}
+	}
+}
+
+// Of two clients whose times are the same number of seconds, which were issued at once, each life must move one: else they
+// would ask at the same second for ever.
+func TestShareDiffersFromTokenToToken(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(1, 2))
+	var near, far float64 = 1, 0
+	for range 10_000 {
+		issue := now.Add(time.Duration(random.Int64N(int64(24*time.Hour/time.Second))) * time.Second)
+		got := share(0.5, issue)
+		if again := share(0.5, issue); again != got {
+			t.Fatalf("issued at %s: the share is %f, then %f", issue, got, again)
+		}
+		near, far = min(near, got), max(far, got)
+	}
+	if near < 0.45 || near > 0.4501 || far < 0.5499 || far >= 0.55 {
+		t.Errorf("the shares of an object lie from %f to %f, want a tenth that they fill: 0.45 to 0.55", near, far)
+	}
+	if least, most := share(0, now), share(math.Nextafter(1, 0), now); least < 0 || least >= 0.1 || most < 0.9 || most >= 1 {
+		t.Errorf("the shares at the ends of the spread are %f and %f", least, most)
 	}
 }
 
