@@ -95,12 +95,14 @@ func managerOptions(o *options.Options) ctrl.Options {
 }
 
 func setup(ctx context.Context, mgr ctrl.Manager, o *options.Options) error {
+	m := metrics.New(ctrlmetrics.Registry)
 	providers := &controllers.Providers{
 		Client:    mgr.GetClient(),
 		Directory: &oauth.Directory{Now: clock.RealClock{}.Now, Lifetime: o.MetadataLifetime},
 		Egress: egress.New(egress.Options{
 			Timeout: o.RequestTimeout, PerHost: o.RequestsPerHost, AllowLoopback: o.AllowLoopback, Now: clock.RealClock{}.Now,
 		}),
+		Breakers: &egress.Breakers{Now: clock.RealClock{}.Now, Changed: m.Failing},
 	}
 	reconciler := &controllers.EgainClientReconciler{
 		Client:           mgr.GetClient(),
@@ -109,7 +111,7 @@ func setup(ctx context.Context, mgr ctrl.Manager, o *options.Options) error {
 		Recorder:         mgr.GetEventRecorder(kubesecret.Manager),
 		OAuth:            &oauth.Client{Now: clock.RealClock{}.Now},
 		Providers:        providers,
-		Metrics:          metrics.New(ctrlmetrics.Registry),
+		Metrics:          m,
 		Workers:          o.Workers,
 		RequireTenantRef: o.RequireTenantRef,
 		Namespaces:       o.WatchNamespaces,

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/egress"
 	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/issuance"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
@@ -95,6 +96,9 @@ func (r *EgainClientReconciler) repair(ctx context.Context, ec *egainv1alpha1.Eg
 // rotate issues a token and writes it. From the answer until the write has succeeded the token is held, so that a
 // conflict or an outage of the API server never costs a second one.
 func (r *EgainClientReconciler) rotate(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome) error {
+	if f := r.paused(o); f != nil {
+		return f
+	}
 	in, err := r.read(ctx, ec, o.world.tenant)
 	if err != nil {
 		return err
@@ -102,7 +106,6 @@ func (r *EgainClientReconciler) rotate(ctx context.Context, ec *egainv1alpha1.Eg
 	if tok := r.relabelled(ctx, ec, o, in); tok != nil {
 		return r.apply(ctx, ec, o, tok)
 	}
-	o.attempted = true
 	if err := r.address(ctx, ec, o, in); err != nil {
 		r.countRotation(o, err)
 		return err
@@ -124,7 +127,32 @@ func (r *EgainClientReconciler) rotate(ctx context.Context, ec *egainv1alpha1.Eg
 	return err
 }
 
+// paused is the failure of an endpoint that the last attempt was going to, and that an attempt with the same inputs would
+// meet again.
+func (r *EgainClientReconciler) paused(o *outcome) *fault.Error {
+	last := o.world.remembered.tried
+	if last.endpoint.Client == nil || last.inputs != o.world.input.Inputs() || last.trust != o.world.trust {
+		return nil
+	}
+	return r.Providers.Breakers.Waits(last.endpoint)
+}
+
+// ask has requests sent on behalf of a client, and notes where the last one was going.
+func (r *EgainClientReconciler) ask(ec *egainv1alpha1.EgainClient, o *outcome) asker {
+	return func(e egress.Endpoint, send func() error) error {
+		o.world.remembered.tried = attempt{inputs: o.world.input.Inputs(), trust: o.world.trust, endpoint: e}
+		r.memory.remember(ec, o.world.remembered)
+		return r.Providers.ask(e, func() error {
+			o.attempted = true
+			return send()
+		})
+	}
+}
+
 func (r *EgainClientReconciler) countRotation(o *outcome, err error) {
+	if !o.attempted {
+		return
+	}
 	if f := fault.Of(err); f != nil && f.Class == fault.Busy {
 		return
 	}
@@ -187,7 +215,7 @@ func (r *EgainClientReconciler) standing(ctx context.Context, ec *egainv1alpha1.
 
 // address completes the token request with the endpoint that it goes to.
 func (r *EgainClientReconciler) address(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, in *ingredients) error {
-	endpoints, err := r.endpoints(ctx, ec, o.world.tenant, in)
+	endpoints, err := r.endpoints(ctx, ec, o.world.tenant, in, r.ask(ec, o))
 	if err != nil {
 		return err
 	}
@@ -199,10 +227,15 @@ func (r *EgainClientReconciler) address(ctx context.Context, ec *egainv1alpha1.E
 
 // issue runs the flow. A refresh token that came with the answer is noted, whatever else the answer was worth.
 func (r *EgainClientReconciler) issue(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, in *ingredients) (*kubesecret.Token, error) {
-	start := r.Clock.Now()
-	tok, err := r.OAuth.Token(ctx, in.http, in.request)
-	r.countRequest(ec, in.request.TokenURL, r.Clock.Since(start).Seconds(), err)
-	o.world.remembered.successor = succeeding(in, tok)
+	var tok oauth.Token
+	err := r.ask(ec, o)(egress.Endpoint{Client: in.http, URL: in.request.TokenURL}, func() error {
+		var err error
+		start := r.Clock.Now()
+		tok, err = r.OAuth.Token(ctx, in.http, in.request)
+		r.countRequest(ec, in.request.TokenURL, r.Clock.Since(start).Seconds(), err)
+		o.world.remembered.successor = succeeding(in, tok)
+		return err
+	})
 	if err != nil {
 		return nil, loginAdvised(err, ec)
 	}
@@ -235,12 +268,16 @@ func (r *EgainClientReconciler) countRequest(ec *egainv1alpha1.EgainClient, toke
 	}
 }
 
-func (r *EgainClientReconciler) endpoints(ctx context.Context, ec *egainv1alpha1.EgainClient, t issuance.Tenant, in *ingredients) (oauth.Endpoints, error) {
+func (r *EgainClientReconciler) endpoints(ctx context.Context, ec *egainv1alpha1.EgainClient, t issuance.Tenant, in *ingredients, ask asker) (oauth.Endpoints, error) {
 	tenant := t.OAuth()
 	var document *oauth.Metadata
 	if tenant.NeedsMetadata() || (ec.RevokesOnDelete() && tenant.RevocationURL == "" && tenant.MetadataURL != "") {
-		var err error
-		if document, err = r.Providers.Directory.Metadata(ctx, in.http, tenant.MetadataURL); err != nil {
+		err := ask(egress.Endpoint{Client: in.http, URL: tenant.MetadataURL, Shared: true}, func() error {
+			var err error
+			document, err = r.Providers.Directory.Metadata(ctx, in.http, tenant.MetadataURL)
+			return err
+		})
+		if err != nil {
 			return oauth.Endpoints{}, err
 		}
 	}
@@ -261,7 +298,7 @@ func (r *EgainClientReconciler) apply(ctx context.Context, ec *egainv1alpha1.Ega
 		return refused(err, want)
 	}
 	o.written = tok
-	o.world.remembered.held, o.world.remembered.endpoints = nil, nil
+	o.world.remembered.held, o.world.remembered.endpoints, o.world.remembered.absent = nil, nil, false
 	o.world.remembered.verified = version{generation: ec.Generation, targetUID: *want.UID, resourceVersion: *want.ResourceVersion}
 	r.memory.remember(ec, o.world.remembered)
 	return nil

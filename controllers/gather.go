@@ -124,12 +124,17 @@ func (r *EgainClientReconciler) gatherTarget(ctx context.Context, ec *egainv1alp
 	} else if meta != nil && w.remembered.verified == versionOf(ec, meta) {
 		w.target.meta, w.input.Token = meta, kubesecret.Recall(meta)
 		return nil
+	} else if meta == nil && w.remembered.absent {
+		return r.gatherMissing(ctx, ec)
 	}
 	secret := &corev1.Secret{}
-	if err := r.Client.Get(ctx, name, secret); apierrors.IsNotFound(err) {
-		return r.gatherMissing(ctx, ec)
-	} else if err != nil {
+	err := r.Client.Get(ctx, name, secret)
+	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("reading Secret %q: %w", name.Name, err)
+	}
+	if w.remembered.absent = err != nil; w.remembered.absent {
+		r.memory.remember(ec, w.remembered)
+		return r.gatherMissing(ctx, ec)
 	}
 	w.target.meta = &secret.ObjectMeta
 	if err := r.claim(ctx, ec, secret); err != nil {

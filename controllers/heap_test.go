@@ -62,6 +62,7 @@ func runOperator() error {
 			Client:    mgr.GetClient(),
 			Directory: &oauth.Directory{Now: time.Now, Lifetime: time.Hour},
 			Egress:    egress.New(egress.Options{Timeout: 10 * time.Second, PerHost: 16, AllowLoopback: true}),
+			Breakers:  &egress.Breakers{Now: time.Now},
 		},
 		Metrics: metrics.New(prometheus.NewRegistry()),
 		Workers: heapWorkers,

@@ -93,6 +93,7 @@ func startManager(t *testing.T, c *rest.Config, workers int, namespaces ...strin
 			Client:    mgr.GetClient(),
 			Directory: &oauth.Directory{Now: time.Now, Lifetime: time.Hour},
 			Egress:    egress.New(egress.Options{Timeout: 10 * time.Second, PerHost: 16, AllowLoopback: true}),
+			Breakers:  &egress.Breakers{Now: time.Now},
 		},
 		Metrics: metrics.New(prometheus.NewRegistry()),
 		Workers: workers,

@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/egress"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/oauth"
 )
@@ -23,6 +24,8 @@ type recollection struct {
 	uid types.UID
 	// verified is the state of object and target that was last found, or made, in order.
 	verified version
+	// absent says that the target was looked for, live, and is not there; the cache tells when it comes.
+	absent bool
 	// held is a token that was issued and could not be written yet, with the endpoints that it came from.
 	held      *kubesecret.Token
 	endpoints *oauth.Endpoints
@@ -30,9 +33,19 @@ type recollection struct {
 	successor *successor
 	// digest of the credentials that the last token was issued with, zero if unknown.
 	digest uint64
+	// tried is where the last attempt was going, so that the next one need not read its ingredients to find out that the
+	// endpoint still fails.
+	tried attempt
 	// unwritten is the status that could not be written, nil as a rule. What came of an attempt must not be forgotten for
 	// that: a failure would be repeated too early.
 	unwritten *egainv1alpha1.EgainClientStatus
+}
+
+// attempt is one to issue a token, as far as it got.
+type attempt struct {
+	// inputs and trust of the attempt; another one may go elsewhere.
+	inputs, trust string
+	endpoint      egress.Endpoint
 }
 
 // version identifies a target and the spec it was compared with.

@@ -24,6 +24,19 @@ type Providers struct {
 	Directory *oauth.Directory
 	// Egress makes HTTP clients.
 	Egress *egress.Egress
+	// Breakers leave endpoints alone that fail.
+	Breakers *egress.Breakers
+}
+
+// asker sends a request to an endpoint, or fails without.
+type asker func(e egress.Endpoint, send func() error) error
+
+// ask sends a request to an endpoint unless that is known to fail.
+func (p *Providers) ask(e egress.Endpoint, send func() error) error {
+	if f := p.Breakers.Admit(e); f != nil {
+		return f
+	}
+	return p.Breakers.Settle(e, send())
 }
 
 // http makes the HTTP client of a tenant.

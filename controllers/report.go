@@ -345,7 +345,11 @@ func next(ec *egainv1alpha1.EgainClient, o *outcome, now time.Time) (ctrl.Result
 		result.RequeueAfter = turnWait(f, o, now)
 		return result, nil
 	}
-	at := soonest(wakeTimes(ec, o, now))
+	times := wakeTimes(ec, o, now)
+	if f != nil && f.Class == fault.Paused {
+		times = append(times, now.Add(pausedWait(f, o, now)))
+	}
+	at := soonest(times)
 	switch {
 	case !at.IsZero():
 		result.RequeueAfter = max(at.Sub(now), time.Millisecond)
@@ -366,6 +370,21 @@ func turnWait(f *fault.Error, o *outcome, now time.Time) time.Duration {
 		wait = min(wait, left/10)
 	}
 	return max(least, wait)
+}
+
+const (
+	// looksPerLife is into how many waits the rest of a token's life is divided, as for retries, while a client whose
+	// endpoint fails looks for its recovery: seldom enough for 100,000 clients whose tokens live for long.
+	looksPerLife = 10
+	// lookCeiling bounds the wait between two looks.
+	lookCeiling = time.Minute
+)
+
+// pausedWait is when to look again whether an endpoint has recovered: when it is next asked, or later while a token lives
+// for long.
+func pausedWait(f *fault.Error, o *outcome, now time.Time) time.Duration {
+	left := max(0, o.world.expiry().Sub(now))
+	return max(f.RetryAfter, min(left/looksPerLife, lookCeiling), time.Second)
 }
 
 // wakeTimes are the times at which something changes by itself: a retry, the renewal, or the expiry, which comes without an

@@ -147,6 +147,7 @@ func (f *fixture) restart() {
 			Client:    c,
 			Directory: &oauth.Directory{Now: f.clock.Now, Lifetime: time.Hour},
 			Egress:    egress.New(egress.Options{Timeout: 5 * time.Second, PerHost: 4, AllowLoopback: true, Now: f.clock.Now}),
+			Breakers:  &egress.Breakers{Now: f.clock.Now},
 		},
 		Metrics: metrics.New(prometheus.NewRegistry()),
 	}

@@ -21,6 +21,9 @@ const (
 	// Rejected failures end when a person acts at the provider, which nothing tells us. They are retried rarely, since
 	// repeated logins with rejected credentials lock accounts.
 	Rejected
+	// Paused failures end when an endpoint that is known to fail has recovered, which single requests find out. Nothing
+	// was sent, and the client looks again and again, without asking, whether it has.
+	Paused
 	// Busy is no failure: every slot for the host is taken, nothing was sent, and the attempt is made again shortly.
 	Busy
 )
@@ -99,7 +102,7 @@ func (e *Error) RetryTime(a Attempt) (time.Time, bool) {
 	left := a.Expiration.Sub(a.Time)
 	var wait time.Duration
 	switch e.Class {
-	case Waiting, Terminal:
+	case Waiting, Terminal, Paused:
 		return time.Time{}, false
 	case Rejected:
 		wait = rejected(left)

@@ -21,6 +21,7 @@ type Metrics struct {
 	rotations *prometheus.CounterVec
 	requests  *prometheus.HistogramVec
 	remaining prometheus.Histogram
+	failing   *prometheus.GaugeVec
 }
 
 // New registers the collectors that are not about single objects.
@@ -40,8 +41,12 @@ func New(registry prometheus.Registerer) *Metrics {
 			Help:    "Part of a token's life that was left when it was replaced; 0 means that it had expired.",
 			Buckets: []float64{0, .05, .1, .2, .3, .4, .5, .6, .8, 1},
 		}),
+		failing: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "egain_endpoint_failing",
+			Help: "Endpoints of a host that are known to fail and asked by single requests only, until they recover.",
+		}, []string{"host"}),
 	}
-	registry.MustRegister(m.rotations, m.requests, m.remaining)
+	registry.MustRegister(m.rotations, m.requests, m.remaining, m.failing)
 	return m
 }
 
@@ -55,6 +60,15 @@ func (m *Metrics) Request(host, flow, outcome string, seconds float64) {
 
 // Remaining records the part of a token's life, 0 to 1, that was left when it was replaced.
 func (m *Metrics) Remaining(ratio float64) { m.remaining.Observe(ratio) }
+
+// Failing records that an endpoint of a host began or ceased to fail.
+func (m *Metrics) Failing(host string, failing bool) {
+	if failing {
+		m.failing.WithLabelValues(host).Inc()
+		return
+	}
+	m.failing.WithLabelValues(host).Dec()
+}
 
 // Object is what is exposed about one EgainClient.
 type Object struct {

@@ -1,0 +1,102 @@
+package controllers
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/egainsim"
+)
+
+func TestAnOutageIsFoundOutByFewAndOverForAllAtOnce(t *testing.T) {
+	t.Parallel()
+	const clients = 20
+	f := newFixture(t)
+	f.credentials()
+	var all []*egainv1alpha1.EgainClient
+	for i := range clients {
+		all = append(all, f.client(fmt.Sprintf("sync-%02d", i)))
+	}
+	f.sim.SetFault(egainsim.Match{Endpoint: egainsim.TokenEndpoint}, egainsim.Fault{Status: 503})
+
+	// Everybody looks for three minutes, whenever it was told to come back.
+	due := make([]time.Time, clients)
+	look := func(until time.Time) {
+		for f.clock.Now().Before(until) {
+			for i, ec := range all {
+				if !due[i].After(f.clock.Now()) {
+					due[i] = f.clock.Now().Add(f.run(ec).RequeueAfter)
+				}
+			}
+			f.step(100 * time.Millisecond)
+		}
+	}
+	look(f.clock.Now().Add(5 * time.Second))
+	for _, ec := range all {
+		f.Expect(state(ec)).To(gomega.Equal("InProgress: NoToken, ServerUnavailable"))
+		f.Expect(message(ec)).To(gomega.ContainSubstring("temporarily_unavailable"), "who did not ask is told too")
+	}
+	calls := f.calls()
+	look(f.clock.Now().Add(30 * time.Second))
+	f.Expect(f.requests()).To(gomega.BeNumerically("<", clients), "not one request for each")
+	f.Expect(len(calls())).To(gomega.BeNumerically("<", 40), "who waits reads and writes nothing; a probe does")
+
+	f.sim.ClearFaults()
+	look(f.clock.Now().Add(7 * time.Second))
+	for _, ec := range all {
+		f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
+	}
+}
+
+func TestAClientWithALongLifeLooksSeldom(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.credentials()
+	var all []*egainv1alpha1.EgainClient
+	for i := range 8 {
+		ec := f.client(fmt.Sprintf("sync-%d", i))
+		f.run(ec)
+		all = append(all, ec)
+	}
+	f.sim.SetFault(egainsim.Match{Endpoint: egainsim.TokenEndpoint}, egainsim.Fault{Status: 503})
+	f.step(40 * time.Minute)
+	for range 2 {
+		for _, ec := range all {
+			f.run(ec)
+		}
+		f.step(5 * time.Second)
+	}
+	last := all[len(all)-1]
+	result := f.run(last)
+	f.Expect(state(last)).To(gomega.Equal("Current: TokenValid, ServerUnavailable"))
+	f.Expect(result.RequeueAfter).To(gomega.Equal(time.Minute))
+
+	f.step(17 * time.Minute)
+	result = f.run(last)
+	f.Expect(result.RequeueAfter).To(gomega.BeNumerically("<", 20*time.Second), "more often as the expiry draws near")
+}
+
+func TestAChangedClientDoesNotWaitForAnEndpointThatItLeft(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.credentials()
+	f.sim.SetFault(egainsim.Match{Endpoint: egainsim.TokenEndpoint, Tenant: egainsim.RigelTenantID}, egainsim.Fault{Status: 503})
+	ec := f.client("sync")
+	for range 6 {
+		f.step(f.run(ec).RequeueAfter)
+	}
+	before := f.requests()
+	f.foreign("commercial-app", map[string]string{"client_id": egainsim.CommercialClientID, "client_secret": egainsim.CommercialClientSecret})
+	tenant := f.sim.Commercial()
+	f.update(ec, func() {
+		ec.Spec.CredentialsSecretRef.Name = "commercial-app"
+		ec.Spec.Tenant.ScopePrefix = tenant.ScopePrefix()
+		ec.Spec.Tenant.Endpoints.TokenURL = egainv1alpha1.HTTPSURL(tenant.TokenURL(egainsim.Client))
+	})
+	f.run(ec)
+	f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
+	f.Expect(f.requests()).To(gomega.Equal(before + 1))
+}

@@ -1,0 +1,213 @@
+package egress
+
+import (
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/egain-operator/egain-operator/internal/fault"
+)
+
+const (
+	// failuresToOpen is how many requests in a row must fail before an endpoint is left alone: enough not to take the
+	// trouble of one client for that of the endpoint, since the successes of others come in between.
+	failuresToOpen = 5
+	// probeFirst and probeLast are the waits between probes of an endpoint that fails. They double from the one to the
+	// other, which bounds the time between the end of an outage and its discovery.
+	probeFirst = time.Second
+	probeLast  = 5 * time.Second
+	// probeTimeout is when a probe that nothing was heard of is given up; it is more than any request may take.
+	probeTimeout = 2 * time.Minute
+	// whileProbing is the wait of those who come while a probe is under way.
+	whileProbing = 500 * time.Millisecond
+	// recoveryRate and recoveryTime bound the requests per second to an endpoint that has recovered: 1,000 clients are
+	// back within five seconds, and a server that has just come up is not brought down by them.
+	recoveryRate = 200
+	recoveryTime = time.Minute
+	// pauseCeiling bounds the Retry-After that is honoured, as for single clients.
+	pauseCeiling = time.Hour
+	// maxCircuits bounds the endpoints that are remembered to fail; further ones are not, until others recover.
+	maxCircuits = 4096
+)
+
+// Endpoint is a URL as one client reaches it: what keeps one CA bundle from a server says nothing about another.
+type Endpoint struct {
+	Client *http.Client
+	URL    string
+	// Shared says that one answer serves everybody, as with a document that is kept: a recovery then needs no pace.
+	Shared bool
+}
+
+func (e Endpoint) host() string {
+	u, err := url.Parse(e.URL)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
+
+// Breakers leave endpoints alone that fail. While one fails, a single request at a time finds out whether it still does, and
+// everybody else waits for that. It is safe for concurrent use.
+type Breakers struct {
+	// Now is the clock.
+	Now func() time.Time
+	// Changed is told when an endpoint of a host begins or ceases to fail; nil if nobody wants to know.
+	Changed func(host string, failing bool)
+
+	mu       sync.Mutex
+	circuits map[Endpoint]*circuit
+}
+
+// circuit is what is known of an endpoint that failed.
+type circuit struct {
+	failures int          // in a row
+	open     bool         // whether it is left alone
+	cause    *fault.Error // of the last failure
+	wait     time.Duration
+	next     time.Time // when the next probe may be sent
+	probe    time.Time // when the probe under way was sent; zero if none is
+	end      time.Time // of the recovery
+	turns    *turns    // of the recovery
+}
+
+// Admit reports whether a request may be sent to an endpoint. If not, it returns a failure: Paused while the endpoint is
+// left alone, Busy while it recovers and it is others' turn, each with the time to come back. Whoever is admitted must
+// Settle.
+func (b *Breakers) Admit(e Endpoint) *fault.Error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c, now := b.circuits[e], b.Now()
+	switch {
+	case c == nil:
+		return nil
+	case c.open:
+		return c.admitProbe(now)
+	case c.turns == nil:
+		return nil
+	case now.After(c.end):
+		delete(b.circuits, e)
+		return nil
+	}
+	if wait := c.turns.take(now); wait > 0 {
+		f := fault.New(fault.Busy, fault.ReasonServerUnavailable, "the server has just recovered: requests are sent one after another")
+		f.RetryAfter = wait
+		return f
+	}
+	return nil
+}
+
+func (c *circuit) admitProbe(now time.Time) *fault.Error {
+	probing := !c.probe.IsZero() && now.Sub(c.probe) < probeTimeout
+	if now.Before(c.next) || probing {
+		return c.paused(now)
+	}
+	c.probe = now
+	return nil
+}
+
+// paused is the failure of those who wait: the last one of the endpoint, and when to come back.
+func (c *circuit) paused(now time.Time) *fault.Error {
+	f := *c.cause
+	f.Class, f.RetryAfter = fault.Paused, max(c.next.Sub(now), whileProbing)
+	return &f
+}
+
+// Waits returns the failure of those who wait for an endpoint, without sending or admitting anything; nil if nobody does.
+func (b *Breakers) Waits(e Endpoint) *fault.Error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.Now()
+	if c := b.circuits[e]; c != nil && c.open && (now.Before(c.next) || !c.probe.IsZero()) {
+		return c.paused(now)
+	}
+	return nil
+}
+
+// Settle notes what came of a request that was admitted, and returns its error: a Paused failure if the endpoint is left
+// alone now.
+func (b *Breakers) Settle(e Endpoint, err error) error {
+	f := fault.Of(err)
+	changed, failing, paused := b.settle(e, f)
+	if changed && b.Changed != nil {
+		b.Changed(e.host(), failing)
+	}
+	if paused != nil {
+		return paused
+	}
+	return err
+}
+
+func (b *Breakers) settle(e Endpoint, f *fault.Error) (changed, failing bool, paused *fault.Error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c, now := b.circuits[e], b.Now()
+	probed := c != nil && !c.probe.IsZero()
+	if probed {
+		c.probe = time.Time{}
+	}
+	switch {
+	case f != nil && f.Class == fault.Busy: // nothing was sent
+	case blames(f):
+		if c = b.circuit(e, c); c == nil {
+			return false, false, nil
+		}
+		was := c.open
+		c.fail(f, now, probed)
+		if c.open {
+			return !was, true, c.paused(now)
+		}
+	case c == nil:
+	case c.open && e.Shared:
+		delete(b.circuits, e)
+		return true, false, nil
+	case c.open:
+		*c = circuit{turns: newTurns(recoveryRate), end: now.Add(recoveryTime)}
+		return true, false, nil
+	case c.turns == nil:
+		delete(b.circuits, e)
+	default:
+		c.failures = 0
+	}
+	return false, false, nil
+}
+
+// circuit is the one of an endpoint, made if there is room for it.
+func (b *Breakers) circuit(e Endpoint, known *circuit) *circuit {
+	if known != nil {
+		return known
+	}
+	if len(b.circuits) >= maxCircuits {
+		return nil
+	}
+	if b.circuits == nil {
+		b.circuits = map[Endpoint]*circuit{}
+	}
+	c := &circuit{}
+	b.circuits[e] = c
+	return c
+}
+
+// fail notes a failure. Of those that were under way when the endpoint came to be left alone, only the wish of the server
+// counts: they are no probes.
+func (c *circuit) fail(f *fault.Error, now time.Time, probed bool) {
+	c.failures++
+	c.cause = f
+	if !c.open && c.failures < failuresToOpen {
+		return
+	}
+	if !c.open || probed {
+		c.wait = min(max(2*c.wait, probeFirst), probeLast)
+		c.next = now.Add(c.wait)
+	}
+	c.open, c.turns = true, nil
+	if asked := now.Add(min(f.RetryAfter, pauseCeiling)); asked.After(c.next) {
+		c.next = asked
+	}
+}
+
+// blames reports whether a failure speaks of the endpoint: it will pass by itself. A certificate that is not trusted
+// speaks of the CA bundle as much.
+func blames(f *fault.Error) bool {
+	return f != nil && (f.Class == fault.Retryable || f.Class == fault.Paused) && f.Reason != fault.ReasonTLSFailed
+}

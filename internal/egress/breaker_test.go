@@ -1,0 +1,263 @@
+package egress
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/egain-operator/egain-operator/internal/fault"
+)
+
+// breakers with a clock, and what they told of.
+func newBreakers() (*Breakers, *clock, *[]bool) {
+	c, told := newClock(), &[]bool{}
+	return &Breakers{Now: c.now, Changed: func(host string, failing bool) {
+		if host != "ai.egain.cloud" {
+			panic(host)
+		}
+		*told = append(*told, failing)
+	}}, c, told
+}
+
+var tokenEndpoint = Endpoint{Client: &http.Client{}, URL: "https://ai.egain.cloud/token"}
+
+func down() error {
+	return fault.New(fault.Retryable, fault.ReasonServerUnavailable, "ai.egain.cloud answered HTTP 503")
+}
+
+// try sends a request if it may, and returns the class of what came of it, or -1 for a success.
+func try(b *Breakers, e Endpoint, outcome error) (fault.Class, *fault.Error) {
+	if f := b.Admit(e); f != nil {
+		return f.Class, f
+	}
+	if f := fault.Of(b.Settle(e, outcome)); f != nil {
+		return f.Class, f
+	}
+	return -1, nil
+}
+
+// open has an endpoint fail until it is left alone.
+func open(t *testing.T, b *Breakers) {
+	t.Helper()
+	for i := range failuresToOpen {
+		want := fault.Retryable
+		if i == failuresToOpen-1 {
+			want = fault.Paused
+		}
+		if got, _ := try(b, tokenEndpoint, down()); got != want {
+			t.Fatalf("failure %d is of class %d, want %d", i+1, got, want)
+		}
+	}
+}
+
+func TestAnEndpointThatFailsIsAskedByOneRequestAtATime(t *testing.T) {
+	t.Parallel()
+	b, clock, told := newBreakers()
+	open(t, b)
+	sent := 0
+	for range 180 * 10 { // three minutes, ten looks a second by each of three clients
+		clock.at = clock.at.Add(100 * time.Millisecond)
+		for range 3 {
+			if b.Admit(tokenEndpoint) == nil {
+				sent++
+				if f := b.Admit(tokenEndpoint); f == nil {
+					t.Fatal("a second request while the probe is under way")
+				}
+				_ = b.Settle(tokenEndpoint, down())
+			}
+		}
+	}
+	// One each five seconds, after some that come closer together.
+	if sent < 30 || sent > 40 {
+		t.Errorf("%d requests in three minutes, want 30 to 40", sent)
+	}
+	if len(*told) != 1 || !(*told)[0] {
+		t.Errorf("told %v, want once that it fails", *told)
+	}
+}
+
+func TestThoseWhoWaitAreToldTheFailureAndWhenToComeBack(t *testing.T) {
+	t.Parallel()
+	b, clock, _ := newBreakers()
+	if b.Waits(tokenEndpoint) != nil {
+		t.Error("somebody waits for an endpoint that never failed")
+	}
+	open(t, b)
+	for _, f := range []*fault.Error{b.Admit(tokenEndpoint), b.Waits(tokenEndpoint)} {
+		if f == nil || f.Class != fault.Paused || f.Message != "ai.egain.cloud answered HTTP 503" || f.RetryAfter != probeFirst {
+			t.Errorf("got %+v", f)
+		}
+	}
+	clock.at = clock.at.Add(probeFirst)
+	if f := b.Waits(tokenEndpoint); f != nil {
+		t.Errorf("it is time for a probe, and yet somebody waits: %v", f)
+	}
+	if b.Admit(tokenEndpoint) != nil {
+		t.Fatal("the probe is not admitted")
+	}
+	if f := b.Waits(tokenEndpoint); f == nil || f.RetryAfter != whileProbing {
+		t.Errorf("while the probe is under way: %+v", f)
+	}
+}
+
+func TestAThousandComeBackWithinSecondsAtABoundedRate(t *testing.T) {
+	t.Parallel()
+	b, clock, told := newBreakers()
+	open(t, b)
+	clock.at = clock.at.Add(probeFirst)
+	if got, _ := try(b, tokenEndpoint, nil); got != -1 {
+		t.Fatalf("the probe: %d", got)
+	}
+	if len(*told) != 2 || (*told)[1] {
+		t.Errorf("told %v", *told)
+	}
+	start := clock.at
+	waiting := make([]time.Time, 1000)
+	var sent []time.Time
+	for len(sent) < 1000 {
+		clock.at = clock.at.Add(5 * time.Millisecond)
+		for i, at := range waiting {
+			if at.After(clock.at) {
+				continue
+			}
+			if got, f := try(b, tokenEndpoint, nil); got == -1 {
+				sent, waiting[i] = append(sent, clock.at), clock.at.Add(time.Hour)
+			} else {
+				waiting[i] = clock.at.Add(f.RetryAfter)
+			}
+		}
+	}
+	if took := clock.at.Sub(start); took > 6*time.Second {
+		t.Errorf("the last came back after %v", took)
+	}
+	for i := recoveryRate * 5 / 4; i < len(sent); i++ {
+		if sent[i].Sub(sent[i-recoveryRate*5/4]) < time.Second {
+			t.Fatalf("more than %d requests within a second", recoveryRate*5/4)
+		}
+	}
+	clock.at = clock.at.Add(recoveryTime)
+	for range 1000 {
+		if f := b.Admit(tokenEndpoint); f != nil {
+			t.Fatalf("after the recovery: %v", f)
+		}
+	}
+	if len(b.circuits) != 0 {
+		t.Error("an endpoint that is well is remembered")
+	}
+}
+
+func TestAnEndpointIsLeftAloneForAsLongAsItAsks(t *testing.T) {
+	t.Parallel()
+	b, clock, _ := newBreakers()
+	open(t, b)
+	clock.at = clock.at.Add(probeFirst)
+	f := fault.New(fault.Retryable, fault.ReasonRateLimited, "slow down")
+	f.RetryAfter = 90 * time.Second
+	if got, told := try(b, tokenEndpoint, f); got != fault.Paused || told.RetryAfter != 90*time.Second {
+		t.Fatalf("got %d, %+v", got, told)
+	}
+	clock.at = clock.at.Add(89 * time.Second)
+	if got, _ := try(b, tokenEndpoint, nil); got != fault.Paused {
+		t.Errorf("asked too early: %d", got)
+	}
+	clock.at = clock.at.Add(time.Second)
+	if got, _ := try(b, tokenEndpoint, nil); got != -1 {
+		t.Errorf("not asked in time: %d", got)
+	}
+}
+
+func TestWhatDoesNotSpeakOfTheEndpoint(t *testing.T) {
+	t.Parallel()
+	for name, err := range map[string]error{
+		"a rejected client":               fault.New(fault.Rejected, fault.ReasonClientRejected, "x"),
+		"a session that is over":          fault.New(fault.Terminal, fault.ReasonReauthorizationRequired, "x"),
+		"a certificate it does not trust": fault.New(fault.Retryable, fault.ReasonTLSFailed, "x"),
+		"no slot":                         fault.New(fault.Busy, fault.ReasonServerUnavailable, "x"),
+		"nothing":                         nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b, _, told := newBreakers()
+			for range 3 * failuresToOpen {
+				if got, _ := try(b, tokenEndpoint, err); got == fault.Paused {
+					t.Fatal("it was taken for a failure of the endpoint")
+				}
+			}
+			if len(*told) != 0 {
+				t.Errorf("told %v", *told)
+			}
+		})
+	}
+}
+
+func TestFailuresWithSuccessesInBetweenAreOfTheClientsThatMeetThem(t *testing.T) {
+	t.Parallel()
+	b, _, _ := newBreakers()
+	for range 20 {
+		for range failuresToOpen - 1 {
+			try(b, tokenEndpoint, down())
+		}
+		if got, _ := try(b, tokenEndpoint, nil); got != -1 {
+			t.Fatalf("got %d", got)
+		}
+	}
+}
+
+func TestEndpointsAndClientsAreApart(t *testing.T) {
+	t.Parallel()
+	b, _, _ := newBreakers()
+	open(t, b)
+	for name, e := range map[string]Endpoint{
+		"another path":   {Client: tokenEndpoint.Client, URL: "https://ai.egain.cloud/other/token"},
+		"another client": {Client: &http.Client{Timeout: time.Second}, URL: tokenEndpoint.URL},
+	} {
+		if f := b.Admit(e); f != nil {
+			t.Errorf("%s: %v", name, f)
+		}
+	}
+}
+
+func TestAProbeThatWasNotSentIsNoAnswer(t *testing.T) {
+	t.Parallel()
+	b, clock, _ := newBreakers()
+	open(t, b)
+	clock.at = clock.at.Add(probeFirst)
+	if got, _ := try(b, tokenEndpoint, fault.New(fault.Busy, fault.ReasonServerUnavailable, "no slot")); got != fault.Busy {
+		t.Fatalf("got %d", got)
+	}
+	if f := b.Admit(tokenEndpoint); f != nil {
+		t.Errorf("the next in line is to probe: %v", f)
+	}
+	clock.at = clock.at.Add(probeTimeout)
+	if f := b.Admit(tokenEndpoint); f != nil {
+		t.Errorf("a probe that nothing is heard of is given up: %v", f)
+	}
+}
+
+func TestASharedEndpointRecoversWithoutAPace(t *testing.T) {
+	t.Parallel()
+	b, clock, _ := newBreakers()
+	e := tokenEndpoint
+	e.Shared = true
+	for range failuresToOpen {
+		try(b, e, down())
+	}
+	clock.at = clock.at.Add(probeFirst)
+	for range 1000 {
+		if got, _ := try(b, e, nil); got != -1 {
+			t.Fatalf("got %d", got)
+		}
+	}
+}
+
+func TestTheEndpointsThatAreRememberedAreBounded(t *testing.T) {
+	t.Parallel()
+	b, _, _ := newBreakers()
+	for i := range maxCircuits + 100 {
+		e := Endpoint{Client: tokenEndpoint.Client, URL: "https://ai.egain.cloud/" + time.Duration(i).String()}
+		try(b, e, down())
+	}
+	if len(b.circuits) != maxCircuits {
+		t.Errorf("%d are remembered", len(b.circuits))
+	}
+}
