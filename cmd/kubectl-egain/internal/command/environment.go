@@ -1,5 +1,5 @@
-// Package command holds the commands of the kubectl plugin, a file each. It is the only package of the plugin that talks to
-// the API server, to eGain and to the user.
+// Package command holds the commands of the kubectl plugin, a file each. It is the package of the plugin that talks to the
+// user; what it does not ask of the API server and eGain itself, lookup and doctor do.
 package command
 
 import (

@@ -67,6 +67,7 @@ colours off. For kubectl to complete arguments, link this program as kubectl_com
 		newCallCommand(env),
 		newLoginCommand(env),
 		newRevokeCommand(env),
+		newDoctorCommand(env),
 		newVersionCommand(env),
 	)
 	markRuns(root)

@@ -1,0 +1,179 @@
+// Package doctor examines the chain from an EgainClient to the workloads that use its token, a check for each link, and says
+// where it breaks and what to do. It reads the cluster and asks eGain as the user who runs it; how a report looks is not its
+// business. No value of a Secret is in a report.
+package doctor
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/workload"
+	"github.com/egain-operator/egain-operator/internal/issuance"
+	"github.com/egain-operator/egain-operator/internal/oauth"
+)
+
+// Status is how a link of the chain is.
+type Status string
+
+// The ways a link can be.
+const (
+	// OK holds.
+	OK Status = "OK"
+	// Warning holds, or could not be looked at, and somebody should know.
+	Warning Status = "Warning"
+	// Broken does not hold.
+	Broken Status = "Broken"
+	// Skipped was not looked at.
+	Skipped Status = "Skipped"
+)
+
+// Finding is what a check found.
+type Finding struct {
+	// Check is its name.
+	Check  string `json:"check"`
+	Status Status `json:"status"`
+	// Message says what was found, Advice what to do about it, without a full stop.
+	Message string `json:"message"`
+	Advice  string `json:"advice,omitempty"`
+	// Details are lines to look at, such as the request that was sent, with its secrets masked.
+	Details []string `json:"details,omitempty"`
+
+	// unseen says that those who need the link cannot go on, although it may hold.
+	unseen bool
+}
+
+// Report is what all checks found, in the order of the chain.
+type Report struct {
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+	// Break is the check where the chain breaks first; empty if it holds.
+	Break    string    `json:"break,omitempty"`
+	Findings []Finding `json:"findings"`
+}
+
+// Patient says what to examine, and with what.
+type Patient struct {
+	Namespace, Name string
+	Cluster         client.Client
+	// HTTP makes the client for requests to eGain, which trusts the PEM certificates of a bundle, or the system's.
+	HTTP  func(caBundle []byte, timeout time.Duration) (*http.Client, error)
+	Clock clock.PassiveClock
+	// Workloads lists what uses a Secret, and the kinds that the user may not list.
+	Workloads func(ctx context.Context, namespace, secret string) (uses []workload.Use, unread []string)
+	// NoRequest leaves out the token request.
+	NoRequest bool
+}
+
+// examination is what is known of a patient so far. A check fills in what those after it need.
+type examination struct {
+	Patient
+	client    *egainv1alpha1.EgainClient
+	tenant    issuance.Tenant
+	request   oauth.Request
+	http      *http.Client
+	endpoints oauth.Endpoints
+	// date is the server's idea of the time, and heard when it was heard.
+	date, heard time.Time
+	target      *corev1.Secret
+	account     string
+}
+
+// check looks at one link.
+type check struct {
+	name string
+	// needs are the checks without which this one makes no sense.
+	needs []string
+	// applies is nil if the link is in every chain.
+	applies func(*examination) bool
+	run     func(*examination, context.Context) Finding
+}
+
+// Names of the checks.
+const (
+	checkObject      = "EgainClient"
+	checkTenant      = "Tenant"
+	checkCredentials = "Credentials"
+	checkSession     = "Session"
+	checkSubject     = "SubjectToken"
+	checkCABundle    = "CABundle"
+	checkEndpoints   = "Endpoints"
+	checkDNS         = "DNS"
+	checkTLS         = "TLS"
+	checkClock       = "Clock"
+	checkRequest     = "TokenRequest"
+	checkTarget      = "Target"
+	checkOperator    = "Operator"
+	checkAccess      = "Access"
+	checkStatus      = "Status"
+	checkAPI         = "API"
+	checkWorkloads   = "Workloads"
+)
+
+// checks are in the order of the chain: what a token is made from, the way to eGain, the token, who keeps and who uses it.
+func checks() []check {
+	return []check{
+		{name: checkObject, run: (*examination).object},
+		{name: checkTenant, needs: []string{checkObject}, run: (*examination).tenancy},
+		{name: checkCredentials, needs: []string{checkObject}, applies: hasCredentials, run: (*examination).credentials},
+		{name: checkSession, needs: []string{checkObject}, applies: hasSession, run: (*examination).session},
+		{name: checkSubject, needs: []string{checkObject}, applies: hasSubject, run: (*examination).subject},
+		{name: checkCABundle, needs: []string{checkTenant}, run: (*examination).caBundle},
+		{name: checkEndpoints, needs: []string{checkCABundle}, run: (*examination).resolve},
+		{name: checkDNS, needs: []string{checkEndpoints}, run: (*examination).dns},
+		{name: checkTLS, needs: []string{checkDNS}, run: (*examination).tls},
+		{name: checkClock, needs: []string{checkTLS}, run: (*examination).skew},
+		{name: checkRequest, needs: []string{checkTLS, checkCredentials, checkSession, checkSubject}, run: (*examination).tokenRequest},
+		{name: checkTarget, needs: []string{checkObject}, run: (*examination).targetSecret},
+		{name: checkOperator, run: (*examination).operator},
+		{name: checkAccess, needs: []string{checkObject, checkOperator}, run: (*examination).access},
+		{name: checkStatus, needs: []string{checkObject}, run: (*examination).status},
+		{name: checkAPI, needs: []string{checkTarget, checkCABundle}, run: (*examination).api},
+		{name: checkWorkloads, needs: []string{checkObject}, run: (*examination).workloads},
+	}
+}
+
+// Examine makes all checks. It fails for none: what cannot be looked at is a finding too.
+func Examine(ctx context.Context, p Patient) Report {
+	e := &examination{Patient: p}
+	report := Report{Namespace: p.Namespace, Name: p.Name}
+	lost := map[string]bool{}
+	for _, c := range checks() {
+		if c.applies != nil && (e.client == nil || !c.applies(e)) {
+			continue
+		}
+		f := e.make(ctx, c, lost)
+		f.Check = c.name
+		lost[c.name] = f.Status == Broken || f.unseen
+		if f.Status == Broken && report.Break == "" {
+			report.Break = c.name
+		}
+		report.Findings = append(report.Findings, f)
+	}
+	return report
+}
+
+func (e *examination) make(ctx context.Context, c check, lost map[string]bool) Finding {
+	missing := slices.DeleteFunc(slices.Clone(c.needs), func(name string) bool { return !lost[name] })
+	if len(missing) > 0 {
+		return Finding{Status: Skipped, Message: "not looked at without " + strings.Join(missing, " and "), unseen: true}
+	}
+	return c.run(e, ctx)
+}
+
+func ok(message string) Finding { return Finding{Status: OK, Message: message} }
+
+func broken(message, advice string) Finding {
+	return Finding{Status: Broken, Message: message, Advice: advice}
+}
+
+func warning(message, advice string) Finding {
+	return Finding{Status: Warning, Message: message, Advice: advice}
+}

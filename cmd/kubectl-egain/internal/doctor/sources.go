@@ -1,0 +1,167 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/lookup"
+	"github.com/egain-operator/egain-operator/internal/issuance"
+	"github.com/egain-operator/egain-operator/internal/kubesecret"
+)
+
+// unreadable is a finding for what could not be read: that the user may not is no fault of the chain.
+func unreadable(err error) Finding {
+	next := "see whether the cluster answers with kubectl cluster-info"
+	if p, is := errors.AsType[*lookup.Error](err); is {
+		next = p.Next
+	}
+	f := broken(err.Error(), next)
+	if apierrors.IsForbidden(err) {
+		f.Status, f.unseen = Warning, true
+	}
+	return f
+}
+
+func (e *examination) object(ctx context.Context) Finding {
+	ec := &egainv1alpha1.EgainClient{}
+	err := e.Cluster.Get(ctx, client.ObjectKey{Namespace: e.Namespace, Name: e.Name}, ec)
+	switch {
+	case apierrors.IsNotFound(err):
+		return broken(fmt.Sprintf("there is no EgainClient %q in namespace %q", e.Name, e.Namespace), "list those that there are with kubectl egain status -n "+e.Namespace)
+	case err != nil:
+		return Finding{Status: Broken, Message: "the EgainClient was not read: " + err.Error(), Advice: "see whether the cluster answers with kubectl cluster-info, and what you may read with kubectl auth can-i --list"}
+	}
+	e.client, e.request = ec, issuance.Request(ec)
+	switch {
+	case ec.DeletionTimestamp != nil:
+		return warning("it is being deleted", "nothing is renewed any more: create it again if it was deleted by mistake")
+	case ec.Suspended():
+		return warning("it is suspended, so that its token is not renewed", "kubectl egain resume "+ec.Name+" ends that")
+	default:
+		return ok(fmt.Sprintf("flow %s, accepted by the API server", ec.Spec.Flow))
+	}
+}
+
+func (e *examination) tenancy(ctx context.Context) Finding {
+	tenant, err := lookup.Tenant(ctx, e.Cluster, e.client)
+	e.tenant = tenant
+	switch {
+	case err != nil:
+		return unreadable(err)
+	case tenant.Name == "":
+		return ok("described in the spec")
+	default:
+		return ok(fmt.Sprintf("EgainTenant %q allows the namespace and the scopes", tenant.Name))
+	}
+}
+
+func hasCredentials(e *examination) bool { return e.client.Spec.CredentialsSecretRef != nil }
+
+func (e *examination) credentials(ctx context.Context) Finding {
+	creds, err := lookup.Credentials(ctx, e.Cluster, e.client)
+	if err != nil {
+		return unreadable(err)
+	}
+	e.request.Credentials = creds
+	ref := e.client.Spec.CredentialsSecretRef
+	if creds.ClientSecret == "" {
+		return ok(fmt.Sprintf("Secret %q holds %s (%s) and no secret", ref.Name, ref.ClientIDKey, creds.ClientID))
+	}
+	return ok(fmt.Sprintf("Secret %q holds %s (%s) and %s", ref.Name, ref.ClientIDKey, creds.ClientID, ref.ClientSecretKey))
+}
+
+func hasSession(e *examination) bool { return e.client.Spec.AuthorizationCode != nil }
+
+func (e *examination) session(ctx context.Context) Finding {
+	login := fmt.Sprintf("log in with kubectl egain login %s --namespace %s", e.Name, e.Namespace)
+	name := string(e.client.Spec.AuthorizationCode.SessionSecretRef.Name)
+	secret, err := lookup.Secret(ctx, e.Cluster, e.Namespace, name, login)
+	if err != nil {
+		return unreadable(err)
+	}
+	if _, err := kubesecret.RefreshToken(secret); err != nil {
+		return broken(err.Error(), login)
+	}
+	expires := kubesecret.SessionExpiration(secret)
+	switch {
+	case expires.IsZero():
+		return ok(fmt.Sprintf("Secret %q holds a refresh token", name))
+	case !expires.After(e.Clock.Now()):
+		return broken(fmt.Sprintf("the refresh token in Secret %q expired at %s", name, expires.UTC().Format(time.RFC3339)), login)
+	default:
+		return ok(fmt.Sprintf("Secret %q holds a refresh token until %s", name, expires.UTC().Format(time.RFC3339)))
+	}
+}
+
+func hasSubject(e *examination) bool { return e.client.Spec.TokenExchange != nil }
+
+func (e *examination) subject(ctx context.Context) Finding {
+	from := e.client.Spec.TokenExchange.SubjectToken
+	switch {
+	case from.ServiceAccountToken != nil:
+		return e.subjectAccount(ctx, string(from.ServiceAccountToken.Name))
+	case from.EgainClientRef != nil:
+		return e.subjectClient(ctx, string(from.EgainClientRef.Name))
+	}
+	ref := from.SecretKeyRef
+	secret, err := lookup.Secret(ctx, e.Cluster, e.Namespace, string(ref.Name), "create it, or name another in spec.tokenExchange.subjectToken.secretKeyRef")
+	if err != nil {
+		return unreadable(err)
+	}
+	if e.request.Exchange.SubjectToken, err = kubesecret.SubjectToken(secret, ref); err != nil {
+		return broken(err.Error(), "put the token there, or name the right key in spec.tokenExchange.subjectToken.secretKeyRef")
+	}
+	return ok(fmt.Sprintf("Secret %q holds %s", ref.Name, ref.Key))
+}
+
+func (e *examination) subjectAccount(ctx context.Context, name string) Finding {
+	account := &corev1.ServiceAccount{}
+	err := e.Cluster.Get(ctx, client.ObjectKey{Namespace: e.Namespace, Name: name}, account)
+	switch {
+	case apierrors.IsNotFound(err):
+		return broken(fmt.Sprintf("there is no ServiceAccount %q", name), "create it, or name another in spec.tokenExchange.subjectToken.serviceAccountToken")
+	case err != nil:
+		return Finding{Status: Warning, Message: fmt.Sprintf("ServiceAccount %q was not read: %s", name, err)}
+	default:
+		return ok(fmt.Sprintf("ServiceAccount %q, for which the operator mints a token", name))
+	}
+}
+
+func (e *examination) subjectClient(ctx context.Context, name string) Finding {
+	next := "see what is wrong with that one: kubectl egain doctor " + name
+	other := &egainv1alpha1.EgainClient{}
+	if err := e.Cluster.Get(ctx, client.ObjectKey{Namespace: e.Namespace, Name: name}, other); err != nil {
+		return broken(fmt.Sprintf("EgainClient %q was not read: %s", name, err), next)
+	}
+	secret, err := lookup.Secret(ctx, e.Cluster, e.Namespace, other.TargetName(), next)
+	if err != nil {
+		return unreadable(err)
+	}
+	reading, err := kubesecret.Read(secret)
+	if err != nil || reading.Token == nil || !reading.Token.Valid(e.Clock.Now()) {
+		return broken(fmt.Sprintf("EgainClient %q has no valid token to exchange", name), next)
+	}
+	e.request.Exchange.SubjectToken = reading.Token.AccessToken
+	return ok(fmt.Sprintf("EgainClient %q has a valid token", name))
+}
+
+func (e *examination) caBundle(ctx context.Context) Finding {
+	bundle, err := lookup.CABundle(ctx, e.Cluster, e.tenant.CABundleRef)
+	if err != nil {
+		return unreadable(err)
+	}
+	if e.http, err = e.HTTP(bundle, requestTimeout); err != nil {
+		return broken(err.Error(), "put the whole certificate of the CA there, as PEM")
+	}
+	if e.tenant.CABundleRef == nil {
+		return ok("none: the system's certificates are trusted, here those of this machine")
+	}
+	return ok(fmt.Sprintf("%s %q holds certificates", e.tenant.CABundleRef.Kind, e.tenant.CABundleRef.Name))
+}

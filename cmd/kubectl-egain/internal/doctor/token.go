@@ -1,0 +1,255 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/lookup"
+	"github.com/egain-operator/egain-operator/internal/kubesecret"
+)
+
+func (e *examination) targetSecret(ctx context.Context) Finding {
+	create := "the operator creates it with the first token: see the checks around this one"
+	if e.client.Spec.Target.CreationPolicy == egainv1alpha1.CreationPolicyMerge {
+		create = "create it: with target.creationPolicy Merge the operator only adds keys to a Secret that exists"
+	}
+	secret, err := lookup.Secret(ctx, e.Cluster, e.Namespace, e.client.TargetName(), create)
+	if err != nil {
+		return unreadable(err)
+	}
+	if f := e.claimed(secret); f != nil {
+		return *f
+	}
+	renew := "kubectl egain renew " + e.Name + " has it written anew"
+	if missing := slices.DeleteFunc(kubesecret.Keys(e.client), func(key string) bool { return secret.Data[key] != nil }); len(missing) > 0 {
+		return broken(fmt.Sprintf("Secret %q lacks the keys %s", secret.Name, strings.Join(missing, ", ")), renew)
+	}
+	reading, err := kubesecret.Read(secret)
+	if err != nil || reading.Token == nil {
+		return broken(fmt.Sprintf("Secret %q is not as the operator wrote it: somebody else changed it", secret.Name), renew)
+	}
+	if _, err := kubesecret.Render(e.client, reading.Token); err != nil {
+		return broken(err.Error(), "correct spec.target.template.data")
+	}
+	left := reading.Token.ExpirationTime.Sub(e.Clock.Now())
+	if left <= 0 {
+		return broken(fmt.Sprintf("the token in Secret %q expired at %s", secret.Name, reading.Token.ExpirationTime.UTC().Format(time.RFC3339)), renew)
+	}
+	e.target = secret
+	return ok(fmt.Sprintf("Secret %q holds a token for %s more", secret.Name, left.Round(time.Second)))
+}
+
+// claimed is a finding if the Secret is not for this EgainClient.
+func (e *examination) claimed(secret *corev1.Secret) *Finding {
+	rename := "name another Secret in spec.target.secretName"
+	claim, holder := kubesecret.ClaimOn(secret, e.client)
+	var f Finding
+	switch {
+	case claim == kubesecret.ClaimOther:
+		f = broken(fmt.Sprintf("Secret %q holds the token of EgainClient %q", secret.Name, holder), rename)
+	case claim == kubesecret.ClaimLeaving:
+		f = broken(fmt.Sprintf("Secret %q is of a deleted EgainClient of this name, and about to be deleted too", secret.Name), "wait a minute, or delete the Secret")
+	case claim == kubesecret.ClaimNone && e.client.Spec.Target.CreationPolicy == egainv1alpha1.CreationPolicyMerge:
+		f = broken(fmt.Sprintf("Secret %q holds none of the operator's keys yet", secret.Name), "see the checks around this one")
+		if foreign := kubesecret.ForeignKeys(secret, e.client); len(foreign) > 0 {
+			f = broken(fmt.Sprintf("Secret %q has the keys %s already, by somebody else", secret.Name, strings.Join(foreign, ", ")), "take them out, or "+rename)
+		}
+	case claim == kubesecret.ClaimNone:
+		f = broken(fmt.Sprintf("Secret %q belongs to somebody else, and is not overwritten", secret.Name), rename+", delete the Secret, or set spec.target.creationPolicy to Merge")
+	default:
+		return nil
+	}
+	return &f
+}
+
+const (
+	// leaseName is the operator's leader election.
+	leaseName = "egain-operator.auth.egain.com"
+	// installed marks what the operator is installed with.
+	installed = "app.kubernetes.io/part-of"
+	partOf    = "egain-operator"
+	// defaultAccount is the ServiceAccount of an installation as it comes.
+	defaultAccount = "egain-operator-controller-manager"
+	// defaultLease is how long a Lease lasts that does not say, as client-go has it by default.
+	defaultLease = 15 * time.Second
+
+	install = "install the operator, or see why its pod does not run: kubectl get pods -A -l " + installed + "=" + partOf
+)
+
+// operator looks for the Lease that a running operator renews, and without one, for its Deployment.
+func (e *examination) operator(ctx context.Context) Finding {
+	leases := &coordinationv1.LeaseList{}
+	if err := e.Cluster.List(ctx, leases, client.MatchingFields{metav1.ObjectNameField: leaseName}); err != nil {
+		return e.deployment(ctx)
+	}
+	for i := range leases.Items {
+		lease := &leases.Items[i]
+		if lease.Spec.HolderIdentity == nil || *lease.Spec.HolderIdentity == "" {
+			continue
+		}
+		e.account = e.accountOf(ctx, lease)
+		if end := leaseEnd(lease); end.Before(e.Clock.Now().Add(-maxSkew)) {
+			return broken(fmt.Sprintf("the operator in namespace %q has shown no sign of life since %s", lease.Namespace, end.UTC().Format(time.RFC3339)), install)
+		}
+		return ok(fmt.Sprintf("runs in namespace %q", lease.Namespace))
+	}
+	return e.deployment(ctx)
+}
+
+func leaseEnd(lease *coordinationv1.Lease) time.Time {
+	lasts := defaultLease
+	if seconds := lease.Spec.LeaseDurationSeconds; seconds != nil {
+		lasts = time.Duration(*seconds) * time.Second
+	}
+	if lease.Spec.RenewTime == nil {
+		return time.Time{}
+	}
+	return lease.Spec.RenewTime.Add(lasts)
+}
+
+// accountOf is the user that the holder of a Lease is to the API server. A holder is named after its pod.
+func (e *examination) accountOf(ctx context.Context, lease *coordinationv1.Lease) string {
+	account := defaultAccount
+	name, _, _ := strings.Cut(*lease.Spec.HolderIdentity, "_")
+	pod := &corev1.Pod{}
+	if e.Cluster.Get(ctx, client.ObjectKey{Namespace: lease.Namespace, Name: name}, pod) == nil {
+		account = pod.Spec.ServiceAccountName
+	}
+	return "system:serviceaccount:" + lease.Namespace + ":" + account
+}
+
+func (e *examination) deployment(ctx context.Context) Finding {
+	deployments := &appsv1.DeploymentList{}
+	err := e.Cluster.List(ctx, deployments, client.MatchingLabels{installed: partOf})
+	switch {
+	case apierrors.IsForbidden(err):
+		return Finding{Status: Warning, Message: "you may read neither its Lease nor its Deployment, so whether it runs is not known", Advice: "ask an administrator of the cluster whether it runs", unseen: true}
+	case err != nil:
+		return Finding{Status: Warning, Message: "whether it runs is not known: " + err.Error(), unseen: true}
+	case len(deployments.Items) == 0:
+		return broken("no operator was found in this cluster", install)
+	}
+	d := &deployments.Items[0]
+	e.account = "system:serviceaccount:" + d.Namespace + ":" + d.Spec.Template.Spec.ServiceAccountName
+	if d.Status.ReadyReplicas == 0 {
+		return broken(fmt.Sprintf("Deployment %q in namespace %q has no pod that is ready", d.Name, d.Namespace), install)
+	}
+	return ok(fmt.Sprintf("Deployment %q in namespace %q is ready", d.Name, d.Namespace))
+}
+
+// access asks the API server what the operator may do here.
+func (e *examination) access(ctx context.Context) Finding {
+	if e.account == "" {
+		return Finding{Status: Skipped, Message: "the operator's ServiceAccount is not known"}
+	}
+	wanted := []authorizationv1.ResourceAttributes{{Verb: "patch", Resource: "secrets", Name: e.client.TargetName()}}
+	if ref := e.client.Spec.CredentialsSecretRef; ref != nil {
+		wanted = append(wanted, authorizationv1.ResourceAttributes{Verb: "get", Resource: "secrets", Name: string(ref.Name)})
+	}
+	if code := e.client.Spec.AuthorizationCode; code != nil {
+		wanted = append(wanted, authorizationv1.ResourceAttributes{Verb: "patch", Resource: "secrets", Name: string(code.SessionSecretRef.Name)})
+	}
+	for _, attributes := range wanted {
+		attributes.Namespace = e.Namespace
+		review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{User: e.account, ResourceAttributes: &attributes}}
+		if err := e.Cluster.Create(ctx, review); err != nil {
+			return Finding{Status: Skipped, Message: "you may not ask what the operator may do (create subjectaccessreviews)"}
+		}
+		if !review.Status.Allowed {
+			return broken(fmt.Sprintf("%s may not %s Secret %q", e.account, attributes.Verb, attributes.Name),
+				"grant it that in namespace "+e.Namespace+": config/rbac cluster-wide, or config/namespaced for single namespaces")
+		}
+	}
+	return ok("the operator may read the credentials and write the target")
+}
+
+func (e *examination) status(context.Context) Finding {
+	ec, st := e.client, e.client.Status
+	ready := meta.FindStatusCondition(st.Conditions, egainv1alpha1.ConditionReady)
+	switch {
+	case ready == nil:
+		return broken("the operator has not looked at it yet", "see that the operator runs, and that it watches namespace "+e.Namespace)
+	case st.ObservedGeneration != ec.Generation:
+		return warning(fmt.Sprintf("the operator has seen generation %d of the spec, which is at %d", st.ObservedGeneration, ec.Generation), "wait a moment; then see the operator's log")
+	case ready.Status != metav1.ConditionTrue && st.LastFailure != nil:
+		return broken(fmt.Sprintf("not ready: %s: %s; %s", st.LastFailure.Reason, st.LastFailure.Message, nextTry(st.LastFailure)), "mend what it says; kubectl egain renew "+ec.Name+" tries at once")
+	case ready.Status != metav1.ConditionTrue:
+		return broken(fmt.Sprintf("not ready: %s: %s", ready.Reason, ready.Message), "see kubectl egain status "+ec.Name)
+	case st.LastFailure != nil:
+		return warning(fmt.Sprintf("ready, but the last renewal failed: %s: %s; %s", st.LastFailure.Reason, st.LastFailure.Message, nextTry(st.LastFailure)), "mend what it says before the token expires")
+	default:
+		return ok("ready, in step with the spec")
+	}
+}
+
+func nextTry(f *egainv1alpha1.FailureStatus) string {
+	if f.RetryTime == nil {
+		return "not tried again before something changes"
+	}
+	return "next try at " + f.RetryTime.UTC().Format(time.RFC3339)
+}
+
+// api asks for the root of the API with the token. Only a 401 says something about the token: there need be nothing at the root.
+func (e *examination) api(ctx context.Context) Finding {
+	raw := string(e.target.Data[kubesecret.KeyAPIURL])
+	u, err := url.Parse(raw)
+	if raw == "" || err != nil || u.Scheme != "https" || u.Host == "" {
+		return warning("the target does not say where the API is", "set endpoints.apiURL of the tenant, if workloads need it")
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(raw, "/")+"/", nil)
+	if err != nil {
+		return warning("the API URL in the target is no URL", "correct endpoints.apiURL of the tenant")
+	}
+	req.Header.Set("Authorization", string(e.target.Data[kubesecret.KeyAuthorization]))
+	resp, err := e.http.Do(req)
+	if err != nil {
+		return unreachable(err, u)
+	}
+	defer resp.Body.Close() //nolint:errcheck // nothing was asked of the body
+	switch code := resp.StatusCode; {
+	case code == http.StatusUnauthorized:
+		return broken(u.Host+" does not accept the token (HTTP 401)", "have it replaced with kubectl egain renew "+e.Name+"; if that does not help, the API is another tenant's: check endpoints.apiURL")
+	case code == http.StatusNotFound || code >= http.StatusInternalServerError:
+		return ok(fmt.Sprintf("%s answers (HTTP %d at its root, which does not tell whether it accepts the token)", u.Host, code))
+	default:
+		return ok(fmt.Sprintf("%s answers (HTTP %d at its root)", u.Host, code))
+	}
+}
+
+func (e *examination) workloads(ctx context.Context) Finding {
+	uses, unread := e.Workloads(ctx, e.Namespace, e.client.TargetName())
+	var stale []string
+	for _, use := range uses {
+		if !use.How.Follows() {
+			stale = append(stale, fmt.Sprintf("%s %s, container %s: %s %s", use.Kind, use.Name, use.Container, use.How, use.Where))
+		}
+	}
+	switch {
+	case len(stale) > 0:
+		return Finding{
+			Status: Warning, Message: "workloads read the token once, when they start, and then keep it after it has expired",
+			Advice: "mount Secret " + e.client.TargetName() + " as a volume without subPath, and read the file for each call", Details: append(stale, unread...),
+		}
+	case len(unread) > 0:
+		return Finding{Status: Warning, Message: "not all workloads were looked at", Advice: "ask an administrator of the cluster for the permission to list them", Details: unread}
+	case len(uses) == 0:
+		return ok("none uses the target yet")
+	default:
+		return ok(fmt.Sprintf("%d that use the target, all of which follow a rotation", len(uses)))
+	}
+}

@@ -1,0 +1,278 @@
+package doctor
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/oauth"
+)
+
+const (
+	// requestTimeout bounds a request: somebody waits for it.
+	requestTimeout = 15 * time.Second
+	// certificateNotice is how long before its end a certificate is warned of; those that are renewed by a machine have been by then.
+	certificateNotice = 14 * 24 * time.Hour
+	// maxSkew is the difference of clocks that is let pass: the Date header has whole seconds, and JWTs are commonly checked with a minute to spare.
+	maxSkew = 30 * time.Second
+	// mask takes the place of a secret.
+	mask = "••••"
+)
+
+func (e *examination) resolve(ctx context.Context) Finding {
+	t := e.tenant.OAuth()
+	var document *oauth.Metadata
+	var err error
+	if t.NeedsMetadata() {
+		directory := &oauth.Directory{Now: e.Clock.Now}
+		if document, err = directory.Metadata(ctx, e.http, t.MetadataURL); err != nil {
+			return broken(err.Error(), "open "+t.MetadataURL+" and compare it with the Metadata URL that the eGain console shows, or set endpoints.tokenURL and endpoints.apiURL of the tenant")
+		}
+	}
+	if e.endpoints, err = oauth.Resolve(t, document, e.request.Flow, e.request.Subject); err != nil {
+		return broken(err.Error(), "compare the tenant with what the eGain console shows under Metadata")
+	}
+	e.request.TokenURL, e.request.Scopes = e.endpoints.TokenURL, e.endpoints.WithPrefix(e.request.Scopes)
+	u, err := url.Parse(e.endpoints.TokenURL)
+	if err != nil || u.Scheme != "https" || u.Host == "" {
+		return broken("the token URL is no https URL", "correct endpoints.tokenURL of the tenant")
+	}
+	return Finding{Status: OK, Message: "the token URL comes from " + sources[e.endpoints.Source], Details: e.endpointLines()}
+}
+
+var sources = map[oauth.Source]string{
+	oauth.SourceSpec: "the spec", oauth.SourceMetadata: "the metadata document", oauth.SourceDerived: "eGain's documented URLs",
+}
+
+func (e *examination) endpointLines() []string {
+	lines := []string{"token       " + e.endpoints.TokenURL}
+	for _, more := range []struct{ name, url string }{
+		{"authorize   ", e.endpoints.AuthorizationURL}, {"revoke      ", e.endpoints.RevocationURL}, {"API         ", e.endpoints.APIURL},
+	} {
+		if more.url != "" {
+			lines = append(lines, more.name+more.url)
+		}
+	}
+	return lines
+}
+
+// server is where tokens are issued: the URL's root.
+func (e *examination) server() *url.URL {
+	u, err := url.Parse(e.endpoints.TokenURL)
+	if err != nil {
+		return &url.URL{}
+	}
+	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: "/"}
+}
+
+func (e *examination) dns(ctx context.Context) Finding {
+	server := e.server()
+	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: server})
+	if err == nil && proxy != nil {
+		return Finding{Status: Skipped, Message: "a proxy looks up " + server.Hostname() + " from here (HTTPS_PROXY)"}
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	addresses, err := net.DefaultResolver.LookupHost(ctx, server.Hostname())
+	if err != nil {
+		return broken(server.Hostname()+" has no address in DNS, as seen from this machine",
+			"correct the host in the tenant's URLs; if it is a name of your network, see whether the cluster's DNS knows it")
+	}
+	return ok(fmt.Sprintf("%s is %s, as seen from this machine", server.Hostname(), strings.Join(addresses, ", ")))
+}
+
+// tls asks for the root of the server, without credentials, to see its certificate and its clock.
+func (e *examination) tls(ctx context.Context) Finding {
+	server := e.server()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, server.String(), nil)
+	if err != nil {
+		return broken("the token URL is no URL", "correct endpoints.tokenURL of the tenant")
+	}
+	resp, err := e.http.Do(req)
+	if err != nil {
+		return unreachable(err, server)
+	}
+	defer resp.Body.Close() //nolint:errcheck // nothing was asked of the body
+	e.heard = e.Clock.Now()
+	e.date, _ = http.ParseTime(resp.Header.Get("Date")) // zero if it does not say
+	return certified(resp.TLS, e.heard, server)
+}
+
+func certified(state *tls.ConnectionState, now time.Time, server *url.URL) Finding {
+	if state == nil || len(state.PeerCertificates) == 0 {
+		return warning(server.Host+" showed no certificate", "see what stands between this machine and the server")
+	}
+	end := state.PeerCertificates[0].NotAfter
+	for _, c := range state.PeerCertificates {
+		if c.NotAfter.Before(end) {
+			end = c.NotAfter
+		}
+	}
+	said := fmt.Sprintf("%s has a trusted certificate until %s (%s)", server.Host, end.UTC().Format(time.DateOnly), tls.VersionName(state.Version))
+	if end.Sub(now) < certificateNotice {
+		return warning(said, "have the certificate renewed: tokens cannot be had once it has expired")
+	}
+	return ok(said)
+}
+
+// unreachable says why a server was not reached, in words without addresses.
+func unreachable(err error, server *url.URL) Finding {
+	trust := "name the CA's certificate in caBundleRef of the tenant if it is a private one; else somebody may stand in between"
+	if f := fault.Of(err); f != nil {
+		return broken(f.Message, "correct the URL, or its DNS record")
+	}
+	if invalid, is := errors.AsType[x509.CertificateInvalidError](err); is && invalid.Reason == x509.Expired {
+		return broken("the certificate of "+server.Host+" has expired, or is not valid yet", "have it renewed, and see that the clock of this machine is right")
+	}
+	if _, is := errors.AsType[x509.HostnameError](err); is {
+		return broken("the certificate of "+server.Host+" is for another name", "correct the host in the tenant's URLs: the one that is there is not the server's own")
+	}
+	if _, is := errors.AsType[*tls.CertificateVerificationError](err); is {
+		return broken("the certificate of "+server.Host+" is not trusted", trust)
+	}
+	if _, is := errors.AsType[tls.RecordHeaderError](err); is {
+		return broken(server.Host+" does not speak TLS", "correct the port in the tenant's URLs")
+	}
+	if timeout, is := errors.AsType[net.Error](err); is && timeout.Timeout() {
+		return broken(server.Host+" did not answer in time", "see whether a firewall is in the way, and whether HTTPS_PROXY is needed")
+	}
+	return broken(server.Host+" could not be reached", "see whether it runs, whether a firewall is in the way, and whether HTTPS_PROXY is needed")
+}
+
+func (e *examination) skew(context.Context) Finding {
+	if e.date.IsZero() {
+		return Finding{Status: Skipped, Message: "the server does not say what time it is"}
+	}
+	// The header has whole seconds, so that it is up to one behind.
+	ahead := e.date.Sub(e.heard.Truncate(time.Second))
+	switch {
+	case ahead > maxSkew:
+		return warning(fmt.Sprintf("the server's clock is %s ahead of this machine's", ahead), skewAdvice)
+	case ahead < -maxSkew:
+		return warning(fmt.Sprintf("the server's clock is %s behind this machine's", -ahead), skewAdvice)
+	default:
+		return ok("the server's clock and this machine's agree")
+	}
+}
+
+const skewAdvice = "set the clock that is wrong (compare date -u with a clock you trust): tokens are taken for expired, or not valid yet, otherwise"
+
+// recorder keeps the form that was sent and the status of the answer.
+type recorder struct {
+	next   http.RoundTripper
+	form   url.Values
+	status int
+}
+
+// RoundTrip reads a copy of the body.
+func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Body != nil {
+		body, err := io.ReadAll(req.Body)
+		if err != nil {
+			return nil, err
+		}
+		_ = req.Body.Close()
+		r.form, _ = url.ParseQuery(string(body)) // it was encoded by net/url
+		req = req.Clone(req.Context())
+		req.Body = io.NopCloser(bytes.NewReader(body))
+	}
+	resp, err := r.next.RoundTrip(req)
+	if err == nil {
+		r.status = resp.StatusCode
+	}
+	return resp, err
+}
+
+// tokenRequest asks for a token as the operator would, and has it revoked.
+func (e *examination) tokenRequest(ctx context.Context) Finding {
+	switch {
+	case e.request.Flow == oauth.AuthorizationCode:
+		return Finding{Status: Skipped, Message: "not sent: it would use up the refresh token, which serves once and is the operator's"}
+	case e.NoRequest:
+		return Finding{Status: Skipped, Message: "not sent, as asked (--no-request)"}
+	case e.request.Flow == oauth.TokenExchange && e.request.Exchange.SubjectToken == "":
+		return Finding{Status: Skipped, Message: "not sent: only the operator mints the ServiceAccount's token"}
+	}
+	record := &recorder{next: e.http.Transport}
+	recording := *e.http
+	recording.Transport = record
+	client := &oauth.Client{Now: e.Clock.Now}
+	tok, err := client.Token(ctx, &recording, e.request)
+	details := append([]string{"POST " + e.request.TokenURL}, masked(record.form)...)
+	if record.status != 0 {
+		details = append(details, fmt.Sprintf("HTTP %d", record.status))
+	}
+	if err != nil {
+		return Finding{Status: Broken, Message: err.Error(), Advice: e.requestAdvice(err), Details: details}
+	}
+	details = append(details, "expires_in "+tok.ExpirationTime.Sub(tok.IssueTime).String(), "scope "+strings.Join(tok.Scopes, " "))
+	return Finding{Status: OK, Message: "eGain issues a token; " + e.discard(ctx, client, tok), Details: details}
+}
+
+// discard revokes the token of a dry run, if there is a way to.
+func (e *examination) discard(ctx context.Context, client *oauth.Client, tok oauth.Token) string {
+	if e.endpoints.RevocationURL == "" {
+		return "it was dropped, not revoked, since the tenant names no revocation endpoint"
+	}
+	if err := client.Revoke(ctx, e.http, e.endpoints.RevocationURL, e.request.Credentials, oauth.AccessToken, tok.AccessToken); err != nil {
+		return "it was dropped, but not revoked: " + err.Error()
+	}
+	return "it was revoked again"
+}
+
+// confidential are the form parameters that are secrets.
+var confidential = []string{"client_secret", "subject_token", "refresh_token", "code", "code_verifier"}
+
+// masked are the lines of a form, in the order of the names.
+func masked(form url.Values) []string {
+	var lines []string
+	for _, name := range slices.Sorted(maps.Keys(form)) {
+		value := form.Get(name)
+		if slices.Contains(confidential, name) {
+			value = mask
+		}
+		lines = append(lines, "  "+name+"="+value)
+	}
+	return lines
+}
+
+// requestAdvice says where to correct what the server does not accept.
+func (e *examination) requestAdvice(err error) string {
+	f := fault.Of(err)
+	if f == nil {
+		return "try again"
+	}
+	switch f.Reason {
+	case egainv1alpha1.ReasonClientRejected:
+		if ref := e.client.Spec.CredentialsSecretRef; ref != nil {
+			return fmt.Sprintf("put a current client secret into key %s of Secret %q (the eGain console shows one only when it is made), and see that the client application is enabled for flow %s",
+				ref.ClientSecretKey, ref.Name, e.client.Spec.Flow)
+		}
+		return "this tenant asks anonymous customers for credentials: name a Secret with them in spec.credentialsSecretRef"
+	case egainv1alpha1.ReasonScopeRejected:
+		return fmt.Sprintf("correct spec.scopes: flow %s takes %s scopes, and only those of the client application", e.client.Spec.Flow, kinds[e.client.Spec.Flow])
+	case egainv1alpha1.ReasonSubjectRejected:
+		return "see that eGain knows the user, customer or identity provider that the spec names, and that the subject token is current"
+	default:
+		return "compare the request below with what eGain documents for the flow"
+	}
+}
+
+// kinds are the kinds of scopes that the flows take.
+var kinds = map[egainv1alpha1.Flow]string{
+	egainv1alpha1.FlowClientCredentials: "application", egainv1alpha1.FlowAnonymousCustomer: "customer", egainv1alpha1.FlowOnBehalfOf: "on-behalf-of",
+	egainv1alpha1.FlowTokenExchange: "delegated", egainv1alpha1.FlowAuthorizationCode: "delegated",
+}
