@@ -3,6 +3,7 @@ module github.com/egain-operator/egain-operator
 go 1.26.0
 
 require (
+	code.dny.dev/ssrf v0.3.0
 	github.com/Masterminds/sprig/v3 v3.3.0
 	github.com/chromedp/chromedp v0.23.0
 	github.com/cli/browser v1.3.0

@@ -98,9 +98,10 @@ func setup(ctx context.Context, mgr ctrl.Manager, o *options.Options) error {
 	m := metrics.New(ctrlmetrics.Registry)
 	providers := &controllers.Providers{
 		Client:    mgr.GetClient(),
-		Directory: &oauth.Directory{Now: clock.RealClock{}.Now, Lifetime: o.MetadataLifetime},
+		Directory: &oauth.Directory{Now: clock.RealClock{}.Now, Lifetime: o.MetadataLifetime, Trusted: o.AllowedHosts.Lists},
 		Egress: egress.New(egress.Options{
-			Timeout: o.RequestTimeout, PerHost: o.RequestsPerHost, AllowLoopback: o.AllowLoopback, Now: clock.RealClock{}.Now,
+			Timeout: o.RequestTimeout, PerHost: o.RequestsPerHost, Now: clock.RealClock{}.Now,
+			AllowLoopback: o.AllowLoopback, AllowPrivate: o.AllowPrivate, AllowedHosts: o.AllowedHosts,
 		}),
 		Breakers: &egress.Breakers{Now: clock.RealClock{}.Now, Changed: m.Failing},
 	}

@@ -88,7 +88,8 @@ type inspection struct {
 	document *oauth.Metadata
 }
 
-// inspect finds the endpoints of every actor of a tenant. An actor that a document says nothing of is left out.
+// inspect finds the endpoints of every actor of a tenant. An actor that a document says nothing of, or whose token requests
+// would be refused, is left out.
 func (p *Providers) inspect(ctx context.Context, t issuance.Tenant) (inspection, error) {
 	hc, err := p.http(ctx, t)
 	if err != nil {
@@ -104,6 +105,9 @@ func (p *Providers) inspect(ctx context.Context, t issuance.Tenant) (inspection,
 	var amiss error
 	for _, actor := range actors {
 		e, err := oauth.Resolve(tenant, found.document, actor.flow, actor.subject)
+		if err == nil {
+			err = p.Egress.Permits(e.TokenURL)
+		}
 		if err != nil {
 			amiss = err
 			continue

@@ -4,6 +4,7 @@ package egress
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -11,6 +12,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"time"
 
 	"github.com/egain-operator/egain-operator/internal/fault"
@@ -34,6 +37,10 @@ type Options struct {
 	PerHost int
 	// AllowLoopback lets requests go to this machine: for demo and tests.
 	AllowLoopback bool
+	// AllowPrivate lets requests go to private networks.
+	AllowPrivate bool
+	// AllowedHosts are those that requests may go to; all if empty.
+	AllowedHosts Hosts
 	// Now is the clock; only profiles with PerSecond need it.
 	Now func() time.Time
 	// MaxBody bounds the body of an answer in bytes; 0 stands for 256 KiB.
@@ -61,13 +68,20 @@ func (p Profile) key() [sha256.Size]byte {
 // Egress makes HTTP clients. It is safe for concurrent use.
 type Egress struct {
 	options Options
+	guard   guard
 	slots   *slots
 	clients *pool
+	// proxy and lookup are those of the process.
+	proxy  func(*http.Request) (*url.URL, error)
+	lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
 
 // New returns an Egress.
 func New(o Options) *Egress {
-	return &Egress{options: o, slots: newSlots(o.PerHost), clients: newPool()}
+	return &Egress{
+		options: o, guard: newGuard(o.AllowLoopback, o.AllowPrivate), slots: newSlots(o.PerHost), clients: newPool(),
+		proxy: http.ProxyFromEnvironment, lookup: net.DefaultResolver.LookupNetIP,
+	}
 }
 
 // Client returns the client of a profile. Clients are shared by the profile's content. A bundle without a certificate is a
@@ -81,17 +95,37 @@ func (e *Egress) Client(p Profile) (*http.Client, error) {
 			return nil, err
 		}
 		return &http.Client{
-			Transport:     &limited{next: e.transport(roots), slots: e.slots, group: newGroup(p, e.options.Now), maxBody: e.options.MaxBody},
+			Transport: &limited{
+				next: e.route(roots), hosts: e.options.AllowedHosts, slots: e.slots, group: newGroup(p, e.options.Now), maxBody: e.options.MaxBody,
+			},
 			Timeout:       e.options.Timeout,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}, nil
 	})
 }
 
-func (e *Egress) transport(roots *x509.CertPool) *http.Transport {
-	dialer := &net.Dialer{Timeout: e.options.Timeout, ControlContext: guard{allowLoopback: e.options.AllowLoopback}.control}
+// Permits fails as a request to a URL would because of its host: with a Rejected failure if hosts are listed and it is not
+// among them.
+func (e *Egress) Permits(rawURL string) error {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return fault.New(fault.Terminal, fault.ReasonEndpointInvalid, "an endpoint is not a URL")
+	}
+	if f := e.options.AllowedHosts.check(u); f != nil {
+		return f
+	}
+	return nil
+}
+
+func (e *Egress) route(roots *x509.CertPool) *routed {
+	proxied := e.transport(roots, newGuard(true, true))
+	proxied.Proxy = e.proxy
+	return &routed{direct: e.transport(roots, e.guard), proxied: proxied, proxy: e.proxy, lookup: e.lookup, guard: e.guard}
+}
+
+func (e *Egress) transport(roots *x509.CertPool, g guard) *http.Transport {
+	dialer := &net.Dialer{Timeout: e.options.Timeout, ControlContext: g.control}
 	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            dialer.DialContext,
 		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    e.options.Timeout,

@@ -150,6 +150,31 @@ func TestClientTrustsTheBundleOnly(t *testing.T) {
 	})
 }
 
+func TestExpiredCertificatesAreRefused(t *testing.T) {
+	t.Parallel()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, expiry := range map[string]time.Duration{"valid": time.Hour, "expired": -time.Hour} {
+		template := &x509.Certificate{
+			SerialNumber: big.NewInt(1), IsCA: true, BasicConstraintsValid: true, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+			NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: time.Now().Add(expiry),
+		}
+		der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		srv := serve(t, ok, func(s *httptest.Server) {
+			s.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+		})
+		_, _, err = get(t, client(t, options, pemOf("CERTIFICATE", der)), srv.URL)
+		if _, refused := errors.AsType[*tls.CertificateVerificationError](err); refused != (expiry < 0) {
+			t.Errorf("a certificate that is %s: %v", name, err)
+		}
+	}
+}
+
 func TestOldTLSIsRefused(t *testing.T) {
 	t.Parallel()
 	srv := serve(t, ok, func(s *httptest.Server) {

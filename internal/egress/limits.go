@@ -43,9 +43,10 @@ func (s *slots) release(host string) {
 	}
 }
 
-// limited refuses plain HTTP and bounds the requests per host and group and the size of bodies.
+// limited refuses plain HTTP and hosts that are not listed, and bounds the requests per host and group and the size of bodies.
 type limited struct {
 	next  http.RoundTripper
+	hosts Hosts
 	slots *slots
 	group *group
 	// maxBody bounds bodies in bytes; 0 stands for the default.
@@ -57,6 +58,9 @@ type limited struct {
 func (l *limited) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Scheme != "https" {
 		return nil, refuse(req, fault.New(fault.Terminal, fault.ReasonEndpointRefused, "the URL on %s is not https, and credentials are sent over nothing else: correct it", req.URL.Host))
+	}
+	if f := l.hosts.check(req.URL); f != nil {
+		return nil, refuse(req, f)
 	}
 	host := slotOf(req.URL)
 	if !l.slots.take(host) {

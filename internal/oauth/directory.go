@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -32,6 +33,8 @@ type Directory struct {
 	Now func() time.Time
 	// Lifetime is how long a document is used without asking again.
 	Lifetime time.Duration
+	// Trusted reports whether a document of any site may name endpoints on the host of a URL; nil for none.
+	Trusted func(*url.URL) bool
 
 	flights singleflight.Group
 	mu      sync.Mutex
@@ -76,7 +79,7 @@ func (d *Directory) Metadata(ctx context.Context, hc *http.Client, rawURL string
 		if e, ok := d.after(key, known); ok {
 			return e, nil
 		}
-		document, err := fetch(context.WithoutCancel(ctx), hc, rawURL, d.Now())
+		document, err := d.fetch(context.WithoutCancel(ctx), hc, rawURL)
 		return d.store(key, document, err), nil
 	})
 	select {
@@ -192,7 +195,7 @@ func (d *Directory) evict() {
 	delete(d.entries, oldest)
 }
 
-func fetch(ctx context.Context, hc *http.Client, rawURL string, now time.Time) (*Metadata, error) {
+func (d *Directory) fetch(ctx context.Context, hc *http.Client, rawURL string) (*Metadata, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, rawURL, nil)
 	if err != nil {
 		return nil, endpointFault("tenant.metadataURL is not a URL")
@@ -205,14 +208,14 @@ func fetch(ctx context.Context, hc *http.Client, rawURL string, now time.Time) (
 	defer resp.Body.Close() //nolint:errcheck // the body has been read to its end or to an error by then
 	if resp.StatusCode != http.StatusOK {
 		f := fault.New(fault.Retryable, fault.ReasonMetadataUnavailable, "%s answered HTTP %d for the metadata document: check tenant.metadataURL", req.URL.Host, resp.StatusCode)
-		f.RetryAfter = retryAfter(resp.Header, now)
+		f.RetryAfter = retryAfter(resp.Header, d.Now())
 		return nil, f
 	}
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return nil, metadataFault(unreachable(err, req.URL.Host))
 	}
-	return ParseMetadata(body, rawURL)
+	return ParseMetadata(body, rawURL, d.Trusted)
 }
 
 // metadataFault says of a network failure that it was the metadata document that could not be read.

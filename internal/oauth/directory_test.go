@@ -577,8 +577,12 @@ func TestDirectoryOverTLS(t *testing.T) {
 	var p *provider
 	p = newProvider(t, func(w http.ResponseWriter, r *http.Request) {
 		switch {
-		case r.URL.Path == "/redirect":
+		case r.URL.Path == "/302":
 			http.Redirect(w, r, elsewhere.URL, http.StatusFound)
+		case r.URL.Path == "/307":
+			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
+		case r.URL.Path == "/308":
+			http.Redirect(w, r, elsewhere.URL, http.StatusPermanentRedirect)
 		case r.Header.Get("Accept") != "application/json":
 			w.WriteHeader(http.StatusNotAcceptable)
 		default:
@@ -596,9 +600,11 @@ func TestDirectoryOverTLS(t *testing.T) {
 	if a := p.asked(); len(a) != 1 || a[0].Method != http.MethodGet || a[0].Query != "x=1" || len(a[0].Authorization) != 0 {
 		t.Errorf("asked %+v", a)
 	}
-	_, err = d.Metadata(t.Context(), p.client(t), p.URL+"/redirect")
-	wantFault(t, err, fault.Retryable, fault.ReasonMetadataUnavailable)
-	wantMessage(t, err, "answered HTTP 302")
+	for _, status := range []string{"302", "307", "308"} {
+		_, err = d.Metadata(t.Context(), p.client(t), p.URL+"/"+status)
+		wantFault(t, err, fault.Retryable, fault.ReasonMetadataUnavailable)
+		wantMessage(t, err, "answered HTTP "+status)
+	}
 	if n := len(elsewhere.asked()); n != 0 {
 		t.Errorf("%d redirects were followed", n)
 	}

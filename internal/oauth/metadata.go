@@ -74,9 +74,9 @@ var (
 )
 
 // ParseMetadata reads a metadata document: RFC 8414, OpenID Connect Discovery, or the eGain console's form, flat or per
-// actor. Every URL in it must be https and of the same site as the document, since credentials are sent there, and people
-// log in there.
-func ParseMetadata(document []byte, from string) (*Metadata, error) {
+// actor. Every URL in it must be https, and of the same site as the document or of a host that is trusted, since credentials
+// are sent there, and people log in there. A nil function trusts no host.
+func ParseMetadata(document []byte, from string, trusted func(*url.URL) bool) (*Metadata, error) {
 	base, err := url.Parse(from)
 	if err != nil {
 		return nil, endpointFault("tenant.metadataURL is not a URL")
@@ -97,7 +97,7 @@ func ParseMetadata(document []byte, from string) (*Metadata, error) {
 			m.Actors[actor] = actorMetadata(normalized(nested))
 		}
 	}
-	if err := m.check(base); err != nil {
+	if err := m.check(base, trusted); err != nil {
 		return nil, err
 	}
 	return m, nil
@@ -167,7 +167,7 @@ func issuerOf(fields map[string]json.RawMessage, base *url.URL) (string, error) 
 	return issuer, nil
 }
 
-func (m *Metadata) check(base *url.URL) error {
+func (m *Metadata) check(base *url.URL, trusted func(*url.URL) bool) error {
 	empty := true
 	for _, a := range []ActorMetadata{m.Any, m.Actors[ActorClient], m.Actors[ActorUser], m.Actors[ActorCustomer]} {
 		for _, raw := range []string{a.TokenURL, a.AuthorizationURL, a.RevocationURL, a.APIURL} {
@@ -175,8 +175,8 @@ func (m *Metadata) check(base *url.URL) error {
 				continue
 			}
 			empty = false
-			if !trustworthy(raw, base) {
-				return fault.New(fault.Rejected, fault.ReasonEndpointRefused, "the metadata document of %s names an endpoint that is not https or belongs to another site: if it is right, set tokenURL and apiURL in tenant.endpoints, and authorizationURL for AuthorizationCode", base.Host)
+			if !trustworthy(raw, base, trusted) {
+				return fault.New(fault.Rejected, fault.ReasonEndpointRefused, "the metadata document of %s names an endpoint that is not https or belongs to another site: if it is right, set tokenURL and apiURL in tenant.endpoints, and authorizationURL for AuthorizationCode, or list the host in the operator's --allowed-hosts", base.Host)
 			}
 		}
 		if strings.ContainsFunc(a.ScopePrefix, notInScope) {
@@ -195,9 +195,12 @@ func notInScope(r rune) bool {
 }
 
 // trustworthy reports whether credentials may be sent to a URL that the document at base names.
-func trustworthy(raw string, base *url.URL) bool {
+func trustworthy(raw string, base *url.URL, trusted func(*url.URL) bool) bool {
 	u, err := url.Parse(raw)
-	return err == nil && u.Scheme == "https" && u.Hostname() != "" && u.User == nil && sameSite(u.Hostname(), base.Hostname())
+	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil {
+		return false
+	}
+	return sameSite(u.Hostname(), base.Hostname()) || (trusted != nil && trusted(u))
 }
 
 // sameSite reports whether two hosts belong to one registrable domain, as ai.egain.cloud and api.ai.egain.cloud do. This

@@ -117,7 +117,7 @@ func TestParseMetadata(t *testing.T) {
 			t.Parallel()
 			// More than once, since maps have no order and a document must mean the same each time.
 			for range 20 {
-				got, err := ParseMetadata([]byte(tc.document), tc.from)
+				got, err := ParseMetadata([]byte(tc.document), tc.from, nil)
 				if err != nil {
 					t.Fatalf("ParseMetadata: %v", err)
 				}
@@ -187,7 +187,7 @@ func TestParseMetadataRefuses(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := ParseMetadata([]byte(tc.document), tc.from)
+			got, err := ParseMetadata([]byte(tc.document), tc.from, nil)
 			if got != nil {
 				t.Errorf("ParseMetadata returns %+v beside an error", got)
 			}
@@ -219,6 +219,33 @@ func TestMetadataForAnActor(t *testing.T) {
 	}
 }
 
+func TestTrustedHostsMayBeOfAnotherSite(t *testing.T) {
+	t.Parallel()
+	trusted := func(u *url.URL) bool { return u.Hostname() == "login.partner.example" }
+	tests := map[string]struct {
+		document string
+		fine     bool
+	}{
+		"a token endpoint on a trusted host":       {`{"token_endpoint":"https://login.partner.example/token"}`, true},
+		"an endpoint of the same site":             {`{"token_endpoint":"https://api.ai.egain.cloud/token"}`, true},
+		"one on a trusted host, one on another":    {`{"token_endpoint":"https://login.partner.example/token","api_domain":"api.partner.example"}`, false},
+		"a trusted host, but not https":            {`{"token_endpoint":"http://login.partner.example/token"}`, false},
+		"a trusted host, but with a user name":     {`{"token_endpoint":"https://u:p@login.partner.example/token"}`, false},
+		"a trusted host as the user name":          {`{"token_endpoint":"https://login.partner.example@evil.example/token"}`, false},
+		"the issuer stays that of the document":    {`{"issuer":"https://login.partner.example","token_endpoint":"https://ai.egain.cloud/token"}`, false},
+		"a trusted host for people who log in":     {`{"token_endpoint":"https://ai.egain.cloud/t","authorization_endpoint":"https://login.partner.example/a"}`, true},
+		"a host that is not trusted, to log in at": {`{"token_endpoint":"https://ai.egain.cloud/t","authorization_endpoint":"https://evil.example/a"}`, false},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if _, err := ParseMetadata([]byte(tc.document), selfServiceURL, trusted); (err == nil) != tc.fine {
+				t.Errorf("got %v, want it accepted: %t", err, tc.fine)
+			}
+		})
+	}
+}
+
 func FuzzParseMetadata(f *testing.F) {
 	for _, seed := range []string{
 		``, `null`, `{}`, `[]`, `{"issuer":"https://ai.egain.cloud","token_endpoint":"https://ai.egain.cloud/token"}`,
@@ -232,8 +259,8 @@ func FuzzParseMetadata(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, document []byte) {
-		m, err := ParseMetadata(document, selfServiceURL)
-		again, errAgain := ParseMetadata(document, selfServiceURL)
+		m, err := ParseMetadata(document, selfServiceURL, nil)
+		again, errAgain := ParseMetadata(document, selfServiceURL, nil)
 		if diff := cmp.Diff(m, again); diff != "" || (err == nil) != (errAgain == nil) || (err != nil && err.Error() != errAgain.Error()) {
 			t.Fatalf("a document means two things: %v, %v\n%s", err, errAgain, diff)
 		}

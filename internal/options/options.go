@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.uber.org/zap/zapcore"
+
+	"github.com/egain-operator/egain-operator/internal/egress"
 )
 
 // Options are the settings of the operator.
@@ -38,6 +40,10 @@ type Options struct {
 	MetadataLifetime time.Duration
 	// RequireTenantRef refuses EgainClients that describe their tenant themselves.
 	RequireTenantRef bool
+	// AllowedHosts are the hosts that requests to providers may go to; all if empty.
+	AllowedHosts egress.Hosts
+	// AllowPrivate lets endpoints be in private networks.
+	AllowPrivate bool
 	// AllowLoopback lets endpoints be on this machine.
 	AllowLoopback bool
 	// LogLevel is debug, info or error.
@@ -63,6 +69,11 @@ func (o *Options) BindFlags(fs *flag.FlagSet) {
 	fs.DurationVar(&o.RequestTimeout, "request-timeout", 10*time.Second, "Time that a request to a provider may take, 1s to 1m.")
 	fs.DurationVar(&o.MetadataLifetime, "metadata-lifetime", time.Hour, "Time that a tenant's metadata document is used without asking again, 1m to 24h.")
 	fs.BoolVar(&o.RequireTenantRef, "require-tenant-ref", false, "Refuse EgainClients that describe their tenant themselves instead of naming an EgainTenant.")
+	fs.Func("allowed-hosts", "Hosts that token, metadata and revocation requests may go to, separated by commas: a name, or *. and a domain for all below it, with a port if it is not 443. Default: all.", func(s string) (err error) {
+		o.AllowedHosts, err = egress.ParseHosts(split(s))
+		return err
+	})
+	fs.BoolVar(&o.AllowPrivate, "allow-private", false, "Allow endpoints in private networks, as of an egress gateway or a private link.")
 	fs.BoolVar(&o.AllowLoopback, "allow-loopback", false, "Allow endpoints on this machine. For demos and tests.")
 	fs.StringVar(&o.LogLevel, "log-level", "info", "Least severe level to log: debug, info or error.")
 	fs.StringVar(&o.LogFormat, "log-format", "json", "Form of log lines: json or console.")

@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/zap/zapcore"
+
+	"github.com/egain-operator/egain-operator/internal/egress"
 )
 
 func parse(t *testing.T, args ...string) (Options, error) {
@@ -40,10 +42,12 @@ func TestFlags(t *testing.T) {
 	o, err := parse(t,
 		"--metrics-bind-address=0", "--metrics-secure=false", "--metrics-per-object=false", "--health-probe-bind-address=:1",
 		"--leader-elect=false", "--leader-election-namespace=egain-system", "--watch-namespaces=team-a, team-b,,team-a", "--workers=1",
-		"--requests-per-host=1024", "--request-timeout=1m", "--metadata-lifetime=24h", "--allow-loopback", "--log-level=debug", "--log-format=console")
+		"--requests-per-host=1024", "--request-timeout=1m", "--metadata-lifetime=24h", "--allow-loopback", "--allow-private",
+		"--allowed-hosts=*.egain.cloud, gateway.corp.example:8443", "--log-level=debug", "--log-format=console")
 	want := Options{
 		MetricsAddress: "0", HealthAddress: ":1", LeaderElectionNamespace: "egain-system", WatchNamespaces: []string{"team-a", "team-b"},
 		Workers: 1, RequestsPerHost: 1024, RequestTimeout: time.Minute, MetadataLifetime: 24 * time.Hour, AllowLoopback: true,
+		AllowPrivate: true, AllowedHosts: egress.Hosts{"*.egain.cloud:443", "gateway.corp.example:8443"},
 		LogLevel: "debug", LogFormat: "console",
 	}
 	if diff := cmp.Diff(want, o); diff != "" || err != nil {
@@ -51,6 +55,16 @@ func TestFlags(t *testing.T) {
 	}
 	if err := o.Validate(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestHostsThatAreNoneAreRefused(t *testing.T) {
+	t.Parallel()
+	if _, err := parse(t, "--allowed-hosts=ai.egain.cloud,https://login.egain.cloud"); err == nil || !strings.Contains(err.Error(), `"https://login.egain.cloud" is not a host`) {
+		t.Errorf("got %v, want the entry that is no host named", err)
+	}
+	if o, err := parse(t, "--allowed-hosts="); err != nil || o.AllowedHosts != nil {
+		t.Errorf("nothing listed gives %v, %v, want every host allowed", o.AllowedHosts, err)
 	}
 }
 

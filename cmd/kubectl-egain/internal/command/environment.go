@@ -98,7 +98,7 @@ func newScheme() *runtime.Scheme {
 // egressClient is guarded as the operator's own requests are, but that it reaches this machine: who runs the plugin may.
 func egressClient(maxBody int64) httpMaker {
 	return func(caBundle []byte, timeout time.Duration) (*http.Client, error) {
-		return egress.New(egress.Options{Timeout: timeout, PerHost: 1, AllowLoopback: true, MaxBody: maxBody}).Client(egress.Profile{CABundle: caBundle})
+		return egress.New(egress.Options{Timeout: timeout, PerHost: 1, AllowLoopback: true, AllowPrivate: true, MaxBody: maxBody}).Client(egress.Profile{CABundle: caBundle})
 	}
 }
 

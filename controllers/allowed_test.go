@@ -1,0 +1,78 @@
+package controllers
+
+import (
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/egainsim"
+	"github.com/egain-operator/egain-operator/internal/egress"
+	"github.com/egain-operator/egain-operator/internal/oauth"
+)
+
+// allow has the operator send requests to some hosts only.
+func (f *fixture) allow(entries ...string) {
+	f.t.Helper()
+	hosts, err := egress.ParseHosts(entries)
+	f.Expect(err).NotTo(gomega.HaveOccurred())
+	f.r.Providers.Egress = egress.New(egress.Options{Timeout: 5 * time.Second, PerHost: 4, AllowLoopback: true, AllowedHosts: hosts, Now: f.clock.Now})
+	f.r.Providers.Directory = &oauth.Directory{Now: f.clock.Now, Lifetime: time.Hour, Trusted: hosts.Lists}
+}
+
+// host is the simulator's, with its port.
+func (f *fixture) host() string {
+	f.t.Helper()
+	u, err := url.Parse(f.sim.APIURL())
+	f.Expect(err).NotTo(gomega.HaveOccurred())
+	return u.Host
+}
+
+func TestHostsThatAreNotListedGetNothing(t *testing.T) {
+	t.Parallel()
+	byMetadata := func(f *fixture) func(*egainv1alpha1.EgainClient) {
+		return func(ec *egainv1alpha1.EgainClient) {
+			ec.Spec.Tenant.Endpoints = nil
+			ec.Spec.Tenant.MetadataURL = egainv1alpha1.HTTPSURL(f.sim.Rigel().MetadataURL(egainsim.ConsoleNestedCamel, egainsim.Client))
+		}
+	}
+	referring := func(f *fixture) func(*egainv1alpha1.EgainClient) {
+		f.tenant()
+		return f.referring
+	}
+	none := func(*fixture) func(*egainv1alpha1.EgainClient) { return func(*egainv1alpha1.EgainClient) {} }
+	for name, change := range map[string]func(*fixture) func(*egainv1alpha1.EgainClient){
+		"a tenant in the EgainClient": none, "a tenant found by metadata": byMetadata, "an EgainTenant": referring,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.credentials()
+			ec := f.client("sync", change(f))
+
+			f.allow("*.egain.cloud")
+			f.run(ec)
+			f.Expect(state(ec)).To(gomega.Equal("Failed: NoToken, EndpointRefused"))
+			f.Expect(message(ec)).To(gomega.And(gomega.ContainSubstring(f.host()), gomega.ContainSubstring("--allowed-hosts")))
+			f.Expect(f.sim.Stats().Counts).To(gomega.BeEmpty())
+
+			// The flag was corrected and the operator restarted: no object tells of that.
+			f.allow("*.egain.cloud", f.host())
+			f.clock.SetTime(ec.Status.LastFailure.RetryTime.Time)
+			f.run(ec)
+			f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
+		})
+	}
+}
+
+func TestATenantOfAHostThatIsNotListedIsNotReady(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	et := f.tenant()
+	f.allow("*.egain.cloud")
+	f.inspect(et)
+	f.Expect(readiness(et)).To(gomega.Equal("Failed: EndpointRefused"))
+	f.Expect(et.Status.Endpoints).To(gomega.BeEmpty())
+}

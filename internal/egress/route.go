@@ -1,0 +1,80 @@
+package egress
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/egain-operator/egain-operator/internal/fault"
+)
+
+// lookupTimeout bounds the look at the addresses of a name that a proxy resolves. Behind a proxy, DNS often knows nothing
+// of the outside, or does not answer, and the request has still to be made in its time.
+const lookupTimeout = 2 * time.Second
+
+// routed sends a request directly, or by a proxy if the environment names one for it.
+//
+// The transport of proxied requests dials nothing but proxies, which are for the administrator to choose: they may be on
+// this machine or in a private network.
+type routed struct {
+	direct, proxied *http.Transport
+	// proxy is the proxy of a request; nil for none.
+	proxy func(*http.Request) (*url.URL, error)
+	// lookup is that of net.Resolver.
+	lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
+	guard  guard
+}
+
+// RoundTrip fails with a Rejected failure if the request would go to an address that is refused. What a proxy does with a
+// name is beyond our sight; so that it gets none that is known to lead where it should not.
+func (r *routed) RoundTrip(req *http.Request) (*http.Response, error) {
+	proxy, err := r.proxy(req)
+	if err != nil {
+		return nil, refuse(req, fault.New(fault.Retryable, fault.ReasonServerUnavailable, "the proxy in the operator's environment is not a URL: correct HTTPS_PROXY"))
+	}
+	if proxy == nil {
+		return r.direct.RoundTrip(req)
+	}
+	if f := r.foresee(req.Context(), req.URL.Hostname()); f != nil {
+		return nil, refuse(req, f)
+	}
+	return r.proxied.RoundTrip(req)
+}
+
+// foresee refuses a host of which any address is refused, since the proxy may take any. A name that cannot be resolved here
+// is left to the proxy.
+func (r *routed) foresee(ctx context.Context, host string) *fault.Error {
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	addrs, err := r.lookup(ctx, "ip", host)
+	if err != nil && endsInNumber(host) {
+		return refusedAddress()
+	}
+	for _, addr := range addrs {
+		if f := r.guard.check(addr); f != nil {
+			return f
+		}
+	}
+	return nil
+}
+
+// endsInNumber tells spellings of IPv4 addresses, as 2130706433 and 0x7f.1, that inet_aton reads and Go does not: no name
+// of DNS ends so (https://url.spec.whatwg.org/#ends-in-a-number-checker).
+func endsInNumber(host string) bool {
+	host = strings.TrimSuffix(host, ".")
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	hex, prefixed := strings.CutPrefix(strings.ToLower(last), "0x")
+	if prefixed {
+		return strings.Trim(hex, "0123456789abcdef") == ""
+	}
+	return last != "" && strings.Trim(last, "0123456789") == ""
+}
+
+// CloseIdleConnections closes those of both ways.
+func (r *routed) CloseIdleConnections() {
+	r.direct.CloseIdleConnections()
+	r.proxied.CloseIdleConnections()
+}
