@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -35,7 +36,9 @@ type outcome struct {
 	written *kubesecret.Token
 	// endpoints that were used; nil if none were needed.
 	endpoints *oauth.Endpoints
-	err       error
+	// skew of the provider's clock; nil if no answer told it.
+	skew *time.Duration
+	err  error
 }
 
 // act carries out a decision, if one could be made. Whatever comes of that, the target is kept in shape.
@@ -233,6 +236,7 @@ func (r *EgainClientReconciler) issue(ctx context.Context, ec *egainv1alpha1.Ega
 		start := r.Clock.Now()
 		tok, err = r.OAuth.Token(ctx, in.http, in.request)
 		r.countRequest(ec, in.request.TokenURL, r.Clock.Since(start).Seconds(), err)
+		r.noteSkew(o, tok.Skew)
 		o.world.remembered.successor = succeeding(in, tok)
 		return err
 	})
@@ -265,6 +269,13 @@ func (r *EgainClientReconciler) countRequest(ec *egainv1alpha1.EgainClient, toke
 	}
 	if u, parseErr := url.Parse(tokenURL); parseErr == nil {
 		r.Metrics.Request(u.Host, string(ec.Spec.Flow), outcome, seconds)
+	}
+}
+
+func (r *EgainClientReconciler) noteSkew(o *outcome, skew *time.Duration) {
+	o.skew = skew
+	if u, err := url.Parse(o.endpoints.TokenURL); err == nil && skew != nil {
+		r.Metrics.ClockSkew(u.Host, skew.Seconds())
 	}
 }
 

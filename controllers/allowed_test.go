@@ -25,7 +25,7 @@ func (f *fixture) allow(entries ...string) {
 // host is the simulator's, with its port.
 func (f *fixture) host() string {
 	f.t.Helper()
-	u, err := url.Parse(f.sim.APIURL())
+	u, err := url.Parse(f.sim.Rigel().TokenURL(egainsim.Client))
 	f.Expect(err).NotTo(gomega.HaveOccurred())
 	return u.Host
 }

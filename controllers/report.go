@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"time"
 	"unicode/utf8"
@@ -33,6 +34,9 @@ const (
 	maxScope   = 512
 	// maxURL bounds the endpoints in the status; those of a metadata document may be longer.
 	maxURL = 2048
+	// maxSkew is the skew of the clocks from which on somebody should look: JWT libraries allow for up to a minute, and half
+	// of that may be needed on the way from the provider to the operator to the workload.
+	maxSkew = 30 * time.Second
 )
 
 // report writes the status if it changed, sends events on transitions, and says when to come back.
@@ -227,6 +231,13 @@ func setConditions(ec *egainv1alpha1.EgainClient, o *outcome, now time.Time) {
 	}
 	set(ready)
 	set(issued)
+	if o.skew != nil {
+		if skewed, so := skewCondition(o); so {
+			set(skewed)
+		} else {
+			meta.RemoveStatusCondition(&st.Conditions, egainv1alpha1.ConditionClockSkewed)
+		}
+	}
 	present, absent := egainv1alpha1.ConditionReconciling, egainv1alpha1.ConditionStalled
 	if stalled(ec, o) {
 		present, absent = absent, present
@@ -257,6 +268,22 @@ func issuedCondition(ec *egainv1alpha1.EgainClient, o *outcome) metav1.Condition
 		}
 	}
 	return c
+}
+
+// skewCondition tells of clocks that are apart, if they are. It does not say by how much: that differs with every answer.
+func skewCondition(o *outcome) (metav1.Condition, bool) {
+	reason, direction := egainv1alpha1.ReasonClockAhead, "ahead of"
+	if *o.skew < 0 {
+		reason, direction = egainv1alpha1.ReasonClockBehind, "behind"
+	}
+	host := "the token endpoint"
+	if u, err := url.Parse(o.endpoints.TokenURL); err == nil {
+		host = u.Host
+	}
+	return metav1.Condition{
+		Type: egainv1alpha1.ConditionClockSkewed, Status: metav1.ConditionTrue, Reason: reason,
+		Message: fmt.Sprintf("the clock of %s is 30 seconds or more %s the operator's: check that the nodes' clocks are synchronized, and tell eGain if they are", host, direction),
+	}, o.skew.Abs() >= maxSkew
 }
 
 // readyCondition is about the target, whatever the last attempt did.
@@ -305,9 +332,19 @@ func (r *EgainClientReconciler) announce(before, after *egainv1alpha1.EgainClien
 		r.Recorder.Eventf(after, nil, kind, is.Reason, actionIssueToken, "%s", is.Message)
 	}
 	r.announceEndpoints(before, after)
+	r.announceSkew(before, after)
 	expired := meta.FindStatusCondition(after.Status.Conditions, egainv1alpha1.ConditionReady)
 	if meta.IsStatusConditionTrue(before.Status.Conditions, egainv1alpha1.ConditionReady) && expired.Reason == egainv1alpha1.ReasonTokenExpired {
 		r.Recorder.Eventf(after, nil, corev1.EventTypeWarning, expired.Reason, actionIssueToken, "%s", expired.Message)
+	}
+}
+
+// announceSkew tells that the clocks have come apart.
+func (r *EgainClientReconciler) announceSkew(before, after *egainv1alpha1.EgainClient) {
+	was := meta.FindStatusCondition(before.Status.Conditions, egainv1alpha1.ConditionClockSkewed)
+	is := meta.FindStatusCondition(after.Status.Conditions, egainv1alpha1.ConditionClockSkewed)
+	if is != nil && (was == nil || was.Reason != is.Reason) {
+		r.Recorder.Eventf(after, nil, corev1.EventTypeWarning, is.Reason, actionIssueToken, "%s", is.Message)
 	}
 }
 

@@ -13,9 +13,11 @@ const (
 	ConditionReconciling = "Reconciling"
 	// ConditionStalled is present, and True, while there is no usable token and somebody must act (kstatus: Failed).
 	ConditionStalled = "Stalled"
+	// ConditionClockSkewed is present, and True, while the clocks of eGain and the operator are 30 seconds or more apart.
+	ConditionClockSkewed = "ClockSkewed"
 )
 
-// Reasons of conditions while things go well.
+// Reasons of conditions while things go well, and of those that a failure does not explain.
 const (
 	// ReasonIssued: the last token request succeeded and the token is in the target.
 	ReasonIssued = "Issued"
@@ -29,6 +31,10 @@ const (
 	ReasonTokenOutdated = "TokenOutdated"
 	// ReasonNoToken: the target holds no token.
 	ReasonNoToken = "NoToken"
+	// ReasonClockAhead: eGain's clock is 30 seconds or more ahead of the operator's.
+	ReasonClockAhead = "ClockAhead"
+	// ReasonClockBehind: eGain's clock is 30 seconds or more behind the operator's.
+	ReasonClockBehind = "ClockBehind"
 	// ReasonEndpointsKnown: the endpoints of the EgainTenant are known.
 	ReasonEndpointsKnown = "EndpointsKnown"
 )

@@ -600,6 +600,7 @@ type EgainClientStatus struct {
 	// Ready: the target holds an unexpired token for the current spec.
 	// TokenIssued: how the last attempt to issue one went; a failing renewal shows here while Ready is still True.
 	// Reconciling and Stalled are present only while True, for tools that follow kstatus.
+	// ClockSkewed is present only while the clocks of eGain and the operator are 30 seconds or more apart.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -22,6 +22,7 @@ type Metrics struct {
 	requests  *prometheus.HistogramVec
 	remaining prometheus.Histogram
 	failing   *prometheus.GaugeVec
+	skew      *prometheus.GaugeVec
 }
 
 // New registers the collectors that are not about single objects.
@@ -45,8 +46,12 @@ func New(registry prometheus.Registerer) *Metrics {
 			Name: "egain_endpoint_failing",
 			Help: "Endpoints of a host that are known to fail and asked by single requests only, until they recover.",
 		}, []string{"host"}),
+		skew: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "egain_provider_clock_skew_seconds",
+			Help: "How far the clock of a token endpoint's host is ahead of the operator's, or behind it if negative, as far as its last answer makes certain.",
+		}, []string{"host"}),
 	}
-	registry.MustRegister(m.rotations, m.requests, m.remaining, m.failing)
+	registry.MustRegister(m.rotations, m.requests, m.remaining, m.failing, m.skew)
 	return m
 }
 
@@ -69,6 +74,9 @@ func (m *Metrics) Failing(host string, failing bool) {
 	}
 	m.failing.WithLabelValues(host).Dec()
 }
+
+// ClockSkew records how many seconds the clock of a host is ahead of ours, or behind it if negative.
+func (m *Metrics) ClockSkew(host string, seconds float64) { m.skew.WithLabelValues(host).Set(seconds) }
 
 // Object is what is exposed about one EgainClient.
 type Object struct {

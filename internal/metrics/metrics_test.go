@@ -22,8 +22,13 @@ func TestMetrics(t *testing.T) {
 	m.Request("ai.egain.cloud", "ClientCredentials", "ServerUnavailable", 11)
 	m.Remaining(0.4)
 	m.Remaining(0)
+	m.ClockSkew("ai.egain.cloud", 31)
+	m.ClockSkew("ai.egain.cloud", -30.5)
 
 	want := `
+# HELP egain_provider_clock_skew_seconds How far the clock of a token endpoint's host is ahead of the operator's, or behind it if negative, as far as its last answer makes certain.
+# TYPE egain_provider_clock_skew_seconds gauge
+egain_provider_clock_skew_seconds{host="ai.egain.cloud"} -30.5
 # HELP egain_token_remaining_life_ratio Part of a token's life that was left when it was replaced; 0 means that it had expired.
 # TYPE egain_token_remaining_life_ratio histogram
 egain_token_remaining_life_ratio_bucket{le="0"} 1
@@ -44,7 +49,7 @@ egain_token_remaining_life_ratio_count 2
 egain_token_rotations_total{cause="NoToken",result="failure"} 1
 egain_token_rotations_total{cause="RenewalDue",result="success"} 2
 `
-	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "egain_token_rotations_total", "egain_token_remaining_life_ratio"); err != nil {
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "egain_token_rotations_total", "egain_token_remaining_life_ratio", "egain_provider_clock_skew_seconds"); err != nil {
 		t.Error(err)
 	}
 	if n, err := testutil.GatherAndCount(registry, "egain_token_request_duration_seconds"); n != 2 || err != nil {

@@ -118,13 +118,17 @@ func byStatus(status int) verdict {
 	}
 }
 
-// retryAfter reads Retry-After (RFC 9110 section 10.2.3), in seconds or as a date, zero if absent or unreadable.
+// retryAfter reads Retry-After (RFC 9110 section 10.2.3), in seconds or as a date, zero if absent or unreadable. A date is by
+// the server's clock, which the answer's own Date shows.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	value := h.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
 		return time.Duration(seconds) * time.Second
 	}
 	if at, err := http.ParseTime(value); err == nil {
+		if date, err := http.ParseTime(h.Get("Date")); err == nil {
+			now = date
+		}
 		return max(0, at.Sub(now))
 	}
 	return 0

@@ -176,6 +176,10 @@ func TestRetryAfter(t *testing.T) {
 			}
 		})
 	}
+	skewed := http.Header{"Retry-After": {"Mon, 23 Nov 2026 11:01:00 GMT"}, "Date": {"Mon, 23 Nov 2026 11:00:00 GMT"}}
+	if got := retryAfter(skewed, now); got != time.Minute {
+		t.Errorf("a date a minute after that of the answer is %s", got)
+	}
 	if got := retryAfter(http.Header{}, now); got != 0 {
 		t.Errorf("retryAfter of no header = %s", got)
 	}

@@ -59,6 +59,7 @@ func newProvider(t *testing.T, handler http.HandlerFunc) *provider {
 			ContentType: r.Header.Get("Content-Type"), Authorization: r.Header.Values("Authorization"), Form: form,
 		})
 		p.mu.Unlock()
+		w.Header().Set("Date", now.Format(http.TimeFormat))
 		handler(w, r)
 	}))
 	p.Config.ErrorLog = log.New(io.Discard, "", 0) // broken connections are the point of some tests

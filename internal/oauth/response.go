@@ -26,14 +26,16 @@ const (
 )
 
 // validate turns an answer into a token, or says what is wrong with it.
-func validate(tok *oauth2.Token, asked []string, issue time.Time) (Token, error) {
+//
+// The life is counted from the time of issue; serverTime is what the server's clock showed then, zero if nobody knows.
+func validate(tok *oauth2.Token, asked []string, issue, serverTime time.Time) (Token, error) {
 	if err := headerSafe(tok.AccessToken); err != nil {
 		return Token{}, err
 	}
 	if !strings.EqualFold(tok.Type(), "Bearer") {
 		return Token{}, fault.New(fault.Retryable, fault.ReasonTokenInvalid, "the answer's token_type is not Bearer, so the token cannot be used as one")
 	}
-	life, err := lifetime(tok, issue)
+	life, err := lifetime(tok, issue, serverTime)
 	if err != nil {
 		return Token{}, err
 	}
@@ -63,23 +65,31 @@ func headerSafe(token string) error {
 	return nil
 }
 
-// lifetime is expires_in, else what is left until the JWT's exp, else the default.
-func lifetime(tok *oauth2.Token, issue time.Time) (time.Duration, error) {
+// lifetime is expires_in, else what is left until the JWT's exp, else the default; but no longer than the JWT allows.
+func lifetime(tok *oauth2.Token, issue, serverTime time.Time) (time.Duration, error) {
+	claims := jwtClaims(tok.AccessToken)
 	if raw := tok.Extra("expires_in"); raw != nil && raw != "" {
 		seconds, ok := number(raw)
 		if !ok {
 			return 0, lifetimeFault("expires_in is not a number")
 		}
-		return plausible(seconds, "expires_in")
-	}
-	if exp, ok := jwtExpiry(tok.AccessToken); ok {
-		if _, err := plausible(exp-float64(issue.Unix()), "the exp claim of the token"); err != nil {
+		life, err := plausible(seconds, "expires_in")
+		if err != nil {
 			return 0, err
 		}
-		// Exact, where a difference of floating point numbers could fall short of the second.
-		return time.Unix(int64(exp), 0).Sub(issue), nil
+		return claims.bound(life, serverTime)
 	}
-	return DefaultLifetime, nil
+	if claims.Exp == nil {
+		return DefaultLifetime, nil
+	}
+	if serverTime.IsZero() {
+		serverTime = issue
+	}
+	life, err := claims.left(serverTime)
+	if err != nil {
+		return 0, err
+	}
+	return claims.bound(life, serverTime)
 }
 
 func number(raw any) (float64, bool) {
@@ -111,24 +121,67 @@ func lifetimeFault(what string) error {
 	return fault.New(fault.Retryable, fault.ReasonLifetimeInvalid, "the answer's %s: check the token lifetime set for the client application", what)
 }
 
-// jwtExpiry reads the exp claim without verifying the token, which only its audience can do; the claim decides when to
-// ask again and nothing else.
-func jwtExpiry(token string) (float64, bool) {
+// claims are those of a JWT that tell of its life, by the clock of the server that issued it. They are nil if it has none, or
+// is no JWT.
+type claims struct {
+	Exp *float64 `json:"exp"`
+	Iat *float64 `json:"iat"`
+}
+
+const expClaim = "the exp claim of the token"
+
+// left is what is left of the life at a time of the server's clock. There must be an exp.
+func (c claims) left(at time.Time) (time.Duration, error) {
+	if _, err := plausible(*c.Exp-float64(at.Unix()), expClaim); err != nil {
+		return 0, err
+	}
+	// Exact, where a difference of floating point numbers could fall short of the second.
+	return time.Unix(int64(*c.Exp), 0).Sub(at), nil
+}
+
+// bound shortens a life to what the claims allow: no more than exp is after iat, nor than is left by the server's clock, if
+// that is known. It fails if that is nothing. An exp that is too far off to be believed bounds nothing.
+func (c claims) bound(life time.Duration, serverTime time.Time) (time.Duration, error) {
+	if c.Exp == nil {
+		return life, nil
+	}
+	if c.Iat != nil && *c.Iat < *c.Exp && *c.Exp-*c.Iat < life.Seconds() {
+		whole, err := plausible(*c.Exp-*c.Iat, expClaim)
+		if err != nil {
+			return 0, err
+		}
+		life = whole
+	}
+	if serverTime.IsZero() || *c.Exp-float64(serverTime.Unix()) > MaxLifetime.Seconds() {
+		return life, nil
+	}
+	left, err := c.left(serverTime)
+	return min(life, left), err
+}
+
+// jwtClaims reads claims without verifying the token, which only its audience can do; they decide when to ask again and
+// nothing else.
+func jwtClaims(token string) (c claims) {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
-		return 0, false
+		return claims{}
 	}
 	payload, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
 	if err != nil {
-		return 0, false
+		return claims{}
 	}
-	var claims struct {
-		Exp *float64 `json:"exp"`
+	var said struct{ Exp, Iat json.RawMessage }
+	if json.Unmarshal(payload, &said) != nil {
+		return claims{}
 	}
-	if json.Unmarshal(payload, &claims) != nil || claims.Exp == nil {
-		return 0, false
+	// Each by itself: one that is no number must not hide the other.
+	if json.Unmarshal(said.Exp, &c.Exp) != nil {
+		c.Exp = nil
 	}
-	return *claims.Exp, true
+	if json.Unmarshal(said.Iat, &c.Iat) != nil {
+		c.Iat = nil
+	}
+	return c
 }
 
 func granted(tok *oauth2.Token, asked []string) []string {

@@ -107,7 +107,7 @@ func TestJWTsExpireOnTheirSecond(t *testing.T) {
 	want := now.Add(time.Hour).Truncate(time.Second)
 	for i := range 1000 {
 		issued := now.Truncate(time.Second).Add(time.Duration(i) * 999_983)
-		tok, err := validate(&oauth2.Token{AccessToken: jwt(fmt.Sprintf(`{"exp":%d}`, want.Unix()))}, nil, issued)
+		tok, err := validate(&oauth2.Token{AccessToken: jwt(fmt.Sprintf(`{"exp":%d}`, want.Unix()))}, nil, issued, time.Time{})
 		if err != nil || !tok.ExpirationTime.Equal(want) {
 			t.Fatalf("issued at %s the token expires at %s (%v), want %s", issued, tok.ExpirationTime, err, want)
 		}
@@ -146,13 +146,13 @@ func TestTokensThatAreSafe(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			tok, err := validate(&oauth2.Token{AccessToken: token}, nil, now)
+			tok, err := validate(&oauth2.Token{AccessToken: token}, nil, now, now)
 			if err != nil || string(tok.AccessToken) != token {
 				t.Errorf("refused: %v", err)
 			}
 		})
 	}
-	_, err := validate(&oauth2.Token{}, nil, now)
+	_, err := validate(&oauth2.Token{}, nil, now, now)
 	wantFault(t, err, fault.Retryable, fault.ReasonTokenInvalid)
 }
 
@@ -213,15 +213,15 @@ func TestJWTExpiry(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, ok := jwtExpiry(tc.token)
-			if ok != (tc.want != 0) || got != tc.want {
-				t.Errorf("jwtExpiry = %f, %t, want %f", got, ok, tc.want)
+			got := jwtClaims(tc.token).Exp
+			if (got != nil) != (tc.want != 0) || (got != nil && *got != tc.want) {
+				t.Errorf("exp is %v, want %f", got, tc.want)
 			}
 		})
 	}
 }
 
-func FuzzJWTExpiry(f *testing.F) {
+func FuzzJWTClaims(f *testing.F) {
 	for _, seed := range []string{
 		"", "tok", "..", "a.b.c", "a.!.c", "a.b.c.d.e", expiring(time.Hour), expiring(-time.Hour), jwt(`{"exp":1e400}`),
 		jwt(`{"exp":-1e300}`), jwt(`{"exp":9223372036854775807}`), jwt(`{"exp":null}`), jwt(`{"exp":{}}`), jwt(`[]`), "e30.e30=.e30",
@@ -229,11 +229,12 @@ func FuzzJWTExpiry(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, token string) {
-		exp, ok := jwtExpiry(token)
-		if math.IsNaN(exp) || math.IsInf(exp, 0) || (!ok && exp != 0) {
-			t.Errorf("jwtExpiry(%q) = %f, %t", token, exp, ok)
+		for _, claim := range []*float64{jwtClaims(token).Exp, jwtClaims(token).Iat} {
+			if claim != nil && (math.IsNaN(*claim) || math.IsInf(*claim, 0)) {
+				t.Errorf("a claim of %q is %f", token, *claim)
+			}
 		}
-		tok, err := validate(&oauth2.Token{AccessToken: token}, nil, now)
+		tok, err := validate(&oauth2.Token{AccessToken: token}, nil, now, now)
 		if err != nil {
 			if fault.Of(err) == nil {
 				t.Errorf("the error for %q is not classified: %v", token, err)

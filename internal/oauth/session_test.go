@@ -87,6 +87,7 @@ func TestSessionsSendTheirParameters(t *testing.T) {
 				t.Errorf("requests (-want +got):\n%s", diff)
 			}
 			wantToken := Token{
+				Skew:        new(time.Duration),
 				AccessToken: "tok", TokenType: "Bearer", Scopes: []string{"a", "b"},
 				IssueTime: now.Truncate(time.Second), ExpirationTime: now.Add(time.Hour).Truncate(time.Second),
 				RefreshToken: "next", RefreshExpirationTime: now.Add(24 * time.Hour).Truncate(time.Second),
@@ -149,7 +150,7 @@ func TestErrorCodesOfSessions(t *testing.T) {
 			wantFault(t, err, tc.class, tc.reason)
 			wantMessage(t, err, tc.words)
 			wantOneRequest(t, p)
-			if diff := cmp.Diff(Token{}, tok); diff != "" {
+			if diff := cmp.Diff(Token{Skew: new(time.Duration)}, tok); diff != "" {
 				t.Errorf("a refusal brings a token (-want +got):\n%s", diff)
 			}
 		})
@@ -264,6 +265,7 @@ func TestRefreshTokensOfAnswersThatAreNoToken(t *testing.T) {
 			tok, err := proceed(t, p.client(t), p.URL, aRefresh)
 			wantFault(t, err, fault.Retryable, tc.reason)
 			wantOneRequest(t, p)
+			tok.Skew = nil // it has a test of its own
 			if diff := cmp.Diff(Token{RefreshToken: tc.want}, tok); diff != "" {
 				t.Errorf("token beside the error (-want +got):\n%s", diff)
 			}
@@ -286,7 +288,7 @@ func TestNoLifeFromAnAnswerThatBreaksOff(t *testing.T) {
 	p := newProvider(t, breaksOff(http.StatusOK, "application/json", `{"refresh_token":"next","refresh_token_expires_in":86`))
 	tok, err := proceed(t, p.client(t), p.URL, aRefresh)
 	wantFault(t, err, fault.Retryable, fault.ReasonServerUnavailable)
-	if diff := cmp.Diff(Token{RefreshToken: "next"}, tok); diff != "" {
+	if diff := cmp.Diff(Token{RefreshToken: "next", Skew: new(time.Duration)}, tok); diff != "" {
 		t.Errorf("token beside the error (-want +got):\n%s", diff)
 	}
 }

@@ -83,7 +83,8 @@ type Token struct {
 	// IssueTime is when the request was sent; the life is counted from there, so that the time on the wire never makes
 	// a token outlive itself.
 	IssueTime time.Time
-	// ExpirationTime is when it expires, truncated to seconds.
+	// ExpirationTime is when it expires, truncated to seconds. It is by our clock, and not after the time at which the
+	// server's clock shows a JWT's exp, as far as its answer tells that clock.
 	ExpirationTime time.Time
 	// RefreshToken continues the session of AuthorizationCode, whose earlier one is void now. Empty if the answer has none,
 	// or none that can be used: then the earlier one stays (RFC 6749 section 6). What other flows bring is dropped.
@@ -91,6 +92,9 @@ type Token struct {
 	// RefreshExpirationTime is when the refresh token expires, truncated to seconds; zero if the server does not say, or
 	// nothing to believe.
 	RefreshExpirationTime time.Time
+	// Skew is how far the server's clock is ahead of ours, or behind it if negative, as far as that is certain. It is nil if
+	// the answer had no Date, or there was no answer.
+	Skew *time.Duration
 }
 
 // Client sends requests of OAuth 2.0. It is safe for concurrent use.
@@ -103,7 +107,8 @@ type Client struct {
 // answer but a known error code.
 //
 // An answer may bring a new refresh token and be unusable otherwise. Then the error comes with a Token that holds the
-// refresh token and its expiry, and nothing else: since the earlier one is void, it must be kept, whatever the error.
+// refresh token and its expiry: since the earlier one is void, it must be kept, whatever the error. Besides those, the Token
+// of an error holds the skew of the clocks and nothing else.
 func (c *Client) Token(ctx context.Context, hc *http.Client, r Request) (Token, error) {
 	if err := r.check(); err != nil {
 		return Token{}, err
@@ -117,7 +122,7 @@ func (c *Client) Token(ctx context.Context, hc *http.Client, r Request) (Token, 
 		// The zero value would probe, that is log in twice whenever the first try fails.
 		AuthStyle: oauth2.AuthStyleInParams,
 	}
-	rec := &recorder{next: hc.Transport}
+	rec := &recorder{next: hc.Transport, now: c.Now}
 	recording := *hc
 	recording.Transport = rec
 	// http.Client tells above the transport that its own timeout ended a body, a context tells below it, where the recorder is.
@@ -130,11 +135,11 @@ func (c *Client) Token(ctx context.Context, hc *http.Client, r Request) (Token, 
 	issue := c.Now()
 	tok, err := cfg.Token(context.WithValue(ctx, oauth2.HTTPClient, &recording))
 	if _, refused := errors.AsType[*oauth2.RetrieveError](err); refused {
-		return Token{}, classify(err, rec, r, c.Now())
+		return Token{Skew: rec.dating.skew()}, classify(err, rec, r, c.Now())
 	}
 	var answer Token
 	if err == nil {
-		answer, err = validate(tok, r.Scopes, issue)
+		answer, err = validate(tok, r.Scopes, issue, rec.dating.serverTime())
 	} else {
 		err = classify(err, rec, r, c.Now())
 	}
@@ -142,6 +147,7 @@ func (c *Client) Token(ctx context.Context, hc *http.Client, r Request) (Token, 
 		// Not from x/oauth2: it hands out the one that was sent if the answer has none.
 		answer.RefreshToken, answer.RefreshExpirationTime = rec.refreshToken(issue)
 	}
+	answer.Skew = rec.dating.skew()
 	return answer, err
 }
 
@@ -249,7 +255,9 @@ func (c *Client) Revoke(ctx context.Context, hc *http.Client, revocationURL stri
 // recorder keeps what x/oauth2 does not tell: the answer, and why reading it failed. It serves one request.
 type recorder struct {
 	next        http.RoundTripper
+	now         func() time.Time
 	status      int // zero if there was no answer
+	dating      dating
 	contentType string
 	body        bytes.Buffer
 	readErr     error
@@ -260,10 +268,12 @@ func (r *recorder) granted() bool { return r.status >= 200 && r.status < 300 }
 
 // RoundTrip records the answer as it is read.
 func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
+	sent := r.now()
 	resp, err := r.next.RoundTrip(req)
 	if err != nil {
 		return nil, err
 	}
+	r.dating = dated(resp.Header, sent, r.now())
 	r.status, r.contentType = resp.StatusCode, resp.Header.Get("Content-Type")
 	resp.Body = &recordedBody{ReadCloser: resp.Body, to: r}
 	return resp, nil

@@ -108,6 +108,7 @@ func TestFlowsSendTheirParameters(t *testing.T) {
 				t.Errorf("requests (-want +got):\n%s", diff)
 			}
 			wantToken := Token{
+				Skew:        new(time.Duration),
 				AccessToken: "tok", TokenType: "Bearer", Scopes: tc.request.Scopes,
 				IssueTime: now.Truncate(time.Second), ExpirationTime: now.Add(time.Hour).Truncate(time.Second),
 			}

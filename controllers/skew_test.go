@@ -1,0 +1,94 @@
+package controllers
+
+import (
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/egainsim"
+)
+
+func TestClocksThatAreApartAreToldOfOnce(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.credentials()
+	ec := f.client("sync")
+	skewed := func() string {
+		if c := meta.FindStatusCondition(ec.Status.Conditions, egainv1alpha1.ConditionClockSkewed); c != nil {
+			return string(c.Status) + " " + c.Reason
+		}
+		return ""
+	}
+	renew := func(skew time.Duration) {
+		f.sim.SetClockSkew(skew)
+		f.step(time.Second)
+		f.demand(ec, f.clock.Now().String())
+		f.run(ec)
+		f.Expect(state(ec)).To(gomega.HavePrefix("Current: TokenValid"))
+	}
+
+	f.run(ec)
+	f.Expect(skewed()).To(gomega.BeEmpty())
+	renew(29 * time.Second)
+	f.Expect(skewed()).To(gomega.BeEmpty())
+	f.Expect(reasons(f.sent())).To(gomega.Equal([]string{"Normal Issued"}))
+
+	for _, skew := range []time.Duration{30, 31, 45} {
+		renew(skew * time.Second)
+		f.Expect(skewed()).To(gomega.Equal("True ClockAhead"))
+	}
+	same := f.unchanged(ec)
+	f.run(ec)
+	same()
+	f.Expect(reasons(f.sent())).To(gomega.Equal([]string{"Warning ClockAhead"}))
+
+	renew(-32 * time.Second)
+	f.Expect(skewed()).To(gomega.Equal("True ClockBehind"))
+	f.Expect(reasons(f.sent())).To(gomega.Equal([]string{"Warning ClockBehind"}))
+
+	renew(0)
+	f.Expect(skewed()).To(gomega.BeEmpty())
+	f.Expect(f.sent()).To(gomega.BeEmpty())
+}
+
+func TestFailuresTellOfClocksToo(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	registry := f.measured()
+	f.credentials()
+	ec := f.client("sync")
+	f.sim.SetClockSkew(-time.Hour)
+	f.sim.SetFault(egainsim.Match{}, egainsim.Fault{Status: 503})
+
+	f.run(ec)
+	f.Expect(state(ec)).To(gomega.Equal("InProgress: NoToken, ServerUnavailable"))
+	f.Expect(reasons(f.sent())).To(gomega.ConsistOf("Warning ServerUnavailable", "Warning ClockBehind"))
+	f.Expect(testutil.GatherAndCount(registry, "egain_provider_clock_skew_seconds")).To(gomega.Equal(1))
+}
+
+func TestNoTokenOutlivesItselfInTheSecret(t *testing.T) {
+	t.Parallel()
+	for name, skew := range map[string]time.Duration{
+		"ahead by half a minute": 30 * time.Second, "behind by half a minute": -30 * time.Second,
+		"ahead by a day": 24 * time.Hour, "behind by a day": -24 * time.Hour,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.credentials()
+			ec := f.client("sync")
+			f.sim.SetClockSkew(skew)
+			f.run(ec)
+			f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
+			token := string(f.secret("sync").Data["access_token"])
+
+			f.clock.SetTime(ec.Status.Token.ExpirationTime.Add(-time.Second))
+			f.Expect(f.sim.Introspect(token).Active).To(gomega.BeTrue(), "a second before the operator calls it expired")
+			f.Expect(ec.Status.Token.ExpirationTime.Sub(ec.Status.Token.IssueTime.Time)).To(gomega.BeNumerically("~", time.Hour, 2*time.Second))
+		})
+	}
+}
