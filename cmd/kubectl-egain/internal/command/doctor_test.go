@@ -35,6 +35,10 @@ func (s *simulated) operatorRuns() {
 					HolderIdentity: new("pod_1"), LeaseDurationSeconds: new(int32(15)), RenewTime: new(metav1.NewMicroTime(time.Now().Add(time.Hour))),
 				},
 			},
+			&corev1.Pod{
+				ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "pod"},
+				Spec:       corev1.PodSpec{ServiceAccountName: account, Containers: []corev1.Container{{Name: "manager", Image: "operator"}}},
+			},
 			&rbacv1.ClusterRoleBinding{
 				ObjectMeta: metav1.ObjectMeta{Name: "operator"},
 				RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"},

@@ -83,7 +83,8 @@ type examination struct {
 	// date is the server's idea of the time, and heard when it was heard.
 	date, heard time.Time
 	target      *corev1.Secret
-	account     string
+	// account is the operator as the API server knows it; empty if that was not found out.
+	account string
 }
 
 // check looks at one link.
@@ -117,7 +118,8 @@ const (
 	checkWorkloads   = "Workloads"
 )
 
-// checks are in the order of the chain: what a token is made from, the way to eGain, the token, who keeps and who uses it.
+// checks are in the order of the chain: what a token is made from, the way to eGain, who asks for it, where it is kept and who
+// uses it.
 func checks() []check {
 	return []check{
 		{name: checkObject, run: (*examination).object},
@@ -131,9 +133,9 @@ func checks() []check {
 		{name: checkTLS, needs: []string{checkDNS}, run: (*examination).tls},
 		{name: checkClock, needs: []string{checkTLS}, run: (*examination).skew},
 		{name: checkRequest, needs: []string{checkTLS, checkCredentials, checkSession, checkSubject}, run: (*examination).tokenRequest},
-		{name: checkTarget, needs: []string{checkObject}, run: (*examination).targetSecret},
 		{name: checkOperator, run: (*examination).operator},
 		{name: checkAccess, needs: []string{checkObject, checkOperator}, run: (*examination).access},
+		{name: checkTarget, needs: []string{checkObject}, run: (*examination).targetSecret},
 		{name: checkStatus, needs: []string{checkObject}, run: (*examination).status},
 		{name: checkAPI, needs: []string{checkTarget, checkCABundle}, run: (*examination).api},
 		{name: checkWorkloads, needs: []string{checkObject}, run: (*examination).workloads},

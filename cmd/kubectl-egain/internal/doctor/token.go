@@ -83,8 +83,6 @@ const (
 	// installed marks what the operator is installed with.
 	installed = "app.kubernetes.io/part-of"
 	partOf    = "egain-operator"
-	// defaultAccount is the ServiceAccount of an installation as it comes.
-	defaultAccount = "egain-operator-controller-manager"
 	// defaultLease is how long a Lease lasts that does not say, as client-go has it by default.
 	defaultLease = 15 * time.Second
 
@@ -122,15 +120,15 @@ func leaseEnd(lease *coordinationv1.Lease) time.Time {
 	return lease.Spec.RenewTime.Add(lasts)
 }
 
-// accountOf is the user that the holder of a Lease is to the API server. A holder is named after its pod.
+// accountOf is the user that the holder of a Lease is to the API server. A holder is named after its pod; one that is none of
+// the cluster's, or that may not be read, is not guessed.
 func (e *examination) accountOf(ctx context.Context, lease *coordinationv1.Lease) string {
-	account := defaultAccount
 	name, _, _ := strings.Cut(*lease.Spec.HolderIdentity, "_")
 	pod := &corev1.Pod{}
-	if e.Cluster.Get(ctx, client.ObjectKey{Namespace: lease.Namespace, Name: name}, pod) == nil {
-		account = pod.Spec.ServiceAccountName
+	if e.Cluster.Get(ctx, client.ObjectKey{Namespace: lease.Namespace, Name: name}, pod) != nil {
+		return ""
 	}
-	return "system:serviceaccount:" + lease.Namespace + ":" + account
+	return "system:serviceaccount:" + lease.Namespace + ":" + pod.Spec.ServiceAccountName
 }
 
 func (e *examination) deployment(ctx context.Context) Finding {
