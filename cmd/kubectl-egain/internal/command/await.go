@@ -80,10 +80,11 @@ func issuedSince(ec, before *egainv1alpha1.EgainClient) bool {
 	return was == nil || !is.IssueTime.Equal(was.IssueTime)
 }
 
-// failedForGood reports whether an attempt since then failed in a way that time does not heal.
+// failedForGood reports whether an attempt since then failed in a way that time does not heal. An attempt that found no session
+// came before the login: the operator is about to see what was stored.
 func failedForGood(ec, before *egainv1alpha1.EgainClient) bool {
 	is, was := ec.Status.LastFailure, before.Status.LastFailure
-	if is == nil || is.RetryTime != nil {
+	if is == nil || is.RetryTime != nil || is.Reason == egainv1alpha1.ReasonSessionNotFound {
 		return false
 	}
 	return was == nil || is.Inputs != was.Inputs || !is.Time.Equal(was.Time)

@@ -410,6 +410,32 @@ func TestLoginWaitsForTheOperator(t *testing.T) {
 	}
 }
 
+func TestFailedForGood(t *testing.T) {
+	t.Parallel()
+	failure := func(reason, inputs string) *egainv1alpha1.FailureStatus {
+		return &egainv1alpha1.FailureStatus{Time: new(metav1.Unix(1, 0)), Reason: reason, Inputs: inputs}
+	}
+	retried := failure(egainv1alpha1.ReasonServerUnavailable, "2")
+	retried.RetryTime = new(metav1.Unix(9, 0))
+	for name, tc := range map[string]struct {
+		is, was *egainv1alpha1.FailureStatus
+		want    bool
+	}{
+		"nothing failed":                       {nil, nil, false},
+		"the session is refused":               {failure(egainv1alpha1.ReasonReauthorizationRequired, "2"), nil, true},
+		"it is refused as one was before":      {failure(egainv1alpha1.ReasonReauthorizationRequired, "2"), failure(egainv1alpha1.ReasonReauthorizationRequired, "1"), true},
+		"nothing new failed":                   {failure(egainv1alpha1.ReasonReauthorizationRequired, "1"), failure(egainv1alpha1.ReasonReauthorizationRequired, "1"), false},
+		"it is tried again":                    {retried, nil, false},
+		"the operator looked before the login": {failure(egainv1alpha1.ReasonSessionNotFound, "1"), nil, false},
+	} {
+		ec, before := &egainv1alpha1.EgainClient{}, &egainv1alpha1.EgainClient{}
+		ec.Status.LastFailure, before.Status.LastFailure = tc.is, tc.was
+		if got := failedForGood(ec, before); got != tc.want {
+			t.Errorf("%s: got %t", name, got)
+		}
+	}
+}
+
 func TestAnInterruptedLoginStoresNothing(t *testing.T) {
 	t.Parallel()
 	f := newSimulated(t)
