@@ -132,6 +132,7 @@ func (d *demo) start(ctx context.Context) error {
 		{"starting the simulator", d.startSimulator},
 		{"starting the operator", d.startOperator},
 		{"applying the samples", d.applySamples},
+		{"logging people in", d.logIn},
 	} {
 		began := time.Now()
 		done, err := step.do(jobs)
@@ -224,13 +225,19 @@ func (d *demo) applySamples(ctx context.Context) (string, error) {
 		return "", err
 	}
 	for i := range d.samples {
-		d.samples[i].appliedAt = time.Now()
+		d.samples[i].began = time.Now()
 		if err := controlplane.Apply(ctx, d.cluster, d.samples[i].manifest); err != nil {
 			return "", err
 		}
 	}
 	d.background(func() { d.refreshSubject(ctx) })
-	return fmt.Sprintf("%d EgainClients in %d namespaces, on 2 EgainTenants and inline", len(all), len(namespacesOf(all))), nil
+	tenants := 0
+	for _, other := range others {
+		if other.GetKind() == "EgainTenant" {
+			tenants++
+		}
+	}
+	return fmt.Sprintf("%d EgainTenants, %d EgainClients in %d namespaces", tenants, len(all), len(namespacesOf(all))), nil
 }
 
 // startWorkloads starts a workload for each sample, and the mirror that gives them their files.

@@ -43,15 +43,33 @@ type sample struct {
 	target   types.NamespacedName
 	// credentials is empty for a client without any.
 	credentials types.NamespacedName
+	// session is where a login is kept; empty for a client that nobody logs in for.
+	session types.NamespacedName
+	// actor is who logs in. In the demo, customers do so at public client applications and users at confidential ones.
+	actor       egainv1alpha1.Actor
+	redirectURL string
 	platform    egainsim.Platform
 	// tenantID and clientID are the names under which the simulator counts its requests.
 	tenantID, clientID string
-	appliedAt          time.Time
+	// began is when there was all that it takes to issue a token: the sample was applied, or somebody had logged in.
+	began time.Time
 }
 
 // secrets are the client secrets of the sample's client application. Two are valid at a time, as at eGain, so that one can
 // be replaced by the other.
 func (s sample) secrets() []string { return []string{s.Name + "-secret-1", s.Name + "-secret-2"} }
+
+// app is the sample's client application.
+func (s sample) app() egainsim.ClientApp {
+	app := egainsim.ClientApp{ID: s.clientID}
+	if s.redirectURL != "" {
+		app.RedirectURIs = []string{s.redirectURL}
+	}
+	if app.Public = s.actor == egainv1alpha1.ActorCustomer; !app.Public {
+		app.Secrets = s.secrets()
+	}
+	return app
+}
 
 // samples reads samples.yaml for a simulator: the EgainClients, and what else is in it.
 func samples(sim *simulator) ([]sample, []*unstructured.Unstructured, error) {
@@ -136,6 +154,10 @@ func sampleOf(manifest *unstructured.Unstructured, sim *simulator) (sample, erro
 		s.clientID = ec.Name
 		s.credentials = types.NamespacedName{Namespace: ec.Namespace, Name: string(ref.Name)}
 	}
+	if code := ec.Spec.AuthorizationCode; code != nil {
+		s.session = types.NamespacedName{Namespace: ec.Namespace, Name: string(code.SessionSecretRef.Name)}
+		s.actor, s.redirectURL = code.Actor, string(code.RedirectURL)
+	}
 	return s, nil
 }
 
@@ -166,11 +188,15 @@ func (d *demo) enroll(ctx context.Context, s sample) error {
 	if s.clientID == "" {
 		return nil
 	}
-	app := egainsim.ClientApp{ID: s.clientID, Secrets: s.secrets()}
+	app := s.app()
 	if err := d.sim.AddClient(ctx, s.tenantID, app); err != nil {
 		return fmt.Errorf("registering client application %s: %w", s.clientID, err)
 	}
-	return controlplane.Apply(ctx, d.cluster, secretOf(s.credentials, map[string]any{"client_id": s.clientID, "client_secret": app.Secrets[0]}))
+	credentials := map[string]any{"client_id": s.clientID}
+	if !app.Public {
+		credentials["client_secret"] = app.Secrets[0]
+	}
+	return controlplane.Apply(ctx, d.cluster, secretOf(s.credentials, credentials))
 }
 
 // federate registers the identity providers: the company's, the cluster itself, and one tenant of eGain's with the other.

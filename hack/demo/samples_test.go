@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 )
@@ -36,7 +37,7 @@ func TestSamplesShowEveryFlowOnBothPlatforms(t *testing.T) {
 		}
 		names[s.tenantID+"/"+s.clientID] = true
 	}
-	for _, flow := range []string{"ClientCredentials", "AnonymousCustomer", "OnBehalfOf", "TokenExchange"} {
+	for _, flow := range []string{"ClientCredentials", "AnonymousCustomer", "OnBehalfOf", "TokenExchange", "AuthorizationCode"} {
 		for _, platform := range []egainsim.Platform{egainsim.Rigel, egainsim.Commercial} {
 			if !shown[flow+" "+string(platform)] {
 				t.Errorf("no sample shows %s on %s", flow, platform)
@@ -64,6 +65,27 @@ func TestSamplesShowTenantsInlineAndShared(t *testing.T) {
 	}
 	if len(shown) != 4 {
 		t.Errorf("shown are %v, want both fields on both platforms", shown)
+	}
+}
+
+func TestPeopleLogInAtApplicationsOfBothKindsOnBothPlatforms(t *testing.T) {
+	all, _, err := samples(newSimulator(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := map[egainsim.Platform][]bool{}
+	for _, s := range all {
+		app := s.app()
+		if (len(app.RedirectURIs) > 0) != (s.session.Name != "") || app.Public != (len(app.Secrets) == 0) {
+			t.Errorf("%s has %+v", s, app)
+		}
+		if s.session.Name != "" {
+			shown[s.platform] = append(shown[s.platform], app.Public)
+		}
+	}
+	want := map[egainsim.Platform][]bool{egainsim.Rigel: {false, true}, egainsim.Commercial: {false, true}}
+	if diff := cmp.Diff(want, shown); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 

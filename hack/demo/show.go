@@ -10,6 +10,7 @@ import (
 	"time"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/egainsim"
 )
 
 // rows are of all EgainClients that there are, also those that somebody else made.
@@ -118,8 +119,10 @@ func (d *demo) hints() []string {
 		d.view.palette.paint(bold, "  export KUBECONFIG="+d.cluster.kubeconfig()+` PATH="`+d.programs()+`:$PATH"`),
 		"  watch them        kubectl egain status -A --watch",
 		"  all about one     kubectl egain status -n agents coach",
+		"  look for faults   kubectl egain doctor -n agents coach",
 		"  call the API      kubectl egain call -n knowledge portal /knowledge/portalmgr/v4/portals",
 		"  look closer       kubectl get egc,egt -A -o wide",
+		"  log in again      kubectl egain login -n agents cockpit --no-browser   ("+people[egainv1alpha1.ActorUser]+", "+egainsim.SubjectPassword+")",
 		"  delete a target   kubectl delete secret -n knowledge portal-token",
 		`  change a secret   kubectl patch secret -n reports routing-app -p '{"stringData":{"client_secret":"routing-secret-2"}}'`,
 		"  renew all         kubectl egain renew -A --all --wait",

@@ -62,23 +62,39 @@ func rowOf(ec *egainv1alpha1.EgainClient, u *usage, now time.Time) row {
 
 func flowOf(ec *egainv1alpha1.EgainClient) string {
 	flow := string(ec.Spec.Flow)
-	switch who, exchange := ec.Spec.OnBehalfOf, ec.Spec.TokenExchange; {
-	case who != nil && who.Username != "":
-		return flow + " username"
-	case who != nil && who.UserID != "":
-		return flow + " userID"
-	case who != nil:
-		return flow + " email"
-	case exchange != nil && exchange.SubjectToken.ServiceAccountToken != nil:
-		return flow + " SA"
-	case exchange != nil && exchange.SubjectToken.EgainClientRef != nil:
-		return flow + " client"
-	case exchange != nil:
-		return flow + " Secret"
+	switch {
+	case ec.Spec.OnBehalfOf != nil:
+		return flow + " " + identified(ec.Spec.OnBehalfOf)
+	case ec.Spec.TokenExchange != nil:
+		return flow + " " + exchanged(ec.Spec.TokenExchange.SubjectToken)
 	case ec.Spec.AuthorizationCode != nil:
 		return "AuthCode " + strings.ToLower(string(ec.Spec.AuthorizationCode.Actor))
 	default:
 		return flow
+	}
+}
+
+// identified is by what somebody is named.
+func identified(who *egainv1alpha1.OnBehalfOf) string {
+	switch {
+	case who.Username != "":
+		return "username"
+	case who.UserID != "":
+		return "userID"
+	default:
+		return "email"
+	}
+}
+
+// exchanged is where a subject token comes from.
+func exchanged(token egainv1alpha1.SubjectToken) string {
+	switch {
+	case token.ServiceAccountToken != nil:
+		return "SA"
+	case token.EgainClientRef != nil:
+		return "client"
+	default:
+		return "Secret"
 	}
 }
 
