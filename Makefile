@@ -9,7 +9,7 @@ PLATFORMS ?= linux/amd64,linux/arm64
 BUILDX_FLAGS ?=
 # Percentage of internal/ and controllers/ that the tests must run.
 COVERAGE ?= 85
-# More arguments for the operator (run), the demo (demo) and go test (test, test-unit).
+# More arguments for the operator (run), the demo (demo), the simulation (days) and go test (test, test-unit).
 ARGS ?=
 
 # The user's own: its version follows the cluster's.
@@ -52,6 +52,10 @@ test: ## Run all tests with the race detector, and check coverage.
 .PHONY: test-unit
 test-unit: ## Run the fast tests, which need no control plane.
 	go test -shuffle=on $(ARGS) ./internal/... ./api/...
+
+.PHONY: days
+days: ## Play thirty days of 10,000 EgainClients with failing servers and restarts, in about a minute.
+	go run ./test/days $(ARGS)
 
 .PHONY: lint
 lint: ## Run the linters.

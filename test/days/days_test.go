@@ -1,0 +1,114 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// `make days` plays 10,000 clients, thirty days and more lives of herds. This is small enough for every run.
+func TestFiguresAreWithinTheirBounds(t *testing.T) {
+	t.Parallel()
+	f := measure(scenario{clients: 2_000, length: 4 * day}, 20)
+	var table strings.Builder
+	f.print(&table)
+	if broken := f.broken(); len(broken) > 0 {
+		t.Errorf("out of bounds: %s\n%s", strings.Join(broken, "; "), table.String())
+	}
+	// A simulation in which nothing goes wrong would prove nothing.
+	if r := f.faults; r.failed < 1000 || r.restarts < 5 || r.lost == 0 || r.outlasted.tokens < 10 {
+		t.Errorf("too little went wrong:\n%s", table.String())
+	}
+}
+
+func TestAudit(t *testing.T) {
+	t.Parallel()
+	const at = time.Hour // the expiry
+	tests := map[string]struct {
+		until, replaced      time.Duration
+		avoidable, outlasted expiries
+		out                  time.Duration
+	}{
+		"a token replaced before it expired": {replaced: at - time.Second},
+		"one that expired without a failure": {
+			replaced: at + time.Minute, avoidable: expiries{1, time.Minute, time.Minute},
+		},
+		"one whose host was back in time": {
+			until: at - 10*time.Second, replaced: at + time.Second, avoidable: expiries{1, time.Second, time.Second},
+		},
+		"one whose host was back too shortly before for anybody to know": {
+			until: at - time.Second, replaced: at + time.Second, outlasted: expiries{1, time.Second, time.Second},
+		},
+		"one whose host was out for longer": {
+			until: at + time.Hour, replaced: at + time.Hour + time.Minute, outlasted: expiries{1, time.Minute, time.Minute}, out: time.Hour,
+		},
+		"one whose host was still out when nothing more was played": {
+			until: at + time.Hour, replaced: at + time.Minute, outlasted: expiries{tokens: 1}, out: time.Minute,
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var r result
+			r.audit(at, tc.until, tc.replaced)
+			if r.avoidable != tc.avoidable || r.outlasted != tc.outlasted || r.out != tc.out {
+				t.Errorf("got %v avoidable, %v outlasted, %s out", r.avoidable, r.outlasted, r.out)
+			}
+		})
+	}
+}
+
+// Each wave of requests must meet what it is meant to: a fault that overlaps the next would hide that clients could have
+// had a token in between.
+func TestSpellsOfAHostLieApart(t *testing.T) {
+	t.Parallel()
+	const length = 30 * day
+	for number := range 50 {
+		seen := map[kind]bool{}
+		last := time.Duration(0)
+		for _, s := range spells(number, length) {
+			if s.start < last || s.end <= s.start {
+				t.Errorf("host %d: a fault from %s to %s, after one until %s", number, s.start, s.end, last)
+			}
+			last, seen[s.kind] = s.end, true
+		}
+		if len(seen) != kinds {
+			t.Errorf("host %d misbehaves in %d ways, want all %d", number, len(seen), kinds)
+		}
+	}
+}
+
+func TestHostsAnswerAsTheyAreTold(t *testing.T) {
+	t.Parallel()
+	spell := func(k kind) *host {
+		return &host{spells: []spell{{start: time.Hour, end: 2 * time.Hour, kind: k, retryAfter: time.Minute}}}
+	}
+	tests := map[string]struct {
+		host               *host
+		at                 time.Duration
+		took, retry, until time.Duration
+		fails              bool
+	}{
+		"before a fault":  {host: spell(unavailable), at: time.Hour - 1, took: answerTime},
+		"after a fault":   {host: spell(unavailable), at: 2 * time.Hour, took: answerTime},
+		"down":            {host: spell(unavailable), at: time.Hour, took: answerTime, until: 2 * time.Hour, fails: true},
+		"asking for time": {host: spell(retryLater), at: 2*time.Hour - 1, took: answerTime, retry: time.Minute, until: 2*time.Hour - 1 + answerTime + time.Minute, fails: true},
+		"asking for less": {host: spell(tooMany), at: time.Hour, took: answerTime, retry: time.Minute, until: 2 * time.Hour, fails: true},
+		"hanging":         {host: spell(hanging), at: 2*time.Hour - 1, took: requestTimeout, until: 2*time.Hour - 1 + requestTimeout, fails: true},
+		"slow":            {host: spell(slow), at: time.Hour, took: slowAnswerTime},
+		"over its rate":   {host: &host{limits: true}, took: answerTime, retry: rateRetryAfter, until: answerTime + rateRetryAfter, fails: true},
+		"within its rate": {host: &host{limits: true}, at: time.Minute, took: answerTime},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := tc.host.ask(tc.at)
+			if got.took != tc.took || got.until != tc.until || (got.fault != nil) != tc.fails {
+				t.Errorf("got %+v", got)
+			}
+			if got.fault != nil && got.fault.RetryAfter != tc.retry {
+				t.Errorf("asks for %s, want %s", got.fault.RetryAfter, tc.retry)
+			}
+		})
+	}
+}
