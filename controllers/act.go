@@ -219,13 +219,28 @@ func (r *EgainClientReconciler) standing(ctx context.Context, ec *egainv1alpha1.
 // address completes the token request with the endpoint that it goes to.
 func (r *EgainClientReconciler) address(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, in *ingredients) error {
 	endpoints, err := r.endpoints(ctx, ec, o.world.tenant, in, r.ask(ec, o))
-	if err != nil {
+	if err != nil && !lastEndpoints(ec, o, in, err, &endpoints) {
 		return err
 	}
 	o.endpoints = &endpoints
 	in.request.TokenURL = endpoints.TokenURL
 	in.request.Scopes = endpoints.WithPrefix(in.request.Scopes)
 	return nil
+}
+
+// lastEndpoints finds the endpoints in the status if the metadata document cannot be read, as after a restart while only its
+// server is down. They serve if with them the request is the very one that the token in the target was issued for.
+func lastEndpoints(ec *egainv1alpha1.EgainClient, o *outcome, in *ingredients, err error, found *oauth.Endpoints) bool {
+	last, tok, f := ec.Status.Endpoints, o.world.input.Token, fault.Of(err)
+	if f == nil || f.Reason != egainv1alpha1.ReasonMetadataUnavailable || last == nil || tok == nil {
+		return false
+	}
+	*found = oauth.Endpoints{
+		TokenURL: last.TokenURL, APIURL: last.APIURL, ScopePrefix: last.ScopePrefix, Issuer: last.Issuer, Source: oauth.Source(last.Source),
+	}
+	request := in.request
+	request.TokenURL, request.Scopes = found.TokenURL, found.WithPrefix(request.Scopes)
+	return issuance.RequestID(ec, request) == tok.Request
 }
 
 // issue runs the flow. A refresh token that came with the answer is noted, whatever else the answer was worth.

@@ -177,3 +177,28 @@ func TestAMetadataDocumentThatNamesAnotherTokenEndpointIsAnEvent(t *testing.T) {
 		gomega.HavePrefix("Warning MetadataChanged"), gomega.ContainSubstring(moved),
 	)))
 }
+
+func TestRenewsWithTheEndpointsOfTheStatusWhileOnlyTheMetadataAreDown(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.foreign("egain-app", map[string]string{"client_id": egainsim.CommercialClientID, "client_secret": egainsim.CommercialClientSecret})
+	ec := f.client("sync", func(ec *egainv1alpha1.EgainClient) {
+		ec.Spec.Tenant.Endpoints = nil
+		ec.Spec.Tenant.MetadataURL = egainv1alpha1.HTTPSURL(f.sim.Commercial().MetadataURL(egainsim.ConsoleNestedCamel, egainsim.Client))
+	})
+	due := f.run(ec).RequeueAfter
+	f.Expect(ec.Status.Endpoints.ScopePrefix).To(gomega.Equal(f.sim.Commercial().ScopePrefix()))
+	token := f.token("sync")
+	f.sim.SetFault(egainsim.Match{Endpoint: egainsim.MetadataEndpoint}, egainsim.Fault{Status: 503})
+	f.restart()
+	f.step(due)
+
+	f.run(ec)
+	f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
+	f.Expect(f.token("sync")).NotTo(gomega.Equal(token))
+
+	f.update(ec, func() { ec.Spec.Scopes = []egainv1alpha1.Scope{"core.aiservices.read"} })
+	f.step(5 * time.Second)
+	f.run(ec)
+	f.Expect(state(ec)).To(gomega.Equal("InProgress: TokenOutdated, MetadataUnavailable"), "for another request nobody knows where it goes")
+}

@@ -98,7 +98,8 @@ func setStatus(ec *egainv1alpha1.EgainClient, o *outcome, now time.Time) {
 	if o.endpoints != nil {
 		st.Endpoints = &egainv1alpha1.EndpointsStatus{
 			TokenURL: truncate(o.endpoints.TokenURL, maxURL), APIURL: truncate(o.endpoints.APIURL, maxURL),
-			Issuer: truncate(o.endpoints.Issuer, maxURL), Source: egainv1alpha1.EndpointSource(o.endpoints.Source),
+			ScopePrefix: truncate(o.endpoints.ScopePrefix, maxRenewal),
+			Issuer:      truncate(o.endpoints.Issuer, maxURL), Source: egainv1alpha1.EndpointSource(o.endpoints.Source),
 		}
 	}
 	st.Session = nil

@@ -693,6 +693,12 @@ type EndpointsStatus struct {
 	// +kubebuilder:validation:MaxLength=2048
 	APIURL string `json:"apiURL,omitempty"`
 
+	// scopePrefix that was put before every scope that lacked it.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	ScopePrefix string `json:"scopePrefix,omitempty"`
+
 	// issuer that the metadata document names, if it was read and names one.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
