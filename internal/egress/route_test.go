@@ -9,6 +9,8 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"os"
+	"os/exec"
 	"sync"
 	"testing"
 
@@ -195,6 +197,28 @@ func TestAProxyThatIsNoURLIsNamed(t *testing.T) {
 	}
 	_, _, err = get(t, c, "https://public.example.com/token")
 	wantFault(t, err, fault.Retryable, fault.ReasonServerUnavailable)
+}
+
+// The standard library reads the environment once per process, so this one is asked in a process of its own.
+func TestTheProxyOfTheEnvironmentIsUsed(t *testing.T) {
+	t.Parallel()
+	const child = "EGRESS_TEST_CHILD"
+	if os.Getenv(child) != "" {
+		_, _, err := get(t, client(t, Options{Timeout: options.Timeout, PerHost: 1}, nil), "https://tokens.invalid/token")
+		if err == nil {
+			t.Error("the certificate of the server is for another name, and was taken")
+		}
+		return
+	}
+	proxy := forward(t, serve(t, ok).Listener.Addr().String())
+	command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
+	command.Env = append(os.Environ(), child+"=1", "HTTPS_PROXY="+proxy.URL, "https_proxy="+proxy.URL, "NO_PROXY=", "no_proxy=")
+	if out, err := command.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if diff := cmp.Diff([]string{"CONNECT tokens.invalid:443"}, proxy.tunnels()); diff != "" {
+		t.Error(diff)
+	}
 }
 
 func TestALookupThatHangsIsGivenUp(t *testing.T) {
