@@ -37,8 +37,8 @@ func TestClocksThatAreApartAreToldOfOnce(t *testing.T) {
 	f.Expect(skewed()).To(gomega.BeEmpty())
 	f.Expect(reasons(f.sent())).To(gomega.Equal([]string{"Normal Issued"}))
 
-	for _, skew := range []time.Duration{30, 31, 45} {
-		renew(skew * time.Second)
+	for _, skew := range []time.Duration{30 * time.Second, 31 * time.Second, 45 * time.Second} {
+		renew(skew)
 		f.Expect(skewed()).To(gomega.Equal("True ClockAhead"))
 	}
 	same := f.unchanged(ec)
