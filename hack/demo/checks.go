@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/hack/internal/stage"
 )
 
 // errUnproven is returned after the reasons for it were printed.
@@ -181,14 +182,14 @@ func (d *demo) sumUp(ctx context.Context, lacking []string) error {
 // call that failed or an operator that ended: neither goes away.
 func (d *demo) awaitRotations(ctx context.Context) ([]string, error) {
 	var lacking []string
-	err := await(ctx, d.timeout, "waiting for every client to replace its token", func(ctx context.Context) (bool, error) {
+	err := stage.Await(ctx, d.timeout, "waiting for every client to replace its token", func(ctx context.Context) (bool, error) {
 		rows, err := d.rows(ctx)
 		if err != nil {
 			return false, err
 		}
-		_, restarts := d.operator.state()
+		_, restarts := d.operator.State()
 		lacking = whatLacks(rows, restarts)
-		return len(lacking) == 0 || anyFailed(rows) || restarts > 0, d.sim.process.exited()
+		return len(lacking) == 0 || anyFailed(rows) || restarts > 0, d.sim.Process.Exited()
 	})
 	if len(lacking) > 0 && ctx.Err() == nil {
 		return lacking, nil
@@ -253,7 +254,7 @@ func (d *demo) checkMetrics(ctx context.Context) (check, error) {
 	if err != nil {
 		return check{false, "metrics for a ServiceAccount that may read them: " + err.Error()}, ctx.Err()
 	}
-	issued := sumSeries(metrics, "egain_token_rotations_total", `result="success"`)
+	issued := stage.SumSeries(metrics, "egain_token_rotations_total", `result="success"`)
 	if !d.scraper.refusesStrangers(ctx) {
 		return check{false, "metrics are served to anybody"}, ctx.Err()
 	}
@@ -277,7 +278,7 @@ func (d *demo) checkRenewal(ctx context.Context) (check, error) {
 	}
 	began := time.Now()
 	waiting := 0
-	err := await(ctx, 2*repairLimit, "renewing", func(ctx context.Context) (bool, error) {
+	err := stage.Await(ctx, 2*repairLimit, "renewing", func(ctx context.Context) (bool, error) {
 		var all egainv1alpha1.EgainClientList
 		if err := d.cluster.List(ctx, &all); err != nil {
 			return false, err
@@ -308,7 +309,7 @@ func (d *demo) checkRepair(ctx context.Context) (check, error) {
 	if err := d.cluster.Delete(ctx, secret); err != nil {
 		return check{}, fmt.Errorf("deleting Secret %s: %w", s.target, err)
 	}
-	err := await(ctx, repairLimit, "repairing", func(context.Context) (bool, error) { return w.snapshot().tokens > before, nil })
+	err := stage.Await(ctx, repairLimit, "repairing", func(context.Context) (bool, error) { return w.snapshot().tokens > before, nil })
 	return check{err == nil, fmt.Sprintf("deleted target %s: back with a new token within %s", s.target, since(began))}, ctx.Err()
 }
 
@@ -348,10 +349,10 @@ func (d *demo) checkRestart(ctx context.Context) (check, error) {
 		return check{}, err
 	}
 	began := time.Now()
-	if err := d.operator.kill(); err != nil {
+	if err := d.operator.Kill(); err != nil {
 		return check{}, err
 	}
-	err = await(ctx, operatorStart, "restarting the operator", func(ctx context.Context) (bool, error) {
+	err = stage.Await(ctx, stage.OperatorStart, "restarting the operator", func(ctx context.Context) (bool, error) {
 		metrics, err := d.scraper.scrape(ctx, d.scraper.authorized)
 		return err == nil && leads(metrics, len(d.samples)), nil
 	})
@@ -395,7 +396,7 @@ func (d *demo) settled(ctx context.Context) (observation, error) {
 		return before, err
 	}
 	last := time.Now()
-	err = await(ctx, repairLimit, "coming to rest", func(ctx context.Context) (bool, error) {
+	err = stage.Await(ctx, repairLimit, "coming to rest", func(ctx context.Context) (bool, error) {
 		now, err := d.observe(ctx)
 		if err != nil {
 			return false, err

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/egain-operator/egain-operator/hack/internal/stage"
 	"github.com/egain-operator/egain-operator/test/controlplane"
 )
 
@@ -26,9 +27,9 @@ type demo struct {
 	dir     string
 	started time.Time
 
-	cluster   *cluster
+	cluster   *stage.Cluster
 	sim       *simulator
-	operator  *operator
+	operator  *stage.Operator
 	provider  *identityProvider
 	scraper   *scraper
 	samples   []sample
@@ -106,12 +107,12 @@ func (d *demo) stop() error {
 
 // showLogs prints how the logs of the programs end.
 func (d *demo) showLogs() {
-	files := []string{logFile(d.logs, "egainsim"), logFile(d.logs, "egain-operator")}
+	files := []string{stage.LogFile(d.logs, "egainsim"), stage.LogFile(d.logs, "egain-operator")}
 	if d.cluster != nil {
-		files = append(files, filepath.Join(d.cluster.plane.Dir, "controller-manager.log"))
+		files = append(files, filepath.Join(d.cluster.Plane.Dir, "controller-manager.log"))
 	}
 	for _, file := range files {
-		if lines := tail(file, 15); len(lines) > 0 {
+		if lines := stage.Tail(file, 15); len(lines) > 0 {
 			d.view.print(append([]string{"", "The end of " + filepath.Base(file) + ":"}, lines...)...)
 		}
 	}
@@ -146,33 +147,36 @@ func (d *demo) start(ctx context.Context) error {
 }
 
 func (d *demo) startCluster(context.Context) (string, error) {
-	cluster, err := startCluster(d.dir)
+	cluster, err := stage.StartCluster(d.dir)
 	if err != nil {
 		return "", err
 	}
 	d.cluster = cluster
-	d.stops = append(d.stops, cluster.plane.Stop)
-	return "Kubernetes " + cluster.version + ": etcd, kube-apiserver and kube-controller-manager", nil
+	d.stops = append(d.stops, cluster.Plane.Stop)
+	return "Kubernetes " + cluster.Version + ": etcd, kube-apiserver and kube-controller-manager", nil
 }
 
 func (d *demo) startSimulator(ctx context.Context) (string, error) {
-	sim, err := startSimulator(ctx, filepath.Join(d.binaries, "egainsim"), d.dir, d.logs, d.tokenLife)
+	sim, err := stage.StartSimulator(ctx, filepath.Join(d.binaries, "egainsim"), filepath.Join(d.dir, "simulator.json"),
+		stage.LogFile(d.logs, "egainsim"), d.tokenLife)
 	if err != nil {
 		return "", err
 	}
-	d.sim = sim
-	d.stops = append(d.stops, sim.process.stop)
+	d.stops = append(d.stops, sim.Process.Stop)
+	if d.sim, err = newSimulator(sim); err != nil {
+		return "", err
+	}
 	return fmt.Sprintf("simulated eGain at %s, with a tenant on each platform; tokens live %s",
-		sim.description.LoginURL, span(d.tokenLife)), nil
+		sim.Description.LoginURL, span(d.tokenLife)), nil
 }
 
 // startOperator installs the operator and runs it by the token of its own ServiceAccount.
 func (d *demo) startOperator(ctx context.Context) (string, error) {
-	account, err := d.cluster.install(ctx)
+	account, err := d.cluster.Install(ctx, "service-account-tokens")
 	if err != nil {
 		return "", err
 	}
-	config, err := d.cluster.actAs(ctx, d.background, account)
+	config, err := d.cluster.ActAs(ctx, d.background, account)
 	if err != nil {
 		return "", err
 	}
@@ -180,29 +184,30 @@ func (d *demo) startOperator(ctx context.Context) (string, error) {
 	if err := controlplane.WriteKubeconfig(kubeconfig, config); err != nil {
 		return "", err
 	}
-	d.operator, err = newOperator(ctx, filepath.Join(d.binaries, "egain-operator"), d.logs, kubeconfig, account.Namespace)
+	d.operator, err = stage.NewOperator(ctx, []string{filepath.Join(d.binaries, "egain-operator")}, stage.LogFile(d.logs, "egain-operator"),
+		kubeconfig, account.Namespace)
 	if err != nil {
 		return "", err
 	}
-	d.stops = append(d.stops, d.operator.stop)
-	if err := d.operator.start(ctx); err != nil {
+	d.stops = append(d.stops, d.operator.Stop)
+	if err := d.operator.Start(ctx); err != nil {
 		return "", err
 	}
-	d.background(func() { d.operator.supervise(ctx, d.trouble) })
+	d.background(func() { d.operator.Supervise(ctx, d.trouble) })
 	return fmt.Sprintf("operator, installed from config/default, as ServiceAccount %s", account),
 		d.startScraper(ctx, account.Namespace)
 }
 
 func (d *demo) startScraper(ctx context.Context, namespace string) error {
 	account := types.NamespacedName{Namespace: namespace, Name: "demo-scraper"}
-	if err := d.cluster.allowScraper(ctx, account); err != nil {
+	if err := allowScraper(ctx, d.cluster, account); err != nil {
 		return err
 	}
-	config, err := d.cluster.actAs(ctx, d.background, account)
+	config, err := d.cluster.ActAs(ctx, d.background, account)
 	if err != nil {
 		return err
 	}
-	d.scraper, err = newScraper(d.operator.metrics, config.BearerTokenFile)
+	d.scraper, err = newScraper(d.operator.Metrics, config.BearerTokenFile)
 	return err
 }
 
@@ -243,10 +248,10 @@ func (d *demo) applySamples(ctx context.Context) (string, error) {
 // startWorkloads starts a workload for each sample, and the mirror that gives them their files.
 func (d *demo) startWorkloads(ctx context.Context) error {
 	account := types.NamespacedName{Namespace: corev1.NamespaceDefault, Name: "demo-mirror"}
-	if err := d.cluster.allowMirror(ctx, account, d.samples); err != nil {
+	if err := allowMirror(ctx, d.cluster, account, d.samples); err != nil {
 		return err
 	}
-	config, err := d.cluster.actAs(ctx, d.background, account)
+	config, err := d.cluster.ActAs(ctx, d.background, account)
 	if err != nil {
 		return err
 	}
@@ -269,7 +274,7 @@ func (d *demo) startWorkloads(ctx context.Context) error {
 
 // refreshSubject plays the agent that keeps the company's token fresh.
 func (d *demo) refreshSubject(ctx context.Context) {
-	every(ctx, d.provider.life/4, func() {
+	stage.Every(ctx, d.provider.life/4, func() {
 		if d.resting.Load() {
 			return
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/egain-operator/egain-operator/hack/internal/stage"
 	"github.com/egain-operator/egain-operator/test/controlplane"
 )
 
@@ -56,7 +57,7 @@ func (p *identityProvider) token(now time.Time) (string, error) {
 }
 
 // write puts a fresh token into a Secret.
-func (p *identityProvider) write(ctx context.Context, c *cluster, secret types.NamespacedName, key string) error {
+func (p *identityProvider) write(ctx context.Context, c *stage.Cluster, secret types.NamespacedName, key string) error {
 	token, err := p.token(time.Now())
 	if err != nil {
 		return err

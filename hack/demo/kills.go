@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/egain-operator/egain-operator/hack/internal/stage"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 )
 
@@ -45,15 +46,15 @@ func (d *demo) killBetween(ctx context.Context) (time.Duration, []string, error)
 		return 0, nil, fmt.Errorf("asking for the sessions: %w", err)
 	}
 	began := time.Now()
-	if err := d.operator.kill(); err != nil {
+	if err := d.operator.Kill(); err != nil {
 		return 0, nil, err
 	}
 	var lacking []string
-	err = await(ctx, operatorStart+d.tokenLife, "going on", func(ctx context.Context) (ok bool, err error) {
+	err = stage.Await(ctx, stage.OperatorStart+d.tokenLife, "going on", func(ctx context.Context) (ok bool, err error) {
 		if lacking, err = d.whatStands(ctx, before, sessions); err != nil {
 			return false, err
 		}
-		return len(lacking) == 0, d.sim.process.exited()
+		return len(lacking) == 0, d.sim.Process.Exited()
 	})
 	if len(lacking) > 0 && ctx.Err() == nil {
 		return 0, lacking, nil

@@ -17,6 +17,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/egain-operator/egain-operator/hack/internal/stage"
 )
 
 // options are the command line.
@@ -91,7 +93,7 @@ func run(o options) int {
 	// SIGPIPE is among them so that a reader who leaves, as head does, ends the demo in order.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 	defer stop()
-	ctx, cancel := whileParentLives(ctx)
+	ctx, cancel := stage.WhileParentLives(ctx)
 	defer cancel()
 	d, err := newDemo(o, os.Stdout)
 	if err == nil {
@@ -104,36 +106,4 @@ func run(o options) int {
 		_, _ = fmt.Fprintln(os.Stderr, "demo:", err)
 	}
 	return 1
-}
-
-// whileParentLives returns a context that also ends with the process that started this one: `go run` does not pass SIGTERM
-// on, and what it leaves behind would run for ever.
-func whileParentLives(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	parent := os.Getppid()
-	go every(ctx, time.Second/2, func() {
-		if os.Getppid() != parent {
-			cancel(errors.New("the parent process ended"))
-		}
-	})
-	return ctx, func() { cancel(context.Canceled) }
-}
-
-// repeat calls f at once, and then in intervals until the context ends.
-func repeat(ctx context.Context, interval time.Duration, f func()) {
-	f()
-	every(ctx, interval, f)
-}
-
-// every calls f in intervals until the context ends.
-func every(ctx context.Context, interval time.Duration, f func()) {
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
-	for ctx.Err() == nil {
-		select {
-		case <-ctx.Done():
-		case <-ticker.C:
-			f()
-		}
-	}
 }

@@ -7,14 +7,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/transport"
+
+	"github.com/egain-operator/egain-operator/hack/internal/stage"
 )
 
 // metricsReader is the ClusterRole that config/default has for those who read metrics.
@@ -42,8 +42,8 @@ func newScraper(address, tokenFile string) (*scraper, error) {
 }
 
 // allowScraper lets a ServiceAccount read the operator's metrics.
-func (c *cluster) allowScraper(ctx context.Context, account types.NamespacedName) error {
-	if err := c.serviceAccount(ctx, account); err != nil {
+func allowScraper(ctx context.Context, c *stage.Cluster, account types.NamespacedName) error {
+	if err := c.ServiceAccount(ctx, account); err != nil {
 		return err
 	}
 	binding := &rbacv1.ClusterRoleBinding{
@@ -92,23 +92,7 @@ func (s *scraper) refusesStrangers(ctx context.Context) bool {
 
 // leads reports whether the operator is the leader and has looked at a number of objects, with none left to look at.
 func leads(metrics string, objects int) bool {
-	return sumSeries(metrics, "leader_election_master_status", "") == 1 &&
-		sumSeries(metrics, "controller_runtime_reconcile_total", `controller="egainclient"`) >= float64(objects) &&
-		sumSeries(metrics, "controller_runtime_active_workers", `controller="egainclient"`) == 0
-}
-
-// sumSeries adds up the series of a metric that have a label, in Prometheus' text format.
-func sumSeries(metrics, name, label string) float64 {
-	var sum float64
-	for line := range strings.Lines(metrics) {
-		rest, ok := strings.CutPrefix(line, name)
-		if !ok || (rest[0] != '{' && rest[0] != ' ') || !strings.Contains(rest, label) {
-			continue
-		}
-		value, err := strconv.ParseFloat(strings.TrimSpace(rest[strings.LastIndexByte(rest, ' ')+1:]), 64)
-		if err == nil {
-			sum += value
-		}
-	}
-	return sum
+	return stage.SumSeries(metrics, "leader_election_master_status", "") == 1 &&
+		stage.SumSeries(metrics, "controller_runtime_reconcile_total", `controller="egainclient"`) >= float64(objects) &&
+		stage.SumSeries(metrics, "controller_runtime_active_workers", `controller="egainclient"`) == 0
 }

@@ -13,22 +13,6 @@ controller_runtime_reconcile_total_of_another_name{controller="egainclient"} 100
 process_start_time_seconds 1.7e+09
 `
 
-func TestSumSeries(t *testing.T) {
-	for _, c := range []struct {
-		name, label string
-		want        float64
-	}{
-		{"controller_runtime_reconcile_total", `controller="egainclient"`, 13},
-		{"controller_runtime_reconcile_total", "", 113},
-		{"process_start_time_seconds", "", 1.7e9},
-		{"absent", "", 0},
-	} {
-		if got := sumSeries(exposition, c.name, c.label); got != c.want {
-			t.Errorf("sumSeries(%q, %q) = %v, want %v", c.name, c.label, got, c.want)
-		}
-	}
-}
-
 func TestLeads(t *testing.T) {
 	if !leads(exposition, 13) {
 		t.Error("it has looked at 13 objects")

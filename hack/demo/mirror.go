@@ -19,6 +19,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/egain-operator/egain-operator/hack/internal/stage"
 )
 
 // mirror stands in for the kubelet, which a machine without nodes does not have: it keeps directories of files as the
@@ -30,8 +32,8 @@ type mirror struct {
 }
 
 // allowMirror lets a ServiceAccount watch the targets of samples.
-func (c *cluster) allowMirror(ctx context.Context, account types.NamespacedName, all []sample) error {
-	if err := c.serviceAccount(ctx, account); err != nil {
+func allowMirror(ctx context.Context, c *stage.Cluster, account types.NamespacedName, all []sample) error {
+	if err := c.ServiceAccount(ctx, account); err != nil {
 		return err
 	}
 	for _, namespace := range namespacesOf(all) {
@@ -59,7 +61,7 @@ func (c *cluster) allowMirror(ctx context.Context, account types.NamespacedName,
 
 // follow keeps the volume of a workload as its Secret is, until the context ends.
 func (m *mirror) follow(ctx context.Context, w *workload) {
-	repeat(ctx, time.Second, func() {
+	stage.Repeat(ctx, time.Second, func() {
 		if err := m.watch(ctx, w); err != nil && ctx.Err() == nil {
 			m.trouble(fmt.Errorf("mirroring Secret %s: %w", w.target, err))
 		}

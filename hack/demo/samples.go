@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/hack/internal/stage"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 	"github.com/egain-operator/egain-operator/test/controlplane"
 )
@@ -99,7 +100,7 @@ func samples(sim *simulator) ([]sample, []*unstructured.Unstructured, error) {
 
 // renderSamples fills in what the simulator's description says, under the names that it has there.
 func renderSamples(sim *simulator) ([]byte, error) {
-	data := map[string]any{"apiURL": sim.description.APIURL}
+	data := map[string]any{"apiURL": sim.Description.APIURL}
 	for name, platform := range map[string]egainsim.Platform{"rigel": egainsim.Rigel, "commercial": egainsim.Commercial} {
 		tenant, err := sim.tenant(platform)
 		if err != nil {
@@ -165,9 +166,9 @@ func sampleOf(manifest *unstructured.Unstructured, sim *simulator) (sample, erro
 // credentials and CA in the cluster.
 func (d *demo) prepare(ctx context.Context, others []*unstructured.Unstructured) error {
 	for _, namespace := range append(namespacesOf(d.samples), platformNamespace) {
-		bundle := map[string]any{"data": map[string]any{"ca.crt": d.sim.description.CABundle}}
-		err := controlplane.Apply(ctx, d.cluster, object("v1", "Namespace", "", namespace, nil),
-			object("v1", "ConfigMap", namespace, caConfigMap, bundle))
+		bundle := map[string]any{"data": map[string]any{"ca.crt": d.sim.Description.CABundle}}
+		err := controlplane.Apply(ctx, d.cluster, stage.Object("v1", "Namespace", "", namespace, nil),
+			stage.Object("v1", "ConfigMap", namespace, caConfigMap, bundle))
 		if err != nil {
 			return err
 		}
@@ -228,5 +229,5 @@ func namespacesOf(all []sample) []string {
 }
 
 func secretOf(name types.NamespacedName, stringData map[string]any) *unstructured.Unstructured {
-	return object("v1", "Secret", name.Namespace, name.Name, map[string]any{"stringData": stringData})
+	return stage.Object("v1", "Secret", name.Namespace, name.Name, map[string]any{"stringData": stringData})
 }

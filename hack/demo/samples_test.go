@@ -11,20 +11,21 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/egain-operator/egain-operator/hack/internal/stage"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 )
 
-func newSimulator(t *testing.T) *simulator {
+func testSimulator(t *testing.T) *simulator {
 	t.Helper()
 	sim, err := egainsim.New(egainsim.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &simulator{description: sim.Describe()}
+	return &simulator{Simulator: &stage.Simulator{Description: sim.Describe()}}
 }
 
 func TestSamplesShowEveryFlowOnBothPlatforms(t *testing.T) {
-	all, others, err := samples(newSimulator(t))
+	all, others, err := samples(testSimulator(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +51,7 @@ func TestSamplesShowEveryFlowOnBothPlatforms(t *testing.T) {
 }
 
 func TestSamplesShowTenantsInlineAndShared(t *testing.T) {
-	all, _, err := samples(newSimulator(t))
+	all, _, err := samples(testSimulator(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +70,7 @@ func TestSamplesShowTenantsInlineAndShared(t *testing.T) {
 }
 
 func TestPeopleLogInAtApplicationsOfBothKindsOnBothPlatforms(t *testing.T) {
-	all, _, err := samples(newSimulator(t))
+	all, _, err := samples(testSimulator(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +91,7 @@ func TestPeopleLogInAtApplicationsOfBothKindsOnBothPlatforms(t *testing.T) {
 }
 
 func TestNamespacesOf(t *testing.T) {
-	all, _, err := samples(newSimulator(t))
+	all, _, err := samples(testSimulator(t))
 	if err != nil {
 		t.Fatal(err)
 	}

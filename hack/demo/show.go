@@ -10,6 +10,7 @@ import (
 	"time"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/hack/internal/stage"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 )
 
@@ -44,7 +45,7 @@ func (d *demo) frame(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("counting token requests: %w", err)
 	}
-	pid, restarts := d.operator.state()
+	pid, restarts := d.operator.State()
 	p := d.view.palette
 	lines := header(rows, totals{
 		requests: tokenRequests(stats, "", ""), operatorPID: pid, restarts: restarts, uptime: time.Since(d.started), tokenLife: d.tokenLife,
@@ -75,9 +76,9 @@ func (d *demo) show(ctx context.Context, footer func() []string) ([]string, erro
 	drawing, broken := context.WithCancelCause(ctx)
 	defer broken(nil)
 	var last []string
-	repeat(drawing, interval, func() {
+	stage.Repeat(drawing, interval, func() {
 		lines, err := d.frame(drawing)
-		if err = errors.Join(d.sim.process.exited(), err); err != nil {
+		if err = errors.Join(d.sim.Process.Exited(), err); err != nil {
 			broken(err)
 			return
 		}
@@ -112,11 +113,11 @@ func (d *demo) about() []string {
 
 // hints say what to try.
 func (d *demo) hints() []string {
-	pid, _ := d.operator.state()
+	pid, _ := d.operator.State()
 	return append(d.about(),
 		"",
 		"Try, in another terminal (Ctrl-C in this one ends everything):",
-		d.view.palette.paint(bold, "  export KUBECONFIG="+d.cluster.kubeconfig()+` PATH="`+d.programs()+`:$PATH"`),
+		d.view.palette.paint(bold, "  export KUBECONFIG="+d.cluster.Kubeconfig()+` PATH="`+d.programs()+`:$PATH"`),
 		"  watch them        kubectl egain status -A --watch",
 		"  all about one     kubectl egain status -n agents coach",
 		"  look for faults   kubectl egain doctor -n agents coach",

@@ -3,62 +3,31 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net/http"
-	"os"
-	"path/filepath"
-	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/egain-operator/egain-operator/hack/internal/stage"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 )
 
-// simulatorStart is how long the simulator may take to generate its keys and listen.
-const simulatorStart = 20 * time.Second
-
-// simulator is a simulated eGain in a process of its own.
+// simulator is a simulated eGain, with the tenants that the samples need.
 type simulator struct {
-	*egainsim.AdminClient
-	process     *process
-	description egainsim.Description
+	*stage.Simulator
 	// http trusts the simulator's CA, as a workload that knows its tenant does.
 	http *http.Client
 }
 
-// startSimulator starts the simulator and waits until it serves. Its description, which holds its secrets, goes to dir.
-func startSimulator(ctx context.Context, binary, dir, logs string, tokenLife time.Duration) (*simulator, error) {
-	file := filepath.Join(dir, "simulator.json")
-	p, err := startProcess(ctx, logs, binary, "-description-file="+file, "-token-lifetime="+tokenLife.String())
-	if err != nil {
-		return nil, err
-	}
-	s := &simulator{process: p}
-	err = await(ctx, simulatorStart, "starting the simulator", func(context.Context) (bool, error) {
-		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-			return false, p.exited()
-		}
-		var err error
-		s.description, err = egainsim.ReadDescription(file)
-		return true, err
-	})
-	if err == nil {
-		s.AdminClient, err = egainsim.NewAdminClient(s.description)
-	}
-	if err == nil {
-		s.http, err = trusting(s.description.CABundle)
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("starting the simulator: %w", err), p.stop())
-	}
-	return s, nil
+// newSimulator prepares what is asked of a simulator beside administration.
+func newSimulator(sim *stage.Simulator) (*simulator, error) {
+	client, err := trusting(sim.Description.CABundle)
+	return &simulator{sim, client}, err
 }
 
 // tenant is the simulator's tenant on a platform.
 func (s *simulator) tenant(platform egainsim.Platform) (egainsim.TenantDescription, error) {
-	for _, tenant := range s.description.Tenants {
+	for _, tenant := range s.Description.Tenants {
 		if tenant.Platform == platform {
 			return tenant, nil
 		}
@@ -80,8 +49,8 @@ func tokenRequests(stats egainsim.Stats, tenantID, clientID string) int {
 }
 
 // trustCluster registers the API server at the simulator as an identity provider, by the keys that it publishes itself.
-func (s *simulator) trustCluster(ctx context.Context, c *cluster, registration, audience string, subjects map[string]string) error {
-	published, err := c.plane.JWKS(ctx)
+func (s *simulator) trustCluster(ctx context.Context, c *stage.Cluster, registration, audience string, subjects map[string]string) error {
+	published, err := c.Plane.JWKS(ctx)
 	if err != nil {
 		return fmt.Errorf("reading the API server's keys: %w", err)
 	}
@@ -113,7 +82,7 @@ func (s *simulator) trustTenant(ctx context.Context, registration string, platfo
 		return fmt.Errorf("reading the keys of the tenant's users: %w", err)
 	}
 	// Its tokens are for its API.
-	if err := s.RegisterProvider(ctx, registration, metadata.Issuer, s.description.APIURL, keys, nil); err != nil {
+	if err := s.RegisterProvider(ctx, registration, metadata.Issuer, s.Description.APIURL, keys, nil); err != nil {
 		return fmt.Errorf("registering a tenant as an identity provider: %w", err)
 	}
 	return nil

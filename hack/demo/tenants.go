@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/hack/internal/stage"
 )
 
 // tenantRow is what the table says of an EgainTenant.
@@ -98,7 +99,7 @@ func (d *demo) checkTenantChange(ctx context.Context) (check, error) {
 		return check{}, fmt.Errorf("changing EgainTenant %s: %w", sharedTenant, err)
 	}
 	reached := 0
-	err = await(ctx, repairLimit, "reaching the clients", func(ctx context.Context) (ok bool, err error) {
+	err = stage.Await(ctx, repairLimit, "reaching the clients", func(ctx context.Context) (ok bool, err error) {
 		_, reached, err = d.tokenURLOf(ctx, egainv1alpha1.EndpointSourceSpec)
 		return reached == clients, err
 	})
@@ -142,7 +143,7 @@ func (d *demo) checkTenantMove(ctx context.Context) (check, error) {
 		return check{}, fmt.Errorf("moving EgainClient %s: %w", s, err)
 	}
 	moved := ec.Generation
-	err = await(ctx, repairLimit, "moving", func(ctx context.Context) (bool, error) {
+	err = stage.Await(ctx, repairLimit, "moving", func(ctx context.Context) (bool, error) {
 		err := d.cluster.Get(ctx, s.NamespacedName, ec)
 		return ec.Status.ObservedGeneration >= moved && meta.IsStatusConditionTrue(ec.Status.Conditions, egainv1alpha1.ConditionReady), err
 	})

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/egain-operator/egain-operator/hack/internal/stage"
 )
 
 const (
@@ -100,7 +102,7 @@ func (w *workload) snapshot() usage {
 
 // work calls the API until the context ends.
 func (w *workload) work(ctx context.Context) {
-	repeat(ctx, callInterval, func() {
+	stage.Repeat(ctx, callInterval, func() {
 		status, err := w.call(ctx)
 		// Before there is a token there is no call, and a call that the end of the demo cut off is none.
 		if ctx.Err() == nil && !errors.Is(err, fs.ErrNotExist) {

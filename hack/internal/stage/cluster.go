@@ -1,4 +1,4 @@
-package main
+package stage
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -30,38 +31,40 @@ const (
 	establishing = 20 * time.Second
 )
 
-// cluster is the control plane, and an administrator's client of it.
-type cluster struct {
+// Cluster is the control plane, and an administrator's client of it.
+type Cluster struct {
 	client.Client
-	plane *controlplane.ControlPlane
+	// Plane is what runs.
+	Plane *controlplane.ControlPlane
+	// Version of Kubernetes.
+	Version string
 	// dir holds kubeconfigs and tokens.
-	dir     string
-	version string
+	dir string
 }
 
-// startCluster starts a control plane. It takes no context, since half a control plane could not be stopped.
-func startCluster(dir string) (*cluster, error) {
+// StartCluster starts a control plane. It takes no context, since half a control plane could not be stopped.
+func StartCluster(dir string) (*Cluster, error) {
 	plane, err := controlplane.Start("")
 	if err != nil {
 		return nil, err
 	}
-	c := &cluster{plane: plane, dir: dir}
+	c := &Cluster{Plane: plane, dir: dir}
 	if err := c.connect(); err != nil {
 		return nil, errors.Join(err, plane.Stop())
 	}
 	return c, nil
 }
 
-func (c *cluster) connect() error {
+func (c *Cluster) connect() error {
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), egainv1alpha1.AddToScheme(scheme)); err != nil {
 		return fmt.Errorf("building the scheme: %w", err)
 	}
 	var err error
-	if c.Client, err = client.New(c.plane.Config, client.Options{Scheme: scheme}); err != nil {
+	if c.Client, err = client.New(c.Plane.Config, client.Options{Scheme: scheme}); err != nil {
 		return fmt.Errorf("making a client: %w", err)
 	}
-	asked, err := discovery.NewDiscoveryClientForConfig(c.plane.Config)
+	asked, err := discovery.NewDiscoveryClientForConfig(c.Plane.Config)
 	if err != nil {
 		return fmt.Errorf("making a discovery client: %w", err)
 	}
@@ -69,17 +72,24 @@ func (c *cluster) connect() error {
 	if err != nil {
 		return fmt.Errorf("asking for the version of Kubernetes: %w", err)
 	}
-	c.version = version.GitVersion
-	return controlplane.WriteKubeconfig(c.kubeconfig(), c.plane.Config)
+	c.Version = version.GitVersion
+	return controlplane.WriteKubeconfig(c.Kubeconfig(), c.Plane.Config)
 }
 
-// kubeconfig is the file by which the user of the demo is the administrator.
-func (c *cluster) kubeconfig() string { return filepath.Join(c.dir, "kubeconfig") }
+// URL is the API server's.
+func (c *Cluster) URL() string { return "https://" + c.Address() }
 
-// install applies config/default, and returns the ServiceAccount that its Deployment runs as. The Deployment itself is left
-// out: there is no node to run a pod on, so that the demo runs the operator's binary in its place, as that ServiceAccount.
-func (c *cluster) install(ctx context.Context) (types.NamespacedName, error) {
-	manifests, err := render(ctx)
+// Address is the host and port of the API server.
+func (c *Cluster) Address() string { return strings.TrimPrefix(c.Plane.Config.Host, "https://") }
+
+// Kubeconfig is the file by which a user is the administrator.
+func (c *Cluster) Kubeconfig() string { return filepath.Join(c.dir, "kubeconfig") }
+
+// Install applies config/default with some of config/components, and returns the ServiceAccount that its Deployment runs as.
+// The Deployment itself is left out: there is no node to run a pod on, so that the operator's binary runs in its place, as
+// that ServiceAccount.
+func (c *Cluster) Install(ctx context.Context, components ...string) (types.NamespacedName, error) {
+	manifests, err := render(ctx, components)
 	if err != nil {
 		return types.NamespacedName{}, err
 	}
@@ -99,25 +109,39 @@ func (c *cluster) install(ctx context.Context) (types.NamespacedName, error) {
 	if err := controlplane.Apply(ctx, c, rest...); err != nil {
 		return account, err
 	}
-	return account, await(ctx, establishing, "establishing the CRD", func(ctx context.Context) (bool, error) {
+	return account, Await(ctx, establishing, "establishing the CRD", func(ctx context.Context) (bool, error) {
 		return c.List(ctx, &egainv1alpha1.EgainClientList{}) == nil, nil
 	})
 }
 
-// render renders config/default with the component that lets the operator mint tokens of ServiceAccounts, on a copy: the
-// component is an edit of config/default, as its comments say.
-func render(ctx context.Context) ([]*unstructured.Unstructured, error) {
-	dir, err := os.MkdirTemp("", "egain-demo-config-")
+// ApplyCRDs applies config/crd.
+func (c *Cluster) ApplyCRDs(ctx context.Context) error {
+	rendered, err := kustomize(ctx, "config/crd", "build", ".")
+	if err != nil {
+		return err
+	}
+	crds, err := controlplane.Decode(rendered)
+	if err != nil {
+		return err
+	}
+	return controlplane.Apply(ctx, c, crds...)
+}
+
+// render renders config/default with components, on a copy: a component is an edit of config/default, as their comments say.
+func render(ctx context.Context, components []string) ([]*unstructured.Unstructured, error) {
+	dir, err := os.MkdirTemp("", "egain-config-")
 	if err != nil {
 		return nil, fmt.Errorf("making a directory: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	if err := os.CopyFS(dir, os.DirFS("config")); err != nil {
-		return nil, fmt.Errorf("copying config (the demo must run in the root of the checkout): %w", err)
+		return nil, fmt.Errorf("copying config (this must run in the root of the checkout): %w", err)
 	}
 	overlay := filepath.Join(dir, "default")
-	if _, err := kustomize(ctx, overlay, "edit", "add", "component", "../components/service-account-tokens"); err != nil {
-		return nil, err
+	for _, component := range components {
+		if _, err := kustomize(ctx, overlay, "edit", "add", "component", "../components/"+component); err != nil {
+			return nil, err
+		}
 	}
 	rendered, err := kustomize(ctx, overlay, "build", ".")
 	if err != nil {
@@ -132,7 +156,7 @@ func kustomize(ctx context.Context, dir string, args ...string) ([]byte, error) 
 	if err != nil {
 		return nil, fmt.Errorf("finding kustomize: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, tool, append([]string{"kustomize"}, args...)...) //nolint:gosec // The arguments are the demo's own.
+	cmd := exec.CommandContext(ctx, tool, append([]string{"kustomize"}, args...)...) //nolint:gosec // The arguments are the caller's own.
 	cmd.Dir, cmd.Stderr = dir, os.Stderr
 	output, err := cmd.Output()
 	if err != nil {
@@ -141,12 +165,12 @@ func kustomize(ctx context.Context, dir string, args ...string) ([]byte, error) 
 	return output, nil
 }
 
-// actAs returns the configuration of a client that acts as a ServiceAccount and as nothing else. Its token is in a file,
+// ActAs returns the configuration of a client that acts as a ServiceAccount and as nothing else. Its token is in a file,
 // which is replaced before the token expires, as in a pod.
-func (c *cluster) actAs(ctx context.Context, background func(func()), account types.NamespacedName) (*rest.Config, error) {
+func (c *Cluster) ActAs(ctx context.Context, background func(func()), account types.NamespacedName) (*rest.Config, error) {
 	file := filepath.Join(c.dir, account.Name+".token")
 	mint := func() (*rest.Config, error) {
-		config, err := c.plane.ServiceAccountConfig(ctx, account.Namespace, account.Name)
+		config, err := c.Plane.ServiceAccountConfig(ctx, account.Namespace, account.Name)
 		if err != nil {
 			return nil, err
 		}
@@ -162,7 +186,7 @@ func (c *cluster) actAs(ctx context.Context, background func(func()), account ty
 	}
 	background(func() {
 		// The token of a failed attempt is good for another half an hour.
-		every(ctx, tokenRefresh, func() { _, _ = mint() })
+		Every(ctx, tokenRefresh, func() { _, _ = mint() })
 	})
 	return config, nil
 }
@@ -178,8 +202,8 @@ func replaceFile(file string, content []byte) error {
 	return nil
 }
 
-// object makes an object to apply.
-func object(apiVersion, kind, namespace, name string, fields map[string]any) *unstructured.Unstructured {
+// Object makes an object to apply.
+func Object(apiVersion, kind, namespace, name string, fields map[string]any) *unstructured.Unstructured {
 	o := &unstructured.Unstructured{Object: map[string]any{}}
 	maps.Copy(o.Object, fields)
 	o.SetAPIVersion(apiVersion)
@@ -189,8 +213,8 @@ func object(apiVersion, kind, namespace, name string, fields map[string]any) *un
 	return o
 }
 
-// serviceAccount makes a ServiceAccount of the demo's own in the operator's namespace.
-func (c *cluster) serviceAccount(ctx context.Context, account types.NamespacedName) error {
+// ServiceAccount makes a ServiceAccount.
+func (c *Cluster) ServiceAccount(ctx context.Context, account types.NamespacedName) error {
 	sa := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: account.Namespace, Name: account.Name}}
 	if err := c.Create(ctx, sa); err != nil {
 		return fmt.Errorf("creating ServiceAccount %s: %w", account, err)

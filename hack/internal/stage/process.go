@@ -1,4 +1,6 @@
-package main
+// Package stage sets up what programs for people run on this machine: a real control plane, a simulated eGain and the operator
+// under its own ServiceAccount, each as a process of its own. The demo and the chaos runs share it.
+package stage
 
 import (
 	"context"
@@ -15,8 +17,8 @@ import (
 // stopGrace is how long a program gets to end by itself.
 const stopGrace = 10 * time.Second
 
-// process is a program that runs beside the demo, with its output in a file.
-type process struct {
+// Process is a program that runs beside this one, with its output in a file.
+type Process struct {
 	name   string
 	cmd    *exec.Cmd
 	cancel context.CancelFunc
@@ -24,22 +26,22 @@ type process struct {
 	ended chan struct{}
 }
 
-// startProcess starts a program that runs until it is stopped: the end of the context alone does not end it, so that
-// programs can be stopped in the order in which they need one another.
-func startProcess(ctx context.Context, logs, program string, args ...string) (*process, error) {
+// StartProcess starts a program that runs until it is stopped: the end of the context alone does not end it, so that
+// programs can be stopped in the order in which they need one another. Its output is added to a log file.
+func StartProcess(ctx context.Context, logFile, program string, args ...string) (*Process, error) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	p := &process{name: filepath.Base(program), cancel: cancel, ended: make(chan struct{})}
-	log, err := os.OpenFile(logFile(logs, p.name), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	p := &Process{name: filepath.Base(program), cancel: cancel, ended: make(chan struct{})}
+	log, err := os.OpenFile(logFile, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		cancel()
 		return nil, fmt.Errorf("opening the log of %s: %w", p.name, err)
 	}
 	defer func() { _ = log.Close() }()                 // the program has a descriptor of its own
-	p.cmd = exec.CommandContext(ctx, program, args...) //nolint:gosec // Programs and arguments are the demo's own.
+	p.cmd = exec.CommandContext(ctx, program, args...) //nolint:gosec // Programs and arguments are the caller's own.
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.Cancel = func() error { return p.cmd.Process.Signal(syscall.SIGTERM) }
 	p.cmd.WaitDelay = stopGrace
-	// Ctrl-C reaches every process of the terminal's group. The demo stops its programs itself, in order.
+	// Ctrl-C reaches every process of the terminal's group. Whoever started the programs stops them, in order.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := p.cmd.Start(); err != nil {
 		cancel()
@@ -52,8 +54,8 @@ func startProcess(ctx context.Context, logs, program string, args ...string) (*p
 	return p, nil
 }
 
-// stop ends the program, by force if it does not end by itself.
-func (p *process) stop() error {
+// Stop ends the program, by force if it does not end by itself.
+func (p *Process) Stop() error {
 	defer p.cancel()
 	if !p.running() {
 		return nil
@@ -66,7 +68,7 @@ func (p *process) stop() error {
 	return nil
 }
 
-func (p *process) running() bool {
+func (p *Process) running() bool {
 	select {
 	case <-p.ended:
 		return false
@@ -75,19 +77,20 @@ func (p *process) running() bool {
 	}
 }
 
-// exited returns an error if the program has ended.
-func (p *process) exited() error {
+// Exited returns an error if the program has ended.
+func (p *Process) Exited() error {
 	if p.running() {
 		return nil
 	}
 	return fmt.Errorf("%s ended by itself: %s", p.name, p.cmd.ProcessState)
 }
 
-func logFile(logs, name string) string { return filepath.Join(logs, name+".log") }
+// LogFile is where the output of a program goes in a directory of logs.
+func LogFile(logs, name string) string { return filepath.Join(logs, name+".log") }
 
-// tail returns the last lines of a file, or nothing.
-func tail(file string, lines int) []string {
-	content, err := os.ReadFile(file) //nolint:gosec // The file is one of the demo's own.
+// Tail returns the last lines of a file, or nothing.
+func Tail(file string, lines int) []string {
+	content, err := os.ReadFile(file) //nolint:gosec // The file is one of the caller's own.
 	if err != nil || len(content) == 0 {
 		return nil
 	}
@@ -95,8 +98,8 @@ func tail(file string, lines int) []string {
 	return all[max(0, len(all)-lines):]
 }
 
-// await calls done until it reports true, fails, or time is up.
-func await(ctx context.Context, limit time.Duration, what string, done func(context.Context) (bool, error)) error {
+// Await calls done until it reports true, fails, or time is up.
+func Await(ctx context.Context, limit time.Duration, what string, done func(context.Context) (bool, error)) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("%s took more than %s", what, limit))
 	defer cancel()
 	ticker := time.NewTicker(100 * time.Millisecond)
@@ -113,8 +116,8 @@ func await(ctx context.Context, limit time.Duration, what string, done func(cont
 	}
 }
 
-// freeAddress is a loopback address that nobody listens on.
-func freeAddress(ctx context.Context) (string, error) {
+// FreeAddress is a loopback address that nobody listens on.
+func FreeAddress(ctx context.Context) (string, error) {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
