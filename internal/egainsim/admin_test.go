@@ -106,7 +106,13 @@ func TestAnAdminClientAddsWhatIsMissing(t *testing.T) {
 	g.Expect(w.Introspect(w.rigelToken(t)).IssuedAt).To(gomega.Equal(start.Add(-30 * time.Second).Unix()))
 
 	g.Expect(admin.SetCertificate(ctx, egainsim.Certificate{Untrusted: true})).To(gomega.Succeed())
-	g.Eventually(func() error { return admin.ClearFaults(ctx) }).Should(gomega.MatchError(gomega.ContainSubstring("unknown authority")))
+	g.Eventually(func() error {
+		_, err := w.try(newRequest(t, http.MethodGet, w.RootMetadataURL(), ""))
+		return err
+	}).Should(gomega.MatchError(gomega.ContainSubstring("unknown authority")))
+	late, err := egainsim.NewAdminClient(w.Describe())
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	g.Expect(late.SetCertificate(ctx, egainsim.Certificate{})).To(gomega.Succeed(), "administration goes on, to mend it")
 }
 
 func TestAdministrationRefusesWhatItCannotDo(t *testing.T) {

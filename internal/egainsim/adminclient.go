@@ -29,7 +29,7 @@ func NewAdminClient(d Description) (*AdminClient, error) {
 		return nil, errors.New("the description has no CA certificate")
 	}
 	transport := &http.Transport{
-		TLSClientConfig:     &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		TLSClientConfig:     &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12, ServerName: AdminServerName},
 		MaxIdleConnsPerHost: 16,
 		IdleConnTimeout:     30 * time.Second,
 	}
@@ -157,7 +157,7 @@ func (c *AdminClient) AddClient(ctx context.Context, tenantID string, app Client
 	return c.do(ctx, http.MethodPost, "clients", clientRequest{tenantID, app}, nil)
 }
 
-// SetCertificate replaces the server certificate. One that is not trusted bars this client too.
+// SetCertificate replaces the server certificate. Even one that is not trusted does not bar this client.
 func (c *AdminClient) SetCertificate(ctx context.Context, wanted Certificate) error {
 	return c.do(ctx, http.MethodPost, "certificate", wanted, nil)
 }

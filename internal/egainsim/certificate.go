@@ -17,6 +17,10 @@ import (
 	"k8s.io/utils/clock"
 )
 
+// AdminServerName is the name by which a TLS client asks for a certificate that is always good, whatever SetCertificate did:
+// who set a bad one, or watches what comes of it, must still reach the administration endpoints.
+const AdminServerName = "admin.egainsim"
+
 // Certificate describes the server certificate that new connections meet. Its zero value is a good one.
 type Certificate struct {
 	// NotBefore and NotAfter bound its validity. The defaults are an hour ago and a year ahead.
@@ -45,6 +49,8 @@ type authority struct {
 	key         *ecdsa.PrivateKey
 	certificate *x509.Certificate
 	leaf        atomic.Pointer[tls.Certificate]
+	// admin is for AdminServerName.
+	admin *tls.Certificate
 }
 
 func newAuthority() (*authority, error) {
@@ -71,6 +77,9 @@ func newAuthority() (*authority, error) {
 		return nil, fmt.Errorf("reading the authority's certificate back: %w", err)
 	}
 	a := &authority{key: key, certificate: certificate}
+	if a.admin, err = a.sign(Certificate{}, AdminServerName); err != nil {
+		return nil, err
+	}
 	return a, a.issue(Certificate{})
 }
 
@@ -84,7 +93,7 @@ func (a *authority) issue(wanted Certificate) error {
 		}
 		signer = stranger
 	}
-	leaf, err := signer.sign(wanted)
+	leaf, err := signer.sign(wanted, loginHost)
 	if err != nil {
 		return err
 	}
@@ -92,7 +101,7 @@ func (a *authority) issue(wanted Certificate) error {
 	return nil
 }
 
-func (a *authority) sign(wanted Certificate) (*tls.Certificate, error) {
+func (a *authority) sign(wanted Certificate, name string) (*tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("generating the server's key: %w", err)
@@ -111,7 +120,7 @@ func (a *authority) sign(wanted Certificate) (*tls.Certificate, error) {
 		NotAfter:     wanted.NotAfter,
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		DNSNames:     []string{loginHost},
+		DNSNames:     []string{name},
 		IPAddresses:  []net.IP{net.ParseIP(apiHost), net.IPv6loopback},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, key.Public(), a.key)
@@ -126,7 +135,10 @@ func (a *authority) tlsConfig() *tls.Config {
 		MinVersion: tls.VersionTLS12,
 		// Resumed sessions would never see a replaced certificate.
 		SessionTicketsDisabled: true,
-		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+			if hello.ServerName == AdminServerName {
+				return a.admin, nil
+			}
 			return a.leaf.Load(), nil
 		},
 	}
