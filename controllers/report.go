@@ -422,7 +422,8 @@ const (
 // for long.
 func pausedWait(f *fault.Error, o *outcome, now time.Time) time.Duration {
 	left := max(0, o.world.expiry().Sub(now))
-	return max(f.RetryAfter, min(left/looksPerLife, lookCeiling), time.Second)
+	wait := max(f.RetryAfter, min(left/looksPerLife, lookCeiling))
+	return (wait + time.Second - 1).Truncate(time.Second) // whole seconds, as all other waits
 }
 
 // wakeTimes are the times at which something changes by itself: a retry, the renewal, or the expiry, which comes without an

@@ -149,32 +149,43 @@ func (b *Breakers) settle(e Endpoint, f *fault.Error) (changed, failing bool, pa
 	switch {
 	case f != nil && f.Class == fault.Busy: // nothing was sent
 	case blames(f):
-		if c = b.circuit(e, c); c == nil {
-			return false, false, nil
-		}
-		was := c.open
-		c.fail(f, now, probed)
-		if c.open {
-			return !was, true, c.paused(now)
-		}
-	case c == nil:
-	case c.open && e.Shared:
-		delete(b.circuits, e)
+		return b.fail(e, f, now, probed)
+	case c != nil && c.open:
+		b.recover(e, now)
 		return true, false, nil
-	case c.open:
-		*c = circuit{turns: newTurns(recoveryRate), end: now.Add(recoveryTime)}
-		return true, false, nil
-	case c.turns == nil:
+	case c != nil && c.turns == nil:
 		delete(b.circuits, e)
-	default:
+	case c != nil:
 		c.failures = 0
 	}
 	return false, false, nil
 }
 
+// fail notes a failure of an endpoint.
+func (b *Breakers) fail(e Endpoint, f *fault.Error, now time.Time, probed bool) (changed, failing bool, paused *fault.Error) {
+	c := b.circuit(e)
+	if c == nil {
+		return false, false, nil
+	}
+	was := c.open
+	if c.fail(f, now, probed); !c.open {
+		return false, false, nil
+	}
+	return !was, true, c.paused(now)
+}
+
+// recover begins the time in which those who waited come back.
+func (b *Breakers) recover(e Endpoint, now time.Time) {
+	if e.Shared {
+		delete(b.circuits, e)
+		return
+	}
+	b.circuits[e] = &circuit{turns: newTurns(recoveryRate), end: now.Add(recoveryTime)}
+}
+
 // circuit is the one of an endpoint, made if there is room for it.
-func (b *Breakers) circuit(e Endpoint, known *circuit) *circuit {
-	if known != nil {
+func (b *Breakers) circuit(e Endpoint) *circuit {
+	if known := b.circuits[e]; known != nil {
 		return known
 	}
 	if len(b.circuits) >= maxCircuits {

@@ -195,7 +195,7 @@ func TestFailuresWithSuccessesInBetweenAreOfTheClientsThatMeetThem(t *testing.T)
 	b, _, _ := newBreakers()
 	for range 20 {
 		for range failuresToOpen - 1 {
-			try(b, tokenEndpoint, down())
+			_, _ = try(b, tokenEndpoint, down())
 		}
 		if got, _ := try(b, tokenEndpoint, nil); got != -1 {
 			t.Fatalf("got %d", got)
@@ -240,7 +240,7 @@ func TestASharedEndpointRecoversWithoutAPace(t *testing.T) {
 	e := tokenEndpoint
 	e.Shared = true
 	for range failuresToOpen {
-		try(b, e, down())
+		_, _ = try(b, e, down())
 	}
 	clock.at = clock.at.Add(probeFirst)
 	for range 1000 {
@@ -255,7 +255,7 @@ func TestTheEndpointsThatAreRememberedAreBounded(t *testing.T) {
 	b, _, _ := newBreakers()
 	for i := range maxCircuits + 100 {
 		e := Endpoint{Client: tokenEndpoint.Client, URL: "https://ai.egain.cloud/" + time.Duration(i).String()}
-		try(b, e, down())
+		_, _ = try(b, e, down())
 	}
 	if len(b.circuits) != maxCircuits {
 		t.Errorf("%d are remembered", len(b.circuits))

@@ -51,12 +51,13 @@ func sessionFault(format string, args ...any) error {
 // RenderSession returns a session Secret as a refresh leaves it, to be applied by Manager. What identifies the login is not
 // in it, so that it stays.
 func RenderSession(secret metav1.Object, s Session) *corev1ac.SecretApplyConfiguration {
-	applied := corev1ac.Secret(secret.GetName(), secret.GetNamespace()).WithUID(secret.GetUID()).
-		WithData(map[string][]byte{KeyRefreshToken: []byte(s.RefreshToken)})
+	expiration := "" // written even if it is unknown, or that of the forerunner would stay
 	if !s.ExpirationTime.IsZero() {
-		applied.WithAnnotations(map[string]string{AnnotationSessionExpirationTime: stamp(s.ExpirationTime)})
+		expiration = stamp(s.ExpirationTime)
 	}
-	return applied
+	return corev1ac.Secret(secret.GetName(), secret.GetNamespace()).WithUID(secret.GetUID()).
+		WithData(map[string][]byte{KeyRefreshToken: []byte(s.RefreshToken)}).
+		WithAnnotations(map[string]string{AnnotationSessionExpirationTime: expiration})
 }
 
 // SessionExpiration is when the refresh token in a session Secret expires; zero if its annotations do not say.

@@ -70,7 +70,7 @@ func TestASessionIsReadAsItWasRendered(t *testing.T) {
 		annotations map[string]string
 	}{
 		"with an expiry":    {Session{"hush", expires}, map[string]string{"auth.egain.com/session-expiration-time": "2026-12-24T09:00:00Z"}},
-		"without an expiry": {Session{"hush", time.Time{}}, nil},
+		"without an expiry": {Session{"hush", time.Time{}}, map[string]string{AnnotationSessionExpirationTime: ""}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -147,7 +147,7 @@ func TestCallTrustsTheBundleOfASharedTenant(t *testing.T) {
 	f.Expect(f.run("call", "shared", "/")).To(gomega.Equal(0), f.err.String())
 	f.Expect(admin.Delete(t.Context(), tenant)).To(gomega.Succeed())
 	f.Expect(f.run("call", "shared", "/")).To(gomega.Equal(1))
-	f.Expect(f.err.String()).To(gomega.ContainSubstring("there is no EgainTenant"))
+	f.Expect(f.err.String()).To(gomega.ContainSubstring("does not exist"))
 }
 
 func TestCallExplainsFailures(t *testing.T) {
