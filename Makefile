@@ -9,6 +9,8 @@ PLATFORMS ?= linux/amd64,linux/arm64
 BUILDX_FLAGS ?=
 # Percentage of internal/ and controllers/ that the tests must run.
 COVERAGE ?= 85
+# How long each fuzz target runs.
+FUZZTIME ?= 60s
 # More arguments for the operator (run), the demo (demo), the simulation (days) and go test (test, test-unit).
 ARGS ?=
 
@@ -56,6 +58,10 @@ test-unit: ## Run the fast tests, which need no control plane.
 .PHONY: days
 days: ## Play thirty days of 10,000 EgainClients with failing servers and restarts, in about a minute.
 	go run ./test/days $(ARGS)
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME, one after another. Its seeds are also ordinary tests.
+	hack/fuzz.sh $(FUZZTIME)
 
 .PHONY: lint
 lint: ## Run the linters.

@@ -113,6 +113,7 @@ func setup(ctx context.Context, mgr ctrl.Manager, o *options.Options) error {
 		OAuth:            &oauth.Client{Now: clock.RealClock{}.Now},
 		Providers:        providers,
 		Metrics:          m,
+		OwnToken:         controllers.OwnToken(mgr.GetConfig()),
 		Workers:          o.Workers,
 		RequireTenantRef: o.RequireTenantRef,
 		Namespaces:       o.WatchNamespaces,

@@ -6,7 +6,6 @@ package controllers
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -41,6 +40,8 @@ type EgainClientReconciler struct {
 	Providers *Providers
 	// Metrics counts.
 	Metrics *metrics.Metrics
+	// OwnToken returns the token that the operator authenticates to the API server with.
+	OwnToken func() (oauth.Secret, error)
 	// Workers is how many objects are reconciled at a time.
 	Workers int
 	// RequireTenantRef refuses tenants that an EgainClient describes itself.
@@ -48,17 +49,16 @@ type EgainClientReconciler struct {
 	// Namespaces that the operator works in; all if empty.
 	Namespaces []string
 
-	memory memory
-	// audiences that the API server was found to accept (true) or not; its flags fix that, so that it is asked once each.
-	audiences sync.Map // string to bool
+	memory    memory
+	audiences audiences
 }
 
 // What the operator may do, and why. Secrets: list and watch wake it when credentials or targets change (metadata only);
 // get reads credentials and targets; create and patch are what server-side apply needs; delete removes a target that was
 // renamed or must be replaced since its type or immutability cannot be changed. EgainClients: patch sets the finalizer.
 // Namespaces: their labels tell which of them an EgainTenant allows.
-// TokenReviews and SubjectAccessReviews let the metrics endpoint ask who may read it, and TokenReviews tell whether a
-// ServiceAccount token's audience is the API server's own.
+// TokenReviews and SubjectAccessReviews let the metrics endpoint ask who may read it, and TokenReviews tell which
+// audiences of ServiceAccount tokens are the API server's own.
 //
 // +kubebuilder:rbac:groups=auth.egain.com,resources=egainclients,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=auth.egain.com,resources=egainclients/status,verbs=patch

@@ -4,6 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -18,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/oauth"
 )
 
 // withServiceAccounts is a fixture whose simulator trusts the ServiceAccounts of the control plane. Its clock is the true
@@ -96,23 +100,125 @@ func TestTellsThatTheServiceAccountIsMissingAndLooksAgain(t *testing.T) {
 	f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
 }
 
+// watchMinting counts the tokens that are minted and the reviews of tokens, by what they are asked for.
+func (f *fixture) watchMinting() (minted, reviewed *int) {
+	minted, reviewed = new(int), new(int)
+	f.through(interceptor.Funcs{
+		SubResourceCreate: func(ctx context.Context, c client.Client, sub string, obj, request client.Object, opts ...client.SubResourceCreateOption) error {
+			*minted++
+			return c.SubResource(sub).Create(ctx, obj, request, opts...)
+		},
+		Create: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.CreateOption) error {
+			if _, is := obj.(*authenticationv1.TokenReview); is {
+				*reviewed++
+			}
+			return c.Create(ctx, obj, opts...)
+		},
+	})
+	return minted, reviewed
+}
+
+func TestNeverMintsATokenThatTheAPIServerAccepts(t *testing.T) {
+	t.Parallel()
+	f := withServiceAccounts(t)
+	f.create(&corev1.ServiceAccount{ObjectMeta: f.named("sync")})
+	minted, reviewed := f.watchMinting()
+	for i, audience := range apiAudiences {
+		ec := f.client(fmt.Sprintf("sync-%d", i), byServiceAccount(audience))
+		for range 2 {
+			result := f.run(ec)
+			f.Expect(state(ec)).To(gomega.Equal("Failed: NoToken, SubjectTokenForbidden"))
+			f.Expect(message(ec)).To(gomega.ContainSubstring(`accepts tokens of audience "` + audience + `"`))
+			f.Expect(result.RequeueAfter).To(gomega.BeZero())
+		}
+	}
+	f.Expect(*minted).To(gomega.BeZero(), "not even the operator gets one")
+	f.Expect(*reviewed).To(gomega.Equal(1), "one review tells all audiences")
+	f.Expect(f.sim.Requests()).To(gomega.BeEmpty(), "nothing at all goes to the provider")
+
+	for i, near := range []string{"internal", "internal-api ", "Internal-API", "https://kubernetes.default.svc/"} {
+		ec := f.client(fmt.Sprintf("near-%d", i), byServiceAccount(near))
+		f.run(ec)
+		f.Expect(state(ec)).To(gomega.Equal("Failed: NoToken, RequestRejected"), "%q is another audience, of which eGain knows nothing", near)
+	}
+	ec := f.client("sync", byServiceAccount("egain"))
+	f.run(ec)
+	f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
+}
+
+// A token of the operator's own that was made for some of the audiences does not tell of the others.
 func TestNeverSendsATokenThatTheAPIServerAccepts(t *testing.T) {
 	t.Parallel()
 	f := withServiceAccounts(t)
 	f.create(&corev1.ServiceAccount{ObjectMeta: f.named("sync")})
-	ec := f.client("sync", byServiceAccount("https://kubernetes.default.svc"))
+	narrow := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{Audiences: apiAudiences[:1]}}
+	f.Expect(admin.SubResource("token").Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: f.named("sync")}, narrow)).To(gomega.Succeed())
+	f.r.OwnToken = func() (oauth.Secret, error) { return oauth.Secret(narrow.Status.Token), nil }
+	minted, reviewed := f.watchMinting()
+	ec := f.client("sync", byServiceAccount(apiAudiences[1]))
 
 	for range 2 {
-		result := f.run(ec)
+		f.run(ec)
 		f.Expect(state(ec)).To(gomega.Equal("Failed: NoToken, SubjectTokenForbidden"))
-		f.Expect(message(ec)).To(gomega.ContainSubstring(`audience "https://kubernetes.default.svc"`))
-		f.Expect(result.RequeueAfter).To(gomega.BeZero())
+		f.Expect(message(ec)).To(gomega.ContainSubstring(`accepts tokens of audience "` + apiAudiences[1] + `"`))
 	}
+	f.Expect(*minted).To(gomega.BeNumerically(">", 0))
+	f.Expect(*reviewed).To(gomega.Equal(2), "one of its own, one of what it minted")
 	f.Expect(f.sim.Requests()).To(gomega.BeEmpty(), "nothing at all goes to the provider")
+}
 
-	f.update(ec, func() { ec.Spec.TokenExchange.SubjectToken.ServiceAccountToken.Audience = "egain" })
-	f.run(ec)
-	f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
+func TestMintsNothingWhileTheAudiencesOfTheAPIServerAreUnknown(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "token")
+	tests := map[string]struct {
+		token func() (oauth.Secret, error)
+		says  string
+	}{
+		"a client certificate":     {OwnToken(&rest.Config{}), "no ServiceAccount token of its own"},
+		"a token that is not good": {OwnToken(&rest.Config{BearerToken: "x"}), "does not say which"},
+		"an empty file":            {OwnToken(&rest.Config{BearerTokenFile: file}), "no ServiceAccount token of its own"},
+	}
+	if err := os.WriteFile(file, []byte("\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := withServiceAccounts(t)
+			f.create(&corev1.ServiceAccount{ObjectMeta: f.named("sync")})
+			f.r.OwnToken = tc.token
+			minted, _ := f.watchMinting()
+			ec := f.client("sync", byServiceAccount("egain"))
+
+			result := f.run(ec)
+			f.Expect(state(ec)).To(gomega.Equal("InProgress: NoToken, SubjectTokenForbidden"))
+			f.Expect(message(ec)).To(gomega.ContainSubstring(tc.says))
+			f.Expect(*minted).To(gomega.BeZero())
+			f.Expect(f.sim.Requests()).To(gomega.BeEmpty())
+
+			f.r.OwnToken = func() (oauth.Secret, error) { return mintOwnToken() }
+			f.step(result.RequeueAfter)
+			f.run(ec)
+			f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
+		})
+	}
+}
+
+func TestReadsItsOwnTokenAsTheFileIsAtTheTime(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "token")
+	own := OwnToken(&rest.Config{BearerTokenFile: file, BearerToken: "of the start"})
+	if _, err := own(); err == nil {
+		t.Error("a file that is not there has no token")
+	}
+	for _, want := range []oauth.Secret{"first", "second"} {
+		if err := os.WriteFile(file, []byte(want+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := own(); got != want || err != nil {
+			t.Errorf("got %q, %v, want %q", string(got), err, string(want))
+		}
+	}
 }
 
 func TestTellsThatItMayNotMintTokens(t *testing.T) {
@@ -142,10 +248,17 @@ func TestTellsThatItMayNotMintTokens(t *testing.T) {
 	ec := f.client("sync", byServiceAccount("egain"))
 
 	result := f.run(ec)
-	f.Expect(state(ec)).To(gomega.Equal("InProgress: NoToken, SubjectTokenForbidden"))
-	f.Expect(message(ec)).To(gomega.And(gomega.ContainSubstring(`ServiceAccount "sync"`), gomega.ContainSubstring("serviceaccounts/token")))
+	f.Expect(state(ec)).To(gomega.Equal("InProgress: NoToken, SubjectTokenForbidden"), "unless it is asked, the audience may be the API server's own")
+	f.Expect(message(ec)).To(gomega.ContainSubstring("tokenreviews"))
 	f.Expect(result.RequeueAfter).To(gomega.BeNumerically(">", 0), "nothing tells of a role that was granted")
 	f.Expect(f.requests()).To(gomega.BeZero())
+
+	f.r.audiences.known, f.r.audiences.since = apiAudiences, f.clock.Now()
+	f.step(result.RequeueAfter)
+	result = f.run(ec)
+	f.Expect(state(ec)).To(gomega.Equal("InProgress: NoToken, SubjectTokenForbidden"))
+	f.Expect(message(ec)).To(gomega.And(gomega.ContainSubstring(`ServiceAccount "sync"`), gomega.ContainSubstring("serviceaccounts/token")))
+	f.Expect(result.RequeueAfter).To(gomega.BeNumerically(">", 0))
 
 	role.Rules = append(role.Rules, rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"serviceaccounts/token"}, Verbs: []string{"create"}})
 	f.Expect(admin.Update(t.Context(), role)).To(gomega.Succeed())
@@ -160,17 +273,11 @@ func TestTellsThatItMayNotMintTokens(t *testing.T) {
 	f.Expect(f.requests()).To(gomega.BeZero())
 }
 
-func TestAsksTheAPIServerOncePerAudience(t *testing.T) {
+func TestAsksTheAPIServerOnceAnHourForItsAudiencesAndOnceForEachOfOthers(t *testing.T) {
 	t.Parallel()
 	f := withServiceAccounts(t)
 	f.create(&corev1.ServiceAccount{ObjectMeta: f.named("sync")})
-	reviews := 0
-	f.through(interceptor.Funcs{Create: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.CreateOption) error {
-		if _, is := obj.(*authenticationv1.TokenReview); is {
-			reviews++
-		}
-		return c.Create(ctx, obj, opts...)
-	}})
+	_, reviewed := f.watchMinting()
 	for _, name := range []string{"a", "b"} {
 		ec := f.client(name, byServiceAccount("egain"))
 		f.run(ec)
@@ -179,7 +286,11 @@ func TestAsksTheAPIServerOncePerAudience(t *testing.T) {
 		f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
 	}
 	f.Expect(f.requests()).To(gomega.Equal(4))
-	f.Expect(reviews).To(gomega.Equal(1))
+	f.Expect(*reviewed).To(gomega.Equal(2))
+
+	f.step(audiencesLifetime)
+	f.run(f.client("c", byServiceAccount("egain")))
+	f.Expect(*reviewed).To(gomega.Equal(3), "a rolling change of the API servers may have added one")
 }
 
 func TestAnErrorOfTheTokenRequestAPIIsReturned(t *testing.T) {

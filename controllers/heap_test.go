@@ -64,8 +64,9 @@ func runOperator() error {
 			Egress:    egress.New(egress.Options{Timeout: 10 * time.Second, PerHost: 16, AllowLoopback: true}),
 			Breakers:  &egress.Breakers{Now: time.Now},
 		},
-		Metrics: metrics.New(prometheus.NewRegistry()),
-		Workers: heapWorkers,
+		Metrics:  metrics.New(prometheus.NewRegistry()),
+		OwnToken: OwnToken(mgr.GetConfig()),
+		Workers:  heapWorkers,
 	}
 	ctx := ctrl.SetupSignalHandler()
 	if err := r.SetupWithManager(ctx, mgr); err != nil {

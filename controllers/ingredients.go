@@ -109,6 +109,9 @@ func (r *EgainClientReconciler) secret(ctx context.Context, ec *egainv1alpha1.Eg
 // serviceAccountToken mints the subject token by the TokenRequest API.
 func (r *EgainClientReconciler) serviceAccountToken(ctx context.Context, ec *egainv1alpha1.EgainClient) (oauth.Secret, error) {
 	spec := ec.Spec.TokenExchange.SubjectToken.ServiceAccountToken
+	if err := r.refuseBeforeMinting(ctx, spec.Audience); err != nil {
+		return "", err
+	}
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: ec.Namespace, Name: string(spec.Name)}}
 	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
 		Audiences: []string{spec.Audience}, ExpirationSeconds: &spec.ExpirationSeconds,
@@ -122,25 +125,6 @@ func (r *EgainClientReconciler) serviceAccountToken(ctx context.Context, ec *ega
 	case err != nil:
 		return "", fmt.Errorf("minting a token for ServiceAccount %q: %w", spec.Name, err)
 	}
-	return oauth.Secret(request.Status.Token), r.refuseOwnAudience(ctx, spec.Audience, request.Status.Token)
-}
-
-// refuseOwnAudience fails if the API server itself accepts a token of an audience: whoever gets it could act as the
-// ServiceAccount in the cluster. The API server is asked, once per audience, rather than its flags guessed.
-func (r *EgainClientReconciler) refuseOwnAudience(ctx context.Context, audience, token string) error {
-	accepted, known := r.audiences.Load(audience)
-	if !known {
-		review := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token}}
-		if err := r.Client.Create(ctx, review); apierrors.IsForbidden(err) {
-			return fault.New(fault.Retryable, egainv1alpha1.ReasonSubjectTokenForbidden, "the operator may not ask whether the API server itself accepts audience %q: grant it create on tokenreviews", audience)
-		} else if err != nil {
-			return fmt.Errorf("asking the API server about audience %q: %w", audience, err)
-		}
-		accepted = review.Status.Authenticated
-		r.audiences.Store(audience, accepted)
-	}
-	if accepted.(bool) {
-		return fault.New(fault.Terminal, egainv1alpha1.ReasonSubjectTokenForbidden, "the API server accepts tokens of audience %q, so they are not sent to anybody else: set another tokenExchange.subjectToken.serviceAccountToken.audience", audience)
-	}
-	return nil
+	token := oauth.Secret(request.Status.Token)
+	return token, r.refuseAfterMinting(ctx, spec.Audience, token)
 }

@@ -95,8 +95,9 @@ func startManager(t *testing.T, c *rest.Config, workers int, namespaces ...strin
 			Egress:    egress.New(egress.Options{Timeout: 10 * time.Second, PerHost: 16, AllowLoopback: true}),
 			Breakers:  &egress.Breakers{Now: time.Now},
 		},
-		Metrics: metrics.New(prometheus.NewRegistry()),
-		Workers: workers,
+		Metrics:  metrics.New(prometheus.NewRegistry()),
+		OwnToken: OwnToken(c),
+		Workers:  workers,
 	}
 	if err := r.SetupWithManager(t.Context(), mgr); err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -37,6 +38,9 @@ var (
 	scheme = runtime.NewScheme()
 )
 
+// apiAudiences are the audiences of tokens that the API server accepts, which no flag of the operator tells.
+var apiAudiences = []string{"https://kubernetes.default.svc", "internal-api", "legacy-api"}
+
 func TestMain(m *testing.M) {
 	os.Exit(runTests(m))
 }
@@ -56,7 +60,7 @@ func runTests(m *testing.M) int {
 		}
 		return 0
 	}
-	if plane, err = controlplane.Start("../config/crd/bases"); err != nil {
+	if plane, err = controlplane.Start("../config/crd/bases", controlplane.Audiences(apiAudiences...)); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -149,9 +153,23 @@ func (f *fixture) restart() {
 			Egress:    egress.New(egress.Options{Timeout: 5 * time.Second, PerHost: 4, AllowLoopback: true, Now: f.clock.Now}),
 			Breakers:  &egress.Breakers{Now: f.clock.Now},
 		},
-		Metrics: metrics.New(prometheus.NewRegistry()),
+		Metrics:  metrics.New(prometheus.NewRegistry()),
+		OwnToken: func() (oauth.Secret, error) { return mintOwnToken() },
 	}
 }
+
+// mintOwnToken mints the token that the operator would authenticate with: one for whatever the API server accepts.
+var mintOwnToken = sync.OnceValues(func() (oauth.Secret, error) {
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, Name: "operator-itself"}}
+	if err := admin.Create(context.Background(), account); err != nil {
+		return "", err
+	}
+	config, err := plane.ServiceAccountConfig(context.Background(), account.Namespace, account.Name)
+	if err != nil {
+		return "", err
+	}
+	return oauth.Secret(config.BearerToken), nil
+})
 
 // indexed stands for the manager's cache: it reads live, so that a test need not wait for a watch, and looks things up by
 // the controller's indexes.

@@ -41,9 +41,25 @@ type ControlPlane struct {
 	manager *exec.Cmd
 }
 
+// Option changes how kube-apiserver is started.
+type Option func(*envtest.APIServer)
+
+// Audiences has kube-apiserver accept tokens of these audiences and no others.
+func Audiences(audiences ...string) Option {
+	return func(s *envtest.APIServer) { s.Configure().Set("api-audiences", audiences...) }
+}
+
+// AuditLog has kube-apiserver write who asked for what, and whether that was allowed, to a file: one line of JSON for each
+// request that was answered.
+func AuditLog(policy, file string) Option {
+	return func(s *envtest.APIServer) {
+		s.Configure().Set("audit-policy-file", policy).Set("audit-log-path", file).Set("audit-log-mode", "blocking-strict")
+	}
+}
+
 // Start starts a control plane with the CRDs of a directory, or none if that is empty. It needs KUBEBUILDER_ASSETS. Whatever
 // it started is stopped again if it fails.
-func Start(crds string) (*ControlPlane, error) {
+func Start(crds string, options ...Option) (*ControlPlane, error) {
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
 		return nil, errors.New("KUBEBUILDER_ASSETS is not set: run this through make, or with KUBEBUILDER_ASSETS=$(hack/controlplane.sh)")
 	}
@@ -55,17 +71,20 @@ func Start(crds string) (*ControlPlane, error) {
 	if crds != "" {
 		cp.env.CRDDirectoryPaths, cp.env.ErrorIfCRDPathMissing = []string{crds}, true
 	}
-	if err := cp.start(); err != nil {
+	if err := cp.start(options); err != nil {
 		return nil, errors.Join(err, cp.Stop())
 	}
 	return cp, nil
 }
 
-func (cp *ControlPlane) start() error {
+func (cp *ControlPlane) start(options []Option) error {
 	// The issuer of ServiceAccount tokens and the audience that the API server accepts, as a real cluster has them.
-	cp.env.ControlPlane.GetAPIServer().Configure().
-		Set("service-account-issuer", "https://kubernetes.default.svc").
-		Set("api-audiences", "https://kubernetes.default.svc")
+	server := cp.env.ControlPlane.GetAPIServer()
+	server.Configure().Set("service-account-issuer", "https://kubernetes.default.svc")
+	Audiences("https://kubernetes.default.svc")(server)
+	for _, option := range options {
+		option(server)
+	}
 	config, err := cp.env.Start()
 	if err != nil {
 		return fmt.Errorf("starting etcd and kube-apiserver: %w", err)

@@ -1,0 +1,131 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/rest"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/oauth"
+)
+
+// audiencesLifetime is how long the API server's audiences are believed to be what they were: as long as the operator's own
+// token commonly lives, of which a later one names those that a rolling change of the API servers has added.
+const audiencesLifetime = time.Hour
+
+// errNoOwnToken is what OwnToken returns to an operator that authenticates by other means.
+var errNoOwnToken = errors.New("the operator has no token of its own")
+
+// OwnToken returns how the operator gets at the token that it authenticates to the API server with, as it is at the time: the
+// kubelet replaces the file that it is in. Without one, as with a client certificate, reading it fails.
+func OwnToken(config *rest.Config) func() (oauth.Secret, error) {
+	file, token := config.BearerTokenFile, config.BearerToken
+	return func() (oauth.Secret, error) {
+		current := token
+		if file != "" {
+			content, err := os.ReadFile(file)
+			if err != nil {
+				return "", fmt.Errorf("reading the operator's own token: %w", err)
+			}
+			current = strings.TrimSpace(string(content))
+		}
+		if current == "" {
+			return "", errNoOwnToken
+		}
+		return oauth.Secret(current), nil
+	}
+}
+
+// audiences are those that the API server itself accepts.
+type audiences struct {
+	mu    sync.Mutex
+	known []string
+	since time.Time
+	// judged says of an audience whether a token that was minted for it was accepted.
+	judged sync.Map // string to bool
+}
+
+// refuseBeforeMinting fails if an audience is known to be the API server's own, or cannot be known not to be: whoever gets
+// such a token could act as the ServiceAccount in the cluster, so that not even the operator is to have one.
+func (r *EgainClientReconciler) refuseBeforeMinting(ctx context.Context, audience string) error {
+	own, err := r.ownAudiences(ctx)
+	if err != nil {
+		return err
+	}
+	if slices.Contains(own, audience) {
+		return ownAudience(audience)
+	}
+	return nil
+}
+
+// ownAudiences asks the API server which audiences it accepts, by a review of the operator's own token: a token that names no
+// audience, as the kubelet's do not unless told to, is one for all of them, and the review answers with those.
+func (r *EgainClientReconciler) ownAudiences(ctx context.Context) ([]string, error) {
+	r.audiences.mu.Lock()
+	defer r.audiences.mu.Unlock()
+	now := r.Clock.Now()
+	if len(r.audiences.known) > 0 && now.Sub(r.audiences.since) < audiencesLifetime {
+		return r.audiences.known, nil
+	}
+	token, err := r.OwnToken()
+	if errors.Is(err, errNoOwnToken) {
+		return nil, audiencesUnknown("it has no ServiceAccount token of its own to ask with: run it with one")
+	} else if err != nil {
+		return nil, err
+	}
+	status, err := r.review(ctx, token)
+	if err != nil {
+		return nil, err
+	}
+	if !status.Authenticated || len(status.Audiences) == 0 {
+		return nil, audiencesUnknown("it does not say which: run the operator with a ServiceAccount token that the API server accepts")
+	}
+	r.audiences.known, r.audiences.since = status.Audiences, now
+	return status.Audiences, nil
+}
+
+// refuseAfterMinting is the second line, for audiences that the operator's own token was kept from naming: the API server is
+// asked, once per audience, about a token that was minted for it.
+func (r *EgainClientReconciler) refuseAfterMinting(ctx context.Context, audience string, token oauth.Secret) error {
+	accepted, known := r.audiences.judged.Load(audience)
+	if !known {
+		status, err := r.review(ctx, token)
+		if err != nil {
+			return err
+		}
+		accepted = status.Authenticated
+		r.audiences.judged.Store(audience, accepted)
+	}
+	if accepted.(bool) {
+		return ownAudience(audience)
+	}
+	return nil
+}
+
+func (r *EgainClientReconciler) review(ctx context.Context, token oauth.Secret) (*authenticationv1.TokenReviewStatus, error) {
+	review := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: string(token)}}
+	if err := r.Client.Create(ctx, review); apierrors.IsForbidden(err) {
+		return nil, audiencesUnknown("the operator may not ask: grant it create on tokenreviews")
+	} else if err != nil {
+		return nil, fmt.Errorf("asking the API server about the audiences of tokens: %w", err)
+	}
+	return &review.Status, nil
+}
+
+func audiencesUnknown(why string) error {
+	return fault.New(fault.Retryable, egainv1alpha1.ReasonSubjectTokenForbidden, "no token is minted for a ServiceAccount before it is known which audiences the API server itself accepts: %s", why)
+}
+
+func ownAudience(audience string) error {
+	return fault.New(fault.Terminal, egainv1alpha1.ReasonSubjectTokenForbidden, "the API server itself accepts tokens of audience %q, so that whoever gets one could act as the ServiceAccount: set another tokenExchange.subjectToken.serviceAccountToken.audience", audience)
+}

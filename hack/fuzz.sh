@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Runs every fuzz target, one after another, for the time given each. What a target finds is left in testdata/fuzz beside it,
+# to be committed: go test runs it as a test from then on.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+duration="$1"
+# By default go test spends a minute on making each input that it finds interesting smaller, and tries nothing new meanwhile.
+minimize=1s
+
+# Package and name of each target, found by their sources.
+targets="$(git grep --untracked --only-matching --no-color -E '^func Fuzz[A-Za-z0-9]+' -- '*_test.go' | sed -E 's|^(.*)/[^/]+:func |\1 |')"
+if [[ -z "$targets" ]]; then
+  echo "No fuzz target found." >&2
+  exit 1
+fi
+
+failed=()
+while read -r package target; do
+  echo "=== $package $target"
+  go test "./$package/" -run='^$' -fuzz="^$target\$" -fuzztime="$duration" -fuzzminimizetime="$minimize" </dev/null || failed+=("$package $target")
+done <<<"$targets"
+
+if ((${#failed[@]} > 0)); then
+  printf 'Failed: %s\n' "${failed[@]}" >&2
+  exit 1
+fi
