@@ -126,6 +126,12 @@ func size(v reflect.Value) int {
 	for i := range length(v) {
 		total += size(v.Index(i))
 	}
+	// The dot, which prints as all of its fields.
+	if v.Kind() == reflect.Struct {
+		for _, field := range v.Fields() {
+			total += size(field)
+		}
+	}
 	return total
 }
 

@@ -192,6 +192,9 @@ func TestATemplateCannotFillTheMemory(t *testing.T) { //nolint:paralleltest // w
 		"it again and again, escaped":          `{{ with .AccessToken }}{{ urlquery ` + strings.Repeat(". ", 1000) + `}}{{ end }}`,
 		"it again and again, quoted":           `{{ with .AccessToken }}{{ quote ` + strings.Repeat(". ", 1000) + `}}{{ end }}`,
 		"wide fields, a thousand times":        `{{ printf "` + strings.Repeat("%999[1]s", 1000) + `" "" }}`,
+		"all fields at once, again and again":  `{{ print ` + strings.Repeat(". ", 1000) + `}}`,
+		"all fields at once, formatted":        `{{ printf "` + strings.Repeat("%[1]v", 1000) + `" . }}`,
+		"all fields at once, quoted":           `{{ quote ` + strings.Repeat(". ", 1000) + `}}`,
 		"joined by itself":                     `{{ join .AccessToken (splitList "x" .AccessToken) }}`,
 	}
 	for name, text := range tests {
