@@ -314,7 +314,7 @@ func credentialsMissing(name string) error {
 }
 
 func subjectMissing(name string) error {
-	return fault.New(fault.Waiting, egainv1alpha1.ReasonSubjectTokenNotFound, "waiting for Secret %q with the subject token", name)
+	return fault.New(fault.Waiting, egainv1alpha1.ReasonSubjectTokenNotFound, "waiting for Secret %q with the subject token: create it, or name another in tokenExchange.subjectToken.secretKeyRef", name)
 }
 
 // gatherTrust identifies the CA bundle, as far as the operator may look.

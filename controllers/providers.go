@@ -69,7 +69,7 @@ func (p *Providers) caBundle(ctx context.Context, ref *egainv1alpha1.NamespacedC
 	}
 	switch {
 	case apierrors.IsNotFound(err):
-		return nil, fault.New(fault.Waiting, egainv1alpha1.ReasonCABundleNotFound, "waiting for %s %q with the CA bundle", ref.Kind, ref.Name)
+		return nil, fault.New(fault.Waiting, egainv1alpha1.ReasonCABundleNotFound, "waiting for %s %q with the CA bundle: create it, or name another in tenant.caBundleRef", ref.Kind, ref.Name)
 	case apierrors.IsForbidden(err):
 		return nil, fault.New(fault.Retryable, egainv1alpha1.ReasonCABundleNotFound, "the operator may not read %s %q in namespace %q: keep the CA bundle in a namespace that it works in", ref.Kind, ref.Name, ref.Namespace)
 	case err != nil:

@@ -123,7 +123,7 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 	}
 	n, err := b.ReadCloser.Read(p)
 	if b.left -= int64(n); b.left < 0 {
-		return 0, fault.New(fault.Retryable, fault.ReasonResponseInvalid, "the answer is larger than %d KiB", b.bound>>10)
+		return 0, fault.New(fault.Retryable, fault.ReasonResponseInvalid, "the answer is larger than %d KiB: check that the URL is the right one", b.bound>>10)
 	}
 	return n, err
 }

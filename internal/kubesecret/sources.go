@@ -42,7 +42,7 @@ func text(s *corev1.Secret, key, reason, field string) (string, error) {
 	case !ok:
 		return "", fault.New(fault.Terminal, reason, "key %q of Secret %q is not one line of text: store the value itself, not encoded and without line breaks", key, s.Name)
 	case line == "":
-		return "", fault.New(fault.Terminal, reason, "key %q of Secret %q is empty", key, s.Name)
+		return "", fault.New(fault.Terminal, reason, "key %q of Secret %q is empty: put the value there", key, s.Name)
 	}
 	return line, nil
 }

@@ -198,7 +198,7 @@ func (d *Directory) evict() {
 func (d *Directory) fetch(ctx context.Context, hc *http.Client, rawURL string) (*Metadata, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, rawURL, nil)
 	if err != nil {
-		return nil, endpointFault("tenant.metadataURL is not a URL")
+		return nil, endpointFault("tenant.metadataURL is not a URL: correct it")
 	}
 	req.Header.Set("Accept", "application/json")
 	resp, err := hc.Do(req)

@@ -540,7 +540,7 @@ func TestFetch(t *testing.T) {
 			fault.Retryable, fault.ReasonResponseInvalid, "too large", 0,
 		},
 		"no connection": {
-			fails(errors.New(canary)), fault.Retryable, fault.ReasonMetadataUnavailable, "reading the metadata document: ai.egain.cloud could not be reached", 0,
+			fails(errors.New(canary)), fault.Retryable, fault.ReasonMetadataUnavailable, "reading the metadata document: ai.egain.cloud could not be reached: check the URL, and what network policies and proxies let the operator reach", 0,
 		},
 		"a refused address": {
 			fails(fault.New(fault.Rejected, fault.ReasonEndpointRefused, "refused")), fault.Rejected, fault.ReasonEndpointRefused, "refused", 0,

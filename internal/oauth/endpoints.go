@@ -166,7 +166,7 @@ func loginBeside(tokenURL string) string {
 func specialURL(tokenURL, apiURL, tenantID string, flow Flow, actor Actor) (string, error) {
 	login, err := url.Parse(tokenURL)
 	if err != nil {
-		return "", metadataInvalid("the token URL in the metadata document is not a URL")
+		return "", metadataInvalid("the token URL in the metadata document is not a URL: set tenant.endpoints.tokenURL")
 	}
 	selfService := selfServiceEndpoint.FindStringSubmatch(login.Path)
 	switch {

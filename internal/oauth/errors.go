@@ -72,7 +72,7 @@ func malformed(body []byte, host string) error {
 	case json.Unmarshal(body, &answer) != nil:
 		return fault.New(fault.Retryable, fault.ReasonResponseInvalid, "%s answered with something other than the JSON of a token response: check that the token URL is the token endpoint", host)
 	case len(answer.AccessToken) == 0 || string(answer.AccessToken) == `""` || string(answer.AccessToken) == "null":
-		return fault.New(fault.Retryable, fault.ReasonTokenInvalid, "the answer of %s has no access_token", host)
+		return fault.New(fault.Retryable, fault.ReasonTokenInvalid, "the answer of %s has no access_token: check that the token URL is the token endpoint", host)
 	case !wholeNumber(answer.ExpiresIn):
 		return lifetimeFault("expires_in is not a whole number of seconds")
 	default:
@@ -143,9 +143,9 @@ func unreachable(err error, host string) error {
 	if what := tlsFailure(err); what != "" {
 		return fault.New(fault.Retryable, fault.ReasonTLSFailed, "%s %s", host, what)
 	}
-	what := "could not be reached"
+	what := "could not be reached: check the URL, and what network policies and proxies let the operator reach"
 	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
-		what = "has no address in DNS"
+		what = "has no address in DNS: check the host name in the URL"
 	} else if timeout(err) {
 		what = "did not answer in time"
 	} else if errors.Is(err, io.ErrUnexpectedEOF) {

@@ -391,7 +391,7 @@ func TestNetworkErrors(t *testing.T) {
 	}{
 		"an unknown host": {
 			&net.OpError{Op: "dial", Net: "tcp", Err: noHost},
-			fault.Retryable, fault.ReasonServerUnavailable, "ai.egain.cloud has no address in DNS",
+			fault.Retryable, fault.ReasonServerUnavailable, "ai.egain.cloud has no address in DNS: check the host name in the URL",
 		},
 		"a resolver that does not answer": {
 			&net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "i/o timeout", Server: "10.96.0.10:53", IsTimeout: true}},
@@ -399,15 +399,15 @@ func TestNetworkErrors(t *testing.T) {
 		},
 		"a resolver that fails": {
 			&net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "server misbehaving", Server: "10.96.0.10:53", IsTemporary: true}},
-			fault.Retryable, fault.ReasonServerUnavailable, "ai.egain.cloud could not be reached",
+			fault.Retryable, fault.ReasonServerUnavailable, "ai.egain.cloud could not be reached: check the URL, and what network policies and proxies let the operator reach",
 		},
 		"a connection refused": {
 			&net.OpError{Op: "dial", Net: "tcp", Addr: address, Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)},
-			fault.Retryable, fault.ReasonServerUnavailable, "ai.egain.cloud could not be reached",
+			fault.Retryable, fault.ReasonServerUnavailable, "ai.egain.cloud could not be reached: check the URL, and what network policies and proxies let the operator reach",
 		},
 		"a connection reset": {
 			&net.OpError{Op: "read", Net: "tcp", Source: address, Addr: address, Err: os.NewSyscallError("read", syscall.ECONNRESET)},
-			fault.Retryable, fault.ReasonServerUnavailable, "ai.egain.cloud could not be reached",
+			fault.Retryable, fault.ReasonServerUnavailable, "ai.egain.cloud could not be reached: check the URL, and what network policies and proxies let the operator reach",
 		},
 		"a timeout": {
 			&net.OpError{Op: "dial", Net: "tcp", Addr: address, Err: os.ErrDeadlineExceeded},
@@ -432,7 +432,7 @@ func TestNetworkErrors(t *testing.T) {
 			fault.New(fault.Busy, fault.ReasonServerUnavailable, "busy"), fault.Busy, fault.ReasonServerUnavailable, "busy",
 		},
 		"anything else": {
-			errors.New(canary), fault.Retryable, fault.ReasonServerUnavailable, "ai.egain.cloud could not be reached",
+			errors.New(canary), fault.Retryable, fault.ReasonServerUnavailable, "ai.egain.cloud could not be reached: check the URL, and what network policies and proxies let the operator reach",
 		},
 	}
 	for name, tc := range tests {

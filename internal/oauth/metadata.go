@@ -79,7 +79,7 @@ var (
 func ParseMetadata(document []byte, from string, trusted func(*url.URL) bool) (*Metadata, error) {
 	base, err := url.Parse(from)
 	if err != nil {
-		return nil, endpointFault("tenant.metadataURL is not a URL")
+		return nil, endpointFault("tenant.metadataURL is not a URL: correct it")
 	}
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(document, &fields) != nil {
@@ -154,7 +154,7 @@ func issuerOf(fields map[string]json.RawMessage, base *url.URL) (string, error) 
 	}
 	var issuer string
 	if json.Unmarshal(raw, &issuer) != nil {
-		return "", metadataInvalid("the issuer in the metadata document is not a string")
+		return "", metadataInvalid("the issuer in the metadata document is not a string: check tenant.metadataURL")
 	}
 	u, err := url.Parse(issuer)
 	if err != nil || u.Scheme != "https" || !strings.EqualFold(u.Host, base.Host) {

@@ -52,7 +52,7 @@ func validate(tok *oauth2.Token, asked []string, issue, serverTime time.Time) (T
 // RFC 6750 section 2.1 is narrower, but servers issue others).
 func headerSafe(token string) error {
 	if token == "" {
-		return fault.New(fault.Retryable, fault.ReasonTokenInvalid, "the answer's access_token is empty")
+		return fault.New(fault.Retryable, fault.ReasonTokenInvalid, "the answer's access_token is empty: check that the token URL is the token endpoint")
 	}
 	if len(token) > maxToken {
 		return fault.New(fault.Retryable, fault.ReasonTokenInvalid, "the answer's access_token is longer than %d KiB", maxToken>>10)
