@@ -37,13 +37,17 @@ func TestAnOutageIsFoundOutByFewAndOverForAllAtOnce(t *testing.T) {
 	look(f.clock.Now().Add(5 * time.Second))
 	for _, ec := range all {
 		f.Expect(state(ec)).To(gomega.Equal("InProgress: NoToken, ServerUnavailable"))
-		f.Expect(message(ec)).To(gomega.ContainSubstring("temporarily_unavailable"), "who did not ask is told too")
+		f.Expect(message(ec)).To(gomega.And(gomega.ContainSubstring("temporarily_unavailable"), gomega.ContainSubstring("every few seconds")),
+			"who did not ask is told too, and when it is asked")
+		f.Expect(ec.Status.LastFailure.RetryTime).To(gomega.BeNil())
 	}
+	f.Expect(f.sent()).To(gomega.HaveLen(clients), "one event for each")
 	calls := f.calls()
 	look(f.clock.Now().Add(30 * time.Second))
 	f.Expect(f.requests()).To(gomega.BeNumerically("<", clients), "not one request for each")
 	f.Expect(len(calls())).To(gomega.BeNumerically("<", 40), "who waits reads and writes nothing; a probe does")
 
+	f.Expect(f.sent()).To(gomega.BeEmpty(), "that it still fails is no news")
 	f.sim.ClearFaults()
 	look(f.clock.Now().Add(7 * time.Second))
 	for _, ec := range all {

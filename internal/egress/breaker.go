@@ -106,11 +106,13 @@ func (c *circuit) admitProbe(now time.Time) *fault.Error {
 	return nil
 }
 
-// paused is the failure of those who wait: the last one of the endpoint, and when to come back.
+// paused is the failure of those who wait: the last one of the endpoint, what becomes of it, and when to come back. Its words
+// name no time, since they are the same for as long as the endpoint fails.
 func (c *circuit) paused(now time.Time) *fault.Error {
-	f := *c.cause
-	f.Class, f.RetryAfter = fault.Paused, max(c.next.Sub(now), whileProbing)
-	return &f
+	f := fault.New(fault.Paused, c.cause.Reason, "%s; it fails time and again, so a single request at a time asks it anew, "+
+		"every few seconds or when its Retry-After is over, and all clients follow once one succeeds", c.cause.Message)
+	f.RetryAfter = max(c.next.Sub(now), whileProbing)
+	return f
 }
 
 // Waits returns the failure of those who wait for an endpoint, without sending or admitting anything; nil if nobody does.
@@ -220,5 +222,5 @@ func (c *circuit) fail(f *fault.Error, now time.Time, probed bool) {
 // blames reports whether a failure speaks of the endpoint: it will pass by itself. A certificate that is not trusted
 // speaks of the CA bundle as much.
 func blames(f *fault.Error) bool {
-	return f != nil && (f.Class == fault.Retryable || f.Class == fault.Paused) && f.Reason != fault.ReasonTLSFailed
+	return f != nil && f.Class == fault.Retryable && f.Reason != fault.ReasonTLSFailed
 }

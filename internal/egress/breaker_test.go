@@ -83,8 +83,10 @@ func TestThoseWhoWaitAreToldTheFailureAndWhenToComeBack(t *testing.T) {
 		t.Error("somebody waits for an endpoint that never failed")
 	}
 	open(t, b)
+	const want = "ai.egain.cloud answered HTTP 503; it fails time and again, so a single request at a time asks it anew, " +
+		"every few seconds or when its Retry-After is over, and all clients follow once one succeeds"
 	for _, f := range []*fault.Error{b.Admit(tokenEndpoint), b.Waits(tokenEndpoint)} {
-		if f == nil || f.Class != fault.Paused || f.Message != "ai.egain.cloud answered HTTP 503" || f.RetryAfter != probeFirst {
+		if f == nil || f.Class != fault.Paused || f.Message != want || f.RetryAfter != probeFirst {
 			t.Errorf("got %+v", f)
 		}
 	}

@@ -21,6 +21,18 @@ const (
 	ReasonReauthorizationRequired = "ReauthorizationRequired"
 )
 
+// PassesByItself reports whether a reason is one of a Retryable or Paused failure only: time heals it. A status with such a
+// reason and no time of the next attempt is about an endpoint that single requests ask for all.
+func PassesByItself(reason string) bool {
+	switch reason {
+	case ReasonServerUnavailable, ReasonRateLimited, ReasonTLSFailed, ReasonMetadataUnavailable,
+		ReasonResponseInvalid, ReasonLifetimeInvalid, ReasonTokenInvalid:
+		return true
+	default:
+		return false
+	}
+}
+
 // IsRejection reports whether a reason is one of a Rejected failure: somebody must act at the provider. Endpoints are
 // among them since a metadata document or a DNS record may be to blame.
 func IsRejection(reason string) bool {

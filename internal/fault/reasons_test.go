@@ -10,29 +10,32 @@ import (
 	"testing"
 )
 
-func TestIsRejection(t *testing.T) {
+func TestWhatAReasonSaysOfTheWayOut(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
-		reasons []string
-		want    bool
+		reasons             []string
+		rejection, byItself bool
 	}{
 		"somebody must act at the provider": {
 			[]string{ReasonClientRejected, ReasonSubjectRejected, ReasonScopeRejected, ReasonRequestRejected, ReasonEndpointInvalid, ReasonEndpointRefused},
-			true,
+			true, false,
 		},
 		"it passes by itself": {
 			[]string{ReasonServerUnavailable, ReasonRateLimited, ReasonTLSFailed, ReasonMetadataUnavailable, ReasonResponseInvalid, ReasonLifetimeInvalid, ReasonTokenInvalid},
-			false,
+			false, true,
 		},
-		"a watch tells of the change": {[]string{ReasonCABundleInvalid, ReasonReauthorizationRequired}, false},
-		"of another package":          {[]string{"", "TokenValid"}, false},
+		"a watch tells of the change": {[]string{ReasonCABundleInvalid, ReasonReauthorizationRequired}, false, false},
+		"of another package":          {[]string{"", "TokenValid"}, false, false},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for _, reason := range tc.reasons {
-				if got := IsRejection(reason); got != tc.want {
-					t.Errorf("IsRejection(%q) = %t, want %t", reason, got, tc.want)
+				if got := IsRejection(reason); got != tc.rejection {
+					t.Errorf("IsRejection(%q) = %t", reason, got)
+				}
+				if got := PassesByItself(reason); got != tc.byItself {
+					t.Errorf("PassesByItself(%q) = %t", reason, got)
 				}
 			}
 		})

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/fault"
 )
 
 const (
@@ -84,7 +85,7 @@ func issuedSince(ec, before *egainv1alpha1.EgainClient) bool {
 // came before the login: the operator is about to see what was stored.
 func failedForGood(ec, before *egainv1alpha1.EgainClient) bool {
 	is, was := ec.Status.LastFailure, before.Status.LastFailure
-	if is == nil || is.RetryTime != nil || is.Reason == egainv1alpha1.ReasonSessionNotFound {
+	if is == nil || is.RetryTime != nil || is.Reason == egainv1alpha1.ReasonSessionNotFound || fault.PassesByItself(is.Reason) {
 		return false
 	}
 	return was == nil || is.Inputs != was.Inputs || !is.Time.Equal(was.Time)

@@ -44,6 +44,10 @@ func TestRenewWaitsForTheToken(t *testing.T) {
 		}
 	})
 	f.status(ec, func(st *egainv1alpha1.EgainClientStatus) {
+		// Nor does one of an endpoint that single requests ask for all.
+		st.LastFailure = &egainv1alpha1.FailureStatus{Time: f.at(0), Reason: egainv1alpha1.ReasonServerUnavailable, Message: "eGain fails"}
+	})
+	f.status(ec, func(st *egainv1alpha1.EgainClientStatus) {
 		st.LastFailure = nil
 		st.LastHandledRenewal = ec.Annotations[egainv1alpha1.RenewRequestedAtAnnotation]
 		st.Token.ExpirationTime = f.at(time.Hour)

@@ -16,6 +16,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/report"
+	"github.com/egain-operator/egain-operator/internal/fault"
 )
 
 // renewTimeout is how long --wait waits by default: longer than the 90 seconds that the operator gives a reconcile.
@@ -179,8 +180,11 @@ func (w *renewal) failedSince() bool {
 }
 
 func (w *renewal) triedAgainInTime() bool {
-	retry := w.last.Status.LastFailure.RetryTime
-	return retry != nil && retry.Time.Before(w.deadline)
+	last := w.last.Status.LastFailure
+	if last.RetryTime == nil {
+		return fault.PassesByItself(last.Reason)
+	}
+	return last.RetryTime.Time.Before(w.deadline)
 }
 
 func (w *renewal) explain(what string) error {

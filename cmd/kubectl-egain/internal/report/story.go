@@ -13,6 +13,7 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/view"
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/workload"
+	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
 )
 
@@ -255,7 +256,10 @@ func failure(ec *egainv1alpha1.EgainClient, now time.Time) [][]view.Cell {
 
 // NextTry says when the operator tries again after a failure.
 func NextTry(last *egainv1alpha1.FailureStatus, now time.Time) string {
-	if last.RetryTime == nil {
+	switch {
+	case last.RetryTime == nil && fault.PassesByItself(last.Reason):
+		return "once the endpoint recovers, which single requests find out every few seconds"
+	case last.RetryTime == nil:
 		return "once the spec or an object that it names changes"
 	}
 	return when(last.RetryTime.Time, now)

@@ -12,6 +12,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/view"
+	"github.com/egain-operator/egain-operator/internal/fault"
 )
 
 const (
@@ -118,7 +119,9 @@ func renewalCell(ec *egainv1alpha1.EgainClient, now time.Time) view.Cell {
 		return view.Cell{Text: "suspended", Shade: view.Fair}
 	}
 	at := nextAttempt(ec)
-	switch {
+	switch last := ec.Status.LastFailure; {
+	case at == nil && last != nil && fault.PassesByItself(last.Reason):
+		return view.Text("soon")
 	case at == nil:
 		return view.Cell{Text: "-", Shade: view.Dim}
 	case !at.After(now):
