@@ -71,10 +71,8 @@ func (r *EgainClientReconciler) finalize(ctx context.Context, ec *egainv1alpha1.
 	if !controllerutil.ContainsFinalizer(ec, egainv1alpha1.CleanupFinalizer) {
 		return ctrl.Result{}, nil
 	}
-	if ec.RevokesOnDelete() {
-		if err := r.revoke(ctx, ec); err != nil && r.Clock.Since(ec.DeletionTimestamp.Time) < revokeTimeout {
-			return ctrl.Result{RequeueAfter: revokeRetry}, nil
-		}
+	if ec.RevokesOnDelete() && !r.revoke(ctx, ec) {
+		return ctrl.Result{RequeueAfter: revokeRetry}, nil
 	}
 	if err := r.release(ctx, ec); err != nil {
 		return ctrl.Result{}, err
@@ -105,26 +103,33 @@ type revocable struct {
 	token oauth.Secret
 }
 
-// revoke revokes the tokens of an EgainClient, if there are any and the tenant can. It returns an error if trying again may
-// help, and tells of every outcome by an event.
-func (r *EgainClientReconciler) revoke(ctx context.Context, ec *egainv1alpha1.EgainClient) error {
+// revoke revokes the tokens of an EgainClient, if there are any and the tenant can. It returns false if it is to be tried
+// again, and tells of the outcome, and nothing else, by an event.
+func (r *EgainClientReconciler) revoke(ctx context.Context, ec *egainv1alpha1.EgainClient) bool {
 	tokens, err := r.revocables(ctx, ec)
-	if err != nil || len(tokens) == 0 {
-		return err
+	if err == nil && len(tokens) == 0 {
+		return true
 	}
-	err = r.sendRevocations(ctx, ec, tokens)
-	if f := fault.Of(err); f != nil && f.Class == fault.Busy {
-		return err
+	if err == nil {
+		err = r.sendRevocations(ctx, ec, tokens)
 	}
-	if err != nil {
-		r.Recorder.Eventf(ec, nil, corev1.EventTypeWarning, reasonRevokingFailed, actionRevokeToken, "%s", err.Error())
-	} else {
+	switch {
+	case err == nil:
 		r.Recorder.Eventf(ec, nil, corev1.EventTypeNormal, reasonRevoked, actionRevokeToken, "the token was revoked")
+	case passing(err) && r.Clock.Since(ec.DeletionTimestamp.Time) < revokeTimeout:
+		return false
+	default:
+		r.Metrics.Failed(reasonRevokingFailed)
+		r.Recorder.Eventf(ec, nil, corev1.EventTypeWarning, reasonRevokingFailed, actionRevokeToken,
+			"%s; the token stays valid until it expires, or somebody revokes it at eGain", err.Error())
 	}
-	if f := fault.Of(err); f != nil && f.Class != fault.Retryable {
-		return nil
-	}
-	return err
+	return true
+}
+
+// passing reports whether time may heal a failure.
+func passing(err error) bool {
+	f := fault.Of(err)
+	return f == nil || f.Class == fault.Retryable || f.Class == fault.Paused || f.Class == fault.Busy
 }
 
 // revocables are the refresh token, which ends the session, and the access token in the target, which may be of another

@@ -147,6 +147,7 @@ func TestTriesToRevokeForAMinute(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.credentials()
+	registry := f.measured()
 	// A deletion is dated by the API server.
 	f.clock.SetTime(time.Now())
 	ec := f.client("sync", f.revoking)
@@ -165,8 +166,9 @@ func TestTriesToRevokeForAMinute(t *testing.T) {
 	f.reconcile(ec)
 	f.Expect(f.gone(ec)).To(gomega.BeTrue(), "no deletion hangs on a server that is down")
 	f.Expect(f.asked(egainsim.RevocationEndpoint)).To(gomega.Equal(6))
-	events := f.sent()
-	f.Expect(events).To(gomega.HaveEach(gomega.And(gomega.HavePrefix("Warning TokenNotRevoked"), gomega.ContainSubstring("HTTP 503"))))
+	f.Expect(f.sent()).To(gomega.ConsistOf(gomega.And(gomega.HavePrefix("Warning TokenNotRevoked"),
+		gomega.ContainSubstring("HTTP 503"), gomega.ContainSubstring("stays valid until it expires"))), "once, and only when it is given up")
+	f.Expect(f.counted(registry, "egain_client_failures_total", "TokenNotRevoked")).To(gomega.Equal(1.0))
 }
 
 func TestRevokesAtTheSecondTry(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/onsi/gomega"
 	"github.com/prometheus/client_golang/prometheus"
@@ -69,6 +70,29 @@ func TestCountsRotationsAndRequests(t *testing.T) {
 	f.Expect(f.counted(registry, "egain_token_rotations_total")).To(gomega.Equal(3.0), "nothing was done")
 }
 
+func TestCountsFailuresThatNeverCameToARequest(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	registry := f.measured()
+	failures := func(reason string) float64 { return f.counted(registry, "egain_client_failures_total", reason) }
+	ec := f.client("sync")
+	for range 3 {
+		f.run(ec)
+	}
+	f.Expect(failures("CredentialsNotFound")).To(gomega.Equal(1.0), "it waits, and is looked at three times")
+
+	f.credentials()
+	f.sim.SetFault(egainsim.Match{}, egainsim.Fault{Status: 503})
+	f.step(f.run(ec).RequeueAfter)
+	f.run(ec)
+	f.Expect(failures("ServerUnavailable")).To(gomega.Equal(2.0), "two requests failed")
+
+	f.sim.ClearFaults()
+	f.step(time.Minute)
+	f.run(ec)
+	f.Expect(f.counted(registry, "egain_client_failures_total")).To(gomega.Equal(3.0), "a success is none")
+}
+
 func TestCountsARotationWhoseTokenHadToBeHeld(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -106,7 +130,7 @@ func TestYieldsWhatTheMetricsSayOfEachObject(t *testing.T) {
 		Namespace: f.namespace, Name: "ready", Ready: true, Issued: true,
 		Expiration: ready.Status.Token.ExpirationTime.Time, Renewal: ready.Status.Token.RenewalTime.Time,
 	}))
-	f.Expect(found["waiting"]).To(gomega.Equal(metrics.Object{Namespace: f.namespace, Name: "waiting"}))
+	f.Expect(found["waiting"]).To(gomega.Equal(metrics.Object{Namespace: f.namespace, Name: "waiting", Problem: "CredentialsNotFound"}))
 
 	for range f.r.Objects(t.Context()) {
 		break // a scrape that is given up must not go on

@@ -5,6 +5,7 @@ import (
 	"iter"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -34,6 +35,9 @@ func objectOf(ec *egainv1alpha1.EgainClient) metrics.Object {
 		Name:      ec.Name,
 		Ready:     meta.IsStatusConditionTrue(ec.Status.Conditions, egainv1alpha1.ConditionReady),
 		Issued:    meta.IsStatusConditionTrue(ec.Status.Conditions, egainv1alpha1.ConditionTokenIssued),
+	}
+	if issued := meta.FindStatusCondition(ec.Status.Conditions, egainv1alpha1.ConditionTokenIssued); issued != nil && issued.Status == metav1.ConditionFalse {
+		o.Problem = issued.Reason
 	}
 	if tok := ec.Status.Token; tok != nil && tok.ExpirationTime != nil && tok.RenewalTime != nil {
 		o.Expiration, o.Renewal = tok.ExpirationTime.Time, tok.RenewalTime.Time

@@ -45,7 +45,11 @@ func (r *EgainClientReconciler) report(ctx context.Context, ec *egainv1alpha1.Eg
 	now := r.Clock.Now()
 	before := ec.DeepCopy()
 	ec.Status = o.world.remembered.status(ec)
+	failures := ec.Status.ConsecutiveFailures
 	setStatus(ec, &o, now)
+	if ec.Status.ConsecutiveFailures > failures {
+		r.Metrics.Failed(ec.Status.LastFailure.Reason)
+	}
 	err := r.writeStatus(ctx, before, ec, o.world.remembered)
 	if fault.Of(o.err) == nil {
 		err = errors.Join(o.err, err)
@@ -325,7 +329,7 @@ const actionIssueToken = "IssueToken"
 func (r *EgainClientReconciler) announce(before, after *egainv1alpha1.EgainClient) {
 	was := meta.FindStatusCondition(before.Status.Conditions, egainv1alpha1.ConditionTokenIssued)
 	is := meta.FindStatusCondition(after.Status.Conditions, egainv1alpha1.ConditionTokenIssued)
-	if is != nil && (was == nil || was.Status != is.Status || was.Reason != is.Reason) {
+	if is != nil && (was == nil || was.Status != is.Status || was.Reason != is.Reason || anotherMistake(after, was, is)) {
 		kind := corev1.EventTypeWarning
 		if is.Status != metav1.ConditionFalse || slices.Contains(waitingReasons, is.Reason) {
 			kind = corev1.EventTypeNormal
@@ -347,6 +351,13 @@ func (r *EgainClientReconciler) announceSkew(before, after *egainv1alpha1.EgainC
 	if is != nil && (was == nil || was.Reason != is.Reason) {
 		r.Recorder.Eventf(after, nil, corev1.EventTypeWarning, is.Reason, actionIssueToken, "%s", is.Message)
 	}
+}
+
+// anotherMistake reports whether a failure that only somebody's change ends has become another of the same reason, as when
+// one key of a Secret was added and the next is missing. Failures that pass by themselves may differ from try to try.
+func anotherMistake(ec *egainv1alpha1.EgainClient, was, is *metav1.Condition) bool {
+	last := ec.Status.LastFailure
+	return last != nil && last.RetryTime == nil && !fault.PassesByItself(last.Reason) && was.Message != is.Message
 }
 
 // announceEndpoints tells that a metadata document came to name other endpoints than before. An EgainTenant tells for all

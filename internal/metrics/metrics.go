@@ -23,6 +23,7 @@ type Metrics struct {
 	remaining prometheus.Histogram
 	failing   *prometheus.GaugeVec
 	skew      *prometheus.GaugeVec
+	failures  *prometheus.CounterVec
 }
 
 // New registers the collectors that are not about single objects.
@@ -50,8 +51,12 @@ func New(registry prometheus.Registerer) *Metrics {
 			Name: "egain_provider_clock_skew_seconds",
 			Help: "How far the clock of a token endpoint's host is ahead of the operator's, or behind it if negative, as far as its last answer makes certain.",
 		}, []string{"host"}),
+		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "egain_client_failures_total",
+			Help: "Failures that EgainClients report, by reason, whether or not a request was sent; one that waits for a change counts once.",
+		}, []string{"reason"}),
 	}
-	registry.MustRegister(m.rotations, m.requests, m.remaining, m.failing, m.skew)
+	registry.MustRegister(m.rotations, m.requests, m.remaining, m.failing, m.skew, m.failures)
 	return m
 }
 
@@ -65,6 +70,9 @@ func (m *Metrics) Request(host, flow, outcome string, seconds float64) {
 
 // Remaining records the part of a token's life, 0 to 1, that was left when it was replaced.
 func (m *Metrics) Remaining(ratio float64) { m.remaining.Observe(ratio) }
+
+// Failed counts a failure for a reason, which is one of the condition and event reasons.
+func (m *Metrics) Failed(reason string) { m.failures.WithLabelValues(reason).Inc() }
 
 // Failing records that an endpoint of a host began or ceased to fail.
 func (m *Metrics) Failing(host string, failing bool) {
@@ -85,13 +93,15 @@ type Object struct {
 	Expiration, Renewal time.Time
 	// Ready and Issued are the conditions Ready and TokenIssued.
 	Ready, Issued bool
+	// Problem is the reason of TokenIssued while that is False, else empty.
+	Problem string
 }
 
 // objects collects one set of series per object from what the lister yields at the time of the scrape, so that series
 // end with their object and nothing has to be kept in step.
 type objects struct {
-	list                               func() iter.Seq[Object]
-	expiration, renewal, ready, issued *prometheus.Desc
+	list                                        func() iter.Seq[Object]
+	expiration, renewal, ready, issued, problem *prometheus.Desc
 }
 
 // RegisterObjects registers the series per object.
@@ -103,6 +113,7 @@ func RegisterObjects(registry prometheus.Registerer, list func() iter.Seq[Object
 		renewal:    prometheus.NewDesc("egain_token_renewal_timestamp_seconds", "When the token in the target is due for renewal, in Unix time.", labels, nil),
 		ready:      prometheus.NewDesc("egain_client_ready", "1 while the target holds an unexpired token for the current spec (condition Ready), else 0.", labels, nil),
 		issued:     prometheus.NewDesc("egain_client_token_issued", "1 while the last attempt to issue a token succeeded (condition TokenIssued), else 0.", labels, nil),
+		problem:    prometheus.NewDesc("egain_client_failing", "1 while the last attempt to issue a token failed, by its reason (condition TokenIssued); else there is no series.", append(labels, "reason"), nil),
 	})
 }
 
@@ -112,16 +123,20 @@ func (o *objects) Describe(ch chan<- *prometheus.Desc) {
 	ch <- o.renewal
 	ch <- o.ready
 	ch <- o.issued
+	ch <- o.problem
 }
 
 // Collect implements prometheus.Collector.
 func (o *objects) Collect(ch chan<- prometheus.Metric) {
 	for obj := range o.list() {
-		gauge := func(d *prometheus.Desc, v float64) {
-			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, obj.Namespace, obj.Name)
+		gauge := func(d *prometheus.Desc, v float64, more ...string) {
+			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, append([]string{obj.Namespace, obj.Name}, more...)...)
 		}
 		gauge(o.ready, boolean(obj.Ready))
 		gauge(o.issued, boolean(obj.Issued))
+		if obj.Problem != "" {
+			gauge(o.problem, 1, obj.Problem)
+		}
 		if !obj.Expiration.IsZero() {
 			gauge(o.expiration, float64(obj.Expiration.Unix()))
 		}

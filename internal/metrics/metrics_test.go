@@ -20,12 +20,17 @@ func TestMetrics(t *testing.T) {
 	m.Rotation("NoToken", Failure)
 	m.Request("ai.egain.cloud", "ClientCredentials", Success, 0.3)
 	m.Request("ai.egain.cloud", "ClientCredentials", "ServerUnavailable", 11)
+	m.Failed("CredentialsNotFound")
+	m.Failed("CredentialsNotFound")
 	m.Remaining(0.4)
 	m.Remaining(0)
 	m.ClockSkew("ai.egain.cloud", 31)
 	m.ClockSkew("ai.egain.cloud", -30.5)
 
 	want := `
+# HELP egain_client_failures_total Failures that EgainClients report, by reason, whether or not a request was sent; one that waits for a change counts once.
+# TYPE egain_client_failures_total counter
+egain_client_failures_total{reason="CredentialsNotFound"} 2
 # HELP egain_provider_clock_skew_seconds How far the clock of a token endpoint's host is ahead of the operator's, or behind it if negative, as far as its last answer makes certain.
 # TYPE egain_provider_clock_skew_seconds gauge
 egain_provider_clock_skew_seconds{host="ai.egain.cloud"} -30.5
@@ -49,7 +54,7 @@ egain_token_remaining_life_ratio_count 2
 egain_token_rotations_total{cause="NoToken",result="failure"} 1
 egain_token_rotations_total{cause="RenewalDue",result="success"} 2
 `
-	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "egain_token_rotations_total", "egain_token_remaining_life_ratio", "egain_provider_clock_skew_seconds"); err != nil {
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "egain_client_failures_total", "egain_token_rotations_total", "egain_token_remaining_life_ratio", "egain_provider_clock_skew_seconds"); err != nil {
 		t.Error(err)
 	}
 	if n, err := testutil.GatherAndCount(registry, "egain_token_request_duration_seconds"); n != 2 || err != nil {
@@ -67,12 +72,15 @@ func TestTheSeriesOfObjectsAreThoseOfTheList(t *testing.T) {
 	at := time.Unix(1_800_000_000, 0)
 	objects := []Object{
 		{Namespace: "team-a", Name: "sync", Ready: true, Issued: true, Expiration: at, Renewal: at.Add(-time.Minute)},
-		{Namespace: "team-b", Name: "sync", Ready: true, Expiration: at, Renewal: at},
+		{Namespace: "team-b", Name: "sync", Ready: true, Expiration: at, Renewal: at, Problem: "ServerUnavailable"},
 		{Namespace: "team-b", Name: "waiting"},
 	}
 	RegisterObjects(registry, func() iter.Seq[Object] { return slices.Values(objects) })
 
 	want := `
+# HELP egain_client_failing 1 while the last attempt to issue a token failed, by its reason (condition TokenIssued); else there is no series.
+# TYPE egain_client_failing gauge
+egain_client_failing{name="sync",namespace="team-b",reason="ServerUnavailable"} 1
 # HELP egain_client_ready 1 while the target holds an unexpired token for the current spec (condition Ready), else 0.
 # TYPE egain_client_ready gauge
 egain_client_ready{name="sync",namespace="team-a"} 1
