@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Prints the path of the Chromium, or the browser made of it, that test/browser drives, or says how to install one.
+# Prints the path of the Chromium, or the browser made of it, that test/browser and test/e2e drive, or says how to install
+# one.
 set -euo pipefail
 
 # In the order in which chromedp looks for them.
