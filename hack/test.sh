@@ -8,7 +8,7 @@ minimum="$1"
 shift
 profile=coverage.out
 
-# Before anything that takes long: without one, test/browser and test/e2e fail.
+# Before anything that takes long: test/browser and test/e2e drive it.
 hack/browser.sh >/dev/null
 
 race=(-race)
