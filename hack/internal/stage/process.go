@@ -31,7 +31,7 @@ type Process struct {
 func StartProcess(ctx context.Context, logFile, program string, args ...string) (*Process, error) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	p := &Process{name: filepath.Base(program), cancel: cancel, ended: make(chan struct{})}
-	log, err := os.OpenFile(logFile, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	log, err := os.OpenFile(logFile, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600) //nolint:gosec // the caller says where
 	if err != nil {
 		cancel()
 		return nil, fmt.Errorf("opening the log of %s: %w", p.name, err)

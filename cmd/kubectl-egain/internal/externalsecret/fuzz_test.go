@@ -27,7 +27,7 @@ func FuzzConvert(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte, scope, target string) {
 		objects := map[string]*unstructured.Unstructured{}
 		var main *unstructured.Unstructured
-		for _, document := range bytes.Split(content, []byte("---\n")) {
+		for document := range bytes.SplitSeq(content, []byte("---\n")) {
 			object := &unstructured.Unstructured{}
 			if yaml.Unmarshal(document, &object.Object) != nil || object.Object == nil {
 				continue
