@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/onsi/gomega"
 
@@ -30,7 +31,7 @@ func TestItServesUntilItIsToldToStop(t *testing.T) {
 			"--refresh-token-lifetime", "2m", "--redirect-uri", "http://127.0.0.1:4711/", "--redirect-uri", "https://app.example.com/",
 		}, &stdout, &stderr)
 	}()
-	g.Eventually(descriptionFile).Should(gomega.BeAnExistingFile())
+	g.Eventually(descriptionFile).WithTimeout(30 * time.Second).Should(gomega.BeAnExistingFile())
 
 	description, err := egainsim.ReadDescription(descriptionFile)
 	g.Expect(err).NotTo(gomega.HaveOccurred())
