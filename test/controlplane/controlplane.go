@@ -39,6 +39,9 @@ type ControlPlane struct {
 
 	env     *envtest.Environment
 	manager *exec.Cmd
+	// apiServer is kube-apiserver once it was killed and restarted, and apiServerArgs what it was started with.
+	apiServer     *exec.Cmd
+	apiServerArgs []string
 }
 
 // Option changes how kube-apiserver is started.
@@ -130,6 +133,9 @@ func (cp *ControlPlane) Stop() error {
 	var errs []error
 	if cp.manager != nil && cp.manager.Process != nil {
 		errs = append(errs, StopProcess(cp.manager))
+	}
+	if cp.apiServer != nil {
+		errs = append(errs, StopProcess(cp.apiServer))
 	}
 	errs = append(errs, cp.env.Stop(), os.RemoveAll(cp.Dir))
 	return errors.Join(errs...)
