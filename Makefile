@@ -11,7 +11,7 @@ BUILDX_FLAGS ?=
 COVERAGE ?= 85
 # How long each fuzz target runs.
 FUZZTIME ?= 60s
-# More arguments for the operator (run), the demo (demo), the simulation (days) and go test (test, test-unit).
+# More arguments for the operator (run), the demo (demo), what breaks things (chaos), the simulation (days) and go test (test, test-unit).
 ARGS ?=
 
 # The user's own: its version follows the cluster's.
@@ -29,9 +29,14 @@ help: ## Show this help.
 ##@ Try it
 
 .PHONY: demo
-demo: build ## Watch EgainClients rotate tokens on a real API server. ONCE=1: until every check is made.
+demo: build ## Watch EgainClients rotate tokens on a real API server. ONCE=1: until each has rotated twice.
 	go build -o bin/demo ./hack/demo
 	hack/controlplane.sh bin/demo $(if $(ONCE),-once) $(ARGS)
+
+.PHONY: chaos
+chaos: build ## Break everything under 51 EgainClients at a time, and see that tokens stay valid. SHORT=1: in 3 minutes.
+	go build -o bin/chaos ./hack/chaos
+	hack/controlplane.sh bin/chaos $(if $(SHORT),-short) -report bin/chaos.json $(ARGS)
 
 .PHONY: controlplane
 controlplane: ## Obtain etcd, kube-apiserver and kube-controller-manager (5 to 10 minutes, the first time only).
