@@ -172,7 +172,7 @@ func (l *lane) connect(t *tenant) error {
 	return nil
 }
 
-// create creates an object, whether or not it is there already.
+// create creates an object.
 func (l *lane) create(ctx context.Context, object client.Object) error {
 	if err := l.cluster.Create(ctx, object); err != nil {
 		return fmt.Errorf("creating %s: %w", client.ObjectKeyFromObject(object), err)
