@@ -80,7 +80,9 @@ func (c *Cluster) connect() error {
 func (c *Cluster) URL() string { return "https://" + c.Address() }
 
 // Address is the host and port of the API server.
-func (c *Cluster) Address() string { return strings.TrimPrefix(c.Plane.Config.Host, "https://") }
+func (c *Cluster) Address() string {
+	return strings.TrimSuffix(strings.TrimPrefix(c.Plane.Config.Host, "https://"), "/")
+}
 
 // Kubeconfig is the file by which a user is the administrator.
 func (c *Cluster) Kubeconfig() string { return filepath.Join(c.dir, "kubeconfig") }
