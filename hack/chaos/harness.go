@@ -70,10 +70,11 @@ func (h *harness) run(ctx context.Context) (passed bool, err error) {
 	}
 	h.runAll(ctx)
 	h.report.Duration = report.Seconds(time.Since(h.report.Began))
+	err = h.publish()
 	if ctx.Err() != nil {
-		return false, fmt.Errorf("stopped: %w", context.Cause(ctx))
+		err = errors.Join(fmt.Errorf("stopped: %w", context.Cause(ctx)), err)
 	}
-	return h.report.Passed(), h.publish()
+	return h.report.Passed(), err
 }
 
 // stop stops everything in order and removes the directory.
@@ -196,6 +197,9 @@ func (h *harness) runOne(ctx context.Context, s scenario, number int) {
 		return
 	}
 	m, err := h.measure(ctx, s, number)
+	if ctx.Err() != nil {
+		return // it was stopped, and shows nothing
+	}
 	line := report.NewLine(s.group, s.name, s.expect, m)
 	if err != nil {
 		line = report.Failure(s.group, s.name, err)

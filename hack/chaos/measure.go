@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -40,23 +41,47 @@ func (h *harness) measure(ctx context.Context, s scenario, number int) (m report
 	if err != nil {
 		return m, err
 	}
-	l.audit = l.watch(ctx)
-	err = s.run(ctx, l)
-	if err == nil {
-		err = l.recover(ctx, s.expect.Recovery+patience)
-	}
-	recovered := time.Now()
-	if err == nil {
-		err = l.hold(ctx, 2*time.Second) // whatever comes late is still seen
-	}
-	found := l.audit.End()
+	found, unwell, err := l.undergo(ctx, s)
 	if err != nil {
 		return m, err
 	}
 	m = measurement(l, found)
-	m.Recovery = report.Seconds(max(0, recovered.Sub(l.healed)))
+	m.Recovery = report.Seconds(max(0, unwell.Sub(l.healed)))
 	m.Needed = needed(schedule, found.Ended)
 	return m, errors.Join(l.count(ctx, &m), l.clear(ctx, &m))
+}
+
+// undergo runs a scenario under audit until all is well again, and says when it was last not so.
+func (l *lane) undergo(ctx context.Context, s scenario) (found audit.Result, unwell time.Time, err error) {
+	l.audit = l.watch(ctx)
+	look, cancel := context.WithCancel(ctx)
+	var looking sync.WaitGroup
+	looking.Go(func() {
+		stage.Every(look, 2*auditInterval, func() {
+			if !l.well(look) && look.Err() == nil {
+				unwell = time.Now()
+			}
+		})
+	})
+	err = s.run(ctx, l)
+	if err == nil {
+		err = l.recover(ctx, s.expect.Recovery+patience)
+	}
+	if err == nil {
+		err = l.hold(ctx, 2*time.Second) // whatever comes late is still seen
+	}
+	cancel()
+	looking.Wait()
+	return l.audit.End(), unwell, err
+}
+
+// well reports whether every client has a valid token and no failure to retry.
+func (l *lane) well(ctx context.Context) bool {
+	if l.audit.Invalid() > 0 {
+		return false
+	}
+	all, err := l.egainClients(ctx)
+	return err == nil && len(all) >= len(l.clients) && !slices.ContainsFunc(all, failing)
 }
 
 func measurement(l *lane, found audit.Result) report.Measurement {
@@ -114,13 +139,7 @@ func (l *lane) recover(ctx context.Context, limit time.Duration) error {
 		l.healed = time.Now()
 	}
 	limit -= time.Since(l.healed)
-	err := stage.Await(ctx, limit, "recovering", func(ctx context.Context) (bool, error) {
-		if l.audit.Invalid() > 0 {
-			return false, nil
-		}
-		all, err := l.egainClients(ctx)
-		return err == nil && len(all) == len(l.clients) && !slices.ContainsFunc(all, failing), nil
-	})
+	err := stage.Await(ctx, limit, "recovering", func(ctx context.Context) (bool, error) { return l.well(ctx), nil })
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

@@ -35,7 +35,7 @@ func operatorScenarios(o options) []scenario {
 	}
 	down := report.Expectation{Longest: 2*longLife + takeover + soon, Recovery: takeover + soon, Because: "no replica runs for two lives"}
 	all := concat("operator", longLife, []scenario{
-		{name: "leader killed", short: true, run: steps(wait(30*time.Second), kill, wait(30*time.Second)), expect: report.Expectation{Recovery: takeover + soon, Extra: 0.1}},
+		{name: "leader killed", short: true, run: steps(wait(30*time.Second), kill, wait(10*time.Second)), expect: report.Expectation{Recovery: takeover + soon, Extra: 0.1}},
 		{name: fmt.Sprintf("leader killed %d times", o.kills), run: killMany(o), expect: killed},
 		{name: "leader terminated, three times", run: steps(atRenewal, terminate, wait(10*time.Second), terminate, wait(10*time.Second), terminate, healthy), expect: report.Expectation{Recovery: soon}},
 		{name: "both replicas terminated, and back after 8 s", run: steps(atRenewal, allDown(8*time.Second, (*stage.Operator).Terminate), healthy), expect: report.Expectation{Recovery: soon}},
