@@ -98,7 +98,7 @@ func list(w io.Writer, o options) {
 
 // run runs the scenarios until they are through or it is told to stop, and returns the exit code.
 func run(o options) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	ctx, cancel := stage.WhileParentLives(ctx)
 	defer cancel()
