@@ -47,8 +47,10 @@ type Result struct {
 func Begin(ctx context.Context, secrets *Secrets, interval time.Duration, targets []Target) *Audit {
 	ctx, cancel := context.WithCancel(ctx)
 	a := &Audit{secrets: secrets, interval: interval, began: time.Now(), cancel: cancel, accounts: map[Key]*account{}}
-	for i, target := range targets {
+	for _, target := range targets {
 		a.accounts[target.Key] = &account{}
+	}
+	for i, target := range targets {
 		offset := interval * time.Duration(i) / time.Duration(len(targets))
 		a.looks.Go(func() { a.follow(ctx, target, offset) })
 	}
