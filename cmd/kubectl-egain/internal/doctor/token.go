@@ -16,6 +16,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/duration"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
@@ -51,7 +52,7 @@ func (e *examination) targetSecret(ctx context.Context) Finding {
 		return broken(fmt.Sprintf("the token in Secret %q expired at %s", secret.Name, reading.Token.ExpirationTime.UTC().Format(time.RFC3339)), renew)
 	}
 	e.target = secret
-	return ok(fmt.Sprintf("Secret %q holds a token for %s more", secret.Name, left.Round(time.Second)))
+	return ok(fmt.Sprintf("Secret %q holds a token for %s more", secret.Name, duration.HumanDuration(left)))
 }
 
 // claimed is a finding if the Secret is not for this EgainClient.
