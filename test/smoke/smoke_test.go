@@ -7,7 +7,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os/exec"
 	"path/filepath"
@@ -31,13 +30,8 @@ import (
 	"github.com/egain-operator/egain-operator/test/controlplane"
 )
 
-const (
-	// patience bounds waits; nothing depends on how soon they end within it. It covers a Lease that has to run out.
-	patience = 60 * time.Second
-	// system and account are the namespace and ServiceAccount of config/default.
-	system  = "egain-operator-system"
-	account = "egain-operator-controller-manager"
-)
+// patience bounds waits; nothing depends on how soon they end within it. It covers a Lease that has to run out.
+const patience = 60 * time.Second
 
 // suite is what the steps of the test share.
 type suite struct {
@@ -92,15 +86,9 @@ func (s *suite) startCluster() {
 }
 
 func (s *suite) install() {
-	rendered, err := exec.CommandContext(s.t.Context(), "../../hack/render.sh", "default").Output()
+	var err error
+	s.kubeconfig, err = s.plane.Install(s.t.Context(), s.admin, "../..")
 	s.Expect(err).NotTo(gomega.HaveOccurred())
-	objects, err := controlplane.Decode(rendered)
-	s.Expect(err).NotTo(gomega.HaveOccurred())
-	s.Expect(controlplane.Apply(s.t.Context(), s.admin, objects...)).To(gomega.Succeed())
-	config, err := s.plane.ServiceAccountConfig(s.t.Context(), system, account)
-	s.Expect(err).NotTo(gomega.HaveOccurred())
-	s.kubeconfig = filepath.Join(s.t.TempDir(), "kubeconfig")
-	s.Expect(controlplane.WriteKubeconfig(s.kubeconfig, config)).To(gomega.Succeed())
 }
 
 func (s *suite) startSimulator() {
@@ -130,21 +118,21 @@ func (s *suite) build() {
 }
 
 func (s *suite) freeAddress() string {
-	var config net.ListenConfig
-	listener, err := config.Listen(s.t.Context(), "tcp", "127.0.0.1:0")
+	address, err := controlplane.FreeAddress(s.t.Context())
 	s.Expect(err).NotTo(gomega.HaveOccurred())
-	defer listener.Close() //nolint:errcheck // only its address was wanted
-	return listener.Addr().String()
+	return address
 }
 
 // start starts the operator and waits until it is ready.
 func (s *suite) start() *exec.Cmd {
 	operator := exec.CommandContext(context.WithoutCancel(s.t.Context()), s.binary,
-		"--kubeconfig="+s.kubeconfig, "--leader-election-namespace="+system, "--allow-loopback",
+		"--kubeconfig="+s.kubeconfig, "--leader-election-namespace="+controlplane.OperatorNamespace, "--allow-loopback",
 		"--metrics-bind-address="+s.metrics, "--health-probe-bind-address="+s.health)
 	s.Expect(operator.Start()).To(gomega.Succeed())
 	s.t.Cleanup(func() { _ = operator.Process.Kill() })
-	s.Eventually(func() int { return s.status("http://"+s.health+"/readyz", "") }).WithTimeout(patience).Should(gomega.Equal(http.StatusOK))
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	s.Expect(controlplane.AwaitReady(ctx, s.health)).To(gomega.Succeed())
 	return operator
 }
 
@@ -212,7 +200,7 @@ func (s *suite) checkMetrics() {
 
 func (s *suite) checkLease() {
 	var leases coordinationv1.LeaseList
-	s.Expect(s.admin.List(s.t.Context(), &leases, client.InNamespace(system))).To(gomega.Succeed())
+	s.Expect(s.admin.List(s.t.Context(), &leases, client.InNamespace(controlplane.OperatorNamespace))).To(gomega.Succeed())
 	s.Expect(leases.Items).To(gomega.HaveLen(1))
 }
 

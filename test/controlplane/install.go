@@ -1,0 +1,75 @@
+package controlplane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+const (
+	// OperatorNamespace is that of config/default.
+	OperatorNamespace = "egain-operator-system"
+	// operatorAccount is the ServiceAccount of config/default.
+	operatorAccount = "egain-operator-controller-manager"
+)
+
+// Install applies config/default of the checkout at root, and returns a kubeconfig for the ServiceAccount that the operator
+// runs as, which is good for an hour.
+func (cp *ControlPlane) Install(ctx context.Context, c client.Client, root string) (kubeconfig string, err error) {
+	rendered, err := exec.CommandContext(ctx, filepath.Join(root, "hack", "render.sh"), "default").Output() //nolint:gosec // ours
+	if err != nil {
+		return "", fmt.Errorf("rendering config/default: %w", err)
+	}
+	objects, err := Decode(rendered)
+	if err != nil {
+		return "", err
+	}
+	if err := Apply(ctx, c, objects...); err != nil {
+		return "", err
+	}
+	config, err := cp.ServiceAccountConfig(ctx, OperatorNamespace, operatorAccount)
+	if err != nil {
+		return "", err
+	}
+	kubeconfig = filepath.Join(cp.Dir, "operator.kubeconfig")
+	return kubeconfig, WriteKubeconfig(kubeconfig, config)
+}
+
+// FreeAddress is a loopback address that nobody listens on.
+func FreeAddress(ctx context.Context) (string, error) {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("finding a free port: %w", err)
+	}
+	return listener.Addr().String(), listener.Close()
+}
+
+// AwaitReady waits until the operator whose probes are served at an address is ready.
+func AwaitReady(ctx context.Context, address string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/readyz", http.NoBody)
+	if err != nil {
+		return err
+	}
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		if response, err := http.DefaultTransport.RoundTrip(request); err == nil {
+			if err := response.Body.Close(); err != nil || response.StatusCode == http.StatusOK {
+				return err
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(errors.New("the operator did not become ready"), context.Cause(ctx))
+		case <-ticker.C:
+		}
+	}
+}
