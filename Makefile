@@ -90,6 +90,10 @@ docs: ## Generate the API reference.
 	@mkdir -p docs
 	$(TOOL) crd-ref-docs --source-path=./api --config=hack/crd-ref-docs.yaml --renderer=markdown --output-path=docs/api.md
 
+.PHONY: cli-docs
+cli-docs: ## Generate the reference of the plugin by running its commands on a real control plane.
+	hack/controlplane.sh go test ./test/cli -run=TestTheReferenceOfThePluginIsUpToDate -count=1 -update
+
 .PHONY: verify
 verify: ## Fail if generated files, formatting or go.mod are not up to date.
 	hack/verify.sh
