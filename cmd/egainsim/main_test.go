@@ -65,7 +65,7 @@ func TestItServesUntilItIsToldToStop(t *testing.T) {
 	g.Expect(response.StatusCode).To(gomega.Equal(http.StatusOK))
 
 	cancel()
-	g.Eventually(done).Should(gomega.Receive(gomega.BeNil()))
+	g.Eventually(done).WithTimeout(30 * time.Second).Should(gomega.Receive(gomega.BeNil()))
 	g.Expect(stdout.String()).To(gomega.Equal("login " + description.LoginURL + "\napi   " + description.APIURL + "\n"))
 }
 

@@ -36,7 +36,7 @@ func TestRenewWaitsForTheToken(t *testing.T) {
 	ec := f.client("knowledge-sync")
 	f.ready(ec)
 	wait := f.watch("renew", "knowledge-sync", "--wait", "--timeout", "30s")
-	f.Eventually(f.out.String, "10s").Should(gomega.ContainSubstring("renewal requested"))
+	f.Eventually(f.out.String, "1m").Should(gomega.ContainSubstring("renewal requested"))
 	f.status(ec, func(st *egainv1alpha1.EgainClientStatus) {
 		// A failure that is tried again in time does not end the wait.
 		st.LastFailure = &egainv1alpha1.FailureStatus{
@@ -52,7 +52,7 @@ func TestRenewWaitsForTheToken(t *testing.T) {
 		st.LastHandledRenewal = ec.Annotations[egainv1alpha1.RenewRequestedAtAnnotation]
 		st.Token.ExpirationTime = f.at(time.Hour)
 	})
-	f.Eventually(f.out.String, "10s").Should(gomega.ContainSubstring("egainclient/knowledge-sync: renewed, expires in 60m"))
+	f.Eventually(f.out.String, "1m").Should(gomega.ContainSubstring("egainclient/knowledge-sync: renewed, expires in 60m"))
 	f.Expect(wait()).To(gomega.Equal(0), f.err.String())
 }
 
@@ -61,9 +61,9 @@ func TestRenewSaysWhyNot(t *testing.T) {
 	f := newFixture(t)
 	ec := f.client("knowledge-sync")
 	wait := f.watch("renew", "knowledge-sync", "--wait", "--timeout", "30s")
-	f.Eventually(f.out.String, "10s").Should(gomega.ContainSubstring("renewal requested"))
+	f.Eventually(f.out.String, "1m").Should(gomega.ContainSubstring("renewal requested"))
 	f.rejected(ec)
-	f.Eventually(f.err.String, "10s").Should(gomega.ContainSubstring("not renewed: ClientRejected: eGain does not accept the client; next try "))
+	f.Eventually(f.err.String, "1m").Should(gomega.ContainSubstring("not renewed: ClientRejected: eGain does not accept the client; next try "))
 	f.Expect(f.err.String()).To(gomega.ContainSubstring("(in 30m)\nnext:  "))
 	f.Expect(wait()).To(gomega.Equal(1))
 }
