@@ -24,8 +24,6 @@ import (
 )
 
 const (
-	// busyWait is the wait for a request slot of a host, plus up to as much by spread.
-	busyWait = 100 * time.Millisecond
 	// maxMessage bounds messages in the status, in bytes.
 	maxMessage = 1024
 	// maxRenewal bounds a renewal request, and maxScopes and maxScope the scopes in the status, as the CRD does.
@@ -390,13 +388,14 @@ var waitingReasons = []string{
 func next(ec *egainv1alpha1.EgainClient, o *outcome, now time.Time) (ctrl.Result, error) {
 	result := ctrl.Result{Priority: new(priority(ec))}
 	f := fault.Of(o.err)
+	attempt := fault.Attempt{Time: now, Expiration: o.world.expiry(), Spread: o.world.input.Spread}
 	if f != nil && f.Class == fault.Busy {
-		result.RequeueAfter = turnWait(f, o, now)
+		result.RequeueAfter = f.LookTime(attempt).Sub(now)
 		return result, nil
 	}
 	times := wakeTimes(ec, o, now)
 	if f != nil && f.Class == fault.Paused {
-		times = append(times, now.Add(pausedWait(f, o, now)))
+		times = append(times, f.LookTime(attempt))
 	}
 	at := soonest(times)
 	switch {
@@ -408,33 +407,6 @@ func next(ec *egainv1alpha1.EgainClient, o *outcome, now time.Time) (ctrl.Result
 	default:
 		return result, nil
 	}
-}
-
-// turnWait is when to come back for a request slot: when the tenant's limit has a turn, if it said, but soon while a token
-// runs out, so that those that expire soonest get ahead.
-func turnWait(f *fault.Error, o *outcome, now time.Time) time.Duration {
-	least := busyWait + time.Duration(o.world.input.Spread*float64(busyWait))
-	wait := f.RetryAfter
-	if left := o.world.expiry().Sub(now); left > 0 {
-		wait = min(wait, left/10)
-	}
-	return max(least, wait)
-}
-
-const (
-	// looksPerLife is into how many waits the rest of a token's life is divided, as for retries, while a client whose
-	// endpoint fails looks for its recovery: seldom enough for 100,000 clients whose tokens live for long.
-	looksPerLife = 10
-	// lookCeiling bounds the wait between two looks.
-	lookCeiling = time.Minute
-)
-
-// pausedWait is when to look again whether an endpoint has recovered: when it is next asked, or later while a token lives
-// for long.
-func pausedWait(f *fault.Error, o *outcome, now time.Time) time.Duration {
-	left := max(0, o.world.expiry().Sub(now))
-	wait := max(f.RetryAfter, min(left/looksPerLife, lookCeiling))
-	return (wait + time.Second - 1).Truncate(time.Second) // whole seconds, as all other waits
 }
 
 // wakeTimes are the times at which something changes by itself: a retry, the renewal, or the expiry, which comes without an

@@ -80,6 +80,12 @@ const (
 	// triesAfter is into how many parts the life is divided that is left once a server that asked to be left alone may be
 	// asked again. One of them at most is waited longer, the rest is for what may go wrong then.
 	triesAfter = 3
+	// turnWait is the wait for a request slot, plus up to as much by spread.
+	turnWait = 100 * time.Millisecond
+	// lookFloor and lookCeiling bound the wait between two looks at an endpoint that fails. Looks are as dense as tries, but
+	// seldom enough for 100,000 clients whose tokens live for long.
+	lookFloor   = time.Second
+	lookCeiling = time.Minute
 )
 
 // Attempt is a failed attempt to issue a token.
@@ -114,6 +120,22 @@ func (e *Error) RetryTime(a Attempt) (time.Time, bool) {
 	asked := min(e.RetryAfter, retryAfterCeiling)
 	wait = max(Floor, wait-a.share(wait/10), asked+a.share(spare(asked, left)))
 	return a.Time.Add(wait), true
+}
+
+// LookTime says when to come back after an attempt in which nothing was sent, Busy or Paused. For Busy ones that is the turn
+// that they were given, but sooner while a token runs out, so that those that expire soonest get ahead. Paused ones look
+// when the endpoint is next asked, or later while a token lives for long, after whole seconds as with all other waits.
+func (e *Error) LookTime(a Attempt) time.Time {
+	left := max(0, a.Expiration.Sub(a.Time))
+	if e.Class == Busy {
+		wait := e.RetryAfter
+		if left > 0 {
+			wait = min(wait, left/triesPerLife)
+		}
+		return a.Time.Add(max(turnWait+a.share(turnWait), wait))
+	}
+	wait := max(e.RetryAfter, min(left/triesPerLife, lookCeiling), lookFloor)
+	return a.Time.Add((wait + time.Second - 1).Truncate(time.Second))
 }
 
 func (a Attempt) share(most time.Duration) time.Duration {

@@ -268,6 +268,61 @@ func TestClientsThatFailTogetherDoNotRetryTogether(t *testing.T) {
 	}
 }
 
+func TestLookTime(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		failure Error
+		attempt Attempt
+		want    time.Duration
+	}{
+		"who finds no slot comes back shortly": {
+			Error{Class: Busy}, Attempt{Expiration: now.Add(time.Hour)}, turnWait,
+		},
+		"and later by its spread": {
+			Error{Class: Busy}, Attempt{Spread: 0.5}, 150 * time.Millisecond,
+		},
+		"who has been given a turn comes back at it": {
+			Error{Class: Busy, RetryAfter: 7 * time.Second}, Attempt{Expiration: now.Add(time.Hour)}, 7 * time.Second,
+		},
+		"but sooner while its token runs out": {
+			Error{Class: Busy, RetryAfter: 7 * time.Second}, Attempt{Expiration: now.Add(20 * time.Second)}, 2 * time.Second,
+		},
+		"and shortly at the soonest": {
+			Error{Class: Busy, RetryAfter: 7 * time.Second}, Attempt{Expiration: now.Add(time.Millisecond)}, turnWait,
+		},
+		"at its turn once the token has expired": {
+			Error{Class: Busy, RetryAfter: 7 * time.Second}, Attempt{Expiration: now.Add(-time.Second)}, 7 * time.Second,
+		},
+		"an endpoint that fails is looked at when it is next asked": {
+			Error{Class: Paused, RetryAfter: 5 * time.Second}, Attempt{}, 5 * time.Second,
+		},
+		"however soon a token expires": {
+			Error{Class: Paused, RetryAfter: 5 * time.Second}, Attempt{Expiration: now.Add(2 * time.Second)}, 5 * time.Second,
+		},
+		"later while a token lives for long": {
+			Error{Class: Paused, RetryAfter: 5 * time.Second}, Attempt{Expiration: now.Add(5 * time.Minute)}, 30 * time.Second,
+		},
+		"a minute later at most": {
+			Error{Class: Paused, RetryAfter: 5 * time.Second}, Attempt{Expiration: now.Add(72 * time.Hour)}, time.Minute,
+		},
+		"after whole seconds": {
+			Error{Class: Paused, RetryAfter: 4100 * time.Millisecond}, Attempt{}, 5 * time.Second,
+		},
+		"a second later at least": {
+			Error{Class: Paused, RetryAfter: time.Millisecond}, Attempt{Expiration: now.Add(-time.Hour)}, time.Second,
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tc.attempt.Time = now
+			if got := tc.failure.LookTime(tc.attempt).Sub(now); got != tc.want {
+				t.Errorf("looks again after %v, want %v", got, tc.want)
+			}
+		})
+	}
+}
+
 func TestOf(t *testing.T) {
 	t.Parallel()
 	inner := New(Rejected, ReasonClientRejected, "%s refused %d", "server", 1)
