@@ -61,7 +61,7 @@ test-unit: ## Run the fast tests, which need no control plane.
 	go test -shuffle=on $(ARGS) ./internal/... ./api/...
 
 .PHONY: days
-days: ## Play thirty days of 10,000 EgainClients with failing servers and restarts, in about a minute.
+days: ## Play thirty days of 10,000 EgainClients with failing servers and restarts, in some minutes.
 	go run ./test/days $(ARGS)
 
 .PHONY: fuzz

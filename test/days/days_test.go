@@ -19,6 +19,20 @@ func TestFiguresAreWithinTheirBounds(t *testing.T) {
 	if r := f.faults; r.failed < 1000 || r.restarts < 5 || r.lost == 0 || r.outlasted.tokens < 10 {
 		t.Errorf("too little went wrong:\n%s", table.String())
 	}
+	// Without breakers 11,391 are refused.
+	if f.faults.failed > 5000 {
+		t.Errorf("hosts that fail are not left alone:\n%s", table.String())
+	}
+}
+
+func TestMinutesMissedAreThoseBeforeTheReturn(t *testing.T) {
+	t.Parallel()
+	r := &result{absences: []outage{{start: 59 * time.Minute, end: 60*time.Minute + 30*time.Second}}}
+	for minute, want := range map[int]float64{58: 0, 59: 0, 60: 1.5, 61: 1.5, 62: 0} {
+		if got := r.missed(minute); got != want {
+			t.Errorf("minute %d makes up for %v, want %v", minute, got, want)
+		}
+	}
 }
 
 func TestAudit(t *testing.T) {

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"time"
 
+	"github.com/egain-operator/egain-operator/internal/egress"
 	"github.com/egain-operator/egain-operator/internal/fault"
 )
 
@@ -11,6 +13,8 @@ const (
 	// flag --request-timeout does by default.
 	answerTime     = 150 * time.Millisecond
 	requestTimeout = 10 * time.Second
+	// requestsPerHost is how many requests to a host are under way at most, as its flag --requests-per-host has it.
+	requestsPerHost = 16
 	// slowAnswerTime is how long a host that is slow takes: nearly too long.
 	slowAnswerTime = 9 * time.Second
 	// clientsPerHost is how many clients ask one host: eGain serves each tenant under an address of its own.
@@ -74,6 +78,20 @@ type host struct {
 	limits bool
 	tokens float64
 	at     time.Duration
+	// endpoint is how the breaker knows the host, and underWay how many requests are.
+	endpoint egress.Endpoint
+	underWay int
+	// until is when a request to the host can succeed again, as far as the answers to those before tell.
+	until time.Duration
+}
+
+// newHost returns a host by its number, one that is always well if nothing is to go wrong.
+func (s *scenario) newHost(number int) *host {
+	h := &host{endpoint: egress.Endpoint{URL: fmt.Sprintf("https://%d.example/token", number)}}
+	if !s.calm {
+		h.spells, h.limits, h.tokens = spells(number, s.length), true, hostBurst
+	}
+	return h
 }
 
 // answer is what a request comes to.
@@ -86,6 +104,12 @@ type answer struct {
 
 // ask sends a request to a host. Requests are to be sent in the order of time.
 func (h *host) ask(now time.Duration) answer {
+	a := h.answer(now)
+	h.until = max(h.until, a.until)
+	return a
+}
+
+func (h *host) answer(now time.Duration) answer {
 	for len(h.spells) > 0 && h.spells[0].end <= now {
 		h.spells = h.spells[1:]
 	}

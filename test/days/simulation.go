@@ -9,6 +9,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/egain-operator/egain-operator/internal/egress"
 	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/rotation"
 )
@@ -25,9 +26,11 @@ const (
 	restartPeriod = 9 * time.Hour
 	restartTime   = 20 * time.Second
 	longRestart   = time.Minute
-	// resolution is what no client can do better than: near the expiry it asks every fault.Floor, rounded up to the next
-	// second, and learns the answer a moment later. An outage that ends so shortly before the expiry lasts until it.
-	resolution = fault.Floor + time.Second + answerTime
+	// resolution is how soon after an outage the last client of a host can have a token. The probe that finds out is due five
+	// seconds after the one before (egress.Breakers) and comes within a second, since waits are whole seconds
+	// (fault.LookTime). It is answered, the next look is a second later, the turns of 200 clients last another one, and the
+	// last is answered. An outage that ends so shortly before the expiry lasts until it.
+	resolution = 8*time.Second + 2*answerTime
 )
 
 // epoch is when the simulation starts; times in it are told by how long after that they are.
@@ -60,7 +63,14 @@ type client struct {
 	failures      int32
 	// until is when its host can be asked again, or could, since the first failure after a success.
 	until time.Duration
-	// wake is when it is looked at next.
+	// paused says that it waits for its host to recover.
+	paused bool
+	// asked is when the request under way was sent, and answer what it comes to; nil if there is none.
+	asked  time.Duration
+	answer *answer
+	// early says that it is only looked at since the operator is back.
+	early bool
+	// wake is when it is looked at next, or its answer comes.
 	wake time.Duration
 }
 
@@ -77,12 +87,15 @@ func (s *scenario) newClient(number int, h *host) *client {
 	return c
 }
 
-// clients is a heap by the time of the next look.
+// clients is a heap by the time of the next look. Of those that are looked at together, as after a restart, the one whose
+// token expires soonest is the first, as in the operator's queue.
 type clients []*client
 
-func (c clients) Len() int           { return len(c) }
-func (c clients) Less(i, j int) bool { return c[i].wake < c[j].wake }
-func (c clients) Swap(i, j int)      { c[i], c[j] = c[j], c[i] }
+func (c clients) Len() int      { return len(c) }
+func (c clients) Swap(i, j int) { c[i], c[j] = c[j], c[i] }
+func (c clients) Less(i, j int) bool {
+	return cmp.Or(cmp.Compare(c[i].wake, c[j].wake), c[i].expiry().Compare(c[j].expiry())) < 0
+}
 
 // Push is not needed: clients neither come nor go.
 func (c clients) Push(any) {}
@@ -127,7 +140,10 @@ func faultWithin(hosts []*host, earliest, latest time.Duration) time.Duration {
 // simulation is a scenario under way.
 type simulation struct {
 	scenario
+	now      time.Duration
+	hosts    []*host
 	clients  clients
+	breakers *egress.Breakers
 	restarts []outage
 	result   result
 }
@@ -136,20 +152,17 @@ type simulation struct {
 func simulate(s scenario) *result {
 	sim := &simulation{scenario: s}
 	sim.result.minutes = make([]int, s.length/time.Minute)
-	hosts := make([]*host, hostsOf(s.clients))
-	for i := range hosts {
-		hosts[i] = &host{}
-		if !s.calm {
-			*hosts[i] = host{spells: spells(i, s.length), limits: true, tokens: hostBurst}
-		}
+	for i := range hostsOf(s.clients) {
+		sim.hosts = append(sim.hosts, s.newHost(i))
 	}
 	for i := range s.clients {
-		sim.clients = append(sim.clients, s.newClient(i, hosts[i%len(hosts)]))
+		sim.clients = append(sim.clients, s.newClient(i, sim.hosts[i%len(sim.hosts)]))
 	}
 	if !s.calm {
-		sim.restarts = restarts(hosts, s.length)
+		sim.restarts = restarts(sim.hosts, s.length)
+		sim.result.absences = sim.restarts
 	}
-	heap.Init(sim.clients)
+	sim.start()
 	for sim.clients[0].wake < s.length {
 		sim.step()
 	}
@@ -161,7 +174,13 @@ func simulate(s scenario) *result {
 	return &sim.result
 }
 
-// step looks at the client that is next, or restarts the operator before that.
+// start starts an operator, which knows of no host that fails.
+func (s *simulation) start() {
+	s.breakers = &egress.Breakers{Now: func() time.Time { return epoch.Add(s.now) }}
+	heap.Init(s.clients)
+}
+
+// step turns to the client that is next, or restarts the operator before that.
 func (s *simulation) step() {
 	c := s.clients[0]
 	if len(s.restarts) > 0 && s.restarts[0].start <= c.wake {
@@ -169,80 +188,144 @@ func (s *simulation) step() {
 		s.restarts = s.restarts[1:]
 		return
 	}
-	s.look(c, c.wake)
+	s.now = c.wake
+	if c.answer == nil {
+		s.look(c)
+	} else {
+		s.hear(c)
+	}
 	heap.Fix(s.clients, 0)
 }
 
-// restart forgets when clients were to be looked at. All are looked at once the operator is back.
+// restart loses the answers under way, and forgets when clients were to be looked at. All are looked at once the operator is
+// back.
 func (s *simulation) restart(o outage) {
 	s.result.restarts++
 	for _, c := range s.clients {
-		before, early := s.result.requests, c.wake > o.end
-		s.look(c, o.end)
-		if early {
-			s.result.restartRequests += s.result.requests - before
+		if c.answer != nil {
+			s.result.lost++
+			c.answer = nil
+			c.host.underWay--
+		} else {
+			c.early = c.wake > o.end && !c.paused
 		}
+		c.wake = o.end
 	}
-	heap.Init(s.clients)
+	s.start()
 }
 
-// look does what a reconcile does: it decides, asks for a token if that is the decision, and says when to look again.
-func (s *simulation) look(c *client, now time.Duration) {
-	d := rotation.Decide(c.input(now))
-	if d.Action == rotation.Issue {
-		done := s.request(c, now)
-		d = rotation.Decide(c.input(done))
-		d.At = epoch.Add(max(done, d.At.Sub(epoch)))
+// look does what a reconcile does until it waits for an answer: it decides, and asks for a token if that is the decision
+// and the host is not left alone.
+func (s *simulation) look(c *client) {
+	d := rotation.Decide(c.input(s.now))
+	early := c.early
+	c.early = false
+	if d.Action != rotation.Issue {
+		c.sleep(s.now, d.At)
+		return
 	}
-	c.wake = max(d.At.Sub(epoch), now+time.Millisecond)
+	if f := s.admit(c.host); f != nil {
+		c.until = max(c.until, c.host.until)
+		c.turnedAway(f, s.now)
+		return
+	}
+	if early {
+		s.result.restartRequests++
+	}
+	s.result.count(s.now)
+	a := c.host.ask(s.now)
+	c.asked, c.answer, c.wake = s.now, &a, s.now+a.took
+	c.host.underWay++
+}
+
+// admit is why a request is not sent; nil if it may be.
+func (s *simulation) admit(h *host) *fault.Error {
+	if f := s.breakers.Admit(h.endpoint); f != nil {
+		return f
+	}
+	if h.underWay < requestsPerHost {
+		return nil
+	}
+	return fault.Of(s.breakers.Settle(h.endpoint, fault.New(fault.Busy, fault.ReasonServerUnavailable, "every request slot is in use")))
+}
+
+// hear does what is left of a reconcile once the answer is there.
+func (s *simulation) hear(c *client) {
+	a := c.answer
+	c.answer = nil
+	c.host.underWay--
+	if a.fault != nil {
+		s.result.failed++
+		c.until = max(c.until, a.until)
+		c.fail(fault.Of(s.breakers.Settle(c.host.endpoint, a.fault)), s.now)
+		return
+	}
+	_ = s.breakers.Settle(c.host.endpoint, nil)
+	if c.token != nil {
+		s.result.audit(c.token.ExpirationTime.Sub(epoch), c.until, s.now)
+	}
+	// Annotations hold whole seconds.
+	issue := epoch.Add(c.asked)
+	c.issued.IssueTime, c.issued.ExpirationTime = issue.Truncate(time.Second), issue.Add(c.life).Truncate(time.Second)
+	c.token = c.issued
+	c.failure, c.failures, c.paused, c.until = nil, 0, false, 0
+	c.sleep(s.now, rotation.Decide(c.input(s.now)).At)
+}
+
+// sleep has a client looked at when it says, but not at once for ever.
+func (c *client) sleep(now time.Duration, at time.Time) {
+	c.wake = max(at.Sub(epoch), now+time.Millisecond)
 }
 
 func (c *client) input(now time.Duration) rotation.Input {
 	return rotation.Input{Now: epoch.Add(now), Token: c.token, Failure: c.failure, Spread: c.spread}
 }
 
-// request asks for a token and remembers what came of it, and returns when.
-func (s *simulation) request(c *client, now time.Duration) time.Duration {
-	a := c.host.ask(now)
-	done := now + a.took
-	s.result.count(now)
-	if len(s.restarts) > 0 && now < s.restarts[0].start && s.restarts[0].start < done {
-		s.result.lost++
-		return done
+// expiry is when the token expires; zero if there is none.
+func (c *client) expiry() time.Time {
+	if c.token == nil {
+		return time.Time{}
 	}
-	if a.fault != nil {
-		s.result.failed++
-		c.fail(&a, done)
-		return done
-	}
-	if c.token != nil {
-		s.result.audit(c.token.ExpirationTime.Sub(epoch), c.until, done)
-	}
-	// Annotations hold whole seconds.
-	issue := epoch.Add(now)
-	c.issued.IssueTime, c.issued.ExpirationTime = issue.Truncate(time.Second), issue.Add(c.life).Truncate(time.Second)
-	c.token = c.issued
-	c.failure, c.failures, c.until = nil, 0, 0
-	return done
+	return c.token.ExpirationTime
 }
 
-// fail notes a failure as the status does.
-func (c *client) fail(a *answer, done time.Duration) {
+func (c *client) attempt(now time.Duration) fault.Attempt {
+	return fault.Attempt{Failures: c.failures, Time: epoch.Add(now), Expiration: c.expiry(), Spread: c.spread}
+}
+
+// fail notes the failure of a request as the status does, and says when to look again.
+func (c *client) fail(f *fault.Error, now time.Duration) {
 	c.failures++
-	c.until = max(c.until, a.until)
-	attempt := fault.Attempt{Failures: c.failures, Time: epoch.Add(done), Spread: c.spread}
-	if c.token != nil {
-		attempt.Expiration = c.token.ExpirationTime
+	c.paused = f.Class == fault.Paused
+	if c.paused {
+		c.failure = nil
+		c.turnedAway(f, now)
+		return
 	}
-	retry, _ := a.fault.RetryTime(attempt)
-	in := c.input(done)
+	retry, _ := f.RetryTime(c.attempt(now))
+	in := c.input(now)
 	c.failure = &rotation.Failure{Inputs: in.Inputs(), RetryTime: retry.Add(time.Second - 1).Truncate(time.Second)}
+	c.sleep(now, rotation.Decide(c.input(now)).At)
+}
+
+// turnedAway says when to look again after nothing was sent, or since nothing is sent from now on.
+func (c *client) turnedAway(f *fault.Error, now time.Duration) {
+	if f.Class == fault.Paused && !c.paused {
+		c.paused, c.failure = true, nil
+		c.failures++
+	}
+	at := f.LookTime(c.attempt(now))
+	if c.token.Valid(epoch.Add(now)) && c.token.ExpirationTime.Before(at) {
+		at = c.token.ExpirationTime
+	}
+	c.sleep(now, at)
 }
 
 // result is what a scenario came to.
 type result struct {
 	requests, failed, lost    int
 	restarts, restartRequests int
+	absences                  []outage
 	// minutes are the requests of each.
 	minutes []int
 	// avoidable are tokens that expired although their host could have been asked before; outlasted are those whose host
