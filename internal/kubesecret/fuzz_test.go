@@ -2,6 +2,7 @@ package kubesecret
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"runtime"
 	"slices"
@@ -76,8 +77,8 @@ func FuzzTemplate(f *testing.F) {
 	})
 }
 
-// FuzzRead reads targets that hold anything: whoever may write Secrets can write annotations and data, though not managed
-// fields that no API server would.
+// FuzzRead reads targets that hold anything. Managed fields are JSON at least: the API server decodes what it is sent and
+// stores what it understood.
 func FuzzRead(f *testing.F) {
 	for _, managed := range []bool{true, false} {
 		f.Add("2026-11-23T10:00:00Z", "2026-11-23T11:00:00Z", "2026-11-23T11:00:00Z", "spec", "tok", "Bearer", "a b", `{"f:data":{"f:access_token":{}}}`, managed)
@@ -97,6 +98,9 @@ func FuzzRead(f *testing.F) {
 		}
 		if managed {
 			fields = fieldsOf(t, s)
+		}
+		if !json.Valid([]byte(fields)) {
+			return
 		}
 		s.ManagedFields = []metav1.ManagedFieldsEntry{{
 			Manager: Manager, Operation: metav1.ManagedFieldsOperationApply, APIVersion: "v1", FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(fields),

@@ -33,6 +33,11 @@ func SubjectToken(s *corev1.Secret, ref *egainv1alpha1.SecretKeyReference) (oaut
 
 // text reads a value that must be printable text without line breaks.
 func text(s *corev1.Secret, key, reason, field string) (string, error) {
+	// By the types that nobody keeps a client application's data in: what is in them logs in to the cluster itself, and who
+	// may create EgainClients need not be able to read Secrets.
+	if s.Type == corev1.SecretTypeServiceAccountToken || s.Type == corev1.SecretTypeBootstrapToken {
+		return "", fault.New(fault.Terminal, reason, "Secret %q is of type %q, whose content logs in to the cluster and is sent to nobody: name a Secret of type Opaque in spec.%s", s.Name, s.Type, field)
+	}
 	value, present := s.Data[key]
 	if !present {
 		return "", fault.New(fault.Terminal, reason, "Secret %q lacks the key %q: add it, or name the right key in spec.%s", s.Name, key, field)

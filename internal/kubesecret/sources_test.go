@@ -101,3 +101,22 @@ func wantClassified(t *testing.T, err error, reason, words string) {
 		t.Errorf("the message quotes the value: %s", f.Message)
 	}
 }
+
+func TestWhatLogsInToTheClusterIsNoSource(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []corev1.SecretType{corev1.SecretTypeServiceAccountToken, corev1.SecretTypeBootstrapToken} {
+		s := secretWith(map[string]string{"id": "app", "secret": "x", "token": "canary"})
+		s.Type = kind
+		creds, errCreds := Credentials(s, keys, false)
+		token, errToken := SubjectToken(s, &egainv1alpha1.SecretKeyReference{Name: "egain-app", Key: "token"})
+		if creds != (oauth.Credentials{}) || token != "" {
+			t.Errorf("%s is read", kind)
+		}
+		for reason, err := range map[string]error{egainv1alpha1.ReasonCredentialsInvalid: errCreds, egainv1alpha1.ReasonSubjectTokenInvalid: errToken} {
+			f := fault.Of(err)
+			if f == nil || f.Class != fault.Terminal || f.Reason != reason || !strings.Contains(f.Message, "logs in to the cluster") || strings.Contains(f.Message, "canary") {
+				t.Errorf("%s: got %v", kind, err)
+			}
+		}
+	}
+}
