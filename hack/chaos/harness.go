@@ -62,7 +62,7 @@ func (h *harness) run(ctx context.Context) (passed bool, err error) {
 		h.logs = h.dir
 	}
 	defer func() { err = errors.Join(err, h.stop()) }()
-	if err := os.MkdirAll(h.logs, 0o700); err != nil { //nolint:gosec // The user names the directory.
+	if err := os.MkdirAll(h.logs, 0o700); err != nil {
 		return false, fmt.Errorf("making the directory of logs: %w", err)
 	}
 	if err := h.start(ctx); err != nil {
@@ -230,7 +230,7 @@ func (h *harness) publish() error {
 	if h.options.report == "" {
 		return nil
 	}
-	file, err := os.Create(filepath.Clean(h.options.report))
+	file, err := os.Create(filepath.Clean(h.options.report)) //nolint:gosec // the user names the file
 	if err != nil {
 		return fmt.Errorf("writing the report: %w", err)
 	}

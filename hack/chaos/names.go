@@ -28,10 +28,10 @@ const bindNames = `mount --bind "$0" /etc/hosts && mount --bind "$1" /etc/resolv
 // newNames writes the files. It returns nil where a process cannot have files of its own.
 func newNames(ctx context.Context, dir string) (*names, error) {
 	if exec.CommandContext(ctx, "unshare", append(unshareFlags(), "true")...).Run() != nil { //nolint:gosec // The arguments are ours.
-		return nil, nil //nolint:nilnil // Nothing can be done about names.
+		return nil, nil //nolint:nilerr // nothing can be done about names
 	}
 	n := &names{hosts: filepath.Join(dir, "hosts"), resolver: filepath.Join(dir, "resolv.conf")}
-	err := errors.Join(n.set(knownHosts), os.WriteFile(n.resolver, []byte("nameserver 127.0.0.1\n"), 0o600))
+	err := errors.Join(n.set(knownHosts), os.WriteFile(n.resolver, []byte("nameserver 127.0.0.1\n"), 0o600)) //nolint:gosec // the user names the directory
 	return n, err
 }
 
@@ -52,7 +52,7 @@ func (n *names) command(program string) []string {
 
 // set replaces what is in the hosts file, not the file, which is bound elsewhere.
 func (n *names) set(content string) error {
-	if err := os.WriteFile(n.hosts, []byte(content), 0o600); err != nil {
+	if err := os.WriteFile(n.hosts, []byte(content), 0o600); err != nil { //nolint:gosec // the user names the directory
 		return fmt.Errorf("writing the hosts file: %w", err)
 	}
 	return nil

@@ -9,7 +9,7 @@ import (
 
 func TestChildIsAProcessOfOurs(t *testing.T) {
 	t.Parallel()
-	cmd := exec.Command("sleep", "60")
+	cmd := exec.CommandContext(t.Context(), "sleep", "60")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 // echo is a server that repeats what it hears, behind a proxy.
 func echo(t *testing.T) *Proxy {
 	t.Helper()
-	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func echo(t *testing.T) *Proxy {
 
 func dial(t *testing.T, p *Proxy) net.Conn {
 	t.Helper()
-	conn, err := net.Dial("tcp4", p.Address())
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp4", p.Address())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func TestRefuseClosesThePortAndForwardOpensItAgain(t *testing.T) {
 	if _, err := say(conn, "during", 10*time.Second); err == nil {
 		t.Error("an open connection went on")
 	}
-	if _, err := net.Dial("tcp4", p.Address()); !errors.Is(err, syscall.ECONNREFUSED) {
+	if _, err := (&net.Dialer{}).DialContext(t.Context(), "tcp4", p.Address()); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("dialling: %v", err)
 	}
 	set(t, p, Forward)
@@ -103,7 +103,7 @@ func TestResetCountsTheAttempts(t *testing.T) {
 	p := echo(t)
 	set(t, p, Reset)
 	for range 3 {
-		conn, err := net.Dial("tcp4", p.Address())
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp4", p.Address())
 		if err != nil {
 			continue // it was reset even before it was known to be open
 		}
