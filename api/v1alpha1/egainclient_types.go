@@ -738,8 +738,8 @@ type FailureStatus struct {
 	Message string `json:"message,omitempty"`
 
 	// retryTime is when the next attempt is made, unless the spec or a Secret changes first.
-	// Absent if only such a change can help, or while the endpoint fails time and again and single requests find out, every
-	// few seconds, whether it has recovered; the message says so then.
+	// Absent if only such a change can help.
+	// Absent too, and the message says so, while single requests find out whether an endpoint has recovered.
 	// +optional
 	RetryTime *metav1.Time `json:"retryTime,omitempty"`
 
