@@ -56,10 +56,13 @@ type httpMaker func(caBundle []byte, timeout time.Duration) (*http.Client, error
 // maxAnswer bounds an answer of eGain's API: more is no answer that somebody reads, and would fill a disk in the end.
 const maxAnswer = 1 << 30
 
+// silence gives controller-runtime a logger, which it complains at length without; what its client has to say comes as
+// errors too.
+var silence = sync.OnceFunc(func() { log.SetLogger(logr.Discard()) })
+
 // newEnvironment returns the environment of a real run.
 func newEnvironment(streams genericiooptions.IOStreams) *environment {
-	// controller-runtime complains at length if it has no logger; what its client has to say comes as errors too.
-	log.SetLogger(logr.Discard())
+	silence()
 	e := &environment{
 		IOStreams: streams,
 		config:    genericclioptions.NewConfigFlags(true),
