@@ -1,0 +1,263 @@
+// Package security_test runs the built operator under the RBAC of its manifests on a real control plane, has every feature
+// of it used and every flow attacked, and searches all that anybody but the target may read for secrets.
+package security_test
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/egainsim"
+	"github.com/egain-operator/egain-operator/test/controlplane"
+)
+
+const (
+	// patience bounds waits; nothing depends on how soon they end within it. It covers a Lease that has to run out.
+	patience = 90 * time.Second
+	// system and account are the namespace and ServiceAccount of config/default, team the namespace of config/namespaced.
+	system  = "egain-operator-system"
+	account = "egain-operator-controller-manager"
+	team    = "team-a"
+)
+
+// everything is config/default with all that can be added to its permissions.
+const everything = `apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+resources: [../default]
+components: [../components/service-account-tokens]
+`
+
+// policy has the requests of the operator logged, and no others.
+const policy = `apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+- level: Metadata
+  users: ["system:serviceaccount:` + system + `:` + account + `"]
+- level: None
+`
+
+// world is a control plane with an operator, an eGain, and a gateway that is nobody's friend.
+type world struct {
+	*gomega.WithT
+	t         *testing.T
+	plane     *controlplane.ControlPlane
+	admin     client.Client
+	sim       *egainsim.Simulator
+	gateway   *gateway
+	installed []*unstructured.Unstructured
+
+	audit, output, kubeconfig, binary string
+	health, metrics                   string
+	flags                             []string
+	scraper                           *rest.Config
+	// scraped is all that the metrics endpoint ever said.
+	scraped string
+
+	mu sync.Mutex
+	// secrets to look for, by what they are.
+	secrets map[string]string
+}
+
+// newWorld starts all but the operator. The overlay is one of config, or one that is written next to those.
+func newWorld(t *testing.T, overlay, kustomization string, flags ...string) *world {
+	t.Helper()
+	dir := t.TempDir()
+	w := &world{
+		WithT: gomega.NewWithT(t), t: t, flags: flags, secrets: map[string]string{},
+		audit: filepath.Join(dir, "audit.log"), output: filepath.Join(dir, "output"),
+		kubeconfig: filepath.Join(dir, "kubeconfig"), binary: filepath.Join(dir, "egain-operator"),
+	}
+	w.startCluster(filepath.Join(dir, "policy.yaml"))
+	w.install(dir, overlay, kustomization)
+	w.startProviders()
+	output, err := exec.CommandContext(t.Context(), "go", "build", "-o", w.binary, "../..").CombinedOutput()
+	w.Expect(err).NotTo(gomega.HaveOccurred(), string(output))
+	w.health, w.metrics = w.freeAddress(), w.freeAddress()
+	return w
+}
+
+func (w *world) startCluster(policyFile string) {
+	w.Expect(os.WriteFile(policyFile, []byte(policy), 0o600)).To(gomega.Succeed())
+	var err error
+	w.plane, err = controlplane.Start("", controlplane.AuditLog(policyFile, w.audit))
+	w.Expect(err).NotTo(gomega.HaveOccurred())
+	w.t.Cleanup(func() { _ = w.plane.Stop() })
+	w.plane.Config.WarningHandler = rest.NoWarnings{} // of old versions that are listed with all others
+	scheme := runtime.NewScheme()
+	w.Expect(clientgoscheme.AddToScheme(scheme)).To(gomega.Succeed())
+	w.Expect(egainv1alpha1.AddToScheme(scheme)).To(gomega.Succeed())
+	w.admin, err = client.New(w.plane.Config, client.Options{Scheme: scheme})
+	w.Expect(err).NotTo(gomega.HaveOccurred())
+}
+
+func (w *world) install(dir, overlay, kustomization string) {
+	config := filepath.Join(dir, "config")
+	w.Expect(os.CopyFS(config, os.DirFS("../../config"))).To(gomega.Succeed())
+	if kustomization != "" {
+		w.Expect(os.Mkdir(filepath.Join(config, overlay), 0o700)).To(gomega.Succeed())
+		w.Expect(os.WriteFile(filepath.Join(config, overlay, "kustomization.yaml"), []byte(kustomization), 0o600)).To(gomega.Succeed())
+	}
+	rendered, err := exec.CommandContext(w.t.Context(), "../../hack/tools/run.sh", "kustomize", "build", filepath.Join(config, overlay)).Output()
+	w.Expect(err).NotTo(gomega.HaveOccurred())
+	w.installed, err = controlplane.Decode(rendered)
+	w.Expect(err).NotTo(gomega.HaveOccurred())
+	w.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: team}})
+	w.Expect(controlplane.Apply(w.t.Context(), w.admin, w.installed...)).To(gomega.Succeed())
+
+	own, err := w.plane.ServiceAccountConfig(w.t.Context(), system, account)
+	w.Expect(err).NotTo(gomega.HaveOccurred())
+	w.keep("the operator's own token", own.BearerToken)
+	w.Expect(controlplane.WriteKubeconfig(w.kubeconfig, own)).To(gomega.Succeed())
+
+	w.create(&corev1.ServiceAccount{ObjectMeta: named("scraper")})
+	w.create(&rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: "scraper"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "egain-operator-metrics-reader"},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: team, Name: "scraper"}},
+	})
+	w.scraper, err = w.plane.ServiceAccountConfig(w.t.Context(), team, "scraper")
+	w.Expect(err).NotTo(gomega.HaveOccurred())
+	w.keep("the token of who reads the metrics", w.scraper.BearerToken)
+}
+
+func (w *world) startProviders() {
+	var err error
+	w.sim, err = egainsim.New(egainsim.Config{})
+	w.Expect(err).NotTo(gomega.HaveOccurred())
+	w.Expect(w.sim.Start("127.0.0.1:0")).To(gomega.Succeed())
+	w.t.Cleanup(func() { _ = w.sim.Close() })
+	w.gateway = newGateway(w)
+	for name, bundle := range map[string][]byte{"egain-ca": w.sim.CABundle(), "gateway-ca": w.gateway.bundle()} {
+		w.create(&corev1.ConfigMap{ObjectMeta: named(name), Data: map[string]string{"ca.crt": string(bundle)}})
+	}
+}
+
+func named(name string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Namespace: team, Name: name}
+}
+
+func (w *world) create(o client.Object) {
+	w.t.Helper()
+	w.Expect(w.admin.Create(w.t.Context(), o)).To(gomega.Succeed())
+}
+
+// keep has one more secret looked for.
+func (w *world) keep(what, secret string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if secret != "" {
+		w.secrets[secret] = what
+	}
+}
+
+// secret makes a secret that is in nothing by chance, and has it looked for.
+func (w *world) secret(what string) string {
+	secret := rand.Text()
+	w.keep(what, secret)
+	return secret
+}
+
+func (w *world) freeAddress() string {
+	var config net.ListenConfig
+	listener, err := config.Listen(w.t.Context(), "tcp", "127.0.0.1:0")
+	w.Expect(err).NotTo(gomega.HaveOccurred())
+	defer listener.Close() //nolint:errcheck // only its address was wanted
+	return listener.Addr().String()
+}
+
+// start starts the operator, as talkative as it can be, and waits until it is ready. What it says is added to the output.
+func (w *world) start(environment ...string) *exec.Cmd {
+	w.t.Helper()
+	output, err := os.OpenFile(w.output, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	w.Expect(err).NotTo(gomega.HaveOccurred())
+	defer output.Close() //nolint:errcheck // the process has its own descriptor
+	operator := exec.CommandContext(context.WithoutCancel(w.t.Context()), w.binary,
+		append([]string{
+			"--kubeconfig=" + w.kubeconfig, "--leader-election-namespace=" + system, "--allow-loopback", "--log-level=debug",
+			"--metrics-bind-address=" + w.metrics, "--health-probe-bind-address=" + w.health,
+		}, w.flags...)...)
+	operator.Stdout, operator.Stderr, operator.Env = output, output, append(os.Environ(), environment...)
+	w.Expect(operator.Start()).To(gomega.Succeed())
+	w.t.Cleanup(func() { _ = operator.Process.Kill() })
+	w.Eventually(func() int { return w.status("http://"+w.health+"/readyz", "") }).WithTimeout(patience).Should(gomega.Equal(http.StatusOK))
+	return operator
+}
+
+// stop has the operator end as a rollout does.
+func (w *world) stop(operator *exec.Cmd) {
+	w.t.Helper()
+	w.Expect(operator.Process.Signal(syscall.SIGTERM)).To(gomega.Succeed())
+	w.Expect(operator.Wait()).To(gomega.Succeed())
+}
+
+// scrape reads the metrics as a monitoring system does.
+func (w *world) scrape() {
+	w.t.Helper()
+	w.Eventually(func(g gomega.Gomega) {
+		status, body := w.get("https://"+w.metrics+"/metrics", w.scraper.BearerToken)
+		g.Expect(status).To(gomega.Equal(http.StatusOK))
+		g.Expect(body).To(gomega.ContainSubstring("egain_token_rotations_total"))
+		w.scraped += body
+	}).WithTimeout(patience).Should(gomega.Succeed())
+}
+
+func (w *world) status(url, token string) int {
+	status, _ := w.get(url, token)
+	return status
+}
+
+// get asks one of the operator's servers, as somebody with a token or as nobody; the status is 0 if there is no answer.
+func (w *world) get(url, token string) (status int, body string) {
+	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, url, nil)
+	w.Expect(err).NotTo(gomega.HaveOccurred())
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	// The operator's certificate for metrics is one that it made itself.
+	insecure := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}
+	resp, err := insecure.Do(req)
+	if err != nil {
+		return 0, "" // it is not there yet
+	}
+	defer resp.Body.Close() //nolint:errcheck // it is read
+	content, err := io.ReadAll(resp.Body)
+	w.Expect(err).NotTo(gomega.HaveOccurred())
+	return resp.StatusCode, string(content)
+}
+
+// fetch reads an object again.
+func (w *world) fetch(g gomega.Gomega, o client.Object) {
+	g.Expect(w.admin.Get(w.t.Context(), client.ObjectKeyFromObject(o), o)).To(gomega.Succeed())
+}
+
+// eventually waits until a check passes.
+func (w *world) eventually(what string, check func(g gomega.Gomega)) {
+	w.t.Helper()
+	w.Eventually(check).WithTimeout(patience).Should(gomega.Succeed(), func() string {
+		said, _ := os.ReadFile(w.output) // it helps, if it can be read
+		return fmt.Sprintf("%s\n%s", what, said[max(0, len(said)-4000):])
+	})
+}
