@@ -56,15 +56,15 @@ type EgainClientReconciler struct {
 // What the operator may do, and why. Secrets: list and watch wake it when credentials or targets change (metadata only);
 // get reads credentials and targets; create and patch are what server-side apply needs; delete removes a target that was
 // renamed or must be replaced since its type or immutability cannot be changed. EgainClients: patch sets the finalizer.
-// Namespaces: their labels tell which of them an EgainTenant allows.
+// Namespaces: their labels tell which of them an EgainTenant allows. What is only read from the cache takes no get.
 // TokenReviews and SubjectAccessReviews let the metrics endpoint ask who may read it, and TokenReviews tell which
 // audiences of ServiceAccount tokens are the API server's own.
 //
-// +kubebuilder:rbac:groups=auth.egain.com,resources=egainclients,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=auth.egain.com,resources=egainclients,verbs=list;watch;patch
 // +kubebuilder:rbac:groups=auth.egain.com,resources=egainclients/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=configmaps,verbs=get;list;watch
-// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=list;watch
 // +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
 // +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch

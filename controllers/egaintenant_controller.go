@@ -52,7 +52,7 @@ type EgainTenantReconciler struct {
 	Providers *Providers
 }
 
-// +kubebuilder:rbac:groups=auth.egain.com,resources=egaintenants,verbs=get;list;watch
+// +kubebuilder:rbac:groups=auth.egain.com,resources=egaintenants,verbs=list;watch
 // +kubebuilder:rbac:groups=auth.egain.com,resources=egaintenants/status,verbs=patch
 
 // Reconcile brings the status of one EgainTenant up to date.

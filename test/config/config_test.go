@@ -333,7 +333,7 @@ func TestTheNamespacedVariantWatchesTheNamespacesItHasRolesIn(t *testing.T) {
 	k := kustomizationOf(t, "namespaced")
 	var directories []string
 	for _, resource := range k.Resources {
-		if resource != "../default" {
+		if resource != "../default" && slices.Contains(kustomizationOf(t, filepath.Join("namespaced", resource)).Resources, "../access") {
 			directories = append(directories, resource)
 		}
 	}
