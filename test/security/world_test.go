@@ -8,7 +8,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -95,7 +94,10 @@ func newWorld(t *testing.T, overlay, kustomization string, flags ...string) *wor
 	w.startProviders()
 	output, err := exec.CommandContext(t.Context(), "go", "build", "-o", w.binary, "../..").CombinedOutput()
 	w.Expect(err).NotTo(gomega.HaveOccurred(), string(output))
-	w.health, w.metrics = w.freeAddress(), w.freeAddress()
+	for _, address := range []*string{&w.health, &w.metrics} {
+		*address, err = controlplane.FreeAddress(t.Context())
+		w.Expect(err).NotTo(gomega.HaveOccurred())
+	}
 	return w
 }
 
@@ -180,14 +182,6 @@ func (w *world) secret(what string) string {
 	return secret
 }
 
-func (w *world) freeAddress() string {
-	var config net.ListenConfig
-	listener, err := config.Listen(w.t.Context(), "tcp", "127.0.0.1:0")
-	w.Expect(err).NotTo(gomega.HaveOccurred())
-	defer listener.Close() //nolint:errcheck // only its address was wanted
-	return listener.Addr().String()
-}
-
 // start starts the operator, as talkative as it can be, and waits until it is ready. What it says is added to the output.
 func (w *world) start(environment ...string) *exec.Cmd {
 	w.t.Helper()
@@ -202,7 +196,9 @@ func (w *world) start(environment ...string) *exec.Cmd {
 	operator.Stdout, operator.Stderr, operator.Env = output, output, append(os.Environ(), environment...)
 	w.Expect(operator.Start()).To(gomega.Succeed())
 	w.t.Cleanup(func() { _ = operator.Process.Kill() })
-	w.Eventually(func() int { return w.status("http://"+w.health+"/readyz", "") }).WithTimeout(patience).Should(gomega.Equal(http.StatusOK))
+	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+	defer cancel()
+	w.Expect(controlplane.AwaitReady(ctx, w.health)).To(gomega.Succeed())
 	return operator
 }
 
