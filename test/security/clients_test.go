@@ -7,8 +7,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -24,6 +26,7 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 	"github.com/egain-operator/egain-operator/internal/egress"
+	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/oauth"
 )
@@ -303,7 +306,7 @@ func (w *world) attack() {
 			}))
 		}
 	}
-	clients = append(clients, w.mistaken()...)
+	clients = append(clients, slices.Concat(w.mistaken(), w.misled(), w.crowded())...)
 	for _, ec := range clients {
 		w.eventually(ec.Name, func(g gomega.Gomega) {
 			w.fetch(g, ec)
@@ -313,11 +316,69 @@ func (w *world) attack() {
 	}
 	w.keepTokens()
 	w.scrape()
+	status, body := w.get("https://"+w.metrics+"/metrics", "")
+	w.Expect(status).To(gomega.Equal(http.StatusUnauthorized))
+	w.scraped += body
 	for _, path := range []string{"/debug/pprof/", "/debug/pprof/heap", "/debug/vars", "/debug", "/configz"} {
-		w.Expect(w.status("http://"+w.health+path, "")).To(gomega.Equal(404), path)
-		w.Expect(w.status("https://"+w.metrics+path, w.scraper.BearerToken)).To(gomega.Equal(404), path)
+		w.Expect(w.status("http://"+w.health+path, "")).To(gomega.Equal(http.StatusNotFound), path)
+		w.Expect(w.status("https://"+w.metrics+path, w.scraper.BearerToken)).To(gomega.Equal(http.StatusNotFound), path)
 	}
-	w.stop(operator)
+	// The stacks of all goroutines are the last that it says.
+	w.Expect(operator.Process.Signal(syscall.SIGQUIT)).To(gomega.Succeed())
+	w.Expect(operator.Wait()).NotTo(gomega.Succeed())
+}
+
+// misled are clients whose tenant is described wrongly.
+func (w *world) misled() []*egainv1alpha1.EgainClient {
+	w.t.Helper()
+	w.create(&corev1.Secret{ObjectMeta: named("no-bundle"), StringData: map[string]string{"ca.crt": w.secret("what is no certificate")}})
+	by := func(name string, bundle egainv1alpha1.CABundleReference, location egainv1alpha1.TenantLocation) *egainv1alpha1.EgainClient {
+		return w.client(name, func(ec *egainv1alpha1.EgainClient) {
+			ec.Spec.Tenant.TenantLocation, ec.Spec.Tenant.CABundleRef = location, &bundle
+		})
+	}
+	endpoint := func(tokenURL string) egainv1alpha1.TenantLocation {
+		return egainv1alpha1.TenantLocation{Endpoints: &egainv1alpha1.Endpoints{TokenURL: egainv1alpha1.HTTPSURL(tokenURL)}}
+	}
+	document := func(path string) egainv1alpha1.TenantLocation {
+		return egainv1alpha1.TenantLocation{MetadataURL: egainv1alpha1.HTTPSURL(w.gateway.URL + path)}
+	}
+	theirs := egainv1alpha1.CABundleReference{Name: "gateway-ca"}
+	return []*egainv1alpha1.EgainClient{
+		by("another-ca", theirs, endpoint(w.sim.Rigel().TokenURL(egainsim.Client))),
+		by("no-ca", egainv1alpha1.CABundleReference{Kind: "Secret", Name: "no-bundle"}, endpoint(w.sim.Rigel().TokenURL(egainsim.Client))),
+		by("metadata-service", theirs, endpoint("https://169.254.169.254/latest/api/token")),
+		by("no-document", theirs, document("/fails-with-a-page")),
+		by("another-issuer", theirs, document("/makes-it-the-issuer")),
+	}
+}
+
+// crowded are clients of an EgainTenant that serves one at a time, and hangs. It waits until those whose turn it is not say so.
+func (w *world) crowded() []*egainv1alpha1.EgainClient {
+	w.t.Helper()
+	w.create(&egainv1alpha1.EgainTenant{ObjectMeta: metav1.ObjectMeta{Name: "crowded"}, Spec: egainv1alpha1.EgainTenantSpec{
+		TenantLocation: egainv1alpha1.TenantLocation{Endpoints: &egainv1alpha1.Endpoints{TokenURL: egainv1alpha1.HTTPSURL(w.gateway.URL + "/hangs")}},
+		CABundleRef:    &egainv1alpha1.NamespacedCABundleReference{CABundleReference: egainv1alpha1.CABundleReference{Name: "gateway-ca"}, Namespace: team},
+		RequestLimits:  &egainv1alpha1.RequestLimits{Concurrent: 1},
+	}})
+	var clients []*egainv1alpha1.EgainClient
+	for i := range 4 {
+		clients = append(clients, w.client(fmt.Sprintf("crowded-%d", i), func(ec *egainv1alpha1.EgainClient) {
+			ec.Spec.Tenant, ec.Spec.TenantRef = egainv1alpha1.Tenant{}, &egainv1alpha1.TenantReference{Name: "crowded"}
+		}))
+	}
+	w.eventually("crowded", func(g gomega.Gomega) {
+		shown := ""
+		for _, ec := range clients {
+			w.fetch(g, ec)
+			for _, c := range ec.Status.Conditions {
+				shown += c.Message + "\n"
+			}
+		}
+		g.Expect(shown).To(gomega.ContainSubstring(words[fault.Busy]))
+		w.passing += shown
+	})
+	return clients
 }
 
 // mistaken are clients whose author, or whose Secret's, made a mistake.

@@ -18,41 +18,62 @@ type gateway struct {
 	w *world
 }
 
-// tricks are the ways in which the gateway answers, each under a path of its own, with the whole request at hand and the
-// secrets in it.
-var tricks = map[string]func(w http.ResponseWriter, dump, secret string){
-	"/repeats-the-request": func(w http.ResponseWriter, dump, _ string) { http.Error(w, dump, http.StatusBadRequest) },
-	"/describes-the-error": func(w http.ResponseWriter, _, secret string) {
-		answer(w, http.StatusUnauthorized, `{"error":"invalid_client","error_description":%q,"error_uri":%q}`, "bad secret "+secret, "https://example.com/"+secret)
+// heard is a request to the gateway: all of it as text, and the secrets that were in it.
+type heard struct {
+	*http.Request
+	dump, secret string
+}
+
+// tricks are the ways in which the gateway answers, each under a path of its own.
+var tricks = map[string]func(w http.ResponseWriter, r heard){
+	"/repeats-the-request": func(w http.ResponseWriter, r heard) { http.Error(w, r.dump, http.StatusBadRequest) },
+	"/answers-with-the-request": func(w http.ResponseWriter, r heard) {
+		answer(w, http.StatusOK, "%s", r.dump)
 	},
-	"/makes-it-the-code": func(w http.ResponseWriter, _, secret string) {
-		answer(w, http.StatusBadRequest, `{"error":%q}`, secret)
+	"/describes-the-error": func(w http.ResponseWriter, r heard) {
+		answer(w, http.StatusUnauthorized, `{"error":"invalid_client","error_description":%q,"error_uri":%q}`, "bad secret "+r.secret, "https://example.com/"+r.secret)
 	},
-	"/makes-it-the-token": func(w http.ResponseWriter, _, secret string) {
-		answer(w, http.StatusOK, `{"access_token":%q}`, secret+" ")
+	"/blames-the-subject": func(w http.ResponseWriter, r heard) {
+		answer(w, http.StatusBadRequest, `{"error":"invalid_grant","error_description":%q}`, r.secret)
 	},
-	"/makes-it-the-type": func(w http.ResponseWriter, _, secret string) {
-		answer(w, http.StatusOK, `{"access_token":"t","token_type":%q,"expires_in":%q}`, secret, secret)
+	"/blames-the-scope": func(w http.ResponseWriter, r heard) {
+		answer(w, http.StatusBadRequest, `{"error":"invalid_scope","error_description":%q}`, r.secret)
 	},
-	"/fails-with-a-page": func(w http.ResponseWriter, dump, _ string) {
-		http.Error(w, "<html>"+dump, http.StatusInternalServerError)
+	"/makes-it-the-code": func(w http.ResponseWriter, r heard) {
+		answer(w, http.StatusBadRequest, `{"error":%q}`, r.secret)
 	},
-	"/redirects-with-it": func(w http.ResponseWriter, _, secret string) {
-		w.Header().Set("Location", "https://example.com/?s="+secret)
+	"/makes-it-the-token": func(w http.ResponseWriter, r heard) {
+		answer(w, http.StatusOK, `{"access_token":%q}`, r.secret+" ")
+	},
+	"/makes-it-the-type": func(w http.ResponseWriter, r heard) {
+		answer(w, http.StatusOK, `{"access_token":"t","token_type":%q,"expires_in":%q}`, r.secret, r.secret)
+	},
+	"/makes-it-the-lifetime": func(w http.ResponseWriter, r heard) {
+		answer(w, http.StatusOK, `{"access_token":"t","token_type":"Bearer","expires_in":%q}`, r.secret)
+	},
+	"/makes-it-the-issuer": func(w http.ResponseWriter, r heard) {
+		answer(w, http.StatusOK, `{"issuer":"https://example.com/%s","token_endpoint":"https://%s/"}`, r.dump[:20], r.Host)
+	},
+	"/fails-with-a-page": func(w http.ResponseWriter, r heard) {
+		http.Error(w, "<html>"+r.dump, http.StatusInternalServerError)
+	},
+	"/redirects-with-it": func(w http.ResponseWriter, r heard) {
+		w.Header().Set("Location", "https://example.com/?s="+r.secret)
 		w.WriteHeader(http.StatusFound)
 	},
-	"/asks-for-patience": func(w http.ResponseWriter, dump, secret string) {
-		w.Header().Set("Retry-After", secret)
-		http.Error(w, dump, http.StatusTooManyRequests)
+	"/asks-for-patience": func(w http.ResponseWriter, r heard) {
+		w.Header().Set("Retry-After", r.secret)
+		http.Error(w, r.dump, http.StatusTooManyRequests)
 	},
-	"/breaks-off": func(w http.ResponseWriter, dump, _ string) {
+	"/breaks-off": func(w http.ResponseWriter, r heard) {
 		w.Header().Set("Content-Length", "100000")
-		_, _ = io.WriteString(w, dump)
+		_, _ = io.WriteString(w, r.dump)
 	},
-	"/challenges-by-header": func(w http.ResponseWriter, _, secret string) {
-		w.Header().Set("WWW-Authenticate", secret)
+	"/challenges-by-header": func(w http.ResponseWriter, r heard) {
+		w.Header().Set("WWW-Authenticate", r.secret)
 		w.WriteHeader(http.StatusForbidden)
 	},
+	"/hangs": func(_ http.ResponseWriter, r heard) { <-r.Context().Done() },
 }
 
 func answer(w http.ResponseWriter, status int, format string, values ...any) {
@@ -88,5 +109,5 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.w.keep("the "+name+" that the gateway got", form.Get(name))
 		secret += form.Get(name)
 	}
-	tricks[r.URL.Path](w, string(dump), secret)
+	tricks[r.URL.Path](w, heard{r, string(dump), secret})
 }

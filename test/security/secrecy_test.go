@@ -2,8 +2,14 @@ package security_test
 
 import (
 	"encoding/base64"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
 	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -13,6 +19,8 @@ import (
 	"k8s.io/client-go/discovery"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
+
+	"github.com/egain-operator/egain-operator/internal/fault"
 )
 
 // part is how much of a secret is too much.
@@ -20,7 +28,7 @@ const part = 8
 
 func TestNothingThatTheOperatorSaysHoldsAPartOfASecret(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "everything", everything)
+	w := newWorld(t, "everything", everything, "--request-timeout=2s")
 	w.useEverything(nil)
 	w.attack()
 
@@ -31,13 +39,72 @@ func TestNothingThatTheOperatorSaysHoldsAPartOfASecret(t *testing.T) {
 	for _, kind := range []string{"\nkind: EgainClient\n", "\nkind: EgainTenant\n", "\nkind: Event\n", "\nkind: Lease\n", "\nkind: Secret\n"} {
 		w.Expect(objects).To(gomega.ContainSubstring(kind))
 	}
-	for where, text := range map[string]string{"output": string(said), "metrics": w.scraped, "objects": objects} {
+	w.Expect(string(said)).To(gomega.ContainSubstring("SIGQUIT"))
+	classes, reasons := declared(t)
+	w.Expect(slices.Sorted(maps.Keys(words))).To(gomega.HaveLen(len(classes)), "each of the classes %q has words to be known by", classes)
+	for class, known := range words {
+		w.Expect(objects+w.passing).To(gomega.ContainSubstring(known), "a failure of class %d", class)
+	}
+	for _, reason := range reasons {
+		w.Expect(objects).To(gomega.ContainSubstring("reason: "+reason+"\n"), "a failure that was not brought about")
+	}
+	for where, text := range map[string]string{"output": string(said), "metrics": w.scraped, "objects": objects, "conditions": w.passing} {
 		for _, found := range hits(text, w.secrets) {
 			t.Errorf("%s: %s", where, found)
 		}
 	}
 	t.Logf("%d secrets searched in %d bytes of output, %d of metrics and %d of objects", len(w.secrets), len(said), len(w.scraped), len(objects))
 	w.Expect(len(w.secrets)).To(gomega.BeNumerically(">", 40), "there must be something to look for")
+}
+
+// words are what a failure of each class is known by, wherever it is told.
+var words = map[fault.Class]string{
+	fault.Retryable: "the server or a gateway before it is failing",
+	fault.Waiting:   "waiting for ",
+	fault.Terminal:  "is not one line of text",
+	fault.Rejected:  "answered invalid_client",
+	fault.Paused:    "it fails time and again",
+	fault.Busy:      "limit of concurrent requests is reached",
+}
+
+// declared are the names of the classes, and the reasons, that package fault has, by its source: constants cannot be listed
+// at run time.
+func declared(t *testing.T) (classes, reasons []string) {
+	t.Helper()
+	for _, name := range []string{"fault.go", "reasons.go"} {
+		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join("../../internal/fault", name), nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, declaration := range file.Decls {
+			if group, is := declaration.(*ast.GenDecl); is && group.Tok == token.CONST {
+				c, r := constants(t, group)
+				classes, reasons = append(classes, c...), append(reasons, r...)
+			}
+		}
+	}
+	return classes, reasons
+}
+
+// constants are the classes and the reasons among the constants of one group. The type of a class stands at the first only.
+func constants(t *testing.T, group *ast.GenDecl) (classes, reasons []string) {
+	t.Helper()
+	first := group.Specs[0].(*ast.ValueSpec)
+	kind, _ := first.Type.(*ast.Ident)
+	for _, spec := range group.Specs {
+		spec := spec.(*ast.ValueSpec)
+		if kind != nil && kind.Name == "Class" {
+			classes = append(classes, spec.Names[0].Name)
+		}
+		if strings.HasPrefix(spec.Names[0].Name, "Reason") {
+			reason, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			reasons = append(reasons, reason)
+		}
+	}
+	return classes, reasons
 }
 
 // objects are all that there are in the cluster, as YAML, but for what Secrets are there to hold. Of Secrets that users

@@ -74,6 +74,8 @@ type world struct {
 	scraper                           *rest.Config
 	// scraped is all that the metrics endpoint ever said.
 	scraped string
+	// passing is what objects said for a while only.
+	passing string
 
 	mu sync.Mutex
 	// secrets to look for, by what they are.
