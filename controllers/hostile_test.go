@@ -2,7 +2,15 @@ package controllers
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -34,13 +42,14 @@ func TestFindsTheCredentialsAmongTenThousandKeys(t *testing.T) {
 }
 
 // filled makes of a client the largest that its schema allows, but for what the token request is made of, and adds
-// annotations up to the bound of Kubernetes: together about 0.8 MiB, of the 1.5 MiB that etcd takes.
-func filled(ec *egainv1alpha1.EgainClient) {
+// annotations up to the bound of Kubernetes: with templates of four bytes a letter a spec of more than 1 MiB, and an object
+// of 1.3 MiB, of the 1.5 MiB that etcd takes.
+func filled(ec *egainv1alpha1.EgainClient, letter, before, after string) {
 	ec.Annotations = map[string]string{"example.com/monster": strings.Repeat("x", 256<<10-100)}
 	ec.Spec.Target.Template = &egainv1alpha1.TargetTemplate{Data: map[string]egainv1alpha1.Template{}}
 	for i := range 32 {
 		key := fmt.Sprintf("%s-%02d", strings.Repeat("k", 250), i)
-		ec.Spec.Target.Template.Data[key] = egainv1alpha1.Template(strings.Repeat("ü", 8192))
+		ec.Spec.Target.Template.Data[key] = egainv1alpha1.Template(before + strings.Repeat(letter, 8192-len(before+after)) + after)
 	}
 }
 
@@ -48,10 +57,21 @@ func TestWritesTheTargetOfAClientAsLargeAsTheyCome(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.credentials()
-	ec := f.client("sync", filled)
-	f.run(ec)
-	f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"), message(ec))
-	f.Expect(f.keys("sync")).To(gomega.HaveLen(32 + 6))
+	for name, change := range map[string]quick{
+		"much-to-write": func(ec *egainv1alpha1.EgainClient) { filled(ec, "ü", "", "") },
+		"much-to-read":  func(ec *egainv1alpha1.EgainClient) { filled(ec, "𝄞", "{{/*", "*/}}") },
+	} {
+		ec := f.client(name, change)
+		f.run(ec)
+		f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"), message(ec))
+		f.Expect(f.keys(name)).To(gomega.HaveLen(32 + 6))
+	}
+	large := f.client("too-much-to-write", func(ec *egainv1alpha1.EgainClient) { filled(ec, "𝄞", "", "") })
+	spec, err := json.Marshal(large.Spec)
+	f.Expect(err).NotTo(gomega.HaveOccurred())
+	f.Expect(len(spec)).To(gomega.BeNumerically(">", 1<<20))
+	f.run(large)
+	f.Expect(state(large)).To(gomega.Equal("Failed: NoToken, TargetRejected"), message(large))
 
 	monster := f.client("monster")
 	monster.Annotations = map[string]string{"example.com/monster": strings.Repeat("x", 4<<20)}
@@ -134,6 +154,21 @@ func TestAServiceAccountTokenSecretIsNeitherTargetNorSource(t *testing.T) {
 	unchanged()
 }
 
+func TestASecretOfBytesThatAreNoTextIsAddedToAndLeftAsItWas(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.credentials()
+	theirs := &corev1.Secret{ObjectMeta: f.named("app"), Data: map[string][]byte{"keystore.jks": {0xfe, 0xed, 0xfe, 0xed, 0x00, 0xff}}}
+	f.create(theirs)
+	ec := f.client("sync", merging("app"))
+	f.run(ec)
+	f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"), message(ec))
+	f.Expect(f.secret("app").Data).To(gomega.HaveKeyWithValue("keystore.jks", theirs.Data["keystore.jks"]))
+	f.delete(ec)
+	f.reconcile(ec)
+	f.Expect(f.secret("app").Data).To(gomega.Equal(map[string][]byte{"keystore.jks": theirs.Data["keystore.jks"]}))
+}
+
 func TestAClientThatIsDeletedDuringItsTokenRequestLeavesNothing(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
@@ -148,34 +183,63 @@ func TestAClientThatIsDeletedDuringItsTokenRequestLeavesNothing(t *testing.T) {
 		"retained, revoked": {change: func(ec *egainv1alpha1.EgainClient) { retaining(ec); ec.Spec.RevokeOnDelete = new(true) }, left: true},
 	}
 	for name, tc := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			f := newFixture(t)
-			f.credentials()
-			f.foreign("app", map[string]string{"password": "x"})
-			ec := f.client("sync", tc.change, func(ec *egainv1alpha1.EgainClient) {
-				ec.Spec.Tenant.Endpoints.RevocationURL = egainv1alpha1.HTTPSURL(f.sim.Rigel().RevocationURL(egainsim.Client))
-			})
-			var once sync.Once
-			// The token has been issued and is about to be written.
-			f.intercept.Apply = func(ctx context.Context, c client.WithWatch, obj runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
-				once.Do(func() { f.delete(ec) }) //nolint:contextcheck // the fixture has the context of its test
-				return c.Apply(ctx, obj, opts...)
-			}
-			_, err := f.tryReconcile(ec)
-			f.Expect(client.IgnoreNotFound(err)).To(gomega.Succeed())
-			f.Eventually(func(g gomega.Gomega) {
+		for moment, at := range map[string]func(f *fixture, ec *egainv1alpha1.EgainClient, happens func()){
+			"while eGain answers": (*fixture).whileAsked, "before the token is written": (*fixture).beforeWritten,
+		} {
+			t.Run(name+" "+moment, func(t *testing.T) {
+				t.Parallel()
+				f := newFixture(t)
+				f.credentials()
+				f.foreign("app", map[string]string{"password": "x"})
+				ec := f.client("sync", tc.change, func(ec *egainv1alpha1.EgainClient) {
+					ec.Spec.Tenant.Endpoints.RevocationURL = egainv1alpha1.HTTPSURL(f.sim.Rigel().RevocationURL(egainsim.Client))
+				})
+				at(f, ec, sync.OnceFunc(func() { f.delete(ec) }))
 				_, err := f.tryReconcile(ec)
-				g.Expect(err).NotTo(gomega.HaveOccurred())
-				g.Expect(f.gone(ec)).To(gomega.BeTrue())
-				if !tc.left {
-					g.Expect(f.secret("sync")).To(gomega.BeNil(), "collected by its owner reference")
-				}
-			}, collected).Should(gomega.Succeed())
-			f.Expect(f.requests()).To(gomega.Equal(1))
-			f.Expect(f.keys("app")).To(gomega.ConsistOf("password"))
-			f.Expect(f.holds(ec)).To(gomega.BeFalse(), "nothing is remembered of it")
-		})
+				f.Expect(client.IgnoreNotFound(err)).To(gomega.Succeed())
+				f.Expect(ec.DeletionTimestamp.IsZero() && !f.gone(ec)).To(gomega.BeFalse(), "it was not deleted meanwhile")
+				f.Eventually(func(g gomega.Gomega) {
+					_, err := f.tryReconcile(ec)
+					g.Expect(err).NotTo(gomega.HaveOccurred())
+					g.Expect(f.gone(ec)).To(gomega.BeTrue())
+					if !tc.left {
+						g.Expect(f.secret("sync")).To(gomega.BeNil(), "collected by its owner reference")
+					}
+				}, collected).Should(gomega.Succeed())
+				f.Expect(f.requests()).To(gomega.Equal(1))
+				f.Expect(f.keys("app")).To(gomega.ConsistOf("password"))
+				f.Expect(f.holds(ec)).To(gomega.BeFalse(), "nothing is remembered of it")
+			})
+		}
+	}
+}
+
+// whileAsked has something happen when the token request is on its way, in a proxy before eGain.
+func (f *fixture) whileAsked(ec *egainv1alpha1.EgainClient, happens func()) {
+	f.t.Helper()
+	there, err := url.Parse(string(ec.Spec.Tenant.Endpoints.TokenURL))
+	f.Expect(err).NotTo(gomega.HaveOccurred())
+	trust := x509.NewCertPool()
+	f.Expect(trust.AppendCertsFromPEM(f.sim.CABundle())).To(gomega.BeTrue())
+	proxy := &httputil.ReverseProxy{
+		Rewrite:   func(r *httputil.ProxyRequest) { happens(); r.SetURL(&url.URL{Scheme: there.Scheme, Host: there.Host}) },
+		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: trust, MinVersion: tls.VersionTLS12}},
+	}
+	before := httptest.NewTLSServer(proxy)
+	f.t.Cleanup(before.Close)
+	own := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: before.Certificate().Raw})
+	f.create(&corev1.ConfigMap{ObjectMeta: f.named("both"), Data: map[string]string{"ca.crt": string(f.sim.CABundle()) + string(own)}})
+	f.update(ec, func() {
+		ec.Spec.Tenant.Endpoints.TokenURL = egainv1alpha1.HTTPSURL(before.URL + there.RequestURI())
+		ec.Spec.Tenant.CABundleRef.Name = "both"
+	})
+}
+
+// beforeWritten has something happen when the token has been issued and is about to be written.
+func (f *fixture) beforeWritten(_ *egainv1alpha1.EgainClient, happens func()) {
+	f.intercept.Apply = func(ctx context.Context, c client.WithWatch, obj runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
+		happens()
+		return c.Apply(ctx, obj, opts...)
 	}
 }
 
