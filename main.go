@@ -94,16 +94,20 @@ func managerOptions(o *options.Options) ctrl.Options {
 	}
 }
 
+// workersPerProbe leaves most workers to endpoints that do not fail: each probe of one that hangs takes one for as long as a
+// request may last.
+const workersPerProbe = 4
+
 func setup(ctx context.Context, mgr ctrl.Manager, o *options.Options) error {
 	m := metrics.New(ctrlmetrics.Registry)
 	providers := &controllers.Providers{
 		Client:    mgr.GetClient(),
 		Directory: &oauth.Directory{Now: clock.RealClock{}.Now, Lifetime: o.MetadataLifetime, Trusted: o.AllowedHosts.Lists},
 		Egress: egress.New(egress.Options{
-			Timeout: o.RequestTimeout, PerHost: o.RequestsPerHost, Now: clock.RealClock{}.Now,
+			Timeout: o.RequestTimeout, Total: o.Workers, PerHost: o.RequestsPerHost, Now: clock.RealClock{}.Now,
 			AllowLoopback: o.AllowLoopback, AllowPrivate: o.AllowPrivate, AllowedHosts: o.AllowedHosts,
 		}),
-		Breakers: &egress.Breakers{Now: clock.RealClock{}.Now, Changed: m.Failing},
+		Breakers: &egress.Breakers{Now: clock.RealClock{}.Now, Probes: max(1, o.Workers/workersPerProbe), Changed: m.Failing},
 	}
 	reconciler := &controllers.EgainClientReconciler{
 		Client:           mgr.GetClient(),

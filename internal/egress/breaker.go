@@ -3,6 +3,7 @@ package egress
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,9 +18,12 @@ const (
 	// other, which bounds the time between the end of an outage and its discovery.
 	probeFirst = time.Second
 	probeLast  = 5 * time.Second
+	// maxProbes bounds the probes of an endpoint that are under way: where requests are not answered, the next one does not
+	// wait until the one before has run out of time, or the end of an outage would be noticed so much later.
+	maxProbes = 3
 	// probeTimeout is when a probe that nothing was heard of is given up; it is more than any request may take.
 	probeTimeout = 2 * time.Minute
-	// whileProbing is the wait of those who come while a probe is under way.
+	// whileProbing is the wait of those who come when a probe is due and yet none may be sent.
 	whileProbing = 500 * time.Millisecond
 	// recoveryRate and recoveryTime bound the requests per second to an endpoint that has recovered: 1,000 clients are
 	// back within five seconds, and a server that has just come up is not brought down by them.
@@ -47,11 +51,14 @@ func (e Endpoint) host() string {
 	return u.Host
 }
 
-// Breakers leave endpoints alone that fail. While one fails, a single request at a time finds out whether it still does, and
+// Breakers leave endpoints alone that fail. While one fails, single requests seconds apart find out whether it still does, and
 // everybody else waits for that. It is safe for concurrent use.
 type Breakers struct {
 	// Now is the clock.
 	Now func() time.Time
+	// Probes bounds the probes of all endpoints that are under way; no bound if zero. Each may take as long as a request
+	// that is not answered, and takes a worker with it.
+	Probes int
 	// Changed is told when an endpoint of a host begins or ceases to fail; nil if nobody wants to know.
 	Changed func(host string, failing bool)
 
@@ -65,9 +72,9 @@ type circuit struct {
 	open     bool         // whether it is left alone
 	cause    *fault.Error // of the last failure
 	wait     time.Duration
-	next     time.Time // when the next probe may be sent
-	probe    time.Time // when the probe under way was sent; zero if none is
-	end      time.Time // of the recovery
+	next     time.Time   // when the next probe may be sent
+	probes   []time.Time // when those under way were sent
+	end      time.Time   // of the recovery
 	turns    *turns    // of the recovery
 }
 
@@ -82,7 +89,7 @@ func (b *Breakers) Admit(e Endpoint) *fault.Error {
 	case c == nil:
 		return nil
 	case c.open:
-		return c.admitProbe(now)
+		return b.admitProbe(c, now)
 	case c.turns == nil:
 		return nil
 	case now.After(c.end):
@@ -97,19 +104,46 @@ func (b *Breakers) Admit(e Endpoint) *fault.Error {
 	return nil
 }
 
-func (c *circuit) admitProbe(now time.Time) *fault.Error {
-	probing := !c.probe.IsZero() && now.Sub(c.probe) < probeTimeout
-	if now.Before(c.next) || probing {
+func (b *Breakers) admitProbe(c *circuit, now time.Time) *fault.Error {
+	if !b.mayProbe(c, now) {
 		return c.paused(now)
 	}
-	c.probe = now
+	c.probes = append(c.probes, now)
+	c.delay(now)
 	return nil
+}
+
+// mayProbe reports whether a probe is due and may be sent.
+func (b *Breakers) mayProbe(c *circuit, now time.Time) bool {
+	if now.Before(c.next) || c.probing(now) >= maxProbes {
+		return false
+	}
+	if b.Probes == 0 {
+		return true
+	}
+	total := 0
+	for _, other := range b.circuits {
+		total += other.probing(now)
+	}
+	return total < b.Probes
+}
+
+// probing is how many probes are under way.
+func (c *circuit) probing(now time.Time) int {
+	c.probes = slices.DeleteFunc(c.probes, func(sent time.Time) bool { return now.Sub(sent) >= probeTimeout })
+	return len(c.probes)
+}
+
+// delay puts the next probe off.
+func (c *circuit) delay(now time.Time) {
+	c.wait = min(max(2*c.wait, probeFirst), probeLast)
+	c.next = now.Add(c.wait)
 }
 
 // paused is the failure of those who wait: the last one of the endpoint, what becomes of it, and when to come back. Its words
 // name no time, since they are the same for as long as the endpoint fails.
 func (c *circuit) paused(now time.Time) *fault.Error {
-	f := fault.New(fault.Paused, c.cause.Reason, "%s; it fails time and again, so a single request at a time asks it anew, "+
+	f := fault.New(fault.Paused, c.cause.Reason, "%s; it fails time and again, so that only single requests ask it anew, "+
 		"every few seconds or when its Retry-After is over, and all clients follow once one succeeds", c.cause.Message)
 	f.RetryAfter = max(c.next.Sub(now), whileProbing)
 	return f
@@ -120,7 +154,7 @@ func (b *Breakers) Waits(e Endpoint) *fault.Error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := b.Now()
-	if c := b.circuits[e]; c != nil && c.open && (now.Before(c.next) || !c.probe.IsZero()) {
+	if c := b.circuits[e]; c != nil && c.open && !b.mayProbe(c, now) {
 		return c.paused(now)
 	}
 	return nil
@@ -144,14 +178,16 @@ func (b *Breakers) settle(e Endpoint, f *fault.Error) (changed, failing bool, pa
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	c, now := b.circuits[e], b.Now()
-	probed := c != nil && !c.probe.IsZero()
-	if probed {
-		c.probe = time.Time{}
+	if c != nil && len(c.probes) > 0 {
+		c.probes = c.probes[1:]
 	}
 	switch {
 	case f != nil && f.Class == fault.Busy: // nothing was sent
+		if c != nil && c.open {
+			c.next = now
+		}
 	case blames(f):
-		return b.fail(e, f, now, probed)
+		return b.fail(e, f, now)
 	case c != nil && c.open:
 		b.recover(e, now)
 		return true, false, nil
@@ -164,13 +200,13 @@ func (b *Breakers) settle(e Endpoint, f *fault.Error) (changed, failing bool, pa
 }
 
 // fail notes a failure of an endpoint.
-func (b *Breakers) fail(e Endpoint, f *fault.Error, now time.Time, probed bool) (changed, failing bool, paused *fault.Error) {
+func (b *Breakers) fail(e Endpoint, f *fault.Error, now time.Time) (changed, failing bool, paused *fault.Error) {
 	c := b.circuit(e)
 	if c == nil {
 		return false, false, nil
 	}
 	was := c.open
-	if c.fail(f, now, probed); !c.open {
+	if c.fail(f, now); !c.open {
 		return false, false, nil
 	}
 	return !was, true, c.paused(now)
@@ -201,17 +237,15 @@ func (b *Breakers) circuit(e Endpoint) *circuit {
 	return c
 }
 
-// fail notes a failure. Of those that were under way when the endpoint came to be left alone, only the wish of the server
-// counts: they are no probes.
-func (c *circuit) fail(f *fault.Error, now time.Time, probed bool) {
+// fail notes a failure. Once an endpoint is left alone, only what the server asks for changes when it is asked next.
+func (c *circuit) fail(f *fault.Error, now time.Time) {
 	c.failures++
 	c.cause = f
 	if !c.open && c.failures < failuresToOpen {
 		return
 	}
-	if !c.open || probed {
-		c.wait = min(max(2*c.wait, probeFirst), probeLast)
-		c.next = now.Add(c.wait)
+	if !c.open {
+		c.delay(now)
 	}
 	c.open, c.turns = true, nil
 	if asked := now.Add(min(f.RetryAfter, pauseCeiling)); asked.After(c.next) {

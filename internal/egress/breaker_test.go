@@ -50,7 +50,7 @@ func open(t *testing.T, b *Breakers) {
 	}
 }
 
-func TestAnEndpointThatFailsIsAskedByOneRequestAtATime(t *testing.T) {
+func TestAnEndpointThatFailsIsAskedBySingleRequests(t *testing.T) {
 	t.Parallel()
 	b, clock, told := newBreakers()
 	open(t, b)
@@ -61,7 +61,7 @@ func TestAnEndpointThatFailsIsAskedByOneRequestAtATime(t *testing.T) {
 			if b.Admit(tokenEndpoint) == nil {
 				sent++
 				if f := b.Admit(tokenEndpoint); f == nil {
-					t.Fatal("a second request while the probe is under way")
+					t.Fatal("a second request at the same time")
 				}
 				_ = b.Settle(tokenEndpoint, down())
 			}
@@ -76,6 +76,60 @@ func TestAnEndpointThatFailsIsAskedByOneRequestAtATime(t *testing.T) {
 	}
 }
 
+// While requests hang, the next probe does not wait for the end of the one before.
+func TestTheEndOfAnOutageIsFoundWhileEarlierProbesHang(t *testing.T) {
+	t.Parallel()
+	b, clock, told := newBreakers()
+	open(t, b)
+	for _, wait := range []time.Duration{probeFirst, 2 * probeFirst, 4 * probeFirst} {
+		clock.at = clock.at.Add(wait - 1)
+		if b.Admit(tokenEndpoint) == nil {
+			t.Fatalf("a probe sooner than %v after the one before", wait)
+		}
+		clock.at = clock.at.Add(1)
+		if f := b.Admit(tokenEndpoint); f != nil {
+			t.Fatalf("no probe %v after the one before: %v", wait, f)
+		}
+	}
+	clock.at = clock.at.Add(probeLast)
+	if b.Admit(tokenEndpoint) == nil || b.Waits(tokenEndpoint) == nil {
+		t.Fatalf("more than %d probes hang", maxProbes)
+	}
+	_ = b.Settle(tokenEndpoint, down())
+	if f := b.Admit(tokenEndpoint); f != nil {
+		t.Fatalf("no probe in place of one that was given up: %v", f)
+	}
+	_ = b.Settle(tokenEndpoint, nil)
+	if got, _ := try(b, tokenEndpoint, nil); got != -1 || len(*told) != 2 {
+		t.Errorf("class %d after a success, told %v", got, *told)
+	}
+}
+
+func TestTheProbesOfAllEndpointsAreBounded(t *testing.T) {
+	t.Parallel()
+	b, clock, _ := newBreakers()
+	b.Probes = 2
+	var all []Endpoint
+	for i := range 3 {
+		e := Endpoint{Client: tokenEndpoint.Client, URL: "https://ai.egain.cloud/" + time.Duration(i).String()}
+		for range failuresToOpen {
+			_, _ = try(b, e, down())
+		}
+		all = append(all, e)
+	}
+	clock.at = clock.at.Add(probeFirst)
+	if b.Admit(all[0]) != nil || b.Admit(all[1]) != nil {
+		t.Fatal("two probes are allowed")
+	}
+	if f := b.Admit(all[2]); f == nil || f.RetryAfter != whileProbing {
+		t.Fatalf("a third one: %+v", f)
+	}
+	_ = b.Settle(all[0], down())
+	if f := b.Admit(all[2]); f != nil {
+		t.Errorf("once one has ended: %v", f)
+	}
+}
+
 func TestThoseWhoWaitAreToldTheFailureAndWhenToComeBack(t *testing.T) {
 	t.Parallel()
 	b, clock, _ := newBreakers()
@@ -83,7 +137,7 @@ func TestThoseWhoWaitAreToldTheFailureAndWhenToComeBack(t *testing.T) {
 		t.Error("somebody waits for an endpoint that never failed")
 	}
 	open(t, b)
-	const want = "ai.egain.cloud answered HTTP 503; it fails time and again, so a single request at a time asks it anew, " +
+	const want = "ai.egain.cloud answered HTTP 503; it fails time and again, so that only single requests ask it anew, " +
 		"every few seconds or when its Retry-After is over, and all clients follow once one succeeds"
 	for _, f := range []*fault.Error{b.Admit(tokenEndpoint), b.Waits(tokenEndpoint)} {
 		if f == nil || f.Class != fault.Paused || f.Message != want || f.RetryAfter != probeFirst {
@@ -97,7 +151,7 @@ func TestThoseWhoWaitAreToldTheFailureAndWhenToComeBack(t *testing.T) {
 	if b.Admit(tokenEndpoint) != nil {
 		t.Fatal("the probe is not admitted")
 	}
-	if f := b.Waits(tokenEndpoint); f == nil || f.RetryAfter != whileProbing {
+	if f := b.Waits(tokenEndpoint); f == nil || f.RetryAfter != 2*probeFirst {
 		t.Errorf("while the probe is under way: %+v", f)
 	}
 }

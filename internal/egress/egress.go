@@ -33,6 +33,9 @@ const (
 type Options struct {
 	// Timeout bounds one request, from the dial to the last byte of the body.
 	Timeout time.Duration
+	// Total bounds the requests under way to all hosts, of which one gets no more than half of those that are free; no bound
+	// if zero.
+	Total int
 	// PerHost bounds the requests under way to one host.
 	PerHost int
 	// AllowLoopback lets requests go to this machine: for demo and tests.
@@ -79,7 +82,7 @@ type Egress struct {
 // New returns an Egress.
 func New(o Options) *Egress {
 	return &Egress{
-		options: o, guard: newGuard(o.AllowLoopback, o.AllowPrivate), slots: newSlots(o.PerHost), clients: newPool(),
+		options: o, guard: newGuard(o.AllowLoopback, o.AllowPrivate), slots: newSlots(o.Total, o.PerHost), clients: newPool(),
 		proxy: http.ProxyFromEnvironment, lookup: net.DefaultResolver.LookupNetIP,
 	}
 }

@@ -136,7 +136,7 @@ func TestNoMoreEnterInASecondThanTheLimitAndTheBurst(t *testing.T) {
 func TestOnlyRequestsForTokensArePaced(t *testing.T) {
 	t.Parallel()
 	g := paced(1, newClock())
-	l := &limited{next: answer(strings.NewReader("")), slots: newSlots(100), group: g}
+	l := &limited{next: answer(strings.NewReader("")), slots: newSlots(0, 100), group: g}
 	ask := func(method string) error {
 		req := request(t, "https://ai.egain.cloud/x")
 		req.Method = method
@@ -188,7 +188,7 @@ func TestARequestThatIsSentAwayTakesNothing(t *testing.T) {
 			t.Parallel()
 			sent := false
 			next := transport(func(req *http.Request) (*http.Response, error) { sent = true; return tc.next.RoundTrip(req) })
-			l := &limited{next: next, slots: newSlots(tc.perHost), group: newGroup(tc.profile, newClock().now)}
+			l := &limited{next: next, slots: newSlots(0, tc.perHost), group: newGroup(tc.profile, newClock().now)}
 			if tc.before != nil {
 				tc.before(l.group)
 			}

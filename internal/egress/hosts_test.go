@@ -107,7 +107,7 @@ func TestNothingIsSentToHostsThatAreNotListed(t *testing.T) {
 	l := &limited{next: transport(func(*http.Request) (*http.Response, error) {
 		sent++
 		return &http.Response{Body: io.NopCloser(strings.NewReader(""))}, nil
-	}), hosts: hosts, slots: newSlots(1), group: newGroup(Profile{}, nil)}
+	}), hosts: hosts, slots: newSlots(0, 1), group: newGroup(Profile{}, nil)}
 	req := request(t, "https://login.egain.cloud:8443/token")
 	given := &body{Reader: req.Body}
 	req.Body = given

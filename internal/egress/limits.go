@@ -12,32 +12,46 @@ import (
 	"github.com/egain-operator/egain-operator/internal/fault"
 )
 
-// slots bounds the requests under way per host. A request that finds no slot free is refused at once, so that a host
-// that hangs holds up no worker beyond its slots.
+// slots bounds the requests under way, in all and per host. A request that finds no slot free is refused at once, so that
+// hosts that hang hold up no worker beyond their slots.
 type slots struct {
+	// total is how many requests are under way in all; no bound if zero.
+	total   int
 	perHost int
 
 	mu    sync.Mutex
+	all   int
 	taken map[string]int
 }
 
-func newSlots(perHost int) *slots {
-	return &slots{perHost: perHost, taken: map[string]int{}}
+func newSlots(total, perHost int) *slots {
+	return &slots{total: total, perHost: perHost, taken: map[string]int{}}
 }
 
 func (s *slots) take(host string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.taken[host] >= s.perHost {
+	if s.taken[host] >= s.share() {
 		return false
 	}
+	s.all++
 	s.taken[host]++
 	return true
+}
+
+// share is how many slots a host may have: no more than half of those that are free (the dynamic thresholds of Choudhury and
+// Hahne, 1998, by which switches share their buffers). However many hosts hang, some slots are left for one that does not.
+func (s *slots) share() int {
+	if s.total == 0 {
+		return s.perHost
+	}
+	return min(s.perHost, (s.total-s.all+1)/2)
 }
 
 func (s *slots) release(host string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.all--
 	if s.taken[host]--; s.taken[host] == 0 {
 		delete(s.taken, host)
 	}

@@ -3,6 +3,7 @@ package egress
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -56,7 +57,7 @@ func wantFault(t *testing.T, err error, class fault.Class, reason string) {
 
 func TestSlotsAreHeldUntilTheBodyIsClosed(t *testing.T) {
 	t.Parallel()
-	l := &limited{next: answer(strings.NewReader("")), slots: newSlots(2), group: newGroup(Profile{}, nil)}
+	l := &limited{next: answer(strings.NewReader("")), slots: newSlots(0, 2), group: newGroup(Profile{}, nil)}
 	ask := func(url string) (*http.Response, error) { return l.RoundTrip(request(t, url)) }
 	first, err := ask("https://ai.egain.cloud/token")
 	if err != nil {
@@ -98,7 +99,7 @@ func TestSlotsAreHeldUntilTheBodyIsClosed(t *testing.T) {
 func TestSlotsAreReleasedOnError(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
-	l := &limited{next: transport(func(*http.Request) (*http.Response, error) { return nil, broken }), slots: newSlots(1), group: newGroup(Profile{}, nil)}
+	l := &limited{next: transport(func(*http.Request) (*http.Response, error) { return nil, broken }), slots: newSlots(0, 1), group: newGroup(Profile{}, nil)}
 	for range 3 {
 		if _, err := l.RoundTrip(request(t, "https://ai.egain.cloud/token")); !errors.Is(err, broken) { //nolint:bodyclose // there is none
 			t.Fatalf("got %v, want %v", err, broken)
@@ -121,7 +122,7 @@ func TestSlotsBoundWhatReachesAHost(t *testing.T) {
 		open.Add(-1)
 	}))
 	t.Cleanup(srv.Close)
-	l := &limited{next: srv.Client().Transport, slots: newSlots(perHost), group: newGroup(Profile{}, nil)}
+	l := &limited{next: srv.Client().Transport, slots: newSlots(0, perHost), group: newGroup(Profile{}, nil)}
 	var wg sync.WaitGroup
 	var busy, done atomic.Int32
 	for range callers {
@@ -169,7 +170,7 @@ func TestRefusedRequestsAreNotSent(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := &limited{next: unreachable, slots: newSlots(tc.slots), group: newGroup(Profile{}, nil)}
+			l := &limited{next: unreachable, slots: newSlots(0, tc.slots), group: newGroup(Profile{}, nil)}
 			req := request(t, tc.url)
 			sent := &body{Reader: req.Body}
 			req.Body = sent
@@ -209,7 +210,7 @@ func TestBodiesAreBounded(t *testing.T) {
 			if tc.read != nil {
 				source = tc.read(source)
 			}
-			l := &limited{next: answer(source), slots: newSlots(1), group: newGroup(Profile{}, nil)}
+			l := &limited{next: answer(source), slots: newSlots(0, 1), group: newGroup(Profile{}, nil)}
 			resp, err := l.RoundTrip(request(t, "https://ai.egain.cloud/token"))
 			if err != nil {
 				t.Fatalf("asking: %v", err)
@@ -246,7 +247,7 @@ func TestCloseIdleConnectionsReachesTheTransport(t *testing.T) {
 func TestABodyMayHaveABoundOfItsOwn(t *testing.T) {
 	t.Parallel()
 	for size, fits := range map[int]bool{10 * maxBody: true, 10*maxBody + 1: false} {
-		l := &limited{next: answer(bytes.NewReader(make([]byte, size))), slots: newSlots(1), group: newGroup(Profile{}, nil), maxBody: 10 * maxBody}
+		l := &limited{next: answer(bytes.NewReader(make([]byte, size))), slots: newSlots(0, 1), group: newGroup(Profile{}, nil), maxBody: 10 * maxBody}
 		resp, err := l.RoundTrip(request(t, "https://api.ai.egain.cloud/"))
 		if err != nil {
 			t.Fatalf("asking: %v", err)
@@ -255,5 +256,45 @@ func TestABodyMayHaveABoundOfItsOwn(t *testing.T) {
 			t.Errorf("reading %d bytes gives %v, want it to fit: %t", size, err, fits)
 		}
 		_ = resp.Body.Close()
+	}
+}
+
+func TestHostsThatHangLeaveSlotsToOneThatDoesNot(t *testing.T) {
+	t.Parallel()
+	for hanging, want := range map[int]int{0: 16, 1: 16, 2: 11, 3: 8, 10: 4, 30: 1, 60: 1} {
+		t.Run(fmt.Sprintf("%d hang", hanging), func(t *testing.T) {
+			t.Parallel()
+			s := newSlots(64, 16)
+			for range 64 { // each takes what it gets, in turn
+				for host := range hanging {
+					s.take(fmt.Sprint(host))
+				}
+			}
+			got := 0
+			for s.take("healthy") {
+				got++
+			}
+			if got < want {
+				t.Errorf("a host that does not hang gets %d slots, want at least %d", got, want)
+			}
+			if hanging == 0 && got != want {
+				t.Errorf("a host gets %d slots, want its own %d", got, want)
+			}
+		})
+	}
+}
+
+func TestSlotsThatAreReleasedCanBeTakenByOthers(t *testing.T) {
+	t.Parallel()
+	s := newSlots(2, 2)
+	if !s.take("a") || s.take("a") || !s.take("b") || s.take("c") {
+		t.Fatal("two slots are for a host each")
+	}
+	s.release("a")
+	if !s.take("c") {
+		t.Error("a slot that was released is not free")
+	}
+	if alone := newSlots(1, 16); !alone.take("a") || alone.take("b") {
+		t.Error("a single slot serves one request at a time")
 	}
 }

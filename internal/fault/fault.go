@@ -124,7 +124,8 @@ func (e *Error) RetryTime(a Attempt) (time.Time, bool) {
 
 // LookTime says when to come back after an attempt in which nothing was sent, Busy or Paused. For Busy ones that is the turn
 // that they were given, but sooner while a token runs out, so that those that expire soonest get ahead. Paused ones look
-// when the endpoint is next asked, or later while a token lives for long, after whole seconds as with all other waits.
+// the more often the sooner a token expires, so that a recovery is in time for it, and once it has expired when the endpoint
+// is next asked; after whole seconds as with all other waits.
 func (e *Error) LookTime(a Attempt) time.Time {
 	left := max(0, a.Expiration.Sub(a.Time))
 	if e.Class == Busy {
@@ -134,7 +135,11 @@ func (e *Error) LookTime(a Attempt) time.Time {
 		}
 		return a.Time.Add(max(turnWait+a.share(turnWait), wait))
 	}
-	wait := max(e.RetryAfter, min(left/triesPerLife, lookCeiling), lookFloor)
+	wait := e.RetryAfter
+	if left > 0 {
+		wait = min(left/triesPerLife, lookCeiling)
+	}
+	wait = max(wait, lookFloor)
 	return a.Time.Add((wait + time.Second - 1).Truncate(time.Second))
 }
 

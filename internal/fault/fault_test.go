@@ -296,8 +296,14 @@ func TestLookTime(t *testing.T) {
 		"an endpoint that fails is looked at when it is next asked": {
 			Error{Class: Paused, RetryAfter: 5 * time.Second}, Attempt{}, 5 * time.Second,
 		},
-		"however soon a token expires": {
-			Error{Class: Paused, RetryAfter: 5 * time.Second}, Attempt{Expiration: now.Add(2 * time.Second)}, 5 * time.Second,
+		"sooner while a token runs out, since others may have found it well": {
+			Error{Class: Paused, RetryAfter: 5 * time.Second}, Attempt{Expiration: now.Add(20 * time.Second)}, 2 * time.Second,
+		},
+		"however long the server asked to be left alone": {
+			Error{Class: Paused, RetryAfter: time.Hour}, Attempt{Expiration: now.Add(2 * time.Second)}, time.Second,
+		},
+		"for that long once the token has expired": {
+			Error{Class: Paused, RetryAfter: time.Hour}, Attempt{Expiration: now}, time.Hour,
 		},
 		"later while a token lives for long": {
 			Error{Class: Paused, RetryAfter: 5 * time.Second}, Attempt{Expiration: now.Add(5 * time.Minute)}, 30 * time.Second,

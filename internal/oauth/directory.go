@@ -20,8 +20,9 @@ const (
 	refetchFloor = 30 * time.Second
 	// failureFloor is the same while there is no copy: long enough for the many clients of one URL to share a failure.
 	failureFloor = time.Second
-	// maxWaiting bounds who waits for documents of one host, so that a host that hangs does not hold up every worker.
-	maxWaiting = 16
+	// maxWaiting bounds who waits for documents of one host, each in a worker: few, so that some hosts may hang at a time. The
+	// others come back, by when the document is there.
+	maxWaiting = 4
 	// maxDocuments bounds the cache; the least recently fetched documents go first.
 	maxDocuments = 4096
 )

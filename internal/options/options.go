@@ -65,7 +65,7 @@ func (o *Options) BindFlags(fs *flag.FlagSet) {
 		return nil
 	})
 	fs.IntVar(&o.Workers, "workers", 64, "EgainClients reconciled at a time, 1 to 1024.")
-	fs.IntVar(&o.RequestsPerHost, "requests-per-host", 16, "Token requests under way to one host at a time, 1 to 1024. Keep it well below --workers, so that a host that hangs does not hold up the others.")
+	fs.IntVar(&o.RequestsPerHost, "requests-per-host", 16, "Token requests under way to one host at a time, 1 to 1024. Of --workers, one host gets no more than half of what others leave free.")
 	fs.DurationVar(&o.RequestTimeout, "request-timeout", 10*time.Second, "Time that a request to a provider may take, 1s to 1m.")
 	fs.DurationVar(&o.MetadataLifetime, "metadata-lifetime", time.Hour, "Time that a tenant's metadata document is used without asking again, 1m to 24h.")
 	fs.BoolVar(&o.RequireTenantRef, "require-tenant-ref", false, "Refuse EgainClients that describe their tenant themselves instead of naming an EgainTenant.")
