@@ -13,7 +13,6 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/hack/chaos/internal/report"
-	"github.com/egain-operator/egain-operator/hack/internal/stage"
 )
 
 // flowName is the name of what limits the operator's requests to the API server.
@@ -33,7 +32,7 @@ func clusterScenarios(o options) []scenario {
 				Because: "the operator sees it only afterwards",
 			},
 		},
-		{name: "namespace deleted in the middle of renewals", arrange: addDoomed, run: steps(atRenewal, deleteNamespace, healthy), expect: report.Expectation{Recovery: soon}},
+		{name: "namespace deleted in the middle of renewals", arrange: addOthers(1), run: steps(atRenewal, deleteOthers, healthy), expect: report.Expectation{Recovery: soon}},
 		{alone: true, name: "CRDs applied again, ten times", run: steps(atRenewal, reapply(10), healthy), expect: report.Expectation{Recovery: soon}},
 	})
 }
@@ -161,38 +160,6 @@ func limits(namespace, name string) (*flowcontrolv1.PriorityLevelConfiguration, 
 		},
 	}
 	return level, flow
-}
-
-// addDoomed adds a tenant whose clients are not in the audit, since they will be deleted.
-func addDoomed(ctx context.Context, l *lane) error {
-	config := tenantConfigs(500)[0]
-	clients, tenants := l.clients, l.tenants
-	if err := l.addTenant(ctx, config, l.prefix+"-doomed"); err != nil {
-		return err
-	}
-	l.doomed = l.tenants[len(tenants)]
-	doomed := l.clients[len(clients):]
-	l.clients = doomed
-	if err := l.applyClients(ctx); err != nil {
-		return err
-	}
-	l.clients, l.tenants = clients, tenants
-	return nil
-}
-
-// deleteNamespace deletes the namespace of the tenant that was added, and waits until nothing is left of it.
-func deleteNamespace(ctx context.Context, l *lane) error {
-	l.struck()
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: l.doomed.namespace}}
-	if err := l.cluster.Delete(ctx, namespace); err != nil {
-		return fmt.Errorf("deleting namespace %s: %w", namespace.Name, err)
-	}
-	err := stage.Await(ctx, collection, "deleting the namespace", func(ctx context.Context) (bool, error) {
-		err := l.cluster.Get(ctx, client.ObjectKey{Name: namespace.Name}, &corev1.Namespace{})
-		return err != nil && client.IgnoreNotFound(err) == nil, client.IgnoreNotFound(err)
-	})
-	l.mended()
-	return err
 }
 
 // reapply applies the CRDs as they are, as each deployment does.

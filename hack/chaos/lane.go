@@ -29,8 +29,10 @@ const (
 	caConfigMap = "egain-ca"
 	// auditInterval is the time between two looks at a client, a hundredth or less of what its token lives.
 	auditInterval = 250 * time.Millisecond
+	// crowdInterval is the same for a crowd, which would take up a core otherwise.
+	crowdInterval = time.Second
 	// settling bounds the time until every client has its first token.
-	settling = 30 * time.Second
+	settling = time.Minute
 )
 
 // lane is where a scenario takes place: a simulator of its own with three tenants, each with a network that can be broken and
@@ -44,8 +46,10 @@ type lane struct {
 	tenants  []*tenant
 	clients  []*tokenClient
 	audit    *audit.Audit
-	// doomed is a tenant beside the others, whose clients are deleted.
-	doomed *tenant
+	// others are tenants whose clients are not in the audit, since they have trouble of their own.
+	others []*tenant
+	// interval is the time between two looks at a client.
+	interval time.Duration
 
 	// strikes counts the faults; healed is when the last one ended.
 	strikes int
@@ -82,7 +86,7 @@ func (c *tokenClient) credentials() types.NamespacedName {
 
 // openLane starts a simulator and applies the clients. Whatever it started is stopped by close, also if it fails.
 func (h *harness) openLane(ctx context.Context, number int, s scenario) (*lane, error) {
-	l := &lane{harness: h, life: s.life, prefix: fmt.Sprintf("chaos-%03d", number)}
+	l := &lane{harness: h, life: s.life, interval: auditInterval, prefix: fmt.Sprintf("chaos-%03d", number)}
 	sim, err := stage.StartSimulator(ctx, filepath.Join(h.binaries, "egainsim"), filepath.Join(h.dir, l.prefix+".json"),
 		stage.LogFile(h.logs, l.prefix+"-egainsim"), s.life)
 	if err != nil {
@@ -96,8 +100,12 @@ func (h *harness) openLane(ctx context.Context, number int, s scenario) (*lane, 
 	}
 	asking.Timeout = 5 * time.Second
 	l.provider = audit.NewProvider(sim.Description.LoginURL, sim.Description.AdminToken, asking)
-	for i, config := range tenantConfigs(number) {
-		if err := l.addTenant(ctx, config, fmt.Sprintf("%s-%c", l.prefix, 'a'+i)); err != nil {
+	configs, clients := tenantConfigs(number), clientsPerTenant
+	if s.crowd > 0 {
+		configs, clients, l.interval = configs[:1], s.crowd, crowdInterval
+	}
+	for i, config := range configs {
+		if err := l.addTenant(ctx, config, fmt.Sprintf("%s-%c", l.prefix, 'a'+i), clients); err != nil {
 			return l, err
 		}
 	}
@@ -120,9 +128,9 @@ func tenantConfigs(number int) []egainsim.TenantConfig {
 }
 
 // addTenant adds a tenant with its client applications to the simulator, and its namespace to the cluster.
-func (l *lane) addTenant(ctx context.Context, config egainsim.TenantConfig, namespace string) error {
+func (l *lane) addTenant(ctx context.Context, config egainsim.TenantConfig, namespace string, size int) error {
 	var clients []*tokenClient
-	for i := range clientsPerTenant {
+	for i := range size {
 		name := types.NamespacedName{Namespace: namespace, Name: fmt.Sprintf("client-%02d", i+1)}
 		c := &tokenClient{NamespacedName: name, id: namespace + "-" + name.Name, secret: "first-secret-of-" + namespace + "-" + name.Name}
 		config.Clients = append(config.Clients, egainsim.ClientApp{ID: c.id, Secrets: []string{c.secret}})
@@ -221,7 +229,7 @@ func (l *lane) watch(ctx context.Context) *audit.Audit {
 	for _, c := range l.clients {
 		targets = append(targets, audit.Target{Key: audit.Key(c.target()), ClientID: c.id, Provider: l.provider})
 	}
-	return audit.Begin(ctx, l.secrets, auditInterval, targets)
+	return audit.Begin(ctx, l.secrets, l.interval, targets)
 }
 
 // settle waits until every client has a token.

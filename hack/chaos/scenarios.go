@@ -17,6 +17,8 @@ type scenario struct {
 	alone bool
 	// life of the tokens.
 	life time.Duration
+	// crowd is how many clients a single tenant has, where that is not 17 at each of three.
+	crowd int
 	// arrange changes the lane before its clients are applied, if set.
 	arrange func(context.Context, *lane) error
 	// run breaks things and mends them. It begins when every client has a token.
