@@ -142,12 +142,12 @@ func (r *EgainClientReconciler) paused(o *outcome) *fault.Error {
 
 // ask has requests sent on behalf of a client, and notes where the last one was going.
 func (r *EgainClientReconciler) ask(ec *egainv1alpha1.EgainClient, o *outcome) asker {
-	return func(e egress.Endpoint, send func() error) error {
+	return func(ctx context.Context, e egress.Endpoint, send func(context.Context) error) error {
 		o.world.remembered.tried = attempt{inputs: o.world.input.Inputs(), trust: o.world.trust, endpoint: e}
 		r.memory.remember(ec, o.world.remembered)
-		return r.Providers.ask(e, func() error {
+		return r.Providers.Breakers.Do(ctx, e, func(ctx context.Context) error {
 			o.attempted = true
-			return send()
+			return send(ctx)
 		})
 	}
 }
@@ -246,9 +246,12 @@ func lastEndpoints(ec *egainv1alpha1.EgainClient, o *outcome, in *ingredients, e
 // issue runs the flow. A refresh token that came with the answer is noted, whatever else the answer was worth.
 func (r *EgainClientReconciler) issue(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, in *ingredients) (*kubesecret.Token, error) {
 	var tok oauth.Token
-	err := r.ask(ec, o)(egress.Endpoint{Client: in.http, URL: in.request.TokenURL}, func() error {
+	err := r.ask(ec, o)(ctx, egress.Endpoint{Client: in.http, URL: in.request.TokenURL}, func(untilRecovered context.Context) error {
 		var err error
 		start := r.Clock.Now()
+		if in.sources.session == nil { // else the answer may hold the only refresh token that is still valid
+			ctx = untilRecovered
+		}
 		tok, err = r.OAuth.Token(ctx, in.http, in.request)
 		r.countRequest(ec, in.request.TokenURL, r.Clock.Since(start).Seconds(), err)
 		r.noteSkew(o, tok.Skew)
@@ -298,7 +301,7 @@ func (r *EgainClientReconciler) endpoints(ctx context.Context, ec *egainv1alpha1
 	tenant := t.OAuth()
 	var document *oauth.Metadata
 	if tenant.NeedsMetadata() || (ec.RevokesOnDelete() && tenant.RevocationURL == "" && tenant.MetadataURL != "") {
-		err := ask(egress.Endpoint{Client: in.http, URL: tenant.MetadataURL, Shared: true}, func() error {
+		err := ask(ctx, egress.Endpoint{Client: in.http, URL: tenant.MetadataURL, Shared: true}, func(ctx context.Context) error {
 			var err error
 			document, err = r.Providers.Directory.Metadata(ctx, in.http, tenant.MetadataURL)
 			return err

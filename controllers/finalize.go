@@ -184,7 +184,7 @@ func (r *EgainClientReconciler) sendRevocations(ctx context.Context, ec *egainv1
 	if in.http, err = r.Providers.http(ctx, tenant); err != nil {
 		return err
 	}
-	endpoints, err := r.endpoints(ctx, ec, tenant, in, r.Providers.ask)
+	endpoints, err := r.endpoints(ctx, ec, tenant, in, r.Providers.Breakers.Do)
 	if err != nil {
 		return err
 	}

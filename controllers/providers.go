@@ -28,16 +28,8 @@ type Providers struct {
 	Breakers *egress.Breakers
 }
 
-// asker sends a request to an endpoint, or fails without.
-type asker func(e egress.Endpoint, send func() error) error
-
-// ask sends a request to an endpoint unless that is known to fail.
-func (p *Providers) ask(e egress.Endpoint, send func() error) error {
-	if f := p.Breakers.Admit(e); f != nil {
-		return f
-	}
-	return p.Breakers.Settle(e, send())
-}
+// asker sends a request to an endpoint, or fails without, as egress.Breakers do.
+type asker func(ctx context.Context, e egress.Endpoint, send func(context.Context) error) error
 
 // http makes the HTTP client of a tenant.
 func (p *Providers) http(ctx context.Context, t issuance.Tenant) (*http.Client, error) {

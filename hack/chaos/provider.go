@@ -64,9 +64,11 @@ func answers() []scenario {
 		{"answers at one byte per second", egainsim.Fault{ByteInterval: time.Second}},
 		{"requests that are never answered", egainsim.Fault{Hang: true}},
 	} {
-		all = append(all, scenario{
-			name: a.name + ", for 30 % of a life", run: steps(atRenewal, misbehave(a.fault), healthy), expect: brief(),
-		})
+		expect := brief()
+		if a.fault.ByteInterval > 0 {
+			expect.Extra = 1 // The provider issues tokens whose answers do not come through.
+		}
+		all = append(all, scenario{name: a.name + ", for 30 % of a life", run: steps(atRenewal, misbehave(a.fault), healthy), expect: expect})
 	}
 	return all
 }

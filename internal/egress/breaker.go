@@ -64,6 +64,7 @@ type Breakers struct {
 
 	mu       sync.Mutex
 	circuits map[Endpoint]*circuit
+	flights  map[Endpoint]map[*flight]bool
 }
 
 // circuit is what is known of an endpoint that failed.
@@ -163,18 +164,23 @@ func (b *Breakers) Waits(e Endpoint) *fault.Error {
 // Settle notes what came of a request that was admitted, and returns its error: a Paused failure if the endpoint is left
 // alone now.
 func (b *Breakers) Settle(e Endpoint, err error) error {
-	f := fault.Of(err)
-	changed, failing, paused := b.settle(e, f)
+	_, err = b.settle(e, err)
+	return err
+}
+
+func (b *Breakers) settle(e Endpoint, err error) (recovered bool, _ error) {
+	changed, failing, paused := b.note(e, fault.Of(err))
 	if changed && b.Changed != nil {
 		b.Changed(e.host(), failing)
 	}
 	if paused != nil {
-		return paused
+		return false, paused
 	}
-	return err
+	return changed && !failing, err
 }
 
-func (b *Breakers) settle(e Endpoint, f *fault.Error) (changed, failing bool, paused *fault.Error) {
+// note notes an answer or a failure.
+func (b *Breakers) note(e Endpoint, f *fault.Error) (changed, failing bool, paused *fault.Error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	c, now := b.circuits[e], b.Now()
