@@ -81,14 +81,16 @@ generate: ## Generate deep copies from the API.
 	$(TOOL) controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
 
 .PHONY: manifests
-manifests: ## Generate the CRDs and the operator's role.
+manifests: ## Generate the CRDs, the operator's role and the PrometheusRule.
 	$(TOOL) controller-gen crd:omitToolVersion=true paths=./api/... output:crd:artifacts:config=config/crd/bases
 	$(TOOL) controller-gen rbac:roleName=manager-role paths=./controllers/... output:rbac:artifacts:config=config/rbac
+	go run ./hack/monitoring rule
 
 .PHONY: docs
-docs: ## Generate the API reference.
+docs: ## Generate the references of the API and the metrics.
 	@mkdir -p docs
 	$(TOOL) crd-ref-docs --source-path=./api --config=hack/crd-ref-docs.yaml --renderer=markdown --output-path=docs/api.md
+	go run ./hack/monitoring metrics
 
 .PHONY: cli-docs
 cli-docs: ## Generate the reference of the plugin by running its commands on a real control plane.

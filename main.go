@@ -5,7 +5,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"iter"
 	"os"
 	"time"
 
@@ -135,9 +134,7 @@ func setup(ctx context.Context, mgr ctrl.Manager, o *options.Options) error {
 	if err := tenants.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("setting up the controller of EgainTenants: %w", err)
 	}
-	if o.MetricsPerObject {
-		metrics.RegisterObjects(ctrlmetrics.Registry, func() iter.Seq[metrics.Object] { return reconciler.Objects(ctx) })
-	}
+	metrics.RegisterObjects(ctrlmetrics.Registry, controllers.Observed(ctx, mgr.GetCache()), o.MetricsPerObject)
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return fmt.Errorf("adding the health check: %w", err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"iter"
 	"os"
 	"testing"
 	"time"
@@ -226,19 +225,23 @@ func TestTheSeriesOfAnObjectEndWithIt(t *testing.T) {
 	f := liveFixture(t)
 	r, _ := startManager(t, operatorConfig(t, f.namespace), 4, f.namespace)
 	registry := prometheus.NewRegistry()
-	metrics.RegisterObjects(registry, func() iter.Seq[metrics.Object] { return r.Objects(t.Context()) })
+	metrics.RegisterObjects(registry, Observed(t.Context(), r.Cache), true)
+	var names []string
+	for _, d := range metrics.PerClient() {
+		names = append(names, d.Name)
+	}
 	f.credentials()
 	ec := f.client("sync")
 	f.ready(ec, true)
 	f.eventually(func(g gomega.Gomega) {
-		count, err := testutil.GatherAndCount(registry)
+		count, err := testutil.GatherAndCount(registry, names...)
 		g.Expect(err).NotTo(gomega.HaveOccurred())
 		g.Expect(count).To(gomega.Equal(4))
 	})
 
 	f.Expect(admin.Delete(t.Context(), ec)).To(gomega.Succeed())
 
-	f.eventually(func(g gomega.Gomega) { g.Expect(testutil.GatherAndCount(registry)).To(gomega.BeZero()) })
+	f.eventually(func(g gomega.Gomega) { g.Expect(testutil.GatherAndCount(registry, names...)).To(gomega.BeZero()) })
 }
 
 func TestTheCacheHoldsNoSecret(t *testing.T) {

@@ -3,6 +3,8 @@ package controllers
 import (
 	"context"
 	"iter"
+	"slices"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -10,37 +12,105 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/metrics"
 )
 
-// Objects yields what the metrics say of each EgainClient in the cache.
-func (r *EgainClientReconciler) Objects(ctx context.Context) iter.Seq[metrics.Object] {
-	return func(yield func(metrics.Object) bool) {
-		var all egainv1alpha1.EgainClientList
-		if err := r.Cache.List(ctx, &all, client.UnsafeDisableDeepCopy); err != nil {
-			log.FromContext(ctx).Error(err, "Listing EgainClients from the cache failed")
-			return
-		}
-		for i := range all.Items {
-			if !yield(objectOf(&all.Items[i])) {
-				return
+// Observed yields what the metrics say of the EgainClients and EgainTenants in a cache.
+func Observed(ctx context.Context, cache client.Reader) metrics.Source {
+	return metrics.Source{
+		Clients: func() iter.Seq[metrics.Client] {
+			return func(yield func(metrics.Client) bool) {
+				var all egainv1alpha1.EgainClientList
+				if !list(ctx, cache, &all, "EgainClients") {
+					return
+				}
+				for i := range all.Items {
+					if !yield(clientOf(&all.Items[i])) {
+						return
+					}
+				}
 			}
-		}
+		},
+		Tenants: func() iter.Seq[metrics.Tenant] {
+			return func(yield func(metrics.Tenant) bool) {
+				var all egainv1alpha1.EgainTenantList
+				if !list(ctx, cache, &all, "EgainTenants") {
+					return
+				}
+				for i := range all.Items {
+					if !yield(observedTenant(&all.Items[i])) {
+						return
+					}
+				}
+			}
+		},
 	}
 }
 
-func objectOf(ec *egainv1alpha1.EgainClient) metrics.Object {
-	o := metrics.Object{
+func list(ctx context.Context, cache client.Reader, all client.ObjectList, kind string) bool {
+	err := cache.List(ctx, all, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		log.FromContext(ctx).Error(err, "Listing from the cache failed", "kind", kind)
+	}
+	return err == nil
+}
+
+func clientOf(ec *egainv1alpha1.EgainClient) metrics.Client {
+	c := metrics.Client{
 		Namespace: ec.Namespace,
 		Name:      ec.Name,
 		Ready:     meta.IsStatusConditionTrue(ec.Status.Conditions, egainv1alpha1.ConditionReady),
-		Issued:    meta.IsStatusConditionTrue(ec.Status.Conditions, egainv1alpha1.ConditionTokenIssued),
+		Suspended: ec.Suspended(),
 	}
-	if issued := meta.FindStatusCondition(ec.Status.Conditions, egainv1alpha1.ConditionTokenIssued); issued != nil && issued.Status == metav1.ConditionFalse {
-		o.Problem = issued.Reason
+	if issued := meta.FindStatusCondition(ec.Status.Conditions, egainv1alpha1.ConditionTokenIssued); issued != nil {
+		c.Issued, c.Reason = issued.Status == metav1.ConditionTrue, issued.Reason
+		if c.FailingSince = failingSince(issued); !c.FailingSince.IsZero() {
+			c.Remedy = remedyOf(issued.Reason)
+		}
 	}
 	if tok := ec.Status.Token; tok != nil && tok.ExpirationTime != nil && tok.RenewalTime != nil {
-		o.Expiration, o.Renewal = tok.ExpirationTime.Time, tok.RenewalTime.Time
+		c.Expiration, c.Renewal = tok.ExpirationTime.Time, tok.RenewalTime.Time
 	}
-	return o
+	return c
+}
+
+func observedTenant(et *egainv1alpha1.EgainTenant) metrics.Tenant {
+	t := metrics.Tenant{Name: et.Name}
+	if ready := meta.FindStatusCondition(et.Status.Conditions, egainv1alpha1.ConditionReady); ready != nil {
+		t.Ready = ready.Status == metav1.ConditionTrue
+		if t.FailingSince = failingSince(ready); !t.FailingSince.IsZero() {
+			t.Reason = ready.Reason
+		}
+	}
+	return t
+}
+
+// failingSince is when a condition became False, zero if it is not. The reason may have changed since.
+func failingSince(c *metav1.Condition) time.Time {
+	if c.Status != metav1.ConditionFalse {
+		return time.Time{}
+	}
+	return c.LastTransitionTime.Time
+}
+
+// remedyOf says who can end a failure. It goes by what has to be done and not by when the operator tries again: an endpoint
+// that is invalid is tried again like a rejection, but it is the spec that names it.
+func remedyOf(reason string) string {
+	switch reason {
+	case egainv1alpha1.ReasonSessionNotFound, egainv1alpha1.ReasonSessionInvalid, egainv1alpha1.ReasonReauthorizationRequired:
+		return metrics.RemedyLogin
+	case egainv1alpha1.ReasonEndpointInvalid, egainv1alpha1.ReasonEndpointRefused:
+		return metrics.RemedyEdit
+	}
+	switch {
+	case fault.PassesByItself(reason):
+		return metrics.RemedyWait
+	case slices.Contains(waitingReasons, reason):
+		return metrics.RemedyCreate
+	case fault.IsRejection(reason):
+		return metrics.RemedyProvider
+	default:
+		return metrics.RemedyEdit
+	}
 }

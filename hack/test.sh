@@ -8,8 +8,9 @@ minimum="$1"
 shift
 profile=coverage.out
 
-# Before anything that takes long: test/browser and test/e2e drive it.
+# Before anything that takes long: test/browser and test/e2e drive the one, test/monitoring the other.
 hack/browser.sh >/dev/null
+hack/prometheus.sh >/dev/null
 
 race=(-race)
 if [[ "$(go env CGO_ENABLED)" != 1 ]]; then

@@ -1,12 +1,15 @@
 package metrics
 
 import (
+	"fmt"
 	"iter"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
@@ -28,7 +31,7 @@ func TestMetrics(t *testing.T) {
 	m.ClockSkew("ai.egain.cloud", -30.5)
 
 	want := `
-# HELP egain_client_failures_total Failures that EgainClients report, by reason, whether or not a request was sent; one that waits for a change counts once.
+# HELP egain_client_failures_total Failures that EgainClients report, by reason, whether or not a request was sent; one that waits for a change, or for an endpoint that others ask, counts once.
 # TYPE egain_client_failures_total counter
 egain_client_failures_total{reason="CredentialsNotFound"} 2
 # HELP egain_provider_clock_skew_seconds How far the clock of a token endpoint's host is ahead of the operator's, or behind it if negative, as far as its last answer makes certain.
@@ -66,49 +69,130 @@ egain_token_rotations_total{cause="RenewalDue",result="success"} 2
 	}
 }
 
-func TestTheSeriesOfObjectsAreThoseOfTheList(t *testing.T) {
+func TestTheSeriesOfObjectsAreThoseOfTheSource(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewPedanticRegistry()
 	at := time.Unix(1_800_000_000, 0)
-	objects := []Object{
-		{Namespace: "team-a", Name: "sync", Ready: true, Issued: true, Expiration: at, Renewal: at.Add(-time.Minute)},
-		{Namespace: "team-b", Name: "sync", Ready: true, Expiration: at, Renewal: at, Problem: "ServerUnavailable"},
-		{Namespace: "team-b", Name: "waiting"},
+	clients := []Client{
+		{Namespace: "team-a", Name: "sync", Ready: true, Issued: true, Reason: "Issued", Expiration: at, Renewal: at.Add(-time.Minute)},
+		{
+			Namespace: "team-b", Name: "sync", Ready: true, Reason: "ServerUnavailable", Remedy: RemedyWait, FailingSince: at.Add(-time.Hour),
+			Expiration: at, Renewal: at,
+		},
+		{Namespace: "team-b", Name: "off", Reason: "Suspended", Suspended: true},
+		{Namespace: "team-b", Name: "new"},
 	}
-	RegisterObjects(registry, func() iter.Seq[Object] { return slices.Values(objects) })
+	tenants := []Tenant{{Name: "production", Ready: true}, {Name: "test", Reason: "TLSFailed", FailingSince: at}, {Name: "new"}}
+	RegisterObjects(registry, Source{
+		Clients: func() iter.Seq[Client] { return slices.Values(clients) },
+		Tenants: func() iter.Seq[Tenant] { return slices.Values(tenants) },
+	}, true)
 
-	want := `
-# HELP egain_client_failing 1 while the last attempt to issue a token failed, by its reason (condition TokenIssued); else there is no series.
-# TYPE egain_client_failing gauge
-egain_client_failing{name="sync",namespace="team-b",reason="ServerUnavailable"} 1
-# HELP egain_client_ready 1 while the target holds an unexpired token for the current spec (condition Ready), else 0.
-# TYPE egain_client_ready gauge
+	compare(t, registry, `
+egain_client_failing_since_timestamp_seconds{name="sync",namespace="team-b",reason="ServerUnavailable",remedy="wait"} 1.7999964e+09
+egain_client_ready{name="new",namespace="team-b"} 0
+egain_client_ready{name="off",namespace="team-b"} 0
 egain_client_ready{name="sync",namespace="team-a"} 1
 egain_client_ready{name="sync",namespace="team-b"} 1
-egain_client_ready{name="waiting",namespace="team-b"} 0
-# HELP egain_client_token_issued 1 while the last attempt to issue a token succeeded (condition TokenIssued), else 0.
-# TYPE egain_client_token_issued gauge
+egain_client_suspended{name="off",namespace="team-b"} 1
+egain_client_token_issued{name="new",namespace="team-b"} 0
+egain_client_token_issued{name="off",namespace="team-b"} 0
 egain_client_token_issued{name="sync",namespace="team-a"} 1
 egain_client_token_issued{name="sync",namespace="team-b"} 0
-egain_client_token_issued{name="waiting",namespace="team-b"} 0
-# HELP egain_token_expiration_timestamp_seconds When the token in the target expires, in Unix time.
-# TYPE egain_token_expiration_timestamp_seconds gauge
+egain_clients{ready="false",reason="Pending"} 1
+egain_clients{ready="false",reason="Suspended"} 1
+egain_clients{ready="true",reason="Issued"} 1
+egain_clients{ready="true",reason="ServerUnavailable"} 1
+egain_tenant_failing_since_timestamp_seconds{reason="TLSFailed",tenant="test"} 1.8e+09
+egain_tenant_ready{tenant="new"} 0
+egain_tenant_ready{tenant="production"} 1
+egain_tenant_ready{tenant="test"} 0
 egain_token_expiration_timestamp_seconds{name="sync",namespace="team-a"} 1.8e+09
 egain_token_expiration_timestamp_seconds{name="sync",namespace="team-b"} 1.8e+09
-# HELP egain_token_renewal_timestamp_seconds When the token in the target is due for renewal, in Unix time.
-# TYPE egain_token_renewal_timestamp_seconds gauge
 egain_token_renewal_timestamp_seconds{name="sync",namespace="team-a"} 1.79999994e+09
 egain_token_renewal_timestamp_seconds{name="sync",namespace="team-b"} 1.8e+09
-`
-	if err := testutil.GatherAndCompare(registry, strings.NewReader(want)); err != nil {
-		t.Error(err)
+`)
+	clients, tenants = clients[3:], nil
+	compare(t, registry, `
+egain_client_ready{name="new",namespace="team-b"} 0
+egain_client_token_issued{name="new",namespace="team-b"} 0
+egain_clients{ready="false",reason="Pending"} 1
+`)
+}
+
+func TestSeriesOfSingleClientsCanBeTurnedOff(t *testing.T) {
+	t.Parallel()
+	registry := prometheus.NewPedanticRegistry()
+	clients := []Client{{Namespace: "team-a", Name: "sync", Reason: "TLSFailed", FailingSince: time.Unix(1, 0)}, {Name: "other", Reason: "TLSFailed"}}
+	RegisterObjects(registry, Source{
+		Clients: func() iter.Seq[Client] { return slices.Values(clients) },
+		Tenants: func() iter.Seq[Tenant] { return slices.Values([]Tenant{{Name: "production", Ready: true}}) },
+	}, false)
+	compare(t, registry, `
+egain_clients{ready="false",reason="TLSFailed"} 2
+egain_tenant_ready{tenant="production"} 1
+`)
+}
+
+// compare compares all series of a registry, less their help and type.
+func compare(t *testing.T, registry *prometheus.Registry, want string) {
+	t.Helper()
+	for _, d := range Definitions() {
+		series := regexp.MustCompile("(?m)^"+d.Name+"[{ ].*\n").FindAllString(want, -1)
+		if len(series) == 0 {
+			if n, err := testutil.GatherAndCount(registry, d.Name); n > 0 || err != nil {
+				t.Errorf("%d series of %s are left, %v", n, d.Name, err)
+			}
+			continue
+		}
+		text := "# HELP " + d.Name + " " + d.Help + "\n# TYPE " + d.Name + " " + d.Type + "\n" + strings.Join(series, "")
+		if err := testutil.GatherAndCompare(registry, strings.NewReader(text), d.Name); err != nil {
+			t.Error(err)
+		}
 	}
 	if problems, err := testutil.GatherAndLint(registry); err != nil || len(problems) > 0 {
 		t.Errorf("%v, %v", problems, err)
 	}
+}
 
-	objects = objects[2:]
-	if n, err := testutil.GatherAndCount(registry); n != 2 || err != nil {
-		t.Errorf("%d series are left, %v: they end with their object", n, err)
+// TestDefinitionsAreWhatIsRegistered holds the table that documents the metrics to the collectors.
+func TestDefinitionsAreWhatIsRegistered(t *testing.T) {
+	t.Parallel()
+	registry := &recorder{types: map[string]string{}}
+	New(registry)
+	RegisterObjects(registry, Source{}, true)
+	want := map[string]string{}
+	for _, d := range Definitions() {
+		want[d.Name] = fmt.Sprintf("%s {%s} %s", d.Type, strings.Join(d.Labels, ","), d.Help)
+	}
+	if diff := cmp.Diff(want, registry.types); diff != "" {
+		t.Errorf("-documented +registered:\n%s", diff)
+	}
+}
+
+// recorder notes what is registered.
+type recorder struct {
+	prometheus.Registerer
+	types map[string]string
+}
+
+var described = regexp.MustCompile(`fqName: "([^"]+)", help: "(.*?)", (?:unit: ".*", )?constLabels: .*variableLabels: \{([^}]*)\}`)
+
+func (r *recorder) MustRegister(all ...prometheus.Collector) {
+	for _, c := range all {
+		kind := gauge
+		switch c.(type) {
+		case *prometheus.CounterVec:
+			kind = counter
+		case *prometheus.HistogramVec:
+			kind = histogram
+		}
+		descriptions := make(chan *prometheus.Desc, 20)
+		c.Describe(descriptions)
+		close(descriptions)
+		for d := range descriptions {
+			match := described.FindStringSubmatch(d.String())
+			r.types[match[1]] = fmt.Sprintf("%s {%s} %s", kind, match[3], match[2])
+		}
 	}
 }

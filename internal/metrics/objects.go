@@ -1,0 +1,143 @@
+package metrics
+
+import (
+	"iter"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Who can end a failure, as the value of the label remedy.
+const (
+	// RemedyWait: it passes by itself.
+	RemedyWait = "wait"
+	// RemedyCreate: somebody has to create an object in the cluster.
+	RemedyCreate = "create"
+	// RemedyEdit: somebody has to edit the spec or an object that it names.
+	RemedyEdit = "edit"
+	// RemedyLogin: somebody has to log in.
+	RemedyLogin = "login"
+	// RemedyProvider: somebody has to act at eGain.
+	RemedyProvider = "provider"
+)
+
+// pending is the reason of clients that have no condition TokenIssued yet.
+const pending = "Pending"
+
+// Client is what is exposed about one EgainClient.
+type Client struct {
+	Namespace, Name string
+	// Expiration and Renewal are zero if there is no token.
+	Expiration, Renewal time.Time
+	// Ready and Issued are the conditions Ready and TokenIssued.
+	Ready, Issued bool
+	// Suspended is spec.suspend.
+	Suspended bool
+	// Reason is that of TokenIssued; empty if there is no such condition yet.
+	Reason string
+	// FailingSince is when TokenIssued became False, and Remedy who can end that; zero and empty if it is not False.
+	FailingSince time.Time
+	Remedy       string
+}
+
+// Tenant is what is exposed about one EgainTenant.
+type Tenant struct {
+	Name string
+	// Ready is the condition Ready.
+	Ready bool
+	// FailingSince is when Ready became False, and Reason why; zero and empty if it is not False.
+	FailingSince time.Time
+	Reason       string
+}
+
+// Source yields what there is at the time of a scrape.
+type Source struct {
+	Clients func() iter.Seq[Client]
+	Tenants func() iter.Seq[Tenant]
+}
+
+// objects collects series from what the source yields at the time of the scrape, so that series end with their object and
+// nothing has to be kept in step.
+type objects struct {
+	source    Source
+	perClient bool
+	descs     map[string]*prometheus.Desc
+}
+
+// RegisterObjects registers the series about EgainTenants and EgainClients: of each single one, if perClient is set, and of
+// all together.
+func RegisterObjects(registry prometheus.Registerer, source Source, perClient bool) {
+	o := &objects{source: source, perClient: perClient, descs: map[string]*prometheus.Desc{}}
+	described := []Definition{clients, tenantReady, tenantFailingSince}
+	if perClient {
+		described = append(described, PerClient()...)
+	}
+	for _, d := range described {
+		o.descs[d.Name] = d.desc()
+	}
+	registry.MustRegister(o)
+}
+
+// Describe implements prometheus.Collector.
+func (o *objects) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range o.descs {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (o *objects) Collect(ch chan<- prometheus.Metric) {
+	gauge := func(d Definition, value float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(o.descs[d.Name], prometheus.GaugeValue, value, labels...)
+	}
+	type state struct {
+		ready  bool
+		reason string
+	}
+	count := map[state]int{}
+	for c := range o.source.Clients() {
+		if c.Reason == "" {
+			c.Reason = pending
+		}
+		count[state{c.Ready, c.Reason}]++
+		if o.perClient {
+			c.collect(gauge)
+		}
+	}
+	for s, n := range count {
+		gauge(clients, float64(n), strconv.FormatBool(s.ready), s.reason)
+	}
+	for t := range o.source.Tenants() {
+		gauge(tenantReady, number(t.Ready), t.Name)
+		if !t.FailingSince.IsZero() {
+			gauge(tenantFailingSince, unix(t.FailingSince), t.Name, t.Reason)
+		}
+	}
+}
+
+func (c *Client) collect(gauge func(d Definition, value float64, labels ...string)) {
+	gauge(ready, number(c.Ready), c.Namespace, c.Name)
+	gauge(issued, number(c.Issued), c.Namespace, c.Name)
+	if c.Suspended {
+		gauge(suspended, 1, c.Namespace, c.Name)
+	}
+	if !c.FailingSince.IsZero() {
+		gauge(failingSince, unix(c.FailingSince), c.Namespace, c.Name, c.Reason, c.Remedy)
+	}
+	if !c.Expiration.IsZero() {
+		gauge(expiration, unix(c.Expiration), c.Namespace, c.Name)
+	}
+	if !c.Renewal.IsZero() {
+		gauge(renewal, unix(c.Renewal), c.Namespace, c.Name)
+	}
+}
+
+func unix(t time.Time) float64 { return float64(t.Unix()) }
+
+func number(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
