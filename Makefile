@@ -81,16 +81,18 @@ generate: ## Generate deep copies from the API.
 	$(TOOL) controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
 
 .PHONY: manifests
-manifests: ## Generate the CRDs, the operator's role and the PrometheusRule.
+manifests: ## Generate the CRDs, for config and for the chart, the operator's role and the PrometheusRule.
 	$(TOOL) controller-gen crd:omitToolVersion=true paths=./api/... output:crd:artifacts:config=config/crd/bases
 	$(TOOL) controller-gen rbac:roleName=manager-role paths=./controllers/... output:rbac:artifacts:config=config/rbac
+	cp config/crd/bases/*.yaml charts/egain-operator/files/crds/
 	go run ./hack/monitoring rule
 
 .PHONY: docs
-docs: ## Generate the references of the API and the metrics.
+docs: ## Generate the references of the API, the metrics and the values of the chart.
 	@mkdir -p docs
 	$(TOOL) crd-ref-docs --source-path=./api --config=hack/crd-ref-docs.yaml --renderer=markdown --output-path=docs/api.md
 	go run ./hack/monitoring metrics
+	$(TOOL) helm-docs --chart-search-root=charts --sort-values-order=file --log-level=warning
 
 .PHONY: cli-docs
 cli-docs: ## Generate the reference of the plugin by running its commands on a real control plane.

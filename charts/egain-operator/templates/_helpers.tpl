@@ -1,0 +1,125 @@
+{{- define "egain-operator.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 35 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* What all names begin with. The longest that is added has 28 characters; 63 is what the strictest of them may have. */}}
+{{- define "egain-operator.fullname" -}}
+{{- $name := include "egain-operator.name" . -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 35 | trimSuffix "-" -}}
+{{- else if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 35 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 35 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "egain-operator.manager" -}}
+{{ include "egain-operator.fullname" . }}-controller-manager
+{{- end -}}
+
+{{- define "egain-operator.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "egain-operator.manager" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "egain-operator.leaseNamespace" -}}
+{{- default .Release.Namespace .Values.leaderElection.namespace -}}
+{{- end -}}
+
+{{/* Labels of every object. Those that select pods are apart, since a selector is final. */}}
+{{- define "egain-operator.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+app.kubernetes.io/name: {{ include "egain-operator.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/part-of: egain-operator
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "egain-operator.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "egain-operator.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: controller-manager
+{{- end -}}
+
+{{/*
+The metadata of an object but for its name. Takes a list: the context of the chart, then maps of labels and of
+annotations, of which the later ones win.
+*/}}
+{{- define "egain-operator.metadata" -}}
+{{- $root := index . 0 -}}
+{{- $labels := fromYaml (include "egain-operator.labels" $root) -}}
+{{- $annotations := deepCopy $root.Values.commonAnnotations -}}
+{{- if gt (len .) 1 -}}{{- $labels = mergeOverwrite $labels (deepCopy (index . 1)) -}}{{- end -}}
+{{- if gt (len .) 2 -}}{{- $annotations = mergeOverwrite $annotations (deepCopy (index . 2)) -}}{{- end -}}
+labels:
+  {{- toYaml $labels | nindent 2 }}
+{{- with $annotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- define "egain-operator.image" -}}
+{{ .Values.image.repository }}:{{ default .Chart.AppVersion .Values.image.tag }}
+{{- with .Values.image.digest }}@{{ . }}{{ end -}}
+{{- end -}}
+
+{{/* Nine tenths of the memory limit: the garbage collector works harder before the kernel ends the process. */}}
+{{- define "egain-operator.goMemoryLimit" -}}
+{{- $limit := dig "limits" "memory" "" .Values.resources | toString -}}
+{{- if .Values.goMemoryLimit -}}
+{{- .Values.goMemoryLimit -}}
+{{- else if regexMatch "^[0-9]+(Ki|Mi|Gi)$" $limit -}}
+{{- $number := regexFind "^[0-9]+" $limit | int64 -}}
+{{- $unit := regexFind "(Ki|Mi|Gi)$" $limit -}}
+{{- if and (eq $unit "Gi") (lt $number 1000) -}}{{- $number = mul $number 1024 -}}{{- $unit = "Mi" -}}{{- end -}}
+{{- printf "%d%sB" (div (mul $number 9) 10) $unit -}}
+{{- else if $limit -}}
+{{- fail (printf "resources.limits.memory is %s: give it in Ki, Mi or Gi, or set goMemoryLimit, such as 460MiB" $limit) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Hosts that are reached without a proxy. The kubelet replaces the variable by the address of the API server. */}}
+{{- define "egain-operator.noProxy" -}}
+{{- join "," (concat (list "$(KUBERNETES_SERVICE_HOST)" "localhost" "127.0.0.1") .Values.proxy.noProxy) -}}
+{{- end -}}
+
+{{- define "egain-operator.env" -}}
+{{- $env := list -}}
+{{- with include "egain-operator.goMemoryLimit" . -}}
+{{- $env = append $env (dict "name" "GOMEMLIMIT" "value" .) -}}
+{{- end -}}
+{{- with .Values.proxy.https -}}{{- $env = append $env (dict "name" "HTTPS_PROXY" "value" .) -}}{{- end -}}
+{{- with .Values.proxy.http -}}{{- $env = append $env (dict "name" "HTTP_PROXY" "value" .) -}}{{- end -}}
+{{- if or .Values.proxy.https .Values.proxy.http -}}
+{{- $env = append $env (dict "name" "NO_PROXY" "value" (include "egain-operator.noProxy" .)) -}}
+{{- end -}}
+{{- with concat $env .Values.extraEnv -}}
+env:
+  {{- toYaml . | nindent 2 }}
+{{- end -}}
+{{- end -}}
+
+{{/* What the schema cannot say: values that do not fit each other. */}}
+{{- define "egain-operator.validate" -}}
+{{- if and (gt (int .Values.replicas) 1) (not .Values.leaderElection.enabled) -}}
+{{- fail "replicas is more than 1, but leaderElection.enabled is false: every replica would ask for tokens of its own. Turn it on, or run one." -}}
+{{- end -}}
+{{- if and .Values.serviceMonitor.enabled (not .Values.metrics.enabled) -}}
+{{- fail "serviceMonitor.enabled is true, but metrics.enabled is false: there is nothing to scrape. Turn metrics on." -}}
+{{- end -}}
+{{- if and .Values.metrics.enabled (eq (int .Values.metrics.port) (int .Values.health.port)) -}}
+{{- fail "metrics.port and health.port are the same: change one of them." -}}
+{{- end -}}
+{{- if and .Values.serviceAccountTokens.enabled (not .Values.rbac.create) -}}
+{{- fail "serviceAccountTokens.enabled is true, but rbac.create is false: allow create on serviceaccounts/token in the roles that you made, and leave it off here." -}}
+{{- end -}}
+{{- end -}}
