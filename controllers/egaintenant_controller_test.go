@@ -29,9 +29,7 @@ func (f *fixture) inspect(et *egainv1alpha1.EgainTenant) ctrl.Result {
 
 // readiness of an EgainTenant: what kstatus makes of it, and the reason of Ready.
 func readiness(et *egainv1alpha1.EgainTenant) string {
-	ec := &egainv1alpha1.EgainClient{ObjectMeta: et.ObjectMeta}
-	ec.Status.Conditions, ec.Status.ObservedGeneration = et.Status.Conditions, et.Status.ObservedGeneration
-	return kstatus(ec) + ": " + meta.FindStatusCondition(et.Status.Conditions, egainv1alpha1.ConditionReady).Reason
+	return kstatus(et) + ": " + meta.FindStatusCondition(et.Status.Conditions, egainv1alpha1.ConditionReady).Reason
 }
 
 // byConsole has a tenant found by what the eGain console shows.

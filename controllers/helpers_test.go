@@ -12,7 +12,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/cli-utils/pkg/kstatus/status"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -85,22 +87,17 @@ func state(ec *egainv1alpha1.EgainClient) string {
 		condition(ec, egainv1alpha1.ConditionReady).Reason, condition(ec, egainv1alpha1.ConditionTokenIssued).Reason)
 }
 
-// kstatus is the status that tools compute which know nothing of EgainClients, by the rules of kstatus.
-func kstatus(ec *egainv1alpha1.EgainClient) string {
-	switch {
-	case !ec.DeletionTimestamp.IsZero():
-		return "Terminating"
-	case ec.Status.ObservedGeneration != ec.Generation:
-		return "InProgress"
-	case meta.IsStatusConditionTrue(ec.Status.Conditions, egainv1alpha1.ConditionReconciling):
-		return "InProgress"
-	case meta.IsStatusConditionTrue(ec.Status.Conditions, egainv1alpha1.ConditionStalled):
-		return "Failed"
-	case meta.IsStatusConditionTrue(ec.Status.Conditions, egainv1alpha1.ConditionReady):
-		return "Current"
-	default:
-		return "InProgress"
+// kstatus is the status that tools compute which know nothing of the operator's kinds.
+func kstatus(o client.Object) string {
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o)
+	if err != nil {
+		return err.Error()
 	}
+	computed, err := status.Compute(&unstructured.Unstructured{Object: content})
+	if err != nil {
+		return err.Error()
+	}
+	return computed.Status.String()
 }
 
 // message of the condition TokenIssued.

@@ -608,8 +608,9 @@ type EgainClientStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
 	// observedGeneration is the generation of the spec that the rest of the status is about.
+	// It is -1 until the operator has looked at the object.
 	// +optional
-	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Minimum=-1
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// token describes the token in the target; the token itself is only in the target.
@@ -784,6 +785,7 @@ type EgainClient struct {
 
 	// status is what the operator last saw and did.
 	// +optional
+	// +default={"observedGeneration":-1}
 	Status EgainClientStatus `json:"status,omitzero"`
 }
 

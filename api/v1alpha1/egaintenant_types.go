@@ -105,8 +105,9 @@ type EgainTenantStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
 	// observedGeneration is the generation of the spec that the rest of the status is about.
+	// It is -1 until the operator has looked at the object.
 	// +optional
-	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Minimum=-1
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// endpoints of the tenant, one entry for each actor that has any.
@@ -207,6 +208,7 @@ type EgainTenant struct {
 
 	// status is what the operator last found out.
 	// +optional
+	// +default={"observedGeneration":-1}
 	Status EgainTenantStatus `json:"status,omitzero"`
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"strings"
 	"testing"
 )
@@ -22,7 +23,7 @@ var (
 )
 
 // none stands for a bound that there is not.
-const none = -1
+const none = math.MinInt64
 
 // bound is what a field may hold.
 type bound struct {
@@ -181,7 +182,7 @@ var clientBounds = map[string]bound{
 
 	"status":                       {measure: entries, least: 1, most: none, of: one("observedGeneration", 1)},
 	"status.conditions":            {measure: items, least: none, most: 8, of: conditions},
-	"status.observedGeneration":    {measure: number, least: 1, most: none, of: integer},
+	"status.observedGeneration":    {measure: number, least: -1, most: none, of: integer},
 	"status.token.scopes":          {measure: items, least: none, most: 256, of: list},
 	"status.token.scopes[*]":       {measure: length, least: none, most: 512, of: inList(text)},
 	"status.token.tokenType":       {measure: length, least: 1, most: 64, of: text},

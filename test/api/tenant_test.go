@@ -29,7 +29,7 @@ var tenantBounds = map[string]bound{
 
 	"status":                               {measure: entries, least: 1, most: none, of: one("observedGeneration", 1)},
 	"status.conditions":                    {measure: items, least: none, most: 8, of: conditions},
-	"status.observedGeneration":            {measure: number, least: 1, most: none, of: integer},
+	"status.observedGeneration":            {measure: number, least: -1, most: none, of: integer},
 	"status.endpoints":                     {measure: items, least: none, most: 3, of: actors},
 	"status.endpoints[*].tokenURL":         {measure: length, least: 1, most: 2048, of: text},
 	"status.endpoints[*].authorizationURL": {measure: length, least: 1, most: 2048, of: text},
