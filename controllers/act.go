@@ -28,8 +28,10 @@ import (
 
 // outcome is what came of a reconcile.
 type outcome struct {
-	world    world
+	world world
+	// decision is of no meaning unless decided.
 	decision rotation.Decision
+	decided  bool
 	// attempted says that the provider or the API server was asked for something, so that a failure counts.
 	attempted bool
 	// written is the token that was written to the target; nil if none was.
@@ -384,6 +386,7 @@ const (
 // admission webhook put a value of the Secret into them.
 func refused(err error, want *corev1ac.SecretApplyConfiguration) error {
 	invalid := (apierrors.IsInvalid(err) && !anotherObject(err)) || apierrors.IsBadRequest(err) || apierrors.IsRequestEntityTooLargeError(err)
+	err = unquoted(err, want.Data)
 	if !invalid && !apierrors.IsForbidden(err) {
 		return fmt.Errorf("applying Secret %q: %w", *want.Name, err)
 	}
@@ -391,14 +394,29 @@ func refused(err error, want *corev1ac.SecretApplyConfiguration) error {
 	if status, ok := errors.AsType[*apierrors.StatusError](err); ok {
 		words = status.ErrStatus.Message
 	}
-	if quotes(words, want.Data) {
-		words = "(the message quotes the Secret and is not shown)"
-	}
 	class := fault.Retryable // a quota or a webhook may let it pass later, and nothing tells us when
 	if invalid {
 		class = fault.Terminal
 	}
 	return fault.New(class, egainv1alpha1.ReasonTargetRejected, "the API server does not accept Secret %q: %s", *want.Name, truncate(words, maxRefusal))
+}
+
+// unquoted is an error of the API server without words that repeat a value of a Secret, as those of an admission webhook may.
+// Which webhook it was is the API server's own word.
+func unquoted(err error, data map[string][]byte) error {
+	if err == nil || !quotes(err.Error(), data) {
+		return err
+	}
+	instead := "(the message quotes the Secret and is not shown)"
+	if by, _, _ := strings.Cut(err.Error(), ": "); strings.HasPrefix(by, "admission webhook ") && !quotes(by, data) {
+		instead = by + ": " + instead
+	}
+	status, ok := errors.AsType[*apierrors.StatusError](err)
+	if !ok {
+		return errors.New(instead)
+	}
+	silent := metav1.Status{Status: status.ErrStatus.Status, Reason: status.ErrStatus.Reason, Code: status.ErrStatus.Code, Message: instead}
+	return &apierrors.StatusError{ErrStatus: silent}
 }
 
 // quotes reports whether a message repeats a value of a Secret, as it is or as the API has it.

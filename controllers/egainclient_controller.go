@@ -84,11 +84,11 @@ func (r *EgainClientReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 		return r.finalize(ctx, ec)
 	}
 	if err := r.ensureFinalizer(ctx, ec); err != nil {
-		return ctrl.Result{}, err
+		return r.report(ctx, ec, outcome{world: world{remembered: r.memory.recall(ec)}, err: err})
 	}
 	w, err := r.gather(ctx, ec)
-	o := outcome{world: w, err: err}
-	if err == nil {
+	o := outcome{world: w, err: err, decided: err == nil}
+	if o.decided {
 		o.decision = rotation.Decide(w.input)
 	}
 	r.act(ctx, ec, &o)

@@ -74,12 +74,16 @@ func (r *EgainClientReconciler) finalize(ctx context.Context, ec *egainv1alpha1.
 	if ec.RevokesOnDelete() && !r.revoke(ctx, ec) {
 		return ctrl.Result{RequeueAfter: revokeRetry}, nil
 	}
-	if err := r.release(ctx, ec); err != nil {
-		return ctrl.Result{}, err
+	err := r.release(ctx, ec)
+	if err == nil {
+		before := ec.DeepCopy()
+		controllerutil.RemoveFinalizer(ec, egainv1alpha1.CleanupFinalizer)
+		err = client.IgnoreNotFound(r.patchFinalizers(ctx, before, ec))
 	}
-	before := ec.DeepCopy()
-	controllerutil.RemoveFinalizer(ec, egainv1alpha1.CleanupFinalizer)
-	return ctrl.Result{}, client.IgnoreNotFound(r.patchFinalizers(ctx, before, ec))
+	if err == nil {
+		return ctrl.Result{}, nil
+	}
+	return r.report(ctx, ec, outcome{world: world{remembered: r.memory.recall(ec)}, err: err})
 }
 
 // release takes our keys out of the Secrets that we added them to: the target, and that of an earlier name if the client

@@ -36,6 +36,8 @@ type recollection struct {
 	// tried is where the last attempt was going, so that the next one need not read its ingredients to find out that the
 	// endpoint still fails.
 	tried attempt
+	// unserved are the errors that the API server answered with until now.
+	unserved unserved
 	// unwritten is the status that could not be written, nil as a rule. What came of an attempt must not be forgotten for
 	// that: a failure would be repeated too early.
 	unwritten *egainv1alpha1.EgainClientStatus

@@ -44,7 +44,8 @@ func (r *EgainClientReconciler) report(ctx context.Context, ec *egainv1alpha1.Eg
 	before := ec.DeepCopy()
 	ec.Status = o.world.remembered.status(ec)
 	failures := ec.Status.ConsecutiveFailures
-	setStatus(ec, &o, now)
+	told := r.told(ec, &o)
+	setStatus(ec, &told, now)
 	if ec.Status.ConsecutiveFailures > failures {
 		r.Metrics.Failed(ec.Status.LastFailure.Reason)
 	}
@@ -90,8 +91,14 @@ func (r *EgainClientReconciler) logOutcome(ctx context.Context, o outcome) {
 
 // setStatus brings the status of an object up to date with what came of a reconcile.
 func setStatus(ec *egainv1alpha1.EgainClient, o *outcome, now time.Time) {
-	if f := fault.Of(o.err); o.err != nil && (f == nil || f.Class == fault.Busy) {
+	f := fault.Of(o.err)
+	unserved := f != nil && f.Reason == fault.ReasonAPIServerFailed
+	switch {
+	case o.err != nil && (f == nil || f.Class == fault.Busy), unserved && inForce(ec, o, now):
 		setUntried(ec, o, now)
+		return
+	case unserved && !o.decided:
+		setUnseen(ec, o, now)
 		return
 	}
 	st := &ec.Status
@@ -133,6 +140,35 @@ func setUntried(ec *egainv1alpha1.EgainClient, o *outcome, now time.Time) {
 		c.Type, c.Status = egainv1alpha1.ConditionReconciling, metav1.ConditionTrue
 		meta.SetStatusCondition(&st.Conditions, c)
 	}
+}
+
+// inForce reports whether an earlier failure is what keeps a client from trying, so that it stays the last one.
+func inForce(ec *egainv1alpha1.EgainClient, o *outcome, now time.Time) bool {
+	last := ec.Status.LastFailure
+	switch {
+	case o.decided:
+		return o.decision.Action == rotation.Wait
+	case last == nil:
+		return false
+	default:
+		return last.Reason == egainv1alpha1.ReasonReauthorizationRequired || (last.RetryTime != nil && last.RetryTime.After(now))
+	}
+}
+
+// setUnseen tells of a failure that left unknown what is in the target, so that what was said of that stands.
+func setUnseen(ec *egainv1alpha1.EgainClient, o *outcome, now time.Time) {
+	setUntried(ec, o, now)
+	setFailure(ec, o, now)
+	st := &ec.Status
+	c := issuedCondition(ec, o)
+	c.ObservedGeneration, c.LastTransitionTime = ec.Generation, *second(now)
+	meta.SetStatusCondition(&st.Conditions, c)
+	if meta.IsStatusConditionTrue(st.Conditions, egainv1alpha1.ConditionReady) || ec.Suspended() {
+		return
+	}
+	meta.RemoveStatusCondition(&st.Conditions, egainv1alpha1.ConditionStalled)
+	c.Type, c.Status = egainv1alpha1.ConditionReconciling, metav1.ConditionTrue
+	meta.SetStatusCondition(&st.Conditions, c)
 }
 
 func ranOut(tok *egainv1alpha1.TokenStatus, now time.Time) bool {

@@ -139,7 +139,7 @@ func (r *EgainClientReconciler) persistSession(ctx context.Context, ec *egainv1a
 // version by now it is looked at: somebody may have logged in anew, or logged out, and then the successor serves no more.
 func (r *EgainClientReconciler) writeSession(ctx context.Context, s *successor) error {
 	applied := kubesecret.RenderSession(&s.secret, s.session).WithResourceVersion(s.secret.ResourceVersion)
-	err := r.Client.Apply(ctx, applied, client.FieldOwner(kubesecret.Manager), client.ForceOwnership)
+	err := unquoted(r.Client.Apply(ctx, applied, client.FieldOwner(kubesecret.Manager), client.ForceOwnership), applied.Data)
 	if err == nil {
 		s.secret.ResourceVersion = *applied.ResourceVersion
 		return nil

@@ -127,4 +127,7 @@ const (
 	// ReasonTokenInvalid: the server's answer has an empty token, one that is not safe in an HTTP header, or one
 	// that is no Bearer token.
 	ReasonTokenInvalid = "TokenInvalid"
+	// ReasonAPIServerFailed: the API server, or an admission webhook that it asks, has failed a request of the operator time
+	// and again.
+	ReasonAPIServerFailed = "APIServerFailed"
 )

@@ -19,14 +19,15 @@ const (
 	ReasonCABundleInvalid     = "CABundleInvalid"
 
 	ReasonReauthorizationRequired = "ReauthorizationRequired"
+	ReasonAPIServerFailed         = "APIServerFailed"
 )
 
 // PassesByItself reports whether a reason is one of a Retryable or Paused failure only: time heals it. A status with such a
-// reason and no time of the next attempt is about an endpoint that single requests ask for all.
+// reason and no time of the next attempt is about an endpoint that single requests ask for all, or about the API server.
 func PassesByItself(reason string) bool {
 	switch reason {
 	case ReasonServerUnavailable, ReasonRateLimited, ReasonTLSFailed, ReasonMetadataUnavailable,
-		ReasonResponseInvalid, ReasonLifetimeInvalid, ReasonTokenInvalid:
+		ReasonResponseInvalid, ReasonLifetimeInvalid, ReasonTokenInvalid, ReasonAPIServerFailed:
 		return true
 	default:
 		return false

@@ -21,7 +21,7 @@ func TestWhatAReasonSaysOfTheWayOut(t *testing.T) {
 			true, false,
 		},
 		"it passes by itself": {
-			[]string{ReasonServerUnavailable, ReasonRateLimited, ReasonTLSFailed, ReasonMetadataUnavailable, ReasonResponseInvalid, ReasonLifetimeInvalid, ReasonTokenInvalid},
+			[]string{ReasonServerUnavailable, ReasonRateLimited, ReasonTLSFailed, ReasonMetadataUnavailable, ReasonResponseInvalid, ReasonLifetimeInvalid, ReasonTokenInvalid, ReasonAPIServerFailed},
 			false, true,
 		},
 		"a watch tells of the change": {[]string{ReasonCABundleInvalid, ReasonReauthorizationRequired}, false, false},

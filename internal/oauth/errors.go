@@ -76,7 +76,7 @@ func malformed(body []byte, host string) error {
 	case !wholeNumber(answer.ExpiresIn):
 		return lifetimeFault("expires_in is not a whole number of seconds")
 	default:
-		return fault.New(fault.Retryable, fault.ReasonResponseInvalid, "the answer of %s is not a token response with Content-Type application/json", host)
+		return fault.New(fault.Retryable, fault.ReasonResponseInvalid, "the answer of %s is not a token response with Content-Type application/json: check that the token URL is the token endpoint", host)
 	}
 }
 
@@ -147,9 +147,9 @@ func unreachable(err error, host string) error {
 	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
 		what = "has no address in DNS: check the host name in the URL"
 	} else if timeout(err) {
-		what = "did not answer in time"
+		what = "did not answer in time: see whether a firewall drops the connection; a server that is merely slow needs a longer --request-timeout"
 	} else if errors.Is(err, io.ErrUnexpectedEOF) {
-		what = "broke off its answer"
+		what = "broke off its answer: see whether a proxy or gateway in between ends connections"
 	}
 	return fault.New(fault.Retryable, fault.ReasonServerUnavailable, "%s %s", host, what)
 }

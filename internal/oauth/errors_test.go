@@ -379,6 +379,9 @@ func otherCA(t *testing.T) []byte {
 
 // The text of network errors holds addresses, ports and resolvers, which differ each time: a condition that holds them
 // would change with every attempt.
+// late is what is said of a server that does not answer in time.
+const late = "ai.egain.cloud did not answer in time: see whether a firewall drops the connection; a server that is merely slow needs a longer --request-timeout"
+
 func TestNetworkErrors(t *testing.T) {
 	t.Parallel()
 	address := &net.TCPAddr{IP: net.IPv4(10, 96, 0, 10), Port: 50123}
@@ -395,7 +398,7 @@ func TestNetworkErrors(t *testing.T) {
 		},
 		"a resolver that does not answer": {
 			&net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "i/o timeout", Server: "10.96.0.10:53", IsTimeout: true}},
-			fault.Retryable, fault.ReasonServerUnavailable, "ai.egain.cloud did not answer in time",
+			fault.Retryable, fault.ReasonServerUnavailable, late,
 		},
 		"a resolver that fails": {
 			&net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "server misbehaving", Server: "10.96.0.10:53", IsTemporary: true}},
@@ -411,10 +414,10 @@ func TestNetworkErrors(t *testing.T) {
 		},
 		"a timeout": {
 			&net.OpError{Op: "dial", Net: "tcp", Addr: address, Err: os.ErrDeadlineExceeded},
-			fault.Retryable, fault.ReasonServerUnavailable, "ai.egain.cloud did not answer in time",
+			fault.Retryable, fault.ReasonServerUnavailable, late,
 		},
 		"a deadline": {
-			context.DeadlineExceeded, fault.Retryable, fault.ReasonServerUnavailable, "ai.egain.cloud did not answer in time",
+			context.DeadlineExceeded, fault.Retryable, fault.ReasonServerUnavailable, late,
 		},
 		"a TLS alert": {
 			&net.OpError{Op: "remote error", Err: errors.New("tls: certificate required")},

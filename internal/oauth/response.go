@@ -33,7 +33,7 @@ func validate(tok *oauth2.Token, asked []string, issue, serverTime time.Time) (T
 		return Token{}, err
 	}
 	if !strings.EqualFold(tok.Type(), "Bearer") {
-		return Token{}, fault.New(fault.Retryable, fault.ReasonTokenInvalid, "the answer's token_type is not Bearer, so the token cannot be used as one")
+		return Token{}, fault.New(fault.Retryable, fault.ReasonTokenInvalid, "the answer's token_type is not Bearer, so the token cannot be used as one: have eGain issue Bearer tokens to the client application, and drop spec.parameters that ask for others")
 	}
 	life, err := lifetime(tok, issue, serverTime)
 	if err != nil {
@@ -55,11 +55,11 @@ func headerSafe(token string) error {
 		return fault.New(fault.Retryable, fault.ReasonTokenInvalid, "the answer's access_token is empty: check that the token URL is the token endpoint")
 	}
 	if len(token) > maxToken {
-		return fault.New(fault.Retryable, fault.ReasonTokenInvalid, "the answer's access_token is longer than %d KiB", maxToken>>10)
+		return fault.New(fault.Retryable, fault.ReasonTokenInvalid, "the answer's access_token is longer than %d KiB: have eGain put fewer claims into it, or ask for fewer scopes", maxToken>>10)
 	}
 	for i := range len(token) {
 		if token[i] <= ' ' || token[i] >= 0x7f {
-			return fault.New(fault.Retryable, fault.ReasonTokenInvalid, "the answer's access_token holds characters that are not safe in an HTTP header")
+			return fault.New(fault.Retryable, fault.ReasonTokenInvalid, "the answer's access_token holds characters that are not safe in an HTTP header: check that the token URL is the token endpoint")
 		}
 	}
 	return nil

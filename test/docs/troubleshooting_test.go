@@ -82,6 +82,8 @@ var cast = []string{
 	"corp-ca", "ConfigMap", "Secret", "production", "egain", "client_id", "client_secret", "refresh_token", "access_token", "token", "ca.crt",
 	"config.json", "core.aiservices.read", "ai.egain.cloud", "https://ai.egain.cloud/token", "https://login.egain.cloud/token",
 	"302", "403", "404", "429", "503", "8", "256", "scope", "token URL",
+	`applying Secret "knowledge-sync"`, `reading Secret "egain-app"`, `secrets "egain-app" is forbidden`,
+	`admission webhook "policy.example.com" denied the request: (the message quotes the Secret and is not shown)`,
 	`Secret "knowledge-sync" is invalid: data[tls.crt]: Required value`, `"Is" is not a valid label selector operator`,
 }
 

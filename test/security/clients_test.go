@@ -403,6 +403,11 @@ func (w *world) mistaken() []*egainv1alpha1.EgainClient {
 		ec.Spec.Target.Type = "kubernetes.io/dockerconfigjson"
 		ec.Spec.Target.Template = &egainv1alpha1.TargetTemplate{Data: map[string]egainv1alpha1.Template{".dockerconfigjson": "{{ .AccessToken }}"}}
 	}))
+	policed := map[string]egainv1alpha1.LabelValue{"example.com/policed": "yes"}
+	w.create(w.gateway.webhook(map[string]string{"example.com/policed": "yes"}))
+	clients = append(clients, w.client("policed", func(ec *egainv1alpha1.EgainClient) {
+		ec.Spec.Target.Template = &egainv1alpha1.TargetTemplate{Metadata: &egainv1alpha1.TargetMetadata{Labels: policed}}
+	}))
 	w.create(&corev1.Secret{ObjectMeta: named("theirs"), StringData: map[string]string{"password": w.secret("a password of somebody else")}})
 	return append(clients, w.client("theirs"))
 }

@@ -1,6 +1,7 @@
 package security_test
 
 import (
+	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -10,6 +11,13 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"strings"
+
+	admissionv1 "k8s.io/api/admission/v1"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/egain-operator/egain-operator/internal/kubesecret"
 )
 
 // gateway stands where eGain should and says again what it hears, as misconfigured proxies and debugging servers do.
@@ -95,8 +103,15 @@ func (g *gateway) bundle() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: g.Certificate().Raw})
 }
 
+// admission is the path at which the gateway is an admission webhook that refuses each write, and quotes what was to be written.
+const admission = "/admission"
+
 // ServeHTTP answers by the trick of the path, and has all that was sent looked for.
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == admission {
+		g.review(w, r)
+		return
+	}
 	dump, err := httputil.DumpRequest(r, true)
 	_, body, _ := strings.Cut(string(dump), "\r\n\r\n")
 	form, errForm := url.ParseQuery(body)
@@ -110,4 +125,39 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		secret += form.Get(name)
 	}
 	tricks[r.URL.Path](w, heard{r, string(dump), secret})
+}
+
+func (g *gateway) review(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	review := &admissionv1.AdmissionReview{}
+	secret := &corev1.Secret{}
+	if err == nil {
+		err = json.Unmarshal(body, review)
+	}
+	if err == nil {
+		err = json.Unmarshal(review.Request.Object.Raw, secret)
+	}
+	if err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	g.w.keep("the token that an admission webhook got", string(secret.Data[kubesecret.KeyAccessToken]))
+	review.Response = &admissionv1.AdmissionResponse{
+		UID: review.Request.UID, Result: &metav1.Status{Code: http.StatusInternalServerError, Message: "no: " + string(review.Request.Object.Raw)},
+	}
+	review.Request = nil
+	_ = json.NewEncoder(w).Encode(review)
+}
+
+// webhook has the gateway asked about Secrets with a label.
+func (g *gateway) webhook(labels map[string]string) *admissionregistrationv1.ValidatingWebhookConfiguration {
+	return &admissionregistrationv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "policy"}, Webhooks: []admissionregistrationv1.ValidatingWebhook{{
+		Name: "policy.example.com", AdmissionReviewVersions: []string{"v1"}, SideEffects: new(admissionregistrationv1.SideEffectClassNone),
+		ClientConfig:   admissionregistrationv1.WebhookClientConfig{URL: new(g.URL + admission), CABundle: g.bundle()},
+		ObjectSelector: &metav1.LabelSelector{MatchLabels: labels},
+		Rules: []admissionregistrationv1.RuleWithOperations{{
+			Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create, admissionregistrationv1.Update},
+			Rule:       admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"secrets"}},
+		}},
+	}}}
 }

@@ -21,6 +21,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/lookup"
+	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
 )
 
@@ -197,7 +198,10 @@ func (e *examination) status(context.Context) Finding {
 }
 
 func nextTry(f *egainv1alpha1.FailureStatus) string {
-	if f.RetryTime == nil {
+	switch {
+	case f.RetryTime == nil && fault.PassesByItself(f.Reason):
+		return "tried again by itself"
+	case f.RetryTime == nil:
 		return "not tried again before something changes"
 	}
 	return "next try at " + f.RetryTime.UTC().Format(time.RFC3339)

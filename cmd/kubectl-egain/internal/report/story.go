@@ -257,6 +257,8 @@ func failure(ec *egainv1alpha1.EgainClient, now time.Time) [][]view.Cell {
 // NextTry says when the operator tries again after a failure.
 func NextTry(last *egainv1alpha1.FailureStatus, now time.Time) string {
 	switch {
+	case last.RetryTime == nil && last.Reason == fault.ReasonAPIServerFailed:
+		return "within 30 seconds"
 	case last.RetryTime == nil && fault.PassesByItself(last.Reason):
 		return "once the endpoint recovers, which single requests find out every few seconds"
 	case last.RetryTime == nil:

@@ -21,6 +21,10 @@ func TestNextTry(t *testing.T) {
 			egainv1alpha1.FailureStatus{Reason: "CredentialsNotFound"},
 			"once the spec or an object that it names changes", "-",
 		},
+		"when the API server recovers": {
+			egainv1alpha1.FailureStatus{Reason: "APIServerFailed"},
+			"within 30 seconds", "soon",
+		},
 		"when single requests find out that an endpoint has recovered": {
 			egainv1alpha1.FailureStatus{Reason: "ServerUnavailable"},
 			"once the endpoint recovers, which single requests find out every few seconds", "soon",
