@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -44,19 +45,26 @@ type ControlPlane struct {
 	apiServerArgs []string
 }
 
-// Option changes how kube-apiserver is started.
-type Option func(*envtest.APIServer)
+// Option changes how etcd and kube-apiserver are started.
+type Option func(*envtest.ControlPlane)
 
 // Audiences has kube-apiserver accept tokens of these audiences and no others.
 func Audiences(audiences ...string) Option {
-	return func(s *envtest.APIServer) { s.Configure().Set("api-audiences", audiences...) }
+	return func(p *envtest.ControlPlane) { p.GetAPIServer().Configure().Set("api-audiences", audiences...) }
 }
 
 // AuditLog has kube-apiserver write who asked for what, and whether that was allowed, to a file: one line of JSON for each
 // request that was answered.
 func AuditLog(policy, file string) Option {
-	return func(s *envtest.APIServer) {
-		s.Configure().Set("audit-policy-file", policy).Set("audit-log-path", file).Set("audit-log-mode", "blocking-strict")
+	return func(p *envtest.ControlPlane) {
+		p.GetAPIServer().Configure().Set("audit-policy-file", policy).Set("audit-log-path", file).Set("audit-log-mode", "blocking-strict")
+	}
+}
+
+// EtcdQuota lets etcd hold so many bytes; its default is 2 GiB.
+func EtcdQuota(bytes int64) Option {
+	return func(p *envtest.ControlPlane) {
+		p.Etcd.Configure().Set("quota-backend-bytes", strconv.FormatInt(bytes, 10))
 	}
 }
 
@@ -82,11 +90,11 @@ func Start(crds string, options ...Option) (*ControlPlane, error) {
 
 func (cp *ControlPlane) start(options []Option) error {
 	// The issuer of ServiceAccount tokens and the audience that the API server accepts, as a real cluster has them.
-	server := cp.env.ControlPlane.GetAPIServer()
-	server.Configure().Set("service-account-issuer", "https://kubernetes.default.svc")
-	Audiences("https://kubernetes.default.svc")(server)
-	for _, option := range options {
-		option(server)
+	plane := &cp.env.ControlPlane
+	plane.Etcd = &envtest.Etcd{}
+	plane.GetAPIServer().Configure().Set("service-account-issuer", "https://kubernetes.default.svc")
+	for _, option := range append([]Option{Audiences("https://kubernetes.default.svc")}, options...) {
+		option(plane)
 	}
 	config, err := cp.env.Start()
 	if err != nil {
@@ -112,6 +120,9 @@ func (cp *ControlPlane) startManager() error {
 		"--root-ca-file="+cp.caFile(), "--kube-api-qps=500", "--kube-api-burst=1000", "--concurrent-gc-syncs=20")
 	return startProcess(cp.manager, logs)
 }
+
+// EtcdURL is where etcd serves its clients.
+func (cp *ControlPlane) EtcdURL() string { return cp.env.ControlPlane.Etcd.URL.String() }
 
 func (cp *ControlPlane) caFile() string {
 	file := filepath.Join(cp.Dir, "ca.crt")

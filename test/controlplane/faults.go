@@ -80,6 +80,15 @@ func (cp *ControlPlane) PauseEtcd() error { return signalChild("etcd", syscall.S
 // ResumeEtcd has etcd go on after PauseEtcd. Otherwise it changes nothing.
 func (cp *ControlPlane) ResumeEtcd() error { return signalChild("etcd", syscall.SIGCONT) }
 
+// PID is the id of the process of etcd or kube-apiserver. It needs Linux.
+func (cp *ControlPlane) PID(program string) (int, error) {
+	if program == "kube-apiserver" && cp.apiServer != nil {
+		return cp.apiServer.Process.Pid, nil
+	}
+	pid, _, err := child(program)
+	return pid, err
+}
+
 func signalChild(name string, signal syscall.Signal) error {
 	pid, _, err := child(name)
 	if err != nil {

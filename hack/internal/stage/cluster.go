@@ -43,8 +43,8 @@ type Cluster struct {
 }
 
 // StartCluster starts a control plane. It takes no context, since half a control plane could not be stopped.
-func StartCluster(dir string) (*Cluster, error) {
-	plane, err := controlplane.Start("")
+func StartCluster(dir string, options ...controlplane.Option) (*Cluster, error) {
+	plane, err := controlplane.Start("", options...)
 	if err != nil {
 		return nil, err
 	}
