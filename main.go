@@ -85,6 +85,7 @@ func managerOptions(o *options.Options) ctrl.Options {
 		Client:                        controllers.ClientOptions(),
 		Metrics:                       m,
 		HealthProbeBindAddress:        o.HealthAddress,
+		PprofBindAddress:              o.ProfileAddress,
 		LeaderElection:                o.LeaderElect,
 		LeaderElectionID:              "egain-operator.auth.egain.com",
 		LeaderElectionNamespace:       o.LeaderElectionNamespace,

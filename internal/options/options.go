@@ -24,6 +24,8 @@ type Options struct {
 	MetricsPerObject bool
 	// HealthAddress is where /healthz and /readyz are served.
 	HealthAddress string
+	// ProfileAddress is where /debug/pprof is served; "0" turns it off.
+	ProfileAddress string
 	// LeaderElect lets one of several replicas work at a time.
 	LeaderElect bool
 	// LeaderElectionNamespace holds the Lease; needed only outside a cluster.
@@ -58,6 +60,7 @@ func (o *Options) BindFlags(fs *flag.FlagSet) {
 	fs.BoolVar(&o.MetricsSecure, "metrics-secure", true, "Serve metrics over TLS, to clients that the API server authenticates and authorizes.")
 	fs.BoolVar(&o.MetricsPerObject, "metrics-per-object", true, "Expose expiry and readiness of each EgainClient. Turn off where that is too many series.")
 	fs.StringVar(&o.HealthAddress, "health-probe-bind-address", ":8081", "Address to serve /healthz and /readyz on; 0 turns them off.")
+	fs.StringVar(&o.ProfileAddress, "pprof-bind-address", "0", "Address to serve profiles of CPU and memory on, to anybody who can reach it; 0 turns them off.")
 	fs.BoolVar(&o.LeaderElect, "leader-elect", true, "Let one of several replicas work at a time.")
 	fs.StringVar(&o.LeaderElectionNamespace, "leader-election-namespace", "", "Namespace of the Lease for leader election. Default: the pod's.")
 	fs.Func("watch-namespaces", "Namespaces to work in, separated by commas. Default: all.", func(s string) error {

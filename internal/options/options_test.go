@@ -26,7 +26,7 @@ func TestDefaults(t *testing.T) {
 	t.Parallel()
 	o, err := parse(t)
 	want := Options{
-		MetricsAddress: ":8443", MetricsSecure: true, MetricsPerObject: true, HealthAddress: ":8081", LeaderElect: true,
+		MetricsAddress: ":8443", MetricsSecure: true, MetricsPerObject: true, HealthAddress: ":8081", ProfileAddress: "0", LeaderElect: true,
 		Workers: 64, RequestsPerHost: 16, RequestTimeout: 10 * time.Second, MetadataLifetime: time.Hour, LogLevel: "info", LogFormat: "json",
 	}
 	if diff := cmp.Diff(want, o); diff != "" || err != nil {
@@ -40,12 +40,12 @@ func TestDefaults(t *testing.T) {
 func TestFlags(t *testing.T) {
 	t.Parallel()
 	o, err := parse(t,
-		"--metrics-bind-address=0", "--metrics-secure=false", "--metrics-per-object=false", "--health-probe-bind-address=:1",
+		"--metrics-bind-address=0", "--metrics-secure=false", "--metrics-per-object=false", "--health-probe-bind-address=:1", "--pprof-bind-address=:2",
 		"--leader-elect=false", "--leader-election-namespace=egain-system", "--watch-namespaces=team-a, team-b,,team-a", "--workers=1",
 		"--requests-per-host=1024", "--request-timeout=1m", "--metadata-lifetime=24h", "--allow-loopback", "--allow-private",
 		"--allowed-hosts=*.egain.cloud, gateway.corp.example:8443", "--log-level=debug", "--log-format=console")
 	want := Options{
-		MetricsAddress: "0", HealthAddress: ":1", LeaderElectionNamespace: "egain-system", WatchNamespaces: []string{"team-a", "team-b"},
+		MetricsAddress: "0", HealthAddress: ":1", ProfileAddress: ":2", LeaderElectionNamespace: "egain-system", WatchNamespaces: []string{"team-a", "team-b"},
 		Workers: 1, RequestsPerHost: 1024, RequestTimeout: time.Minute, MetadataLifetime: 24 * time.Hour, AllowLoopback: true,
 		AllowPrivate: true, AllowedHosts: egress.Hosts{"*.egain.cloud:443", "gateway.corp.example:8443"},
 		LogLevel: "debug", LogFormat: "console",
