@@ -47,7 +47,7 @@ type property struct {
 	Closed     *bool               `json:"additionalProperties"`
 }
 
-func schema(t *testing.T) property {
+func schemaOf(t *testing.T) property {
 	t.Helper()
 	text, err := os.ReadFile(chart + "/values.schema.json")
 	if err != nil {
@@ -132,7 +132,7 @@ func TestSchemaValuesAndReadmeNameTheSame(t *testing.T) {
 			t.Errorf("%s is not in %s", key, everything)
 		}
 	}
-	known := schema(t)
+	known := schemaOf(t)
 	var inSchema []string
 	for name, p := range known.Properties {
 		if name == "global" || name == "enabled" {
