@@ -137,6 +137,19 @@ build-installer: ## Write all manifests, with image IMG, to dist/install.yaml.
 	mkdir -p dist
 	hack/render.sh default $(IMG) >dist/install.yaml
 
+.PHONY: chart
+chart: ## Lint the chart and write it, as a package, to dist.
+	$(TOOL) helm lint --strict charts/egain-operator
+	$(TOOL) helm package charts/egain-operator --destination=dist
+
+.PHONY: release-check
+release-check: ## Make a release in dist and bin/release as far as it takes no registry and no keys, and check it.
+	hack/release.sh --check
+
+.PHONY: release
+release: ## Release the tag that is checked out: images, SBOMs, signatures, installer, chart, plugin, krew manifest.
+	hack/release.sh
+
 .PHONY: docker-build
 docker-build: ## Build image IMG for PLATFORMS.
 	docker buildx build --platform=$(PLATFORMS) --build-arg=VERSION=$(VERSION) --tag=$(IMG) $(BUILDX_FLAGS) .
