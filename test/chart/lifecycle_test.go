@@ -198,6 +198,9 @@ func (w *world) remains() []string {
 			gv, err := schema.ParseGroupVersion(list.GroupVersion)
 			w.Expect(err).NotTo(gomega.HaveOccurred())
 			items, err := objects.Resource(gv.WithResource(resource.Name)).List(w.t.Context(), metav1.ListOptions{})
+			if apierrors.IsNotFound(err) {
+				continue // a kind that has just gone
+			}
 			w.Expect(err).NotTo(gomega.HaveOccurred())
 			for _, item := range items.Items {
 				if item.Labels["app.kubernetes.io/instance"] == release || item.Labels["owner"] == "helm" {
@@ -253,7 +256,7 @@ func TestTheChartFromInstallToUninstall(t *testing.T) {
 		definition := &apiextensionsv1.CustomResourceDefinition{}
 		return apierrors.IsNotFound(w.admin.Get(t.Context(), types.NamespacedName{Name: crd}, definition))
 	}).WithTimeout(patience).Should(gomega.BeTrue(), "crds.keep=false removes them")
-	w.Expect(w.remains()).To(gomega.BeEmpty())
+	w.Eventually(w.remains).WithTimeout(patience).Should(gomega.BeEmpty())
 }
 
 // TestTheChartTakesOverFromConfig follows what docs/install.md says of somebody who has installed config/default.
