@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap/zapcore"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
@@ -28,6 +29,7 @@ import (
 	"github.com/egain-operator/egain-operator/internal/metrics"
 	"github.com/egain-operator/egain-operator/internal/oauth"
 	"github.com/egain-operator/egain-operator/internal/options"
+	"github.com/egain-operator/egain-operator/internal/tracing"
 )
 
 func main() {
@@ -56,7 +58,12 @@ func run(ctx context.Context, o *options.Options) error {
 	if err != nil {
 		return fmt.Errorf("creating the manager: %w", err)
 	}
-	if err := setup(ctx, mgr, o); err != nil {
+	tracer, stopTracing, err := tracing.Start(ctx, os.Getenv)
+	if err != nil {
+		return err
+	}
+	defer stopTracing()
+	if err := setup(ctx, mgr, o, tracer); err != nil {
 		return err
 	}
 	return mgr.Start(ctx)
@@ -98,7 +105,7 @@ func managerOptions(o *options.Options) ctrl.Options {
 // request may last.
 const workersPerProbe = 4
 
-func setup(ctx context.Context, mgr ctrl.Manager, o *options.Options) error {
+func setup(ctx context.Context, mgr ctrl.Manager, o *options.Options, tracer trace.Tracer) error {
 	m := metrics.New(ctrlmetrics.Registry)
 	providers := &controllers.Providers{
 		Client:    mgr.GetClient(),
@@ -117,6 +124,7 @@ func setup(ctx context.Context, mgr ctrl.Manager, o *options.Options) error {
 		OAuth:            &oauth.Client{Now: clock.RealClock{}.Now},
 		Providers:        providers,
 		Metrics:          m,
+		Tracer:           tracer,
 		OwnToken:         controllers.OwnToken(mgr.GetConfig()),
 		Workers:          o.Workers,
 		RequireTenantRef: o.RequireTenantRef,

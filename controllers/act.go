@@ -251,10 +251,14 @@ func (r *EgainClientReconciler) issue(ctx context.Context, ec *egainv1alpha1.Ega
 	err := r.ask(ec, o)(ctx, egress.Endpoint{Client: in.http, URL: in.request.TokenURL}, func(untilRecovered context.Context) error {
 		var err error
 		start := r.Clock.Now()
-		if in.sources.session == nil { // else the answer may hold the only refresh token that is still valid
-			ctx = untilRecovered
+		bounded := untilRecovered
+		if in.sources.session != nil { // the answer may hold the only refresh token that is still valid
+			bounded = ctx
 		}
-		tok, err = r.OAuth.Token(ctx, in.http, in.request)
+		bounded, span := r.span(bounded, "request token")
+		span.SetAttributes(attributeHost.String(hostOf(in.request.TokenURL)), attributeFlow.String(string(ec.Spec.Flow)))
+		tok, err = r.OAuth.Token(bounded, in.http, in.request)
+		end(span, err)
 		r.countRequest(ec, in.request.TokenURL, r.Clock.Since(start).Seconds(), err)
 		r.noteSkew(o, tok.Skew)
 		o.world.remembered.successor = succeeding(in, tok)
@@ -305,7 +309,10 @@ func (r *EgainClientReconciler) endpoints(ctx context.Context, ec *egainv1alpha1
 	if tenant.NeedsMetadata() || (ec.RevokesOnDelete() && tenant.RevocationURL == "" && tenant.MetadataURL != "") {
 		err := ask(ctx, egress.Endpoint{Client: in.http, URL: tenant.MetadataURL, Shared: true}, func(ctx context.Context) error {
 			var err error
+			ctx, span := r.span(ctx, "read metadata")
+			span.SetAttributes(attributeHost.String(hostOf(tenant.MetadataURL)))
 			document, err = r.Providers.Directory.Metadata(ctx, in.http, tenant.MetadataURL)
+			end(span, err)
 			return err
 		})
 		if err != nil {
@@ -325,7 +332,11 @@ func (r *EgainClientReconciler) apply(ctx context.Context, ec *egainv1alpha1.Ega
 	if err := r.makeWay(ctx, ec, o, want, tok); err != nil {
 		return refused(err, want)
 	}
-	if err := r.write(ctx, want, o.world.target.meta); err != nil {
+	writing, span := r.span(ctx, "apply Secret")
+	span.SetAttributes(attributeSecret.String(*want.Name))
+	err = r.write(writing, want, o.world.target.meta)
+	end(span, err)
+	if err != nil {
 		return refused(err, want)
 	}
 	o.written = tok

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
@@ -40,6 +41,8 @@ type EgainClientReconciler struct {
 	Providers *Providers
 	// Metrics counts.
 	Metrics *metrics.Metrics
+	// Tracer traces reconciles; nil if nobody wants to know.
+	Tracer trace.Tracer
 	// OwnToken returns the token that the operator authenticates to the API server with.
 	OwnToken func() (oauth.Secret, error)
 	// Workers is how many objects are reconciled at a time.
@@ -86,11 +89,14 @@ func (r *EgainClientReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 	if err := r.ensureFinalizer(ctx, ec); err != nil {
 		return r.report(ctx, ec, outcome{world: world{remembered: r.memory.recall(ec)}, err: err})
 	}
+	ctx, span := r.span(ctx, "reconcile EgainClient")
 	w, err := r.gather(ctx, ec)
 	o := outcome{world: w, err: err, decided: err == nil}
 	if o.decided {
 		o.decision = rotation.Decide(w.input)
 	}
 	r.act(ctx, ec, &o)
-	return r.report(ctx, ec, o)
+	result, err := r.report(ctx, ec, o)
+	endReconcile(span, ec, &o, err)
+	return result, err
 }

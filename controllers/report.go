@@ -67,7 +67,10 @@ func (r *EgainClientReconciler) writeStatus(ctx context.Context, before, ec *ega
 		// Without the optimistic lock: the operator is the only writer of the status, and a conflict with somebody who
 		// labels the object would lose what came of the attempt.
 		status := ec.Status.DeepCopy()
-		if err := r.Client.Status().Patch(ctx, ec, client.MergeFrom(before)); err != nil {
+		writing, span := r.span(ctx, "patch status")
+		err := r.Client.Status().Patch(writing, ec, client.MergeFrom(before))
+		end(span, err)
+		if err != nil {
 			remembered.unwritten = status
 			r.memory.remember(ec, remembered)
 			return client.IgnoreNotFound(err)
