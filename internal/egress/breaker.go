@@ -76,7 +76,7 @@ type circuit struct {
 	next     time.Time   // when the next probe may be sent
 	probes   []time.Time // when those under way were sent
 	end      time.Time   // of the recovery
-	turns    *turns    // of the recovery
+	turns    *turns      // of the recovery
 }
 
 // Admit reports whether a request may be sent to an endpoint. If not, it returns a failure: Paused while the endpoint is
