@@ -125,8 +125,8 @@ func (w *world) stormLimits(ctx context.Context, o *operator, p *population) err
 	for _, n := range perMinute {
 		busiest = max(busiest, n)
 	}
-	w.figure("share of the renewals in the busiest minute", "%", 100*float64(busiest)/float64(len(p.clients))).Note =
-		fmt.Sprintf("tokens of %s, whose first renewals are spread over a tenth of the life", stormLife)
+	row := w.figure("share of the renewals in the busiest minute", "%", 100*float64(busiest)/float64(len(p.clients)))
+	row.Note = fmt.Sprintf("tokens of %s, whose first renewals are spread over a tenth of the life", stormLife)
 	return nil
 }
 
@@ -160,8 +160,8 @@ func (w *world) stormPaced(ctx context.Context) error {
 			times = append(times, r.Time)
 		}
 	}
-	w.must("requests in any second, of the limit", report.AtMost, 1, float64(busiest(times, time.Second))/stormPace).Note =
-		fmt.Sprintf("an EgainTenant with requestLimits.perSecond %d, %d clients", stormPace, len(p.clients))
+	row := w.must("requests in any second, of the limit", report.AtMost, 1, float64(busiest(times, time.Second))/stormPace)
+	row.Note = fmt.Sprintf("an EgainTenant with requestLimits.perSecond %d, %d clients", stormPace, len(p.clients))
 	return nil
 }
 

@@ -38,8 +38,10 @@ func (g Goal) met(value float64) bool {
 		return value <= g.Bound
 	case AtLeast:
 		return value >= g.Bound
-	default:
+	case Exactly:
 		return math.Abs(value-g.Bound) <= slack
+	default:
+		return false
 	}
 }
 
