@@ -16,7 +16,7 @@ import (
 )
 
 // written is the Secret that applying a configuration makes of nothing, with the managed fields of the API server.
-func written(t *testing.T, ac *corev1ac.SecretApplyConfiguration) *corev1.Secret {
+func written(t testing.TB, ac *corev1ac.SecretApplyConfiguration) *corev1.Secret {
 	t.Helper()
 	encoded, err := json.Marshal(ac)
 	if err != nil {
@@ -34,7 +34,7 @@ func written(t *testing.T, ac *corev1ac.SecretApplyConfiguration) *corev1.Secret
 }
 
 // fieldsOf are the fields of a Secret that its applier owns.
-func fieldsOf(t *testing.T, s *corev1.Secret) string {
+func fieldsOf(t testing.TB, s *corev1.Secret) string {
 	t.Helper()
 	empty := map[string]any{}
 	named := func(names map[string]string) map[string]any {
