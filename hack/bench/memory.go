@@ -45,6 +45,7 @@ func memoryBySize(ctx context.Context, h *harness) (err error) {
 		}
 		h.goal(fmt.Sprintf("live heap per client, %d clients", n), "B", report.AtMost, 4000, (last.heap-empty.heap)/float64(n))
 		row := h.figure(fmt.Sprintf("RSS with %d clients, at rest", n), "MiB", last.resident/mebibyte)
+		row.Note = fmt.Sprintf("%.1f MiB of it anonymous, the rest pages of the binary", last.anonymous/mebibyte)
 		if n >= 100_000 {
 			row.Goal = &report.Goal{Relation: report.AtMost, Bound: 450}
 		}

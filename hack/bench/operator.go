@@ -120,8 +120,9 @@ func (o *operator) save(ctx context.Context, kind, name string) error {
 
 // usage is what a process has used so far.
 type usage struct {
-	// cpu in seconds; resident and peak in bytes.
-	cpu, resident, peak float64
+	// cpu in seconds; resident, peak and anonymous in bytes. Anonymous is what is not a page of the binary's file, which the
+	// kernel may take back at any time.
+	cpu, resident, peak, anonymous float64
 }
 
 func used(pid int) (usage, error) {
@@ -137,7 +138,7 @@ func used(pid int) (usage, error) {
 	if err != nil {
 		return usage{}, fmt.Errorf("looking at process %d: %w", pid, err)
 	}
-	return usage{cpu: stat.CPUTime(), resident: float64(status.VmRSS), peak: float64(status.VmHWM)}, nil
+	return usage{cpu: stat.CPUTime(), resident: float64(status.VmRSS), peak: float64(status.VmHWM), anonymous: float64(status.RssAnon)}, nil
 }
 
 func (o *operator) used() (usage, error) { return used(o.pid) }
