@@ -184,6 +184,9 @@ type values struct {
 }
 
 func execute(templates map[string]egainv1alpha1.Template, tok *Token) (map[string][]byte, error) {
+	if len(templates) == 0 {
+		return nil, nil
+	}
 	v := values{
 		AccessToken: string(tok.AccessToken), TokenType: tok.TokenType, Authorization: tok.authorization(),
 		ExpiresAt: stamp(tok.ExpirationTime), Scope: strings.Join(tok.Scopes, " "), Scopes: tok.Scopes, APIURL: tok.APIURL,
