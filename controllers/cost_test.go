@@ -107,3 +107,33 @@ func TestATargetIsInOrderOnlyOnceItWasMended(t *testing.T) {
 	f.run(ec)
 	f.Expect(f.keys("sync")).To(gomega.ContainElement("TOKEN"))
 }
+
+func TestAStatusThatTheCacheDoesNotHaveYetIsNotWrittenAgain(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.credentials()
+	ec := f.client("sync")
+	unseen := ec.DeepCopy()
+	f.Expect(f.r.Client.Get(t.Context(), client.ObjectKeyFromObject(ec), unseen)).To(gomega.Succeed())
+	f.run(ec)
+	f.Expect(f.sent()).To(gomega.HaveLen(1), "the event of the first token")
+
+	lag := true
+	f.through(interceptor.Funcs{Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+		if cached, is := obj.(*egainv1alpha1.EgainClient); is && lag {
+			unseen.DeepCopyInto(cached)
+			return nil
+		}
+		return c.Get(ctx, key, obj, opts...)
+	}})
+	calls := f.calls()
+	_, err := f.tryReconcile(ec)
+	f.Expect(err).NotTo(gomega.HaveOccurred())
+	f.Expect(calls()).To(gomega.BeEmpty(), "the change of the target wakes the client before the status is in the cache")
+	f.Expect(f.sent()).To(gomega.BeEmpty(), "an event is not sent again")
+
+	lag = false
+	f.run(ec)
+	f.Expect(calls()).To(gomega.BeEmpty())
+	f.Expect(f.r.memory.recall(ec).written).To(gomega.BeNil(), "what the cache has caught up with is kept")
+}

@@ -83,6 +83,7 @@ func (r *EgainClientReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 	} else if err != nil {
 		return ctrl.Result{}, fmt.Errorf("reading the EgainClient: %w", err)
 	}
+	r.memory.catchUp(ec)
 	if !ec.DeletionTimestamp.IsZero() {
 		return r.finalize(ctx, ec)
 	}

@@ -41,6 +41,10 @@ type recollection struct {
 	// unwritten is the status that could not be written, nil as a rule. What came of an attempt must not be forgotten for
 	// that: a failure would be repeated too early.
 	unwritten *egainv1alpha1.EgainClientStatus
+	// written is the status that was last written, over the version of the object that is in over. As long as the cache has
+	// that version, the status in it is an old one: the target's own change often comes sooner than the status after it.
+	written *egainv1alpha1.EgainClientStatus
+	over    string
 }
 
 // attempt is one to issue a token, as far as it got.
@@ -62,6 +66,19 @@ func (m *memory) recall(ec *egainv1alpha1.EgainClient) recollection {
 		return found.(recollection)
 	}
 	return recollection{uid: ec.UID}
+}
+
+// catchUp brings the status of an object up to what was last written, if the cache has not got so far.
+func (m *memory) catchUp(ec *egainv1alpha1.EgainClient) {
+	r := m.recall(ec)
+	switch {
+	case r.written == nil:
+	case r.over == ec.ResourceVersion:
+		ec.Status = *r.written.DeepCopy()
+	default:
+		r.written, r.over = nil, ""
+		m.remember(ec, r)
+	}
 }
 
 func (m *memory) remember(ec *egainv1alpha1.EgainClient, r recollection) { m.objects.Store(key(ec), r) }

@@ -75,7 +75,11 @@ func (r *EgainClientReconciler) writeStatus(ctx context.Context, before, ec *ega
 			r.memory.remember(ec, remembered)
 			return client.IgnoreNotFound(err)
 		}
+		written := ec.Status // a copy, since the rest of the object need not be kept
+		remembered.written, remembered.over = &written, before.ResourceVersion
+		r.memory.remember(ec, remembered)
 		r.announce(before, ec)
+		return nil
 	}
 	if late {
 		r.memory.remember(ec, remembered)
