@@ -25,16 +25,16 @@ const (
 //
 // A rotation is late by the time from when it was due, a whole second, to when a watch tells of the new token.
 func isolation(ctx context.Context, h *harness) (err error) {
-	life := 20 * time.Second
+	life := 30 * time.Second
 	if h.small {
-		life = 6 * time.Second
+		life = 12 * time.Second
 	}
 	w, err := h.open(ctx, setting{life: life, tenants: tenants})
 	defer func() { err = errors.Join(err, w.close(ctx)) }()
 	if err != nil {
 		return err
 	}
-	p := w.populate("fair", h.clients/5, func(i int) *stage.Simulator { return w.providers[i%tenants] })
+	p := w.populate("fair", h.clients/10, func(i int) *stage.Simulator { return w.providers[i%tenants] })
 	if err := w.apply(ctx, p); err != nil {
 		return err
 	}

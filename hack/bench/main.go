@@ -95,7 +95,7 @@ func main() {
 // full and small are the defaults of the two forms.
 var (
 	full  = options{clients: 2000, applied: 10_000, sizes: sizes{1000, 10_000}, foreign: 50_000, repeats: 5, window: 10 * time.Second, lives: 20}
-	small = options{clients: 200, applied: 200, sizes: sizes{300, 600}, foreign: 300, repeats: 1, window: 3 * time.Second, lives: 3}
+	small = options{clients: 200, applied: 200, sizes: sizes{150, 300}, foreign: 300, repeats: 1, window: 2 * time.Second, lives: 3}
 )
 
 func parse(args []string, stderr io.Writer) (options, error) {
