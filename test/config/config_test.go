@@ -105,6 +105,7 @@ type kustomization struct {
 	Resources []string `json:"resources"`
 	Patches   []struct {
 		Patch string `json:"patch"`
+		Path  string `json:"path"`
 	} `json:"patches"`
 }
 
@@ -135,8 +136,13 @@ func TestEveryManifestIsListed(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if !slices.Contains(kustomizationOf(t, relative).Resources, name) {
-			t.Errorf("%s is not among the resources of its kustomization", path)
+		listed := kustomizationOf(t, relative)
+		files := listed.Resources
+		for _, patch := range listed.Patches {
+			files = append(files, patch.Path)
+		}
+		if !slices.Contains(files, name) {
+			t.Errorf("%s is not among the resources and patches of its kustomization", path)
 		}
 		return nil
 	})
