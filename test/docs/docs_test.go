@@ -165,11 +165,7 @@ var link = regexp.MustCompile(`\]\(([^)#\s]*)(#[^)\s]*)?\)`)
 // TestLinksLead looks at links within the repository. docs/api.md is made by `make docs`.
 func TestLinksLead(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob(root + "docs/*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range append(files, root+"README.md") {
+	for _, file := range written(t) {
 		if filepath.Base(file) == "api.md" {
 			continue
 		}

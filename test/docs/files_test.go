@@ -1,0 +1,99 @@
+package docs_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// written are the documents that people write, of whom generated ones have tests of their own.
+func written(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob(root + "docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(files, root+"README.md", root+"CONTRIBUTING.md")
+}
+
+func TestTheIndexListsEveryDocument(t *testing.T) {
+	t.Parallel()
+	index := read(t, root+"docs/README.md")
+	for _, file := range written(t) {
+		if name := filepath.Base(file); name != "README.md" && !strings.Contains(index, name+")") {
+			t.Errorf("docs/README.md does not lead to %s", name)
+		}
+	}
+}
+
+var code = regexp.MustCompile("(?ms)^```(python|js)\n(.*?)^```$")
+
+// TestProgramsInTheDocsAreThoseOfTheExamples: what is shown of a program is in the one that test/workloads runs.
+func TestProgramsInTheDocsAreThoseOfTheExamples(t *testing.T) {
+	t.Parallel()
+	examples, err := filepath.Glob(root + "examples/*/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := 0
+	for _, file := range written(t) {
+		for _, block := range code.FindAllStringSubmatch(read(t, file), -1) {
+			shown++
+			if !slices.ContainsFunc(examples, func(example string) bool { return strings.Contains(read(t, example), block[2]) }) {
+				t.Errorf("%s shows a program that no example has:\n%s", file, block[2])
+			}
+		}
+	}
+	if shown < 2 {
+		t.Errorf("%d programs are shown", shown)
+	}
+}
+
+// TestManifestsInTheDocsAreThoseOfTheFiles: what is shown of a file is all of it, but for the comments before it.
+func TestManifestsInTheDocsAreThoseOfTheFiles(t *testing.T) {
+	t.Parallel()
+	for document, file := range map[string]string{
+		"docs/gitops.md":    "config/argocd/argocd-cm.yaml",
+		"docs/workloads.md": "examples/nginx/client.yaml",
+	} {
+		content := read(t, root+file)
+		if !strings.Contains(read(t, root+document), "```yaml\n"+content[strings.Index(content, "apiVersion:"):]+"```\n") {
+			t.Errorf("%s does not show %s as it is", document, file)
+		}
+	}
+}
+
+// runBy says which test runs the commands of a document.
+var runBy = map[string]string{
+	"tutorial.md": "test/guides", "operations.md": "test/guides", "troubleshooting.md": "test/guides", "runbook.md": "test/guides",
+	"gitops.md": "test/guides", "flows.md": "test/guides", "workloads.md": "test/guides", "README.md": "test/guides",
+	"cli.md":          "test/cli, which writes it by running them",
+	"CONTRIBUTING.md": "who merges a change: .ci runs these targets, and this test among them",
+	"install.md":      "test/chart, with the real helm",
+}
+
+func TestTheCommandsOfEveryDocumentAreRun(t *testing.T) {
+	t.Parallel()
+	commands := regexp.MustCompile("(?m)^ *```(sh|console|bash|shell)$")
+	for _, file := range written(t) {
+		if name := filepath.Base(file); commands.MatchString(read(t, file)) && runBy[name] == "" {
+			t.Errorf("%s has commands that no test runs: add it to the guides of test/guides, or to runBy", name)
+		}
+	}
+	for name, by := range runBy {
+		if pkg, is := strings.CutPrefix(by, "test/"); is {
+			if _, err := os.Stat(root + "test/" + strings.FieldsFunc(pkg, func(r rune) bool { return r == ',' })[0]); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+	guides := read(t, root+"test/guides/commands_test.go") + read(t, root+"test/guides/guides_test.go")
+	for name, by := range runBy {
+		if by == "test/guides" && !strings.Contains(guides, name+`"`) {
+			t.Errorf("test/guides does not run the commands of %s", name)
+		}
+	}
+}
