@@ -73,6 +73,7 @@ var runBy = map[string]string{
 	"cli.md":          "test/cli, which writes it by running them",
 	"CONTRIBUTING.md": "who merges a change: .ci runs these targets, and this test among them",
 	"install.md":      "test/chart, with the real helm",
+	"performance.md":  "who measures: they take hours and a machine of their own",
 }
 
 func TestTheCommandsOfEveryDocumentAreRun(t *testing.T) {
