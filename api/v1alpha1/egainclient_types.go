@@ -740,8 +740,8 @@ type FailureStatus struct {
 
 	// retryTime is when the next attempt is made, unless the spec or a Secret changes first.
 	// Absent if only such a change can help.
-	// Absent too, and the message says so, while single requests find out whether an endpoint has recovered, and while the
-	// API server fails.
+	// Absent too, and the message says so, while single requests find out whether an endpoint has recovered.
+	// And absent while the API server fails.
 	// +optional
 	RetryTime *metav1.Time `json:"retryTime,omitempty"`
 
