@@ -249,8 +249,8 @@ func (w *world) delete(o client.Object) {
 type tenantState struct {
 	expectation
 	spec func(w *world) egainv1alpha1.EgainTenantSpec
-	// then is done once the endpoints are known, offline when the operator has stopped.
-	then, offline func(w *world, et *egainv1alpha1.EgainTenant)
+	// offline is done when the operator has stopped.
+	offline func(w *world, et *egainv1alpha1.EgainTenant)
 }
 
 var tenantStates = map[string]tenantState{
