@@ -143,7 +143,7 @@ chart: ## Lint the chart and write it, as a package, to dist.
 	$(TOOL) helm package charts/egain-operator --destination=dist
 
 .PHONY: release-check
-release-check: ## Make a release in dist and bin/release as far as it takes no registry and no keys, and check it.
+release-check: ## Make a release in dist and bin/artifacts as far as it takes no registry and no keys, and check it.
 	hack/release.sh --check
 
 .PHONY: release

@@ -3,18 +3,18 @@
 # the plugin and its krew manifest. It needs syft and cosign, a login to the registry of IMAGE, and GITHUB_TOKEN.
 #
 # With --check it does what takes none of these, for the commit that is checked out, and leaves the result in dist and
-# bin/release: archives and krew manifest of a snapshot, installer and chart. It is what CI can try before there is a tag.
+# bin/artifacts: archives and krew manifest of a snapshot, installer and chart. It is what CI can try before there is a tag.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 tool=hack/tools/run.sh
 export IMAGE="${IMAGE:-ghcr.io/egain-operator/egain-operator}"
 
-# artifacts writes the installer and the chart of version $1 to bin/release.
+# artifacts writes the installer and the chart of version $1 to bin/artifacts.
 artifacts() {
-  rm -rf bin/release
-  mkdir -p bin/release
-  hack/render.sh default "$IMAGE:$1" >bin/release/install.yaml
+  rm -rf bin/artifacts
+  mkdir -p bin/artifacts
+  hack/render.sh default "$IMAGE:$1" >bin/artifacts/install.yaml
   local chart
   chart="$(mktemp -d)"
   # shellcheck disable=SC2064 # chart is local: expand it now
@@ -23,7 +23,7 @@ artifacts() {
   # The image that this release pushes is the chart's default.
   sed -i.bak "s|^  repository: .*|  repository: $IMAGE|" "$chart/egain-operator/values.yaml"
   rm "$chart/egain-operator/values.yaml.bak"
-  "$tool" helm package "$chart/egain-operator" --version="${1#v}" --app-version="$1" --destination=bin/release >&2
+  "$tool" helm package "$chart/egain-operator" --version="${1#v}" --app-version="$1" --destination=bin/artifacts >&2
 }
 
 if [[ "${1:-}" == --check ]]; then
@@ -33,7 +33,7 @@ if [[ "${1:-}" == --check ]]; then
   # A tag of its own, known to goreleaser only: the checkout may have none, or one that is old.
   GORELEASER_CURRENT_TAG=v0.0.0 "$tool" goreleaser release --snapshot --clean --skip=ko,sbom,sign
   "$tool" validate-krew-manifest -skip-install -manifest=dist/krew/egain.yaml
-  "$tool" helm lint --strict bin/release/*.tgz
+  "$tool" helm lint --strict bin/artifacts/*.tgz
   exit
 fi
 
