@@ -188,21 +188,27 @@ func (b *Breakers) note(e Endpoint, f *fault.Error) (changed, failing bool, paus
 		c.probes = c.probes[1:]
 	}
 	switch {
-	case f != nil && f.Class == fault.Busy: // nothing was sent
-		if c != nil && c.open {
-			c.next = now
-		}
 	case blames(f):
 		return b.fail(e, f, now)
-	case c != nil && c.open:
+	case c == nil:
+	case f != nil && f.Class == fault.Busy: // nothing was sent
+		c.unsent(now)
+	case c.open:
 		b.recover(e, now)
 		return true, false, nil
-	case c != nil && c.turns == nil:
+	case c.turns == nil:
 		delete(b.circuits, e)
-	case c != nil:
+	default:
 		c.failures = 0
 	}
 	return false, false, nil
+}
+
+// unsent has another request probe an endpoint in place of one that was not sent.
+func (c *circuit) unsent(now time.Time) {
+	if c.open {
+		c.next = now
+	}
 }
 
 // fail notes a failure of an endpoint.

@@ -64,7 +64,7 @@ func TestAnAnswerThatCameAllTheSameIsNotLost(t *testing.T) {
 	clock.at = clock.at.Add(probeFirst)
 	err := b.Do(t.Context(), tokenEndpoint, func(ctx context.Context) error {
 		clock.at = clock.at.Add(2 * probeFirst)
-		if err := b.Do(t.Context(), tokenEndpoint, func(context.Context) error { return nil }); err != nil {
+		if err := b.Do(context.WithoutCancel(ctx), tokenEndpoint, func(context.Context) error { return nil }); err != nil {
 			return err
 		}
 		<-ctx.Done()

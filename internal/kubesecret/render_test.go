@@ -16,26 +16,26 @@ import (
 )
 
 // written is the Secret that applying a configuration makes of nothing, with the managed fields of the API server.
-func written(t testing.TB, ac *corev1ac.SecretApplyConfiguration) *corev1.Secret {
-	t.Helper()
+func written(tb testing.TB, ac *corev1ac.SecretApplyConfiguration) *corev1.Secret {
+	tb.Helper()
 	encoded, err := json.Marshal(ac)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	secret := &corev1.Secret{}
 	if err := json.Unmarshal(encoded, secret); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	secret.ManagedFields = []metav1.ManagedFieldsEntry{{
 		Manager: Manager, Operation: metav1.ManagedFieldsOperationApply, APIVersion: "v1", FieldsType: "FieldsV1",
-		FieldsV1: metav1.NewFieldsV1(fieldsOf(t, secret)),
+		FieldsV1: metav1.NewFieldsV1(fieldsOf(tb, secret)),
 	}}
 	return secret
 }
 
 // fieldsOf are the fields of a Secret that its applier owns.
-func fieldsOf(t testing.TB, s *corev1.Secret) string {
-	t.Helper()
+func fieldsOf(tb testing.TB, s *corev1.Secret) string {
+	tb.Helper()
 	empty := map[string]any{}
 	named := func(names map[string]string) map[string]any {
 		fields := map[string]any{}
@@ -60,7 +60,7 @@ func fieldsOf(t testing.TB, s *corev1.Secret) string {
 	}
 	raw, err := json.Marshal(fields)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return string(raw)
 }

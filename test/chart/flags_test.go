@@ -2,6 +2,7 @@ package chart_test
 
 import (
 	"flag"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -19,8 +20,13 @@ var notValues = map[string]string{
 	config.KubeconfigFlagName: "in a cluster the operator uses its ServiceAccount",
 }
 
+// registering is held while flags are bound, since controller-runtime's has a variable of its own.
+var registering sync.Mutex
+
 // flags are those of the binary, which has the one that controller-runtime adds too.
 func flags(o *options.Options) *flag.FlagSet {
+	registering.Lock()
+	defer registering.Unlock()
 	fs := flag.NewFlagSet("egain-operator", flag.ContinueOnError)
 	o.BindFlags(fs)
 	config.RegisterFlags(fs)

@@ -221,11 +221,15 @@ func TestWatchRedrawsOnATerminal(t *testing.T) {
 			f := newFixture(t)
 			f.ready(f.client("knowledge-sync"))
 			f.env.screen.redraws = true
-			stop := make(chan struct{})
+			shown, stop := make(chan struct{}), make(chan struct{})
 			defer close(stop)
-			go f.tickUntil(stop)
+			go func() {
+				f.tickUntil(shown, 10*time.Millisecond)
+				f.tickUntil(stop, 2*time.Second)
+			}()
 			interrupt := f.watch(test.args...)
 			f.Eventually(f.out.String, "1m").Should(gomega.ContainSubstring(test.shows))
+			close(shown)
 			f.Eventually(f.out.String, "1m").Should(gomega.ContainSubstring(test.last))
 			f.Expect(interrupt()).To(gomega.Equal(0))
 			f.Expect(f.out.String()).To(gomega.HavePrefix(view.EnterScreen))
@@ -236,8 +240,8 @@ func TestWatchRedrawsOnATerminal(t *testing.T) {
 	}
 }
 
-// tickUntil lets the clock run, faster than it does.
-func (f *fixture) tickUntil(stop <-chan struct{}) {
+// tickUntil lets the clock run, in steps of 20 milliseconds that it takes for others.
+func (f *fixture) tickUntil(stop <-chan struct{}, step time.Duration) {
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
 	for {
@@ -245,7 +249,7 @@ func (f *fixture) tickUntil(stop <-chan struct{}) {
 		case <-stop:
 			return
 		case <-ticker.C:
-			f.clock.Step(2 * time.Second)
+			f.clock.Step(step)
 		}
 	}
 }
