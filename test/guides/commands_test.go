@@ -14,9 +14,7 @@ var guides = []string{
 // unrun are parts of the commands that are not run, with the reason.
 var unrun = map[string]string{
 	"make docker-build":               "needs docker and a registry",
-	"make deploy":                     "needs an image and a node to run it on; test/smoke installs the same manifests",
-	"make undeploy":                   "would take away what the other commands are about; test/chart and hack/render.sh remove the same objects",
-	"delete egainclients --all":       "would take away what the other commands are about",
+	"helm install":                    "needs an image and a node to run it on; test/chart installs the chart",
 	"make demo":                       "is what runs these commands",
 	"make test":                       "is what runs this test",
 	"deployment/egain-operator":       "the demo runs the operator as a process: there is no Deployment",
