@@ -11,11 +11,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"regexp"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -72,25 +70,7 @@ func (s *sizes) Set(text string) error {
 	return nil
 }
 
-func main() {
-	o, err := parse(os.Args[1:], os.Stderr)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return
-	case err != nil:
-		_, _ = fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(2)
-	case o.list:
-		for _, m := range o.measurements() {
-			_, _ = fmt.Println(m.name + ": " + m.what)
-		}
-		return
-	}
-	// What envtest and client-go say is not for whoever measures.
-	ctrl.SetLogger(logr.Discard())
-	klog.SetLogger(logr.Discard())
-	os.Exit(run(o))
-}
+func main() { os.Exit(stage.Run("bench", os.Args[1:], os.Stderr, parse, run)) }
 
 // full and small are the defaults of the two forms.
 var (
@@ -149,18 +129,16 @@ func (o *options) bind(stderr io.Writer) *flag.FlagSet {
 	return flags
 }
 
-// run measures until it is through or told to stop, and returns the exit code.
-func run(o options) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
-	ctx, cancel := stage.WhileParentLives(ctx)
-	defer cancel()
-	correct, err := newHarness(o, os.Stdout).run(ctx)
-	if err != nil {
-		_, _ = fmt.Fprintln(os.Stderr, "bench:", err)
+// run measures, or names the measurements, and reports whether nothing was wrong.
+func run(ctx context.Context, o options) (correct bool, err error) {
+	if o.list {
+		for _, m := range o.measurements() {
+			_, _ = fmt.Println(m.name + ": " + m.what)
+		}
+		return true, nil
 	}
-	if err != nil || !correct {
-		return 1
-	}
-	return 0
+	// What envtest and client-go say is not for whoever measures.
+	ctrl.SetLogger(logr.Discard())
+	klog.SetLogger(logr.Discard())
+	return newHarness(o, os.Stdout).run(ctx)
 }

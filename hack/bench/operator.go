@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/procfs"
 
 	"github.com/egain-operator/egain-operator/hack/internal/stage"
+	"github.com/egain-operator/egain-operator/test/controlplane"
 )
 
 const mebibyte = 1 << 20
@@ -34,7 +35,7 @@ func (w *world) operate(ctx context.Context) (*operator, error) {
 	w.started++
 	o := &operator{world: w, log: stage.LogFile(w.logs, fmt.Sprintf("%s-operator-%d", w.current, w.started))}
 	var err error
-	if o.profile, err = stage.FreeAddress(ctx); err != nil {
+	if o.profile, err = controlplane.FreeAddress(ctx); err != nil {
 		return nil, err
 	}
 	command := []string{"env", "SSL_CERT_FILE=" + w.trusted, filepath.Join(w.binaries, "egain-operator")}

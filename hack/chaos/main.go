@@ -6,14 +6,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"regexp"
-	"syscall"
 
 	"github.com/egain-operator/egain-operator/hack/internal/stage"
 )
@@ -31,20 +28,7 @@ type options struct {
 	report   string
 }
 
-func main() {
-	o, err := parse(os.Args[1:], os.Stderr)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return
-	case err != nil:
-		_, _ = fmt.Fprintln(os.Stderr, "chaos:", err)
-		os.Exit(2)
-	case o.list:
-		list(os.Stdout, o)
-		return
-	}
-	os.Exit(run(o))
-}
+func main() { os.Exit(stage.Run("chaos", os.Args[1:], os.Stderr, parse, run)) }
 
 func parse(args []string, stderr io.Writer) (options, error) {
 	o := options{only: regexp.MustCompile("")}
@@ -96,18 +80,11 @@ func list(w io.Writer, o options) {
 	}
 }
 
-// run runs the scenarios until they are through or it is told to stop, and returns the exit code.
-func run(o options) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
-	ctx, cancel := stage.WhileParentLives(ctx)
-	defer cancel()
-	passed, err := newHarness(o, os.Stdout).run(ctx)
-	if err != nil {
-		_, _ = fmt.Fprintln(os.Stderr, "chaos:", err)
+// run runs the scenarios, or names them, and reports whether all passed.
+func run(ctx context.Context, o options) (passed bool, err error) {
+	if o.list {
+		list(os.Stdout, o)
+		return true, nil
 	}
-	if err != nil || !passed {
-		return 1
-	}
-	return 0
+	return newHarness(o, os.Stdout).run(ctx)
 }

@@ -14,8 +14,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/egain-operator/egain-operator/hack/internal/stage"
@@ -31,17 +29,7 @@ type options struct {
 	logs      string
 }
 
-func main() {
-	o, err := parse(os.Args[1:], os.Stderr)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return
-	case err != nil:
-		_, _ = fmt.Fprintln(os.Stderr, "demo:", err)
-		os.Exit(2)
-	}
-	os.Exit(run(o))
-}
+func main() { os.Exit(stage.Run("demo", os.Args[1:], os.Stderr, parse, run)) }
 
 func parse(args []string, stderr io.Writer) (options, error) {
 	var o options
@@ -88,22 +76,14 @@ func (o options) withDefaults() (options, error) {
 	return o, nil
 }
 
-// run runs the demo until it ends or is told to, and returns the exit code.
-func run(o options) int {
-	// SIGPIPE is among them so that a reader who leaves, as head does, ends the demo in order.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
-	defer stop()
-	ctx, cancel := stage.WhileParentLives(ctx)
-	defer cancel()
+// run runs the demo, and reports whether nothing was left unproven.
+func run(ctx context.Context, o options) (proven bool, err error) {
 	d, err := newDemo(o, os.Stdout)
-	if err == nil {
-		err = d.run(ctx)
+	if err != nil {
+		return false, err
 	}
-	switch {
-	case err == nil:
-		return 0
-	case !errors.Is(err, errUnproven):
-		_, _ = fmt.Fprintln(os.Stderr, "demo:", err)
+	if err := d.run(ctx); !errors.Is(err, errUnproven) {
+		return true, err
 	}
-	return 1
+	return false, nil
 }

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/egain-operator/egain-operator/test/controlplane"
 )
 
 const (
@@ -41,10 +43,10 @@ type Operator struct {
 func NewOperator(ctx context.Context, command []string, log, kubeconfig, namespace string, more ...string) (*Operator, error) {
 	o := &Operator{log: log}
 	var err error
-	if o.health, err = FreeAddress(ctx); err != nil {
+	if o.health, err = controlplane.FreeAddress(ctx); err != nil {
 		return nil, err
 	}
-	if o.Metrics, err = FreeAddress(ctx); err != nil {
+	if o.Metrics, err = controlplane.FreeAddress(ctx); err != nil {
 		return nil, err
 	}
 	o.command = slices.Concat(command, []string{

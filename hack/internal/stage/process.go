@@ -5,7 +5,6 @@ package stage
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -114,15 +113,4 @@ func Await(ctx context.Context, limit time.Duration, what string, done func(cont
 		case <-ticker.C:
 		}
 	}
-}
-
-// FreeAddress is a loopback address that nobody listens on.
-func FreeAddress(ctx context.Context) (string, error) {
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("finding a free port: %w", err)
-	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String(), nil
 }
