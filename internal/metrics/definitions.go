@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -26,118 +27,83 @@ const (
 	histogram = "histogram"
 )
 
-// What series there are for each EgainClient is bounded by these words.
-const (
-	perClient     = "1 per EgainClient"
-	perToken      = "1 per EgainClient that has a token"
-	perFailing    = "1 per EgainClient that fails"
-	perSuspended  = "1 per EgainClient that is suspended"
-	perReason     = "1 per reason that occurred"
-	perTenant     = "1 per EgainTenant"
-	perHost       = "1 per host of a token endpoint"
-	perHostFailed = "1 per host that has failed"
-)
-
 var (
 	clients = Definition{
-		"egain_clients", gauge,
-		"EgainClients, by whether they are Ready and the reason of TokenIssued (Pending if it has none yet).",
-		[]string{"ready", "reason"},
-		"1 per pair that occurs",
+		Name: "egain_clients", Type: gauge,
+		Help:   "EgainClients, by whether they are Ready and the reason of TokenIssued (Pending if it has none yet).",
+		Labels: []string{"ready", "reason"}, Cardinality: "1 per pair that occurs",
 	}
-	ready = Definition{
-		"egain_client_ready", gauge,
-		"1 while the target holds an unexpired token for the current spec (condition Ready), else 0.",
-		[]string{"namespace", "name"},
-		perClient,
-	}
-	issued = Definition{
-		"egain_client_token_issued", gauge,
-		"1 while the last attempt to issue a token succeeded (condition TokenIssued), else 0, as while suspended.",
-		[]string{"namespace", "name"},
-		perClient,
-	}
-	failingSince = Definition{
-		"egain_client_failing_since_timestamp_seconds", gauge,
-		"Since when attempts to issue a token fail (condition TokenIssued), in Unix time, by the reason of the last one and who can " +
-			"end that (wait, create, edit, login or provider); else there is no series.",
-		[]string{"namespace", "name", "reason", "remedy"},
-		perFailing,
-	}
-	suspended = Definition{
-		"egain_client_suspended", gauge,
-		"1 while spec.suspend is set; else there is no series.",
-		[]string{"namespace", "name"},
-		perSuspended,
-	}
-	expiration = Definition{
-		"egain_token_expiration_timestamp_seconds", gauge,
-		"When the token in the target expires, in Unix time.",
-		[]string{"namespace", "name"},
-		perToken,
-	}
-	renewal = Definition{
-		"egain_token_renewal_timestamp_seconds", gauge,
-		"When the token in the target is due for renewal, in Unix time.",
-		[]string{"namespace", "name"},
-		perToken,
-	}
+	ready = perClient("egain_client_ready",
+		"1 while the target holds an unexpired token for the current spec (condition Ready), else 0.", "")
+	issued = perClient("egain_client_token_issued",
+		"1 while the last attempt to issue a token succeeded (condition TokenIssued), else 0, as while suspended.", "")
+	failingSince = perClient("egain_client_failing_since_timestamp_seconds",
+		"Since when attempts to issue a token fail (condition TokenIssued), in Unix time, by the reason of the last one and who can "+
+			"end that (wait, create, edit, login or provider); else there is no series.", "that fails", "reason", "remedy")
+	suspended = perClient("egain_client_suspended",
+		"1 while spec.suspend is set; else there is no series.", "that is suspended")
+	expiration = perClient("egain_token_expiration_timestamp_seconds",
+		"When the token in the target expires, in Unix time.", "that has a token")
+	renewal = perClient("egain_token_renewal_timestamp_seconds",
+		"When the token in the target is due for renewal, in Unix time.", "that has a token")
+
 	tenantReady = Definition{
-		"egain_tenant_ready", gauge,
-		"1 while the endpoints of the EgainTenant are known (condition Ready), else 0.",
-		[]string{"tenant"},
-		perTenant,
+		Name: "egain_tenant_ready", Type: gauge,
+		Help:   "1 while the endpoints of the EgainTenant are known (condition Ready), else 0.",
+		Labels: []string{"tenant"}, Cardinality: "1 per EgainTenant",
 	}
 	tenantFailingSince = Definition{
-		"egain_tenant_failing_since_timestamp_seconds", gauge,
-		"Since when the EgainTenant is not Ready, in Unix time, by the reason; else there is no series.",
-		[]string{"tenant", "reason"},
-		perTenant + " that is not Ready",
+		Name: "egain_tenant_failing_since_timestamp_seconds", Type: gauge,
+		Help:   "Since when the EgainTenant is not Ready, in Unix time, by the reason; else there is no series.",
+		Labels: []string{"tenant", "reason"}, Cardinality: "1 per EgainTenant that is not Ready",
 	}
 	rotations = Definition{
-		"egain_token_rotations_total", counter,
-		"Tokens replaced in their target, by cause and result (success or failure).",
-		[]string{"cause", "result"},
-		"1 per pair that occurred",
+		Name: "egain_token_rotations_total", Type: counter,
+		Help:   "Tokens replaced in their target, by cause and result (success or failure).",
+		Labels: []string{"cause", "result"}, Cardinality: "1 per pair that occurred",
 	}
 	failures = Definition{
-		"egain_client_failures_total", counter,
-		"Failures that EgainClients report, by reason, whether or not a request was sent; one that waits for a change, or for an " +
+		Name: "egain_client_failures_total", Type: counter,
+		Help: "Failures that EgainClients report, by reason, whether or not a request was sent; one that waits for a change, or for an " +
 			"endpoint that others ask, counts once.",
-		[]string{"reason"},
-		perReason,
+		Labels: []string{"reason"}, Cardinality: "1 per reason that occurred",
 	}
 	requests = Definition{
-		"egain_token_request_duration_seconds", histogram,
-		"Duration of token requests by host, flow and outcome (success, or the reason of the failure); its _count is their number.",
-		[]string{"host", "flow", "outcome"},
-		"14 per host, flow and outcome that occurred",
+		Name: "egain_token_request_duration_seconds", Type: histogram,
+		Help:   "Duration of token requests by host, flow and outcome (success, or the reason of the failure); its _count is their number.",
+		Labels: []string{"host", "flow", "outcome"}, Cardinality: "14 per host, flow and outcome that occurred",
 	}
 	remaining = Definition{
-		"egain_token_remaining_life_ratio", histogram,
-		"Part of a token's life that was left when it was replaced; 0 means that it had expired.",
-		nil, "13",
+		Name: "egain_token_remaining_life_ratio", Type: histogram,
+		Help:        "Part of a token's life that was left when it was replaced; 0 means that it had expired.",
+		Cardinality: "13",
 	}
 	endpointFailing = Definition{
-		"egain_endpoint_failing", gauge,
-		"Endpoints of a host that are known to fail and asked by single requests only, until they recover.",
-		[]string{"host"},
-		perHostFailed,
+		Name: "egain_endpoint_failing", Type: gauge,
+		Help:   "Endpoints of a host that are known to fail and asked by single requests only, until they recover.",
+		Labels: []string{"host"}, Cardinality: "1 per host that has failed",
 	}
 	skew = Definition{
-		"egain_provider_clock_skew_seconds", gauge,
-		"How far the clock of a token endpoint's host is ahead of the operator's, or behind it if negative, as far as its last answer makes certain.",
-		[]string{"host"},
-		perHost,
+		Name: "egain_provider_clock_skew_seconds", Type: gauge,
+		Help:   "How far the clock of a token endpoint's host is ahead of the operator's, or behind it if negative, as far as its last answer makes certain.",
+		Labels: []string{"host"}, Cardinality: "1 per host of a token endpoint",
 	}
 )
+
+// perClient defines a gauge that each EgainClient has, or each of which something holds, as "that fails"; once more for the
+// value of each further label.
+func perClient(name, help, which string, labels ...string) Definition {
+	return Definition{
+		Name: name, Type: gauge, Help: help, Labels: append([]string{"namespace", "name"}, labels...),
+		Cardinality: strings.TrimSpace("1 per EgainClient " + which),
+	}
+}
 
 // Definitions lists all metrics of the operator's own: those of objects first.
 func Definitions() []Definition {
-	return []Definition{
-		clients, ready, issued, failingSince, suspended, expiration, renewal, tenantReady, tenantFailingSince,
-		rotations, failures, requests, remaining, endpointFailing, skew,
-	}
+	return slices.Concat([]Definition{clients}, PerClient(), []Definition{
+		tenantReady, tenantFailingSince, rotations, failures, requests, remaining, endpointFailing, skew,
+	})
 }
 
 // PerClient lists the definitions of series that single EgainClients have, which can be turned off.
