@@ -139,6 +139,7 @@ func setup(ctx context.Context, mgr ctrl.Manager, o *options.Options, tracer tra
 		Clock:     clock.RealClock{},
 		Recorder:  mgr.GetEventRecorder(kubesecret.Manager),
 		Providers: providers,
+		Metrics:   m,
 	}
 	if err := tenants.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("setting up the controller of EgainTenants: %w", err)

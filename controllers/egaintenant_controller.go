@@ -27,6 +27,7 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/issuance"
+	"github.com/egain-operator/egain-operator/internal/metrics"
 )
 
 // countDelay gathers the EgainClients that come and go with a tenant, as when a whole namespace is applied, into one
@@ -50,6 +51,8 @@ type EgainTenantReconciler struct {
 	Recorder events.EventRecorder
 	// Providers reads metadata documents.
 	Providers *Providers
+	// Metrics counts failures.
+	Metrics *metrics.Metrics
 }
 
 // +kubebuilder:rbac:groups=auth.egain.com,resources=egaintenants,verbs=list;watch
@@ -75,6 +78,7 @@ func (r *EgainTenantReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 	before := et.DeepCopy()
 	et.Status.Clients = &clients
 	setTenantStatus(et, found, fault.Of(err), r.Clock.Now())
+	r.countFailure(before, et, fault.Of(err))
 	if !equality.Semantic.DeepEqual(before.Status, et.Status) {
 		if err := r.Client.Status().Patch(ctx, et, client.MergeFrom(before)); err != nil {
 			return ctrl.Result{}, client.IgnoreNotFound(err)
@@ -91,6 +95,18 @@ func (r *EgainTenantReconciler) count(ctx context.Context, et *egainv1alpha1.Ega
 		return 0, fmt.Errorf("listing the EgainClients of EgainTenant %q: %w", et.Name, err)
 	}
 	return int32(min(len(clients.Items), 1<<31-1)), nil
+}
+
+// countFailure counts a failure, and one that waits for a change once, however often it is looked at.
+func (r *EgainTenantReconciler) countFailure(before, after *egainv1alpha1.EgainTenant, f *fault.Error) {
+	if f == nil || f.Class == fault.Busy {
+		return
+	}
+	waits := f.Class == fault.Waiting || f.Class == fault.Terminal
+	if waits && equality.Semantic.DeepEqual(before.Status.Conditions, after.Status.Conditions) {
+		return
+	}
+	r.Metrics.TenantFailed(f.Reason)
 }
 
 // next is when the document is read again, or the failure looked at again.

@@ -15,11 +15,16 @@ import (
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 )
 
+func (f *fixture) tenants() *EgainTenantReconciler {
+	return &EgainTenantReconciler{
+		Client: f.r.Client, Cache: f.r.Cache, Clock: f.clock, Recorder: f.events, Providers: f.r.Providers, Metrics: f.r.Metrics,
+	}
+}
+
 // inspect reconciles an EgainTenant once and reads it again.
 func (f *fixture) inspect(et *egainv1alpha1.EgainTenant) ctrl.Result {
 	f.t.Helper()
-	r := &EgainTenantReconciler{Client: f.r.Client, Cache: f.r.Cache, Clock: f.clock, Recorder: f.events, Providers: f.r.Providers}
-	result, _ := r.Reconcile(f.t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(et)})
+	result, _ := f.tenants().Reconcile(f.t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(et)})
 	f.Expect(admin.Get(f.t.Context(), client.ObjectKeyFromObject(et), et)).To(gomega.Succeed())
 	for _, c := range et.Status.Conditions {
 		f.Expect(c.ObservedGeneration).To(gomega.Equal(et.Generation), c.Type)
@@ -149,8 +154,7 @@ func TestATenantWithoutItsCABundleWaits(t *testing.T) {
 func TestADeletedTenantIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	r := &EgainTenantReconciler{Client: f.r.Client, Cache: f.r.Cache, Clock: f.clock, Recorder: f.events, Providers: f.r.Providers}
-	result, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKey{Name: "no-such-tenant"}})
+	result, err := f.tenants().Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKey{Name: "no-such-tenant"}})
 	f.Expect(err).NotTo(gomega.HaveOccurred())
 	f.Expect(result).To(gomega.Equal(ctrl.Result{}))
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/onsi/gomega"
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
@@ -95,6 +96,36 @@ func TestCountsFailuresThatNeverCameToARequest(t *testing.T) {
 	f.step(time.Minute)
 	f.run(ec)
 	f.Expect(f.counted(registry, "egain_client_failures_total")).To(gomega.Equal(3.0), "a success is none")
+}
+
+func TestCountsTheFailuresOfATenant(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	registry := f.measured()
+	failures := func(reason string) float64 { return f.counted(registry, "egain_tenant_failures_total", reason) }
+	et := f.tenant(f.byConsole, func(et *egainv1alpha1.EgainTenant) { et.Spec.CABundleRef.Name = "corp-ca" })
+	for range 3 {
+		f.inspect(et)
+	}
+	f.Expect(failures("CABundleNotFound")).To(gomega.Equal(1.0), "it waits, and is looked at three times")
+
+	f.create(&corev1.ConfigMap{ObjectMeta: f.named("corp-ca"), Data: map[string]string{"ca.crt": string(f.sim.CABundle())}})
+	f.sim.SetFault(egainsim.Match{Endpoint: egainsim.MetadataEndpoint}, egainsim.Fault{Status: 503})
+	f.step(f.inspect(et).RequeueAfter)
+	f.inspect(et)
+	f.Expect(failures("MetadataUnavailable")).To(gomega.Equal(2.0), "two requests failed")
+
+	f.sim.ClearFaults()
+	f.step(time.Minute)
+	f.inspect(et)
+	f.Expect(f.counted(registry, "egain_tenant_failures_total")).To(gomega.Equal(3.0), "a success is none")
+
+	f.restart()
+	registry = f.measured()
+	f.sim.SetFault(egainsim.Match{Endpoint: egainsim.MetadataEndpoint}, egainsim.Fault{Status: 503})
+	f.inspect(et)
+	f.Expect(readiness(et)).To(gomega.Equal("Current: EndpointsKnown"))
+	f.Expect(failures("MetadataUnavailable")).To(gomega.Equal(1.0), "endpoints from before hide a failure from Ready only")
 }
 
 func TestCountsARotationWhoseTokenHadToBeHeld(t *testing.T) {

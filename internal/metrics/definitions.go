@@ -68,6 +68,12 @@ var (
 			"endpoint that others ask, counts once.",
 		Labels: []string{"reason"}, Cardinality: "1 per reason that occurred",
 	}
+	tenantFailures = Definition{
+		Name: "egain_tenant_failures_total", Type: counter,
+		Help: "Failures to find the endpoints of EgainTenants, by reason, also while those that were found before still serve; one that " +
+			"waits for a change counts once.",
+		Labels: []string{"reason"}, Cardinality: "1 per reason that occurred",
+	}
 	requests = Definition{
 		Name: "egain_token_request_duration_seconds", Type: histogram,
 		Help:   "Duration of token requests by host, flow and outcome (success, or the reason of the failure); its _count is their number.",
@@ -102,7 +108,7 @@ func perClient(name, help, which string, labels ...string) Definition {
 // Definitions lists all metrics of the operator's own: those of objects first.
 func Definitions() []Definition {
 	return slices.Concat([]Definition{clients}, PerClient(), []Definition{
-		tenantReady, tenantFailingSince, rotations, failures, requests, remaining, endpointFailing, skew,
+		tenantReady, tenantFailingSince, rotations, failures, tenantFailures, requests, remaining, endpointFailing, skew,
 	})
 }
 

@@ -19,6 +19,7 @@ type Metrics struct {
 	failing   *prometheus.GaugeVec
 	skew      *prometheus.GaugeVec
 	failures  *prometheus.CounterVec
+	tenants   *prometheus.CounterVec
 }
 
 // New registers the collectors that are not about single objects.
@@ -30,8 +31,9 @@ func New(registry prometheus.Registerer) *Metrics {
 		failing:   endpointFailing.gauge(),
 		skew:      skew.gauge(),
 		failures:  failures.counter(),
+		tenants:   tenantFailures.counter(),
 	}
-	registry.MustRegister(m.rotations, m.requests, m.remaining, m.failing, m.skew, m.failures)
+	registry.MustRegister(m.rotations, m.requests, m.remaining, m.failing, m.skew, m.failures, m.tenants)
 	m.remaining.WithLabelValues() // it has no labels, so that it is there from the start
 	return m
 }
@@ -47,8 +49,11 @@ func (m *Metrics) Request(host, flow, outcome string, seconds float64) {
 // Remaining records the part of a token's life, 0 to 1, that was left when it was replaced.
 func (m *Metrics) Remaining(ratio float64) { m.remaining.WithLabelValues().Observe(ratio) }
 
-// Failed counts a failure for a reason, which is one of the condition and event reasons.
+// Failed counts a failure of an EgainClient for a reason, which is one of the condition and event reasons.
 func (m *Metrics) Failed(reason string) { m.failures.WithLabelValues(reason).Inc() }
+
+// TenantFailed counts a failure of an EgainTenant for a reason, which is one of the condition reasons.
+func (m *Metrics) TenantFailed(reason string) { m.tenants.WithLabelValues(reason).Inc() }
 
 // Failing records that an endpoint of a host began or ceased to fail.
 func (m *Metrics) Failing(host string, failing bool) {

@@ -25,6 +25,7 @@ func TestMetrics(t *testing.T) {
 	m.Request("ai.egain.cloud", "ClientCredentials", "ServerUnavailable", 11)
 	m.Failed("CredentialsNotFound")
 	m.Failed("CredentialsNotFound")
+	m.TenantFailed("MetadataUnavailable")
 	m.Remaining(0.4)
 	m.Remaining(0)
 	m.ClockSkew("ai.egain.cloud", 31)
@@ -37,6 +38,9 @@ egain_client_failures_total{reason="CredentialsNotFound"} 2
 # HELP egain_provider_clock_skew_seconds How far the clock of a token endpoint's host is ahead of the operator's, or behind it if negative, as far as its last answer makes certain.
 # TYPE egain_provider_clock_skew_seconds gauge
 egain_provider_clock_skew_seconds{host="ai.egain.cloud"} -30.5
+# HELP egain_tenant_failures_total Failures to find the endpoints of EgainTenants, by reason, also while those that were found before still serve; one that waits for a change counts once.
+# TYPE egain_tenant_failures_total counter
+egain_tenant_failures_total{reason="MetadataUnavailable"} 1
 # HELP egain_token_remaining_life_ratio Part of a token's life that was left when it was replaced; 0 means that it had expired.
 # TYPE egain_token_remaining_life_ratio histogram
 egain_token_remaining_life_ratio_bucket{le="0"} 1
@@ -57,7 +61,7 @@ egain_token_remaining_life_ratio_count 2
 egain_token_rotations_total{cause="NoToken",result="failure"} 1
 egain_token_rotations_total{cause="RenewalDue",result="success"} 2
 `
-	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "egain_client_failures_total", "egain_token_rotations_total", "egain_token_remaining_life_ratio", "egain_provider_clock_skew_seconds"); err != nil {
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "egain_client_failures_total", "egain_tenant_failures_total", "egain_token_rotations_total", "egain_token_remaining_life_ratio", "egain_provider_clock_skew_seconds"); err != nil {
 		t.Error(err)
 	}
 	if n, err := testutil.GatherAndCount(registry, "egain_token_request_duration_seconds"); n != 2 || err != nil {
