@@ -13,7 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// The variables that are read. The names are a convention of this program, but for EGAIN_ACCESS_TOKEN, which eGain's SDKs read.
+// The variables that are read. The names are a convention of this program: eGain's public documentation names none.
 const (
 	ClientID     = "EGAIN_CLIENT_ID"
 	ClientSecret = "EGAIN_CLIENT_SECRET"
