@@ -104,6 +104,11 @@ docs: ## Generate the references of the API, the metrics and the values of the c
 cli-docs: ## Generate the reference of the plugin by running its commands on a real control plane.
 	hack/controlplane.sh go test ./test/cli -run=TestTheReferenceOfThePluginIsUpToDate -count=1 -update
 
+.PHONY: picture
+picture: build ## Record the picture of the front page, on a real control plane, in two minutes.
+	go build -o bin/demo ./hack/demo
+	hack/picture.sh
+
 .PHONY: verify
 verify: ## Fail if generated files, formatting or go.mod are not up to date.
 	hack/verify.sh

@@ -66,6 +66,40 @@ func TestManifestsInTheDocsAreThoseOfTheFiles(t *testing.T) {
 	}
 }
 
+// pictureLimit is as many bytes as the front page should load for its picture.
+const pictureLimit = 300_000
+
+// typed matches the commands of the session that is recorded for the front page. A longer one goes on in a second line.
+var typed = regexp.MustCompile(`(?m)^(?:show|write) '([^'\\\n]+)`)
+
+// TestThePictureShowsTheSession: whoever changes what hack/picture types, or the EgainClient there, records it again.
+func TestThePictureShowsTheSession(t *testing.T) {
+	t.Parallel()
+	picture := read(t, root+"docs/terminal.svg")
+	if len(picture) > pictureLimit {
+		t.Errorf("the picture has %d bytes", len(picture))
+	}
+	commands := typed.FindAllStringSubmatch(read(t, root+"hack/picture/session.sh"), -1)
+	if len(commands) < 5 {
+		t.Errorf("%d commands are typed", len(commands))
+	}
+	for _, command := range commands {
+		if !strings.Contains(picture, "> "+strings.TrimSpace(command[1])) {
+			t.Errorf("the picture does not show %q: run make picture", command[1])
+		}
+	}
+	for line := range strings.Lines(read(t, root+"hack/picture/client.yaml")) {
+		if !strings.Contains(picture, ">"+strings.TrimRight(line, "\n")) {
+			t.Errorf("the picture does not show %q: run make picture", line)
+		}
+	}
+	for _, code := range []string{"<script", "href=\"http", "url("} {
+		if strings.Contains(picture, code) {
+			t.Errorf("the picture has %q, which GitHub does not show", code)
+		}
+	}
+}
+
 // runBy says which test runs the commands of a document.
 var runBy = map[string]string{
 	"tutorial.md": "test/guides", "operations.md": "test/guides", "troubleshooting.md": "test/guides", "runbook.md": "test/guides",
