@@ -1,6 +1,7 @@
 package docs_test
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -17,6 +18,33 @@ func written(t *testing.T) []string {
 		t.Fatal(err)
 	}
 	return append(files, root+"README.md", root+"CONTRIBUTING.md")
+}
+
+// documents are all of the repository.
+func documents(t *testing.T) []string {
+	t.Helper()
+	var files []string
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		switch {
+		case entry.IsDir() && (strings.HasPrefix(entry.Name(), ".git") || entry.Name() == "bin" || entry.Name() == "dist"):
+			return filepath.SkipDir
+		case strings.HasSuffix(path, ".md"), strings.HasSuffix(path, ".md.gotmpl"):
+			files = append(files, path)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range written(t) {
+		if !slices.Contains(files, filepath.Clean(file)) && !slices.Contains(files, file) {
+			t.Errorf("%s is not among the documents that are found", file)
+		}
+	}
+	return files
 }
 
 func TestTheIndexListsEveryDocument(t *testing.T) {
