@@ -135,13 +135,15 @@ func subjectClientOf(o client.Object) []string {
 	return nil
 }
 
-// clientChanged passes what may change a decision: the spec, a renewal request, the deletion. Labels and annotations that
-// others stamp, and our own status, do not.
+// clientChanged passes what may change a decision: the spec, a renewal request, the deletion, and another object of the same
+// name, which is all that is seen of a deletion and a creation while the watch was down. Labels and annotations that others
+// stamp, and our own status, do not.
 var clientChanged = predicate.Or(
 	predicate.GenerationChangedPredicate{},
 	predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		was, is := e.ObjectOld.GetAnnotations(), e.ObjectNew.GetAnnotations()
-		return was[egainv1alpha1.RenewRequestedAtAnnotation] != is[egainv1alpha1.RenewRequestedAtAnnotation] ||
+		return e.ObjectOld.GetUID() != e.ObjectNew.GetUID() ||
+			was[egainv1alpha1.RenewRequestedAtAnnotation] != is[egainv1alpha1.RenewRequestedAtAnnotation] ||
 			e.ObjectOld.GetDeletionTimestamp().IsZero() != e.ObjectNew.GetDeletionTimestamp().IsZero()
 	}},
 )

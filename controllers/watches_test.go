@@ -96,7 +96,8 @@ func TestOnlyChangesThatMayMatterWakeAnObject(t *testing.T) {
 		"a request to renew": {func(ec *egainv1alpha1.EgainClient) {
 			ec.Annotations = map[string]string{egainv1alpha1.RenewRequestedAtAnnotation: "a"}
 		}, true},
-		"the deletion": {func(ec *egainv1alpha1.EgainClient) { ec.DeletionTimestamp = second(noon) }, true},
+		"another object of that name": {func(ec *egainv1alpha1.EgainClient) { ec.UID = "another" }, true},
+		"the deletion":                {func(ec *egainv1alpha1.EgainClient) { ec.DeletionTimestamp = second(noon) }, true},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
