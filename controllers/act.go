@@ -342,6 +342,7 @@ func (r *EgainClientReconciler) apply(ctx context.Context, ec *egainv1alpha1.Ega
 	o.written = tok
 	o.world.remembered.held, o.world.remembered.endpoints, o.world.remembered.absent = nil, nil, false
 	o.world.remembered.verified = version{generation: ec.Generation, targetUID: *want.UID, resourceVersion: *want.ResourceVersion}
+	o.world.remembered.token = kubesecret.Recall(&metav1.ObjectMeta{Annotations: want.Annotations})
 	r.memory.remember(ec, o.world.remembered)
 	return nil
 }

@@ -52,8 +52,9 @@ type EgainClientReconciler struct {
 	// Namespaces that the operator works in; all if empty.
 	Namespaces []string
 
-	memory    memory
-	audiences audiences
+	memory     memory
+	references references
+	audiences  audiences
 }
 
 // What the operator may do, and why. Secrets: list and watch wake it when credentials or targets change (metadata only);

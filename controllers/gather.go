@@ -122,7 +122,7 @@ func (r *EgainClientReconciler) gatherTarget(ctx context.Context, ec *egainv1alp
 	if meta, err := r.metadata(ctx, "Secret", name); err != nil {
 		return err
 	} else if meta != nil && w.remembered.verified == versionOf(ec, meta) {
-		w.target.meta, w.input.Token = meta, kubesecret.Recall(meta)
+		w.target.meta, w.input.Token = meta, w.remembered.token
 		return nil
 	} else if meta == nil && w.remembered.absent {
 		return r.gatherMissing(ctx, ec)
@@ -189,7 +189,7 @@ func (r *EgainClientReconciler) compare(ec *egainv1alpha1.EgainClient, secret *c
 	}
 	w.input.Drifted = drifted || w.target.replace
 	if !w.input.Drifted {
-		w.remembered.verified = versionOf(ec, &secret.ObjectMeta)
+		w.remembered.verified, w.remembered.token = versionOf(ec, &secret.ObjectMeta), new(w.target.reading.Token.Token)
 		r.memory.remember(ec, w.remembered)
 	}
 	return nil
@@ -250,11 +250,11 @@ func (r *EgainClientReconciler) leftBehind(ctx context.Context, secret *corev1.S
 // contend refuses a target that nobody holds yet if an older EgainClient wants it too.
 func (r *EgainClientReconciler) contend(ctx context.Context, ec *egainv1alpha1.EgainClient) error {
 	var rivals egainv1alpha1.EgainClientList
-	if err := r.Cache.List(ctx, &rivals, client.InNamespace(ec.Namespace), client.MatchingFields{indexTarget: ec.TargetName()}); err != nil {
+	if err := r.Cache.List(ctx, &rivals, client.InNamespace(ec.Namespace), client.MatchingFields{indexObjects: "Secret/" + ec.TargetName()}); err != nil {
 		return fmt.Errorf("listing the EgainClients with target %q: %w", ec.TargetName(), err)
 	}
 	for i := range rivals.Items {
-		if rival := &rivals.Items[i]; older(rival, ec) {
+		if rival := &rivals.Items[i]; rival.TargetName() == ec.TargetName() && older(rival, ec) {
 			return claimed(ec.TargetName(), rival.Name)
 		}
 	}

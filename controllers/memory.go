@@ -10,6 +10,7 @@ import (
 	"github.com/egain-operator/egain-operator/internal/egress"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/rotation"
 )
 
 // memory is what the operator remembers of single objects between reconciles. Losing it, as at a restart, costs a read
@@ -24,6 +25,8 @@ type recollection struct {
 	uid types.UID
 	// verified is the state of object and target that was last found, or made, in order.
 	verified version
+	// token is what the target said of its token then.
+	token *rotation.Token
 	// absent says that the target was looked for, live, and is not there; the cache tells when it comes.
 	absent bool
 	// held is a token that was issued and could not be written yet, with the endpoints that it came from.

@@ -184,6 +184,9 @@ func (i indexed) List(ctx context.Context, list client.ObjectList, opts ...clien
 	}
 	clients := list.(*egainv1alpha1.EgainClientList)
 	clients.Items = slices.DeleteFunc(clients.Items, func(ec egainv1alpha1.EgainClient) bool {
+		if slices.ContainsFunc(objectsOf(&ec), func(value string) bool { return fields.String() == indexObjects+"="+value }) {
+			return false
+		}
 		for index, extract := range indexes {
 			if slices.ContainsFunc(extract(&ec), func(value string) bool { return fields.String() == index+"="+value }) {
 				return false

@@ -3,15 +3,11 @@ package controllers
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/tools/cache"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
-	ctrlcache "sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -24,8 +20,6 @@ import (
 
 // Indexes over EgainClients.
 const (
-	// indexTarget is the name of the target.
-	indexTarget = "target"
 	// indexObjects are the Secrets and ConfigMaps that matter to an object, as kind/name.
 	indexObjects = "objects"
 	// indexTenant is the name of the EgainTenant that an object refers to.
@@ -34,51 +28,10 @@ const (
 	indexSubject = "subject"
 )
 
-// indexes over EgainClients, each with what it is made of.
-var indexes = map[string]client.IndexerFunc{
-	indexTarget: targetOf, indexObjects: objectsOf, indexTenant: tenantOf, indexSubject: subjectClientOf,
-}
+// indexes of the cache over EgainClients, each with what it is made of. indexObjects is not one of them: see references.
+var indexes = map[string]client.IndexerFunc{indexTenant: tenantOf, indexSubject: subjectClientOf}
 
 var namespaceKind = corev1.SchemeGroupVersion.WithKind("Namespace")
-
-// CacheOptions keep the caches small and free of secrets: Secrets and ConfigMaps are watched as metadata, of which the
-// annotations of others are dropped too, since kubectl puts whole Secrets into one.
-func CacheOptions() ctrlcache.Options {
-	return ctrlcache.Options{
-		DefaultTransform: ctrlcache.TransformStripManagedFields(),
-		ByObject: map[client.Object]ctrlcache.ByObject{
-			&corev1.Secret{}:    {Transform: stripMetadata},
-			&corev1.ConfigMap{}: {Transform: stripMetadata},
-		},
-	}
-}
-
-// ClientOptions have Secrets and ConfigMaps read live.
-func ClientOptions() client.Options {
-	return client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}}}}
-}
-
-// stripMetadata keeps of an object's metadata what claims and memories are read from.
-func stripMetadata(in any) (any, error) {
-	object, ok := in.(*metav1.PartialObjectMetadata)
-	if !ok {
-		if tombstone, isTombstone := in.(cache.DeletedFinalStateUnknown); isTombstone {
-			return tombstone, nil
-		}
-		return nil, fmt.Errorf("%T in a cache of metadata", in)
-	}
-	kept := metav1.ObjectMeta{
-		Namespace: object.Namespace, Name: object.Name, UID: object.UID, ResourceVersion: object.ResourceVersion,
-		OwnerReferences: object.OwnerReferences,
-	}
-	for name, value := range object.Annotations {
-		if strings.HasPrefix(name, egainv1alpha1.SchemeGroupVersion.Group+"/") {
-			metav1.SetMetaDataAnnotation(&kept, name, value)
-		}
-	}
-	object.ObjectMeta = kept
-	return object, nil
-}
 
 // SetupWithManager registers the indexes and watches.
 func (r *EgainClientReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) error {
@@ -87,6 +40,7 @@ func (r *EgainClientReconciler) SetupWithManager(ctx context.Context, mgr ctrl.M
 			return fmt.Errorf("indexing EgainClients by %s: %w", name, err)
 		}
 	}
+	r.Cache = referring{r.Cache, &r.references}
 	changed := builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("egainclient").
@@ -99,12 +53,8 @@ func (r *EgainClientReconciler) SetupWithManager(ctx context.Context, mgr ctrl.M
 		Complete(r)
 }
 
-func targetOf(o client.Object) []string {
-	return []string{o.(*egainv1alpha1.EgainClient).TargetName()}
-}
-
-func objectsOf(o client.Object) []string {
-	ec := o.(*egainv1alpha1.EgainClient)
+// objectsOf are the Secrets and ConfigMaps that matter to an EgainClient, as kind/name.
+func objectsOf(ec *egainv1alpha1.EgainClient) []string {
 	objects := []string{"Secret/" + ec.TargetName()}
 	if ref := ec.Spec.CredentialsSecretRef; ref != nil {
 		objects = append(objects, "Secret/"+string(ref.Name))
@@ -152,18 +102,22 @@ var clientChanged = predicate.Or(
 // that it gives up.
 func (r *EgainClientReconciler) clientHandler() handler.EventHandler {
 	leave := func(ctx context.Context, q queue, was *egainv1alpha1.EgainClient) {
-		r.enqueueBy(ctx, q, was.Namespace, client.MatchingFields{indexTarget: was.TargetName()})
+		r.enqueueBy(ctx, q, was.Namespace, client.MatchingFields{indexObjects: "Secret/" + was.TargetName()})
 		if name := sessionName(was); name != "" {
 			r.enqueueBy(ctx, q, was.Namespace, client.MatchingFields{indexObjects: "Secret/" + name})
 		}
 	}
 	return handler.Funcs{
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) {
-			enqueue(q, e.Object.(*egainv1alpha1.EgainClient))
+			is := e.Object.(*egainv1alpha1.EgainClient)
+			r.references.add(is)
+			enqueue(q, is)
 			r.enqueueBy(ctx, q, e.Object.GetNamespace(), client.MatchingFields{indexSubject: e.Object.GetName()})
 		},
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
 			was, is := e.ObjectOld.(*egainv1alpha1.EgainClient), e.ObjectNew.(*egainv1alpha1.EgainClient)
+			r.references.remove(was)
+			r.references.add(is)
 			enqueue(q, is)
 			if was.Generation != is.Generation {
 				r.enqueueBy(ctx, q, is.Namespace, client.MatchingFields{indexSubject: is.Name})
@@ -174,6 +128,7 @@ func (r *EgainClientReconciler) clientHandler() handler.EventHandler {
 		},
 		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) {
 			gone := e.Object.(*egainv1alpha1.EgainClient)
+			r.references.remove(gone)
 			enqueue(q, gone)
 			leave(ctx, q, gone)
 		},
@@ -183,13 +138,14 @@ func (r *EgainClientReconciler) clientHandler() handler.EventHandler {
 // objectHandler enqueues the EgainClients that a Secret or ConfigMap matters to.
 func (r *EgainClientReconciler) objectHandler(kind string) handler.EventHandler {
 	wake := func(ctx context.Context, o client.Object, q queue) {
-		r.enqueueBy(ctx, q, o.GetNamespace(), client.MatchingFields{indexObjects: kind + "/" + o.GetName()})
 		r.wakeTenants(ctx, q, kind, o)
-		if kind != "Secret" {
-			return
-		}
-		for _, subject := range r.list(ctx, o.GetNamespace(), client.MatchingFields{indexTarget: o.GetName()}) {
-			r.enqueueBy(ctx, q, o.GetNamespace(), client.MatchingFields{indexSubject: subject.Name})
+		clients := r.list(ctx, o.GetNamespace(), client.MatchingFields{indexObjects: kind + "/" + o.GetName()})
+		for i := range clients {
+			ec := &clients[i]
+			enqueue(q, ec)
+			if kind == "Secret" && ec.TargetName() == o.GetName() {
+				r.enqueueBy(ctx, q, ec.Namespace, client.MatchingFields{indexSubject: ec.Name})
+			}
 		}
 	}
 	return handler.Funcs{

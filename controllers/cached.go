@@ -1,0 +1,177 @@
+package controllers
+
+import (
+	"fmt"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/cache"
+	ctrlcache "sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/kubesecret"
+)
+
+// CacheOptions keep the caches small and free of secrets: Secrets and ConfigMaps are watched as metadata, and of all objects
+// only that is kept which something is read from.
+func CacheOptions() ctrlcache.Options {
+	words := &vocabulary{}
+	return ctrlcache.Options{
+		DefaultTransform: ctrlcache.TransformStripManagedFields(),
+		ByObject: map[client.Object]ctrlcache.ByObject{
+			&corev1.Secret{}:             {Transform: words.stripMetadata},
+			&corev1.ConfigMap{}:          {Transform: words.stripMetadata},
+			&egainv1alpha1.EgainClient{}: {Transform: words.stripClient},
+		},
+	}
+}
+
+// ClientOptions have Secrets and ConfigMaps read live.
+func ClientOptions() client.Options {
+	return client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}}}}
+}
+
+// stripMetadata keeps of a Secret's or ConfigMap's metadata what tells one version from another, and sessions. What a target
+// says of its token is remembered once it was read: see recollection.
+func (v *vocabulary) stripMetadata(in any) (any, error) {
+	object, ok := in.(*metav1.PartialObjectMetadata)
+	if !ok {
+		return tombstone(in)
+	}
+	object.ObjectMeta = metav1.ObjectMeta{
+		Namespace: object.Namespace, Name: object.Name, UID: object.UID, ResourceVersion: object.ResourceVersion,
+		Annotations: kept(object.Annotations, kubesecret.AnnotationSession, kubesecret.AnnotationSessionExpirationTime),
+	}
+	share(v, &object.Namespace)
+	return object, nil
+}
+
+// stripClient keeps of an EgainClient's metadata what decisions rest on, and of the strings that many of them have in common
+// one copy for all. What is stripped is not lost to a patch: that holds what differs between two objects without it.
+func (v *vocabulary) stripClient(in any) (any, error) {
+	ec, ok := in.(*egainv1alpha1.EgainClient)
+	if !ok {
+		return tombstone(in)
+	}
+	ec.ManagedFields, ec.Labels, ec.OwnerReferences = nil, nil, nil
+	ec.Annotations = kept(ec.Annotations, egainv1alpha1.RenewRequestedAtAnnotation)
+	share(v, &ec.Namespace)
+	v.shareSpec(&ec.Spec)
+	v.shareStatus(&ec.Status)
+	if target := ec.Status.Target; target != nil && target.SecretName == ec.TargetName() {
+		target.SecretName = ec.TargetName()
+	}
+	return ec, nil
+}
+
+func (v *vocabulary) shareSpec(spec *egainv1alpha1.EgainClientSpec) {
+	share(v, &spec.Flow)
+	share(v, &spec.Target.CreationPolicy)
+	share(v, &spec.Target.DeletionPolicy)
+	share(v, &spec.Target.Type)
+	share(v, &spec.Tenant.ID)
+	share(v, &spec.Tenant.MetadataURL)
+	share(v, &spec.Tenant.ScopePrefix)
+	if e := spec.Tenant.Endpoints; e != nil {
+		share(v, &e.TokenURL)
+		share(v, &e.AuthorizationURL)
+		share(v, &e.RevocationURL)
+		share(v, &e.APIURL)
+	}
+	if ref := spec.Tenant.CABundleRef; ref != nil {
+		share(v, &ref.Kind)
+		share(v, &ref.Name)
+		share(v, &ref.Key)
+	}
+	if ref := spec.TenantRef; ref != nil {
+		share(v, &ref.Name)
+	}
+	if ref := spec.CredentialsSecretRef; ref != nil {
+		share(v, &ref.ClientIDKey)
+		share(v, &ref.ClientSecretKey)
+	}
+	for i := range spec.Scopes {
+		share(v, &spec.Scopes[i])
+	}
+}
+
+func (v *vocabulary) shareStatus(status *egainv1alpha1.EgainClientStatus) {
+	for i := range status.Conditions {
+		c := &status.Conditions[i]
+		share(v, &c.Type)
+		share(v, &c.Status)
+		share(v, &c.Reason)
+		if c.Type == egainv1alpha1.ConditionTokenIssued {
+			share(v, &c.Message) // that of others names the object
+		}
+	}
+	if token := status.Token; token != nil {
+		share(v, &token.TokenType)
+		for i := range token.Scopes {
+			share(v, &token.Scopes[i])
+		}
+	}
+	if e := status.Endpoints; e != nil {
+		share(v, &e.TokenURL)
+		share(v, &e.APIURL)
+		share(v, &e.ScopePrefix)
+		share(v, &e.Issuer)
+		share(v, &e.Source)
+	}
+}
+
+// tombstone passes what stands for an object whose end was missed, and nothing else: a whole Secret must not come into a
+// cache.
+func tombstone(in any) (any, error) {
+	if gone, ok := in.(cache.DeletedFinalStateUnknown); ok {
+		return gone, nil
+	}
+	return nil, fmt.Errorf("%T in a cache that is not for it", in)
+}
+
+// kept are those of an object's annotations that are named; nil if it has none of them.
+func kept(annotations map[string]string, names ...string) map[string]string {
+	var rest map[string]string
+	for _, name := range names {
+		if value, ok := annotations[name]; ok {
+			if rest == nil {
+				rest = map[string]string{}
+			}
+			rest[name] = value
+		}
+	}
+	return rest
+}
+
+// maxWords bounds a vocabulary. A cluster has some dozens of words, and a namespace each.
+const maxWords = 4096
+
+// vocabulary holds a copy of each string that many objects have in common: a decoder makes another one for each object. Past
+// its bound it begins anew, so that words that are no longer in use do not stay for ever.
+type vocabulary struct {
+	mu    sync.Mutex
+	words map[string]string
+}
+
+func (v *vocabulary) copyOf(word string) string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	known, ok := v.words[word]
+	switch {
+	case ok:
+		return known
+	case v.words == nil || len(v.words) >= maxWords:
+		v.words = map[string]string{}
+	}
+	v.words[word] = word
+	return word
+}
+
+// share replaces a string by the vocabulary's copy.
+func share[S ~string](v *vocabulary, word *S) {
+	if *word != "" {
+		*word = S(v.copyOf(string(*word)))
+	}
+}
