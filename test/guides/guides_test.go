@@ -71,6 +71,7 @@ func TestTheGuidesByTheirCommands(t *testing.T) {
 		}
 		r.Expect(time.Since(began)).To(gomega.BeNumerically("<", limit))
 	})
+	t.Run("the picture of the front page", func(t *testing.T) { r.in(t).play() })
 	r.prepare()
 	used := map[string]bool{}
 	for _, document := range guides {
@@ -103,6 +104,24 @@ func (r *reader) follow(b block) {
 	}
 	output, err := r.run(b.text)
 	r.Expect(err).NotTo(gomega.HaveOccurred(), "%s\n%s", b.text, output)
+}
+
+// typed matches the commands that hack/picture records to their ends.
+var typed = regexp.MustCompile(`(?m)^show '([^']+)'`)
+
+// play does what the picture of the front page shows, without the pauses.
+func (r *reader) play() {
+	r.t.Helper()
+	session, err := os.ReadFile(filepath.Join(root, "hack/picture/session.sh"))
+	r.Expect(err).NotTo(gomega.HaveOccurred())
+	var commands strings.Builder
+	for _, match := range typed.FindAllStringSubmatch(string(session), -1) {
+		commands.WriteString(match[1] + "\n")
+	}
+	r.Expect(commands.String()).To(gomega.ContainSubstring("egain call"))
+	output, err := r.run("kubectl config set-context --current --namespace=knowledge\ncd hack/picture\n" + commands.String() +
+		"kubectl delete egainclient/knowledge-sync secret/sync-app")
+	r.Expect(err).NotTo(gomega.HaveOccurred(), output)
 }
 
 // start starts the demo and takes over the line that it prints.
