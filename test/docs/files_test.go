@@ -131,10 +131,9 @@ func TestThePictureShowsTheSession(t *testing.T) {
 // runBy says which test runs the commands of a document.
 var runBy = map[string]string{
 	"tutorial.md": "test/guides", "operations.md": "test/guides", "troubleshooting.md": "test/guides", "runbook.md": "test/guides",
-	"gitops.md": "test/guides", "flows.md": "test/guides", "workloads.md": "test/guides", "README.md": "test/guides",
+	"gitops.md": "test/guides", "flows.md": "test/guides", "workloads.md": "test/guides", "README.md": "test/guides", "install.md": "test/guides",
 	"cli.md":          "test/cli, which writes it by running them",
 	"CONTRIBUTING.md": "who merges a change: .ci runs these targets, and this test among them",
-	"install.md":      "test/chart, with the real helm",
 	"performance.md":  "who measures: they take hours and a machine of their own",
 }
 
@@ -153,7 +152,7 @@ func TestTheCommandsOfEveryDocumentAreRun(t *testing.T) {
 			}
 		}
 	}
-	guides := read(t, root+"test/guides/commands_test.go") + read(t, root+"test/guides/guides_test.go")
+	guides := read(t, root+"test/guides/commands_test.go") + read(t, root+"test/guides/guides_test.go") + read(t, root+"test/guides/install_test.go")
 	for name, by := range runBy {
 		if by == "test/guides" && !strings.Contains(guides, name+`"`) {
 			t.Errorf("test/guides does not run the commands of %s", name)

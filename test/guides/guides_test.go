@@ -1,5 +1,6 @@
 // Package guides_test does what the documentation says, word by word: it starts the demo as a reader of the tutorial does, takes
-// over the line that it prints, runs the tutorial's commands in their order, and then those of the other guides.
+// over the line that it prints, runs the tutorial's commands in their order, and then those of the other guides. It installs the operator, by the guide for that,
+// on a control plane of its own.
 package guides_test
 
 import (
@@ -57,10 +58,7 @@ type reader struct {
 }
 
 func TestTheGuidesByTheirCommands(t *testing.T) {
-	r := &reader{WithT: gomega.NewWithT(t), t: t}
-	kubectl, err := exec.CommandContext(t.Context(), filepath.Join(root, "hack/kubectl.sh")).Output()
-	r.Expect(err).NotTo(gomega.HaveOccurred())
-	r.path = strings.TrimSpace(string(kubectl)) + ":" + os.Getenv("PATH")
+	r := &reader{WithT: gomega.NewWithT(t), t: t, path: kubectlPath(t)}
 	tutorial := blocks(t, "docs/tutorial.md")
 	r.start(tutorial[0])
 	t.Run("the tutorial leads to a token in under five minutes", func(t *testing.T) {
@@ -87,6 +85,16 @@ func TestTheGuidesByTheirCommands(t *testing.T) {
 			t.Errorf("no guide has a command with %q, which is not to be run", part)
 		}
 	}
+}
+
+// kubectlPath is a PATH that has kubectl.
+func kubectlPath(t *testing.T) string {
+	t.Helper()
+	kubectl, err := exec.CommandContext(t.Context(), filepath.Join(root, "hack/kubectl.sh")).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(kubectl)) + ":" + os.Getenv("PATH")
 }
 
 // in is the reader in a part of the test.
