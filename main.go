@@ -140,6 +140,7 @@ func setup(ctx context.Context, mgr ctrl.Manager, o *options.Options, tracer tra
 		Recorder:  mgr.GetEventRecorder(kubesecret.Manager),
 		Providers: providers,
 		Metrics:   m,
+		Tracer:    tracer,
 	}
 	if err := tenants.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("setting up the controller of EgainTenants: %w", err)

@@ -255,7 +255,7 @@ func (r *EgainClientReconciler) issue(ctx context.Context, ec *egainv1alpha1.Ega
 		if in.sources.session != nil { // the answer may hold the only refresh token that is still valid
 			bounded = ctx
 		}
-		bounded, span := r.span(bounded, "request token")
+		bounded, span := begin(bounded, r.Tracer, "request token")
 		span.SetAttributes(attributeHost.String(hostOf(in.request.TokenURL)), attributeFlow.String(string(ec.Spec.Flow)))
 		tok, err = r.OAuth.Token(bounded, in.http, in.request)
 		end(span, err)
@@ -309,10 +309,7 @@ func (r *EgainClientReconciler) endpoints(ctx context.Context, ec *egainv1alpha1
 	if tenant.NeedsMetadata() || (ec.RevokesOnDelete() && tenant.RevocationURL == "" && tenant.MetadataURL != "") {
 		err := ask(ctx, egress.Endpoint{Client: in.http, URL: tenant.MetadataURL, Shared: true}, func(ctx context.Context) error {
 			var err error
-			ctx, span := r.span(ctx, "read metadata")
-			span.SetAttributes(attributeHost.String(hostOf(tenant.MetadataURL)))
-			document, err = r.Providers.Directory.Metadata(ctx, in.http, tenant.MetadataURL)
-			end(span, err)
+			document, err = r.Providers.metadata(ctx, r.Tracer, in.http, tenant.MetadataURL)
 			return err
 		})
 		if err != nil {
@@ -332,7 +329,7 @@ func (r *EgainClientReconciler) apply(ctx context.Context, ec *egainv1alpha1.Ega
 	if err := r.makeWay(ctx, ec, o, want, tok); err != nil {
 		return refused(err, want)
 	}
-	writing, span := r.span(ctx, "apply Secret")
+	writing, span := begin(ctx, r.Tracer, "apply Secret")
 	span.SetAttributes(attributeSecret.String(*want.Name))
 	err = r.write(writing, want, o.world.target.meta)
 	end(span, err)

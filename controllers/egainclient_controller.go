@@ -91,7 +91,7 @@ func (r *EgainClientReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 	if err := r.ensureFinalizer(ctx, ec); err != nil {
 		return r.report(ctx, ec, outcome{world: world{remembered: r.memory.recall(ec)}, err: err})
 	}
-	ctx, span := r.span(ctx, "reconcile EgainClient")
+	ctx, span := begin(ctx, r.Tracer, "reconcile EgainClient")
 	w, err := r.gather(ctx, ec)
 	o := outcome{world: w, err: err, decided: err == nil}
 	if o.decided {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -53,6 +54,8 @@ type EgainTenantReconciler struct {
 	Providers *Providers
 	// Metrics counts failures.
 	Metrics *metrics.Metrics
+	// Tracer traces reconciles; nil if nobody wants to know.
+	Tracer trace.Tracer
 }
 
 // +kubebuilder:rbac:groups=auth.egain.com,resources=egaintenants,verbs=list;watch
@@ -67,25 +70,41 @@ func (r *EgainTenantReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 	if !et.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, nil
 	}
+	ctx, span := begin(ctx, r.Tracer, "reconcile EgainTenant")
+	span.SetAttributes(attributeTenant.String(et.Name))
+	found, failure, err := r.reconcile(ctx, et)
+	end(span, errors.Join(failure, err))
+	if err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	return r.next(found, fault.Of(failure))
+}
+
+// reconcile finds out about a tenant, and says so in its status. A failure is one that the status tells; an error keeps it from
+// being told.
+func (r *EgainTenantReconciler) reconcile(ctx context.Context, et *egainv1alpha1.EgainTenant) (found inspection, failure, err error) {
 	clients, err := r.count(ctx, et)
 	if err != nil {
-		return ctrl.Result{}, err
+		return inspection{}, nil, err
 	}
-	found, err := r.Providers.inspect(ctx, issuance.Shared(et))
-	if errors.Is(err, context.Canceled) || (err != nil && fault.Of(err) == nil) {
-		return ctrl.Result{}, err
+	found, failure = r.Providers.inspect(ctx, r.Tracer, issuance.Shared(et))
+	if errors.Is(failure, context.Canceled) || (failure != nil && fault.Of(failure) == nil) {
+		return inspection{}, nil, failure
 	}
 	before := et.DeepCopy()
 	et.Status.Clients = &clients
-	setTenantStatus(et, found, fault.Of(err), r.Clock.Now())
-	r.countFailure(before, et, fault.Of(err))
+	setTenantStatus(et, found, fault.Of(failure), r.Clock.Now())
+	r.countFailure(before, et, fault.Of(failure))
 	if !equality.Semantic.DeepEqual(before.Status, et.Status) {
-		if err := r.Client.Status().Patch(ctx, et, client.MergeFrom(before)); err != nil {
-			return ctrl.Result{}, client.IgnoreNotFound(err)
+		writing, span := begin(ctx, r.Tracer, "patch status")
+		err = r.Client.Status().Patch(writing, et, client.MergeFrom(before))
+		end(span, err)
+		if err != nil {
+			return inspection{}, failure, err
 		}
 		r.announce(before, et)
 	}
-	return r.next(found, fault.Of(err))
+	return found, failure, nil
 }
 
 // count counts the EgainClients of a tenant.

@@ -18,6 +18,7 @@ import (
 func (f *fixture) tenants() *EgainTenantReconciler {
 	return &EgainTenantReconciler{
 		Client: f.r.Client, Cache: f.r.Cache, Clock: f.clock, Recorder: f.events, Providers: f.r.Providers, Metrics: f.r.Metrics,
+		Tracer: f.r.Tracer,
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"go.opentelemetry.io/otel/trace"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -72,6 +73,15 @@ func (p *Providers) caBundle(ctx context.Context, ref *egainv1alpha1.NamespacedC
 	return bundle, nil
 }
 
+// metadata reads a document, or has it from before.
+func (p *Providers) metadata(ctx context.Context, tracer trace.Tracer, hc *http.Client, address string) (*oauth.Metadata, error) {
+	ctx, span := begin(ctx, tracer, "read metadata")
+	span.SetAttributes(attributeHost.String(hostOf(address)))
+	document, err := p.Directory.Metadata(ctx, hc, address)
+	end(span, err)
+	return document, err
+}
+
 // inspection is what was found out about a tenant.
 type inspection struct {
 	endpoints   []egainv1alpha1.ActorEndpoints
@@ -82,7 +92,7 @@ type inspection struct {
 
 // inspect finds the endpoints of every actor of a tenant. An actor that a document says nothing of, or whose token requests
 // would be refused, is left out.
-func (p *Providers) inspect(ctx context.Context, t issuance.Tenant) (inspection, error) {
+func (p *Providers) inspect(ctx context.Context, tracer trace.Tracer, t issuance.Tenant) (inspection, error) {
 	hc, err := p.http(ctx, t)
 	if err != nil {
 		return inspection{}, err
@@ -90,7 +100,7 @@ func (p *Providers) inspect(ctx context.Context, t issuance.Tenant) (inspection,
 	var found inspection
 	tenant := t.OAuth()
 	if tenant.NeedsMetadata() {
-		if found.document, err = p.Directory.Metadata(ctx, hc, tenant.MetadataURL); err != nil {
+		if found.document, err = p.metadata(ctx, tracer, hc, tenant.MetadataURL); err != nil {
 			return inspection{}, err
 		}
 	}

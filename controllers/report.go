@@ -67,7 +67,7 @@ func (r *EgainClientReconciler) writeStatus(ctx context.Context, before, ec *ega
 		// Without the optimistic lock: the operator is the only writer of the status, and a conflict with somebody who
 		// labels the object would lose what came of the attempt.
 		status := ec.Status.DeepCopy()
-		writing, span := r.span(ctx, "patch status")
+		writing, span := begin(ctx, r.Tracer, "patch status")
 		err := r.Client.Status().Patch(writing, ec, client.MergeFrom(before))
 		end(span, err)
 		if err != nil {

@@ -18,6 +18,7 @@ import (
 const (
 	attributeNamespace = attribute.Key("k8s.namespace.name")
 	attributeClient    = attribute.Key("egain.client.name")
+	attributeTenant    = attribute.Key("egain.tenant.name")
 	attributeCause     = attribute.Key("egain.rotation.cause")
 	attributeFlow      = attribute.Key("egain.flow")
 	attributeSecret    = attribute.Key("k8s.secret.name")
@@ -28,12 +29,12 @@ const (
 // unclassified is the reason of a failure that neither the operator nor the API server has one for.
 const unclassified = "Unknown"
 
-// span begins a span of what is done with a context. Without a tracer there is none, and it costs nothing.
-func (r *EgainClientReconciler) span(ctx context.Context, name string) (context.Context, trace.Span) {
-	if r.Tracer == nil {
+// begin begins a span of what is done with a context. Without a tracer there is none, and it costs nothing.
+func begin(ctx context.Context, tracer trace.Tracer, name string) (context.Context, trace.Span) {
+	if tracer == nil {
 		return ctx, trace.SpanFromContext(ctx)
 	}
-	return r.Tracer.Start(ctx, name)
+	return tracer.Start(ctx, name)
 }
 
 // end ends a span with what came of it.
@@ -49,7 +50,7 @@ func end(span trace.Span, err error) {
 	span.End()
 }
 
-// endReconcile ends the span of a reconcile with what it was about and what came of it.
+// endReconcile ends the span of a reconcile of an EgainClient with what it was about and what came of it.
 func endReconcile(span trace.Span, ec *egainv1alpha1.EgainClient, o *outcome, err error) {
 	if !span.IsRecording() {
 		return

@@ -73,6 +73,30 @@ func TestTracesAReconcileFromTheRequestToTheWrite(t *testing.T) {
 	}))
 }
 
+func TestTracesAReconcileOfATenant(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	recorder := f.traced()
+	et := f.tenant(f.byConsole)
+	f.sim.SetFault(egainsim.Match{Endpoint: egainsim.MetadataEndpoint}, egainsim.Fault{Status: 503})
+
+	result := f.inspect(et)
+	f.Expect(told(recorder)).To(gomega.Equal([]string{
+		"read metadata in reconcile EgainTenant: MetadataUnavailable", "patch status in reconcile EgainTenant", "reconcile EgainTenant: MetadataUnavailable",
+	}))
+
+	f.sim.ClearFaults()
+	f.step(result.RequeueAfter)
+	f.inspect(et)
+	for _, span := range recorder.Ended() {
+		text := fmt.Sprint(span.Attributes())
+		f.Expect(strings.Contains(span.Name(), "reconcile")).To(gomega.Equal(strings.Contains(text, et.Name)), text)
+	}
+	f.Expect(told(recorder)).To(gomega.Equal([]string{
+		"read metadata in reconcile EgainTenant", "patch status in reconcile EgainTenant", "reconcile EgainTenant",
+	}))
+}
+
 func TestNoSpanHoldsASecretOrAMessage(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
