@@ -84,7 +84,7 @@ func (h *harness) run(ctx context.Context) (correct bool, err error) {
 	if h.dir, err = os.MkdirTemp("", "egain-bench-"); err != nil {
 		return false, fmt.Errorf("making a directory: %w", err)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(h.dir)) }() //nolint:gosec // The directory is a temporary one.
+	defer func() { err = errors.Join(err, os.RemoveAll(h.dir)) }()
 	if h.logs == "" {
 		h.logs = h.dir
 	}
@@ -135,7 +135,7 @@ func (h *harness) publish() error {
 			return err
 		}
 	}
-	file, err := os.Create(filepath.Join(h.output, "report.json")) //nolint:gosec // the user names the directory
+	file, err := os.Create(filepath.Join(h.output, "report.json"))
 	if err != nil {
 		return fmt.Errorf("writing the report: %w", err)
 	}

@@ -55,7 +55,7 @@ func (w *world) operate(ctx context.Context) (*operator, error) {
 
 // working reports whether the operator has said that its caches are in sync and its workers start.
 func (o *operator) working() (bool, error) {
-	content, err := os.ReadFile(o.log) //nolint:gosec // our own file
+	content, err := os.ReadFile(o.log)
 	if err != nil {
 		return false, fmt.Errorf("reading the operator's log: %w", err)
 	}
@@ -75,11 +75,11 @@ func (o *operator) awaitWorking(ctx context.Context) error {
 
 // get asks the operator for a page.
 func get(ctx context.Context, url string) (string, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody) //nolint:gosec // our own process
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		return "", err
 	}
-	response, err := (&http.Client{Timeout: 2 * time.Minute}).Do(request) //nolint:gosec // our own process
+	response, err := (&http.Client{Timeout: 2 * time.Minute}).Do(request)
 	if err != nil {
 		return "", err
 	}
@@ -116,7 +116,7 @@ func (o *operator) save(ctx context.Context, kind, name string) error {
 	if err != nil {
 		return fmt.Errorf("asking for the profile %s: %w", kind, err)
 	}
-	return os.WriteFile(filepath.Join(o.world.profiles, name+".pprof"), []byte(page), 0o600) //nolint:gosec // our own file
+	return os.WriteFile(filepath.Join(o.world.profiles, name+".pprof"), []byte(page), 0o600)
 }
 
 // usage is what a process has used so far.

@@ -96,12 +96,12 @@ func (h *harness) build(ctx context.Context, s setting) (*world, error) {
 	if err != nil {
 		return w, fmt.Errorf("making a directory: %w", err)
 	}
-	w.stops = append(w.stops, func() error { return os.RemoveAll(dir) }) //nolint:gosec // The directory is a temporary one.
+	w.stops = append(w.stops, func() error { return os.RemoveAll(dir) })
 	plane := []controlplane.Option{controlplane.EtcdQuota(etcdQuota)}
 	if s.audit {
 		policy := filepath.Join(dir, "audit-policy.json")
 		w.auditLog = filepath.Join(dir, "audit.log")
-		if err := os.WriteFile(policy, auditlog.Policy(serviceAccount(operatorAccount)), 0o600); err != nil { //nolint:gosec // our own file
+		if err := os.WriteFile(policy, auditlog.Policy(serviceAccount(operatorAccount)), 0o600); err != nil {
 			return w, fmt.Errorf("writing the audit policy: %w", err)
 		}
 		plane = append(plane, controlplane.AuditLog(policy, w.auditLog))
@@ -163,7 +163,7 @@ func (w *world) startProviders(ctx context.Context, dir string, s setting) error
 		bundle = append(bundle, sim.Description.CABundle...)
 	}
 	w.trusted = filepath.Join(dir, "ca.crt")
-	if err := os.WriteFile(w.trusted, bundle, 0o600); err != nil { //nolint:gosec // our own file
+	if err := os.WriteFile(w.trusted, bundle, 0o600); err != nil {
 		return fmt.Errorf("writing the CA bundle: %w", err)
 	}
 	return nil
@@ -232,7 +232,7 @@ func (w *world) tokens(ctx context.Context) (requests, issued int, err error) {
 
 // bareLoop makes a loop that acts as the operator's ServiceAccount, so that the API server treats both alike.
 func (w *world) bareLoop() (*bareloop.Loop, error) {
-	bundle, err := os.ReadFile(w.trusted) //nolint:gosec // our own file
+	bundle, err := os.ReadFile(w.trusted)
 	if err != nil {
 		return nil, fmt.Errorf("reading the CA bundle: %w", err)
 	}
@@ -246,7 +246,7 @@ func (w *world) bareLoop() (*bareloop.Loop, error) {
 // asked counts the operator's requests in a time, by the audit log, but for those that are the same whatever it does: of its
 // Lease, with the event that tells who holds it, and the watches that the API server ends every few minutes.
 func (w *world) asked(from, to time.Time) (map[auditlog.Call]int, error) {
-	file, err := os.Open(w.auditLog) //nolint:gosec // our own file
+	file, err := os.Open(w.auditLog)
 	if err != nil {
 		return nil, fmt.Errorf("opening the audit log: %w", err)
 	}

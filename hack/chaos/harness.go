@@ -87,7 +87,7 @@ func (h *harness) stop() error {
 	for _, stop := range slices.Backward(h.stops) {
 		errs = append(errs, stop())
 	}
-	return errors.Join(append(errs, os.RemoveAll(h.dir))...) //nolint:gosec // The directory is a temporary one.
+	return errors.Join(append(errs, os.RemoveAll(h.dir))...)
 }
 
 func (h *harness) background(job func()) { h.jobs.Go(job) }
@@ -230,7 +230,7 @@ func (h *harness) publish() error {
 	if h.options.report == "" {
 		return nil
 	}
-	file, err := os.Create(filepath.Clean(h.options.report)) //nolint:gosec // the user names the file
+	file, err := os.Create(filepath.Clean(h.options.report))
 	if err != nil {
 		return fmt.Errorf("writing the report: %w", err)
 	}

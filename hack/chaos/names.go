@@ -31,7 +31,7 @@ func newNames(ctx context.Context, dir string) (*names, error) {
 		return nil, nil //nolint:nilerr // nothing can be done about names
 	}
 	n := &names{hosts: filepath.Join(dir, "hosts"), resolver: filepath.Join(dir, "resolv.conf")}
-	err := errors.Join(n.set(knownHosts), os.WriteFile(n.resolver, []byte("nameserver 127.0.0.1\n"), 0o600)) //nolint:gosec // the user names the directory
+	err := errors.Join(n.set(knownHosts), os.WriteFile(n.resolver, []byte("nameserver 127.0.0.1\n"), 0o600))
 	return n, err
 }
 
@@ -52,7 +52,7 @@ func (n *names) command(program string) []string {
 
 // set replaces what is in the hosts file, not the file, which is bound elsewhere.
 func (n *names) set(content string) error {
-	if err := os.WriteFile(n.hosts, []byte(content), 0o600); err != nil { //nolint:gosec // the user names the directory
+	if err := os.WriteFile(n.hosts, []byte(content), 0o600); err != nil {
 		return fmt.Errorf("writing the hosts file: %w", err)
 	}
 	return nil

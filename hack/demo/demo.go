@@ -58,7 +58,7 @@ func newDemo(o options, out *os.File) (*demo, error) {
 	if d.logs == "" {
 		d.logs = dir
 	}
-	if err := os.MkdirAll(d.logs, 0o700); err != nil { //nolint:gosec // The user names the directory.
+	if err := os.MkdirAll(d.logs, 0o700); err != nil {
 		return nil, errors.Join(fmt.Errorf("making the directory of logs: %w", err), os.Remove(dir))
 	}
 	return d, nil
@@ -102,7 +102,7 @@ func (d *demo) stop() error {
 	for _, stop := range slices.Backward(d.stops) {
 		errs = append(errs, stop())
 	}
-	return errors.Join(append(errs, os.RemoveAll(d.dir))...) //nolint:gosec // The directory is a temporary one.
+	return errors.Join(append(errs, os.RemoveAll(d.dir))...)
 }
 
 // showLogs prints how the logs of the programs end.
