@@ -50,28 +50,20 @@ func operatorScenarios(o options) []scenario {
 }
 
 // kill kills the leader and waits until another replica leads.
-func kill(ctx context.Context, l *lane) error {
-	leader, err := l.operators.awaitLeader(ctx)
-	if err != nil {
-		return err
-	}
-	l.struck()
-	if err := leader.Kill(); err != nil {
-		return err
-	}
-	_, err = l.operators.awaitLeader(ctx)
-	l.mended()
-	return err
-}
+func kill(ctx context.Context, l *lane) error { return replaceLeader(ctx, l, (*stage.Operator).Kill) }
 
 // terminate has the leader end in order, and waits until another replica leads.
 func terminate(ctx context.Context, l *lane) error {
+	return replaceLeader(ctx, l, (*stage.Operator).Terminate)
+}
+
+func replaceLeader(ctx context.Context, l *lane, end func(*stage.Operator) error) error {
 	leader, err := l.operators.awaitLeader(ctx)
 	if err != nil {
 		return err
 	}
 	l.struck()
-	if err := leader.Terminate(); err != nil {
+	if err := end(leader.Operator); err != nil {
 		return err
 	}
 	_, err = l.operators.awaitLeader(ctx)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"os"
 	"slices"
 	"sync"
 	"syscall"
@@ -125,20 +124,15 @@ func (o *Operator) Supervise(ctx context.Context, trouble func(error)) {
 }
 
 // Kill ends the operator as `kill -9` does, which leaves it no chance to give up its Lease.
-func (o *Operator) Kill() error {
-	p := o.current()
-	if err := p.cmd.Process.Signal(os.Kill); err != nil {
-		return fmt.Errorf("killing the operator: %w", err)
-	}
-	<-p.ended
-	return nil
-}
+func (o *Operator) Kill() error { return o.end(syscall.SIGKILL) }
 
 // Terminate ends the operator as a node that is drained does, which leaves it time to give up its Lease.
-func (o *Operator) Terminate() error {
+func (o *Operator) Terminate() error { return o.end(syscall.SIGTERM) }
+
+func (o *Operator) end(signal syscall.Signal) error {
 	p := o.current()
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		return fmt.Errorf("terminating the operator: %w", err)
+	if err := p.cmd.Process.Signal(signal); err != nil {
+		return fmt.Errorf("ending the operator by %s: %w", signal, err)
 	}
 	<-p.ended
 	return nil
