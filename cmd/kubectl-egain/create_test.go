@@ -14,6 +14,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
+	"github.com/egain-operator/egain-operator/test/testbed"
 )
 
 // words splits a command line at its spaces.
@@ -194,14 +195,7 @@ func TestFlagsWinOverAnEnvFile(t *testing.T) {
 
 func simulator(t *testing.T) (*egainsim.Simulator, string) {
 	t.Helper()
-	sim, err := egainsim.New(egainsim.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := sim.Start("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = sim.Close() })
+	sim := testbed.StartSimulator(t, egainsim.Config{})
 	bundle := filepath.Join(t.TempDir(), "ca.crt")
 	if err := os.WriteFile(bundle, sim.CABundle(), 0o600); err != nil {
 		t.Fatal(err)

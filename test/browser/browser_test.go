@@ -12,6 +12,7 @@ import (
 
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 	"github.com/egain-operator/egain-operator/test/browser"
+	"github.com/egain-operator/egain-operator/test/testbed"
 )
 
 // application is where the browser is sent back to. It remembers what it was told there.
@@ -35,14 +36,7 @@ func newApplication(t *testing.T) *application {
 
 func newSimulator(t *testing.T, redirectURI string) *egainsim.Simulator {
 	t.Helper()
-	sim, err := egainsim.New(egainsim.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := sim.Start("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = sim.Close() })
+	sim := testbed.StartSimulator(t, egainsim.Config{})
 	clients := []string{
 		egainsim.RigelWebClientID, egainsim.RigelPublicClientID, egainsim.CommercialWebClientID, egainsim.CommercialPublicClientID,
 	}

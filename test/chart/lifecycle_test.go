@@ -1,7 +1,6 @@
 package chart_test
 
 import (
-	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,13 +15,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/discovery"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/metadata"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
@@ -30,6 +26,7 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 	"github.com/egain-operator/egain-operator/test/controlplane"
+	"github.com/egain-operator/egain-operator/test/testbed"
 )
 
 const (
@@ -49,49 +46,21 @@ type world struct {
 	plane      *controlplane.ControlPlane
 	admin      client.Client
 	sim        *egainsim.Simulator
-	binary     string
+	bin        string
 	kubeconfig string
 	operator   *exec.Cmd
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{WithT: gomega.NewWithT(t), t: t, binary: filepath.Join(t.TempDir(), "egain-operator")}
-	output, err := exec.CommandContext(t.Context(), "go", "build", "-o", w.binary, root).CombinedOutput()
-	w.Expect(err).NotTo(gomega.HaveOccurred(), string(output))
-	w.plane, err = controlplane.Start("")
-	w.Expect(err).NotTo(gomega.HaveOccurred())
-	t.Cleanup(func() { _ = w.plane.Stop() })
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, egainv1alpha1.AddToScheme, apiextensionsv1.AddToScheme} {
-		w.Expect(add(scheme)).To(gomega.Succeed())
-	}
-	w.admin, err = client.New(w.plane.Config, client.Options{Scheme: scheme})
-	w.Expect(err).NotTo(gomega.HaveOccurred())
+	w := &world{WithT: gomega.NewWithT(t), t: t, bin: testbed.Build(t, root), sim: testbed.StartSimulator(t, egainsim.Config{})}
+	w.plane, w.admin = testbed.StartCluster(t)
 	w.kubeconfig = filepath.Join(w.plane.Dir, "admin.kubeconfig")
 	w.Expect(controlplane.WriteKubeconfig(w.kubeconfig, w.plane.Config)).To(gomega.Succeed())
-	w.startSimulator()
-	return w
-}
-
-func (w *world) startSimulator() {
-	var err error
-	w.sim, err = egainsim.New(egainsim.Config{})
-	w.Expect(err).NotTo(gomega.HaveOccurred())
-	w.Expect(w.sim.Start("127.0.0.1:0")).To(gomega.Succeed())
-	w.t.Cleanup(func() { _ = w.sim.Close() })
-	for _, o := range []client.Object{
-		&corev1.ConfigMap{ObjectMeta: named("egain-ca"), Data: map[string]string{"ca.crt": string(w.sim.CABundle())}},
-		&corev1.Secret{ObjectMeta: named("egain-app"), StringData: map[string]string{
-			"client_id": egainsim.RigelClientID, "client_secret": egainsim.RigelClientSecret,
-		}},
-	} {
-		w.Expect(w.admin.Create(w.t.Context(), o)).To(gomega.Succeed())
+	for _, o := range []client.Object{testbed.CABundle(w.sim), testbed.Credentials()} {
+		w.Expect(w.admin.Create(t.Context(), o)).To(gomega.Succeed())
 	}
-}
-
-func named(name string) metav1.ObjectMeta {
-	return metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, Name: name}
+	return w
 }
 
 // helm runs helm against the cluster.
@@ -112,57 +81,24 @@ func (w *world) start() {
 	w.Expect(err).NotTo(gomega.HaveOccurred())
 	kubeconfig := filepath.Join(w.plane.Dir, "operator.kubeconfig")
 	w.Expect(controlplane.WriteKubeconfig(kubeconfig, config)).To(gomega.Succeed())
-	health, err := controlplane.FreeAddress(w.t.Context())
-	w.Expect(err).NotTo(gomega.HaveOccurred())
-	args := slices.Concat(pod.Containers[0].Args, []string{
-		"--kubeconfig=" + kubeconfig, "--leader-election-namespace=" + namespace,
-		"--metrics-bind-address=127.0.0.1:0", "--health-probe-bind-address=" + health,
-	})
-	w.operator = exec.CommandContext(context.WithoutCancel(w.t.Context()), w.binary, args...)
-	w.Expect(w.operator.Start()).To(gomega.Succeed())
-	process := w.operator.Process
-	w.t.Cleanup(func() { _ = process.Kill() })
-	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
-	defer cancel()
-	w.Expect(controlplane.AwaitReady(ctx, health)).To(gomega.Succeed())
-}
-
-// stop ends the operator as the end of its pod does.
-func (w *world) stop() {
-	w.t.Helper()
-	w.Expect(controlplane.StopProcess(w.operator)).To(gomega.Succeed())
+	operator := testbed.Operator{Bin: w.bin, Kubeconfig: kubeconfig, Flags: append(
+		pod.Containers[0].Args, "--leader-election-namespace="+namespace, "--metrics-bind-address=127.0.0.1:0",
+	)}
+	w.operator = operator.Start(w.t)
 }
 
 // apply creates an EgainClient whose target has its name, and waits until it is ready.
 func (w *world) apply(name string) *egainv1alpha1.EgainClient {
 	w.t.Helper()
-	ec := &egainv1alpha1.EgainClient{ObjectMeta: named(name)}
-	ec.Spec = egainv1alpha1.EgainClientSpec{
-		Tenant: egainv1alpha1.Tenant{
-			TenantLocation: egainv1alpha1.TenantLocation{
-				MetadataURL: egainv1alpha1.HTTPSURL(w.sim.Rigel().MetadataURL(egainsim.ConsoleFlatCamel, egainsim.Client)),
-			},
-			CABundleRef: &egainv1alpha1.CABundleReference{Name: "egain-ca"},
-		},
-		CredentialsSecretRef: &egainv1alpha1.CredentialsSecretReference{Name: "egain-app"},
-		Scopes:               []egainv1alpha1.Scope{"knowledge.portalmgr.manage"},
-	}
+	ec := testbed.Client(w.sim, testbed.Named(name))
 	w.Expect(w.admin.Create(w.t.Context(), ec)).To(gomega.Succeed())
-	w.ready(ec)
+	testbed.AwaitReady(w.t, w.admin, ec)
 	return ec
-}
-
-func (w *world) ready(ec *egainv1alpha1.EgainClient) {
-	w.t.Helper()
-	w.Eventually(func(g gomega.Gomega) {
-		g.Expect(w.admin.Get(w.t.Context(), client.ObjectKeyFromObject(ec), ec)).To(gomega.Succeed())
-		g.Expect(meta.IsStatusConditionTrue(ec.Status.Conditions, egainv1alpha1.ConditionReady)).To(gomega.BeTrue())
-	}).WithTimeout(patience).Should(gomega.Succeed())
 }
 
 func (w *world) secret(name string) *corev1.Secret {
 	w.t.Helper()
-	secret := &corev1.Secret{ObjectMeta: named(name)}
+	secret := &corev1.Secret{ObjectMeta: testbed.Named(name)}
 	w.Expect(w.admin.Get(w.t.Context(), client.ObjectKeyFromObject(secret), secret)).To(gomega.Succeed())
 	return secret
 }
@@ -223,7 +159,7 @@ func TestTheChartFromInstallToUninstall(t *testing.T) {
 	w.start()
 	ec := w.apply("knowledge")
 	w.Expect(w.may("list", "kube-system", "")).To(gomega.BeTrue())
-	w.stop()
+	testbed.Stop(t, w.operator)
 
 	token := w.secret("knowledge")
 	w.helm("upgrade", release, chart, "--reuse-values", "--set=watchNamespaces={default}", "--set=rbac.secretNames={knowledge,search}", "--set=log.level=debug")
@@ -234,7 +170,7 @@ func TestTheChartFromInstallToUninstall(t *testing.T) {
 	w.Expect(w.secret("knowledge")).To(gomega.Equal(token), "an upgrade changes no target")
 	w.Expect(w.tokens()).To(gomega.Equal(2), "an upgrade costs no token")
 	w.renew(ec)
-	w.stop()
+	testbed.Stop(t, w.operator)
 
 	token = w.secret("knowledge")
 	w.helm("uninstall", release)
@@ -248,7 +184,7 @@ func TestTheChartFromInstallToUninstall(t *testing.T) {
 	w.apply("portal")
 	w.Expect(w.secret("knowledge")).To(gomega.Equal(token), "a chart that comes back changes no target")
 	w.Expect(w.tokens()).To(gomega.Equal(4), "a chart that comes back costs no token")
-	w.stop()
+	testbed.Stop(t, w.operator)
 
 	w.helm("upgrade", release, chart, "--reuse-values", "--set=crds.keep=false")
 	w.helm("uninstall", release)
@@ -268,7 +204,7 @@ func TestTheChartTakesOverFromConfig(t *testing.T) {
 	w.helm("install", release, chart, "--take-ownership", "--force-conflicts", "--set=allowLoopback=true")
 	w.start()
 	w.apply("knowledge")
-	w.stop()
+	testbed.Stop(t, w.operator)
 	w.helm("uninstall", release)
 	w.Expect(w.remains()).To(gomega.HaveLen(2), "nothing is left but the CRDs")
 }

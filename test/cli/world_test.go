@@ -2,12 +2,10 @@ package cli_test
 
 import (
 	"bytes"
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -20,8 +18,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -29,6 +25,7 @@ import (
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/test/controlplane"
+	"github.com/egain-operator/egain-operator/test/testbed"
 )
 
 const (
@@ -56,12 +53,12 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{WithT: gomega.NewWithT(t), t: t, dir: t.TempDir(), bin: t.TempDir(), secrets: map[string]string{
+	w := &world{WithT: gomega.NewWithT(t), t: t, dir: t.TempDir(), bin: testbed.Build(t, root, "./cmd/kubectl-egain"), secrets: map[string]string{
 		egainsim.RigelClientSecret: "a client secret", egainsim.RigelWebClientSecret: "a client secret", egainsim.SubjectPassword: "a password",
 	}}
-	w.build()
-	w.startCluster()
-	w.startSimulator()
+	w.plane, w.admin = testbed.StartCluster(t)
+	w.writeKubeconfig()
+	w.sim = testbed.StartSimulator(t, egainsim.Config{TokenLifetime: tokenLife})
 	w.startOperator()
 	w.began = time.Now()
 	w.pretendPod()
@@ -69,24 +66,9 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-func (w *world) build() {
+// writeKubeconfig makes the user's kubeconfig, whose namespace is knowledge.
+func (w *world) writeKubeconfig() {
 	w.t.Helper()
-	output, err := exec.CommandContext(w.t.Context(), "go", "build", "-o", w.bin, root, root+"/cmd/kubectl-egain").CombinedOutput()
-	w.Expect(err).NotTo(gomega.HaveOccurred(), string(output))
-}
-
-func (w *world) startCluster() {
-	w.t.Helper()
-	var err error
-	w.plane, err = controlplane.Start("")
-	w.Expect(err).NotTo(gomega.HaveOccurred())
-	w.t.Cleanup(func() { _ = w.plane.Stop() })
-	scheme := runtime.NewScheme()
-	w.Expect(clientgoscheme.AddToScheme(scheme)).To(gomega.Succeed())
-	w.Expect(egainv1alpha1.AddToScheme(scheme)).To(gomega.Succeed())
-	w.admin, err = client.New(w.plane.Config, client.Options{Scheme: scheme})
-	w.Expect(err).NotTo(gomega.HaveOccurred())
-
 	w.kubeconfig = filepath.Join(w.plane.Dir, "user.kubeconfig")
 	w.Expect(controlplane.WriteKubeconfig(w.kubeconfig, w.plane.Config)).To(gomega.Succeed())
 	kubeconfig, err := clientcmd.LoadFromFile(w.kubeconfig)
@@ -95,33 +77,15 @@ func (w *world) startCluster() {
 	w.Expect(clientcmd.WriteToFile(*kubeconfig, w.kubeconfig)).To(gomega.Succeed())
 }
 
-func (w *world) startSimulator() {
-	w.t.Helper()
-	var err error
-	w.sim, err = egainsim.New(egainsim.Config{TokenLifetime: tokenLife})
-	w.Expect(err).NotTo(gomega.HaveOccurred())
-	w.Expect(w.sim.Start("127.0.0.1:0")).To(gomega.Succeed())
-	w.t.Cleanup(func() { _ = w.sim.Close() })
-}
-
 // startOperator starts the operator's binary as the ServiceAccount and under the RBAC of config/default.
 func (w *world) startOperator() {
 	w.t.Helper()
 	kubeconfig, err := w.plane.Install(w.t.Context(), w.admin, root)
 	w.Expect(err).NotTo(gomega.HaveOccurred())
-	probes, err := controlplane.FreeAddress(w.t.Context())
-	w.Expect(err).NotTo(gomega.HaveOccurred())
-	ctx, cancel := context.WithCancel(context.WithoutCancel(w.t.Context()))
-	operator := exec.CommandContext(ctx, filepath.Join(w.bin, "egain-operator"), "--kubeconfig="+kubeconfig,
-		"--leader-elect=false", "--allow-loopback", "--metrics-bind-address=0", "--health-probe-bind-address="+probes)
-	w.Expect(operator.Start()).To(gomega.Succeed())
-	w.t.Cleanup(func() {
-		cancel()
-		_ = operator.Wait() // it was killed
-	})
-	ready, done := context.WithTimeout(w.t.Context(), patience)
-	defer done()
-	w.Expect(controlplane.AwaitReady(ready, probes)).To(gomega.Succeed())
+	operator := testbed.Operator{
+		Bin: w.bin, Kubeconfig: kubeconfig, Flags: []string{"--leader-elect=false", "--allow-loopback", "--metrics-bind-address=0"},
+	}
+	operator.Start(w.t)
 }
 
 // pretendPod puts the Pod of config/default and its Lease into the cluster: the operator runs as a process beside it, while

@@ -14,6 +14,7 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/test/testbed"
 )
 
 // kills is how often the operator is killed in the life of a session, each time between two refreshes.
@@ -67,7 +68,7 @@ func TestASessionOutlivesOperatorsThatAreKilledBetweenRefreshes(t *testing.T) {
 
 // prepare makes all that a login needs.
 func (p *person) prepare() {
-	p.redirect = "http://" + p.freeAddress() + "/callback"
+	p.redirect = "http://" + testbed.FreeAddress(p.t) + "/callback"
 	p.Expect(p.sim.AddRedirectURI(p.app.ID, p.redirect)).To(gomega.Succeed())
 	credentials := map[string]string{"client_id": p.app.ID}
 	p.secrets = map[string]string{egainsim.SubjectPassword: "the password"}
@@ -75,8 +76,8 @@ func (p *person) prepare() {
 		credentials["client_secret"] = secret
 		p.secrets[secret] = "the client secret"
 	}
-	p.create(&corev1.Secret{ObjectMeta: named(p.name + "-app"), StringData: credentials})
-	ec := &egainv1alpha1.EgainClient{ObjectMeta: named(p.name)}
+	p.create(&corev1.Secret{ObjectMeta: testbed.Named(p.name + "-app"), StringData: credentials})
+	ec := &egainv1alpha1.EgainClient{ObjectMeta: testbed.Named(p.name)}
 	ec.Spec = egainv1alpha1.EgainClientSpec{
 		Flow: egainv1alpha1.FlowAuthorizationCode,
 		AuthorizationCode: &egainv1alpha1.AuthorizationCode{

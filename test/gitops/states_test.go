@@ -19,6 +19,7 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/test/testbed"
 )
 
 // Healths of Argo CD, from the worst that an application takes over from its resources to the best.
@@ -115,7 +116,7 @@ var clientStates = map[string]clientState{
 	"the session has ended": {
 		first: func(w *world, ec *egainv1alpha1.EgainClient) {
 			w.credentials(ec)
-			w.apply(&corev1.Secret{ObjectMeta: named("ended-session"), StringData: map[string]string{"refresh_token": "of another time"}})
+			w.apply(&corev1.Secret{ObjectMeta: testbed.Named("ended-session"), StringData: map[string]string{"refresh_token": "of another time"}})
 			ec.Spec.Flow = egainv1alpha1.FlowAuthorizationCode
 			ec.Spec.AuthorizationCode = &egainv1alpha1.AuthorizationCode{SessionSecretRef: egainv1alpha1.SessionSecretReference{Name: "ended-session"}}
 		},
@@ -123,7 +124,7 @@ var clientStates = map[string]clientState{
 	},
 	"the credentials lack a key": {
 		first: func(w *world, ec *egainv1alpha1.EgainClient) {
-			w.apply(&corev1.Secret{ObjectMeta: named(ec.Name + "-app"), StringData: map[string]string{"client_id": ec.Name}})
+			w.apply(&corev1.Secret{ObjectMeta: testbed.Named(ec.Name + "-app"), StringData: map[string]string{"client_id": ec.Name}})
 		},
 		expectation: expectation{"NoToken, CredentialsInvalid", status.FailedStatus, degraded, "client_secret"},
 	},
@@ -172,14 +173,14 @@ var clientStates = map[string]clientState{
 	"the target belongs to somebody else": {
 		first: func(w *world, ec *egainv1alpha1.EgainClient) {
 			w.credentials(ec)
-			w.apply(&corev1.Secret{ObjectMeta: named(ec.TargetName()), StringData: map[string]string{"password": "theirs"}})
+			w.apply(&corev1.Secret{ObjectMeta: testbed.Named(ec.TargetName()), StringData: map[string]string{"password": "theirs"}})
 		},
 		expectation: expectation{"NoToken, TargetNotOwned", status.FailedStatus, degraded, "creationPolicy"},
 	},
 	"the token is added to a Secret in Git": {
 		first: func(w *world, ec *egainv1alpha1.EgainClient) {
 			w.credentials(ec)
-			w.apply(&corev1.Secret{ObjectMeta: named(ec.TargetName()), StringData: map[string]string{"password": "theirs"}})
+			w.apply(&corev1.Secret{ObjectMeta: testbed.Named(ec.TargetName()), StringData: map[string]string{"password": "theirs"}})
 			ec.Spec.Target.CreationPolicy = egainv1alpha1.CreationPolicyMerge
 		},
 		expectation: expectation{ready, status.CurrentStatus, healthy, "holds an unexpired token"},
@@ -202,7 +203,7 @@ var clientStates = map[string]clientState{
 	"new and not seen by the operator": {
 		offline: func(w *world, ec *egainv1alpha1.EgainClient) {
 			w.delete(ec)
-			ec.ObjectMeta = named(ec.Name)
+			ec.ObjectMeta = testbed.Named(ec.Name)
 			w.apply(ec)
 		},
 		expectation: expectation{"", status.InProgressStatus, progressing, "has not looked"},
@@ -236,7 +237,7 @@ func (w *world) rescope(ec *egainv1alpha1.EgainClient, scopes ...egainv1alpha1.S
 
 // change edits an EgainClient in Git.
 func (w *world) change(ec *egainv1alpha1.EgainClient, edit func(git *egainv1alpha1.EgainClient)) {
-	git := &egainv1alpha1.EgainClient{ObjectMeta: named(ec.Name), Spec: *ec.Spec.DeepCopy()}
+	git := &egainv1alpha1.EgainClient{ObjectMeta: testbed.Named(ec.Name), Spec: *ec.Spec.DeepCopy()}
 	edit(git)
 	w.apply(git)
 }
@@ -314,7 +315,7 @@ type state struct {
 // play brings about every state and stops the operator, so that all of them last.
 func (w *world) play() []state {
 	w.t.Helper()
-	w.start()
+	operator := w.operator.Start(w.t)
 	clients, tenants := map[string]*egainv1alpha1.EgainClient{}, map[string]*egainv1alpha1.EgainTenant{}
 	for sentence, s := range clientStates {
 		ec := w.client(slug(sentence))
@@ -352,7 +353,7 @@ func (w *world) play() []state {
 			w.await(clients[sentence], s.reasons)
 		}
 	}
-	w.stop()
+	testbed.Stop(w.t, operator)
 	for sentence, s := range clientStates {
 		if s.offline != nil {
 			s.offline(w, clients[sentence])

@@ -4,11 +4,7 @@
 package gitops_test
 
 import (
-	"context"
-	"os/exec"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -18,12 +14,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 	"github.com/egain-operator/egain-operator/test/controlplane"
+	"github.com/egain-operator/egain-operator/test/testbed"
 )
 
 const (
@@ -38,12 +34,11 @@ const (
 // world is a cluster with the operator's permissions and an eGain. The operator runs from start to stop.
 type world struct {
 	*gomega.WithT
-	t          *testing.T
-	plane      *controlplane.ControlPlane
-	admin      client.Client
-	sim        *egainsim.Simulator
-	kubeconfig string
-	operator   *exec.Cmd
+	t        *testing.T
+	plane    *controlplane.ControlPlane
+	admin    client.Client
+	sim      *egainsim.Simulator
+	operator testbed.Operator
 	// manifests are what is in Git, by kind and name.
 	manifests map[string]*unstructured.Unstructured
 }
@@ -51,52 +46,15 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{WithT: gomega.NewWithT(t), t: t, manifests: map[string]*unstructured.Unstructured{}}
-	var err error
-	w.plane, err = controlplane.Start("")
+	w.plane, w.admin = testbed.StartCluster(t)
+	kubeconfig, err := w.plane.Install(t.Context(), w.admin, root)
 	w.Expect(err).NotTo(gomega.HaveOccurred())
-	t.Cleanup(func() { _ = w.plane.Stop() })
-	scheme := runtime.NewScheme()
-	w.Expect(clientgoscheme.AddToScheme(scheme)).To(gomega.Succeed())
-	w.Expect(egainv1alpha1.AddToScheme(scheme)).To(gomega.Succeed())
-	w.admin, err = client.New(w.plane.Config, client.Options{Scheme: scheme})
-	w.Expect(err).NotTo(gomega.HaveOccurred())
-	w.kubeconfig, err = w.plane.Install(t.Context(), w.admin, root)
-	w.Expect(err).NotTo(gomega.HaveOccurred())
-
-	w.sim, err = egainsim.New(egainsim.Config{})
-	w.Expect(err).NotTo(gomega.HaveOccurred())
-	w.Expect(w.sim.Start("127.0.0.1:0")).To(gomega.Succeed())
-	t.Cleanup(func() { _ = w.sim.Close() })
-	w.apply(&corev1.ConfigMap{ObjectMeta: named("egain-ca"), Data: map[string]string{"ca.crt": string(w.sim.CABundle())}})
-	w.operator = w.build()
+	w.sim = testbed.StartSimulator(t, egainsim.Config{})
+	w.apply(testbed.CABundle(w.sim))
+	w.operator = testbed.Operator{
+		Bin: testbed.Build(t, root), Kubeconfig: kubeconfig, Flags: []string{"--leader-elect=false", "--allow-loopback", "--metrics-bind-address=0"},
+	}
 	return w
-}
-
-func named(name string) metav1.ObjectMeta {
-	return metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, Name: name}
-}
-
-func (w *world) build() *exec.Cmd {
-	w.t.Helper()
-	binary := filepath.Join(w.t.TempDir(), "egain-operator")
-	output, err := exec.CommandContext(w.t.Context(), "go", "build", "-o", binary, root).CombinedOutput()
-	w.Expect(err).NotTo(gomega.HaveOccurred(), string(output))
-	probes, err := controlplane.FreeAddress(w.t.Context())
-	w.Expect(err).NotTo(gomega.HaveOccurred())
-	return exec.CommandContext(context.WithoutCancel(w.t.Context()), binary, "--kubeconfig="+w.kubeconfig, "--leader-elect=false",
-		"--allow-loopback", "--metrics-bind-address=0", "--health-probe-bind-address="+probes)
-}
-
-func (w *world) start() {
-	w.t.Helper()
-	w.Expect(w.operator.Start()).To(gomega.Succeed())
-	w.t.Cleanup(func() { _ = w.operator.Process.Kill() })
-}
-
-func (w *world) stop() {
-	w.t.Helper()
-	w.Expect(w.operator.Process.Signal(syscall.SIGTERM)).To(gomega.Succeed())
-	w.Expect(w.operator.Wait()).To(gomega.Succeed())
 }
 
 // apply puts an object into Git, or changes it there, and applies it as Flux does.
@@ -137,7 +95,7 @@ func (w *world) client(name string) *egainv1alpha1.EgainClient {
 		ID: name, Platform: egainsim.Rigel, Clients: []egainsim.ClientApp{{ID: name, Secrets: []string{"secret of " + name}}},
 	})
 	w.Expect(err).NotTo(gomega.HaveOccurred())
-	return &egainv1alpha1.EgainClient{ObjectMeta: named(name), Spec: egainv1alpha1.EgainClientSpec{
+	return &egainv1alpha1.EgainClient{ObjectMeta: testbed.Named(name), Spec: egainv1alpha1.EgainClientSpec{
 		Tenant: egainv1alpha1.Tenant{
 			TenantLocation: egainv1alpha1.TenantLocation{Endpoints: &egainv1alpha1.Endpoints{
 				TokenURL: egainv1alpha1.HTTPSURL(tenant.TokenURL(egainsim.Client)),
@@ -154,7 +112,7 @@ func (w *world) client(name string) *egainv1alpha1.EgainClient {
 // credentials applies those of a client.
 func (w *world) credentials(ec *egainv1alpha1.EgainClient) {
 	w.t.Helper()
-	w.apply(&corev1.Secret{ObjectMeta: named(ec.Name + "-app"), StringData: map[string]string{
+	w.apply(&corev1.Secret{ObjectMeta: testbed.Named(ec.Name + "-app"), StringData: map[string]string{
 		"client_id": ec.Name, "client_secret": "secret of " + ec.Name,
 	}})
 }

@@ -18,14 +18,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 	"github.com/egain-operator/egain-operator/internal/metrics"
 	"github.com/egain-operator/egain-operator/test/controlplane"
+	"github.com/egain-operator/egain-operator/test/testbed"
 )
 
 const (
@@ -41,12 +40,11 @@ const (
 // suite is a cluster with an operator at work on it, and a Prometheus that scrapes that.
 type suite struct {
 	*gomega.WithT
-	t        *testing.T
-	dir      string
-	plane    *controlplane.ControlPlane
-	admin    client.Client
-	sim      *egainsim.Simulator
-	operator *exec.Cmd
+	t     *testing.T
+	dir   string
+	plane *controlplane.ControlPlane
+	admin client.Client
+	sim   *egainsim.Simulator
 	// metrics is the address that the operator serves them on.
 	metrics    string
 	prometheus promv1.API
@@ -55,10 +53,11 @@ type suite struct {
 // TestPrometheusSeesATenantBreakAndMend has a real Prometheus scrape the operator as it is installed: over TLS, with the token
 // of a ServiceAccount that the API server is asked about. The dashboard is looked at while most goes wrong.
 func TestPrometheusSeesATenantBreakAndMend(t *testing.T) {
-	s := &suite{WithT: gomega.NewWithT(t), t: t, dir: t.TempDir()}
-	s.startCluster()
-	s.startSimulator()
-	s.startOperator()
+	s := &suite{WithT: gomega.NewWithT(t), t: t, dir: t.TempDir(), metrics: testbed.FreeAddress(t)}
+	s.plane, s.admin = testbed.StartCluster(t)
+	s.sim = testbed.StartSimulator(t, egainsim.Config{})
+	s.Expect(s.sim.SetLifetime(life)).To(gomega.Succeed())
+	operator := s.startOperator()
 	s.startPrometheus()
 	s.createObjects()
 
@@ -78,68 +77,17 @@ func TestPrometheusSeesATenantBreakAndMend(t *testing.T) {
 	s.sim.ClearFaults()
 	s.Eventually(s.firing).WithTimeout(patience).ShouldNot(gomega.ContainElement(gomega.MatchRegexp("^EgainEndpoint|default/sync-")))
 
-	s.Expect(s.operator.Process.Kill()).To(gomega.Succeed())
+	testbed.Kill(t, operator)
 	s.Eventually(s.firing).WithTimeout(patience).Should(gomega.ContainElement(gomega.HavePrefix("EgainOperatorAbsent")))
 }
 
-func (s *suite) startCluster() {
-	var err error
-	s.plane, err = controlplane.Start("")
+func (s *suite) startOperator() *exec.Cmd {
+	kubeconfig, err := s.plane.Install(s.t.Context(), s.admin, root)
 	s.Expect(err).NotTo(gomega.HaveOccurred())
-	s.t.Cleanup(func() { _ = s.plane.Stop() })
-	scheme := runtime.NewScheme()
-	s.Expect(clientgoscheme.AddToScheme(scheme)).To(gomega.Succeed())
-	s.Expect(egainv1alpha1.AddToScheme(scheme)).To(gomega.Succeed())
-	s.admin, err = client.New(s.plane.Config, client.Options{Scheme: scheme})
-	s.Expect(err).NotTo(gomega.HaveOccurred())
-}
-
-func (s *suite) startSimulator() {
-	var err error
-	s.sim, err = egainsim.New(egainsim.Config{})
-	s.Expect(err).NotTo(gomega.HaveOccurred())
-	s.Expect(s.sim.Start("127.0.0.1:0")).To(gomega.Succeed())
-	s.t.Cleanup(func() { _ = s.sim.Close() })
-	s.Expect(s.sim.SetLifetime(life)).To(gomega.Succeed())
-}
-
-func (s *suite) startOperator() {
-	kubeconfig, err := s.plane.Install(s.t.Context(), s.admin, "../..")
-	s.Expect(err).NotTo(gomega.HaveOccurred())
-	binary := filepath.Join(s.dir, "egain-operator")
-	output, err := exec.CommandContext(s.t.Context(), "go", "build", "-o", binary, "../..").CombinedOutput()
-	s.Expect(err).NotTo(gomega.HaveOccurred(), string(output))
-	s.metrics = s.freeAddress()
-	health := s.freeAddress()
-	s.operator = s.start("egain-operator", binary, "--kubeconfig="+kubeconfig, "--leader-election-namespace="+controlplane.OperatorNamespace,
-		"--allow-loopback", "--metrics-bind-address="+s.metrics, "--health-probe-bind-address="+health)
-	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
-	defer cancel()
-	s.Expect(controlplane.AwaitReady(ctx, health)).To(gomega.Succeed())
-}
-
-// start starts a program that ends with the test, which then shows what it printed if the test failed.
-func (s *suite) start(name, binary string, args ...string) *exec.Cmd {
-	log, err := os.Create(filepath.Join(s.dir, name+".log"))
-	s.Expect(err).NotTo(gomega.HaveOccurred())
-	cmd := exec.CommandContext(context.WithoutCancel(s.t.Context()), binary, args...)
-	cmd.Stdout, cmd.Stderr = log, log
-	s.Expect(cmd.Start()).To(gomega.Succeed())
-	s.t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait() // it was killed
-		_ = log.Close()
-		if said, err := os.ReadFile(log.Name()); err == nil && s.t.Failed() {
-			s.t.Logf("%s printed:\n%s", name, said[max(0, len(said)-5000):])
-		}
-	})
-	return cmd
-}
-
-func (s *suite) freeAddress() string {
-	address, err := controlplane.FreeAddress(s.t.Context())
-	s.Expect(err).NotTo(gomega.HaveOccurred())
-	return address
+	operator := testbed.Operator{Bin: testbed.Build(s.t, root), Kubeconfig: kubeconfig, Flags: []string{
+		"--leader-election-namespace=" + controlplane.OperatorNamespace, "--allow-loopback", "--metrics-bind-address=" + s.metrics,
+	}}
+	return operator.Start(s.t)
 }
 
 // configuration is what docs/operations.md has Prometheus scrape with, but for finding the targets; the interval is short so
@@ -169,16 +117,17 @@ func (s *suite) startPrometheus() {
 		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: metav1.NamespaceDefault, Name: scraper}},
 	})).To(gomega.Succeed())
 	for _, account := range []string{scraper, stranger} {
-		s.Expect(s.admin.Create(s.t.Context(), &corev1.ServiceAccount{ObjectMeta: named(account)})).To(gomega.Succeed())
+		s.Expect(s.admin.Create(s.t.Context(), &corev1.ServiceAccount{ObjectMeta: testbed.Named(account)})).To(gomega.Succeed())
 		config, err := s.plane.ServiceAccountConfig(s.t.Context(), metav1.NamespaceDefault, account)
 		s.Expect(err).NotTo(gomega.HaveOccurred())
 		s.write(account+".token", config.BearerToken)
 	}
 	s.write("prometheus.yaml", fmt.Sprintf(configuration, s.metrics))
 	s.write("alerts.yaml", regexp.MustCompile(`(?m)^(    for: ).+$`).ReplaceAllString(read(s.t, alertsFile), "${1}1s"))
-	address := s.freeAddress()
-	s.start("prometheus", program(s.t, "prometheus"), "--config.file="+filepath.Join(s.dir, "prometheus.yaml"),
-		"--storage.tsdb.path="+filepath.Join(s.dir, "data"), "--web.listen-address="+address)
+	address := testbed.FreeAddress(s.t)
+	testbed.Launch(s.t, exec.CommandContext(context.WithoutCancel(s.t.Context()), program(s.t, "prometheus"),
+		"--config.file="+filepath.Join(s.dir, "prometheus.yaml"), "--storage.tsdb.path="+filepath.Join(s.dir, "data"),
+		"--web.listen-address="+address), filepath.Join(s.dir, "prometheus.log"))
 	connection, err := api.NewClient(api.Config{Address: "http://" + address})
 	s.Expect(err).NotTo(gomega.HaveOccurred())
 	s.prometheus = promv1.NewAPI(connection)
@@ -187,10 +136,6 @@ func (s *suite) startPrometheus() {
 
 func (s *suite) write(name, content string) {
 	s.Expect(os.WriteFile(filepath.Join(s.dir, name), []byte(content), 0o600)).To(gomega.Succeed())
-}
-
-func named(name string) metav1.ObjectMeta {
-	return metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, Name: name}
 }
 
 // createObjects creates five EgainClients of an EgainTenant, one that waits for credentials, one that is suspended, and an
@@ -204,10 +149,7 @@ func (s *suite) createObjects() {
 		CABundleReference: egainv1alpha1.CABundleReference{Name: "egain-ca"}, Namespace: metav1.NamespaceDefault,
 	}
 	objects := []client.Object{
-		&corev1.ConfigMap{ObjectMeta: named("egain-ca"), Data: map[string]string{"ca.crt": string(s.sim.CABundle())}},
-		&corev1.Secret{ObjectMeta: named("egain-app"), StringData: map[string]string{
-			"client_id": egainsim.RigelClientID, "client_secret": egainsim.RigelClientSecret,
-		}},
+		testbed.CABundle(s.sim), testbed.Credentials(),
 		&egainv1alpha1.EgainTenant{
 			ObjectMeta: metav1.ObjectMeta{Name: "production"},
 			Spec:       egainv1alpha1.EgainTenantSpec{TenantLocation: location, CABundleRef: bundle},
@@ -224,7 +166,7 @@ func (s *suite) createObjects() {
 }
 
 func ofTenant(name, credentials string, suspend bool) *egainv1alpha1.EgainClient {
-	return &egainv1alpha1.EgainClient{ObjectMeta: named(name), Spec: egainv1alpha1.EgainClientSpec{
+	return &egainv1alpha1.EgainClient{ObjectMeta: testbed.Named(name), Spec: egainv1alpha1.EgainClientSpec{
 		TenantRef:            &egainv1alpha1.TenantReference{Name: "production"},
 		CredentialsSecretRef: &egainv1alpha1.CredentialsSecretReference{Name: egainv1alpha1.SecretName(credentials)},
 		Scopes:               []egainv1alpha1.Scope{"knowledge.portalmgr.manage"},

@@ -29,6 +29,7 @@ import (
 	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/test/testbed"
 )
 
 type change = func(*egainv1alpha1.EgainClient)
@@ -223,13 +224,13 @@ func (w *world) useEverything(failing map[string]string) {
 	w.useTenant()
 	w.useTargets()
 	w.scrape()
-	w.stop(operator)
+	testbed.Stop(w.t, operator)
 	// By default client-go asks for a list as the beginning of a watch. It does so by list, and needs that verb, of an API
 	// server that knows no streaming lists, which this setting stands for.
 	operator = w.start("KUBE_FEATURE_WatchListClient=false")
 	w.issued(w.client("afterwards"))
 	w.scrape()
-	w.stop(operator)
+	testbed.Stop(w.t, operator)
 }
 
 func (w *world) useTenant() {
@@ -320,7 +321,7 @@ func (w *world) attack() {
 	w.Expect(status).To(gomega.Equal(http.StatusUnauthorized))
 	w.scraped += body
 	for _, path := range []string{"/debug/pprof/", "/debug/pprof/heap", "/debug/vars", "/debug", "/configz"} {
-		w.Expect(w.status("http://"+w.health+path, "")).To(gomega.Equal(http.StatusNotFound), path)
+		w.Expect(w.status("http://"+w.operator.Health+path, "")).To(gomega.Equal(http.StatusNotFound), path)
 		w.Expect(w.status("https://"+w.metrics+path, w.scraper.BearerToken)).To(gomega.Equal(http.StatusNotFound), path)
 	}
 	// The stacks of all goroutines are the last that it says.

@@ -32,7 +32,7 @@ func TestNothingThatTheOperatorSaysHoldsAPartOfASecret(t *testing.T) {
 	w.useEverything(nil)
 	w.attack()
 
-	said, err := os.ReadFile(w.output)
+	said, err := os.ReadFile(w.operator.Log)
 	w.Expect(err).NotTo(gomega.HaveOccurred())
 	w.Expect(string(said)).To(gomega.ContainSubstring(`"level":"debug"`))
 	objects := w.objects()

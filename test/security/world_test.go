@@ -3,7 +3,6 @@
 package security_test
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/tls"
 	"fmt"
@@ -13,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -22,14 +20,12 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 	"github.com/egain-operator/egain-operator/test/controlplane"
+	"github.com/egain-operator/egain-operator/test/testbed"
 )
 
 const (
@@ -68,10 +64,9 @@ type world struct {
 	gateway   *gateway
 	installed []*unstructured.Unstructured
 
-	audit, output, kubeconfig, binary string
-	health, metrics                   string
-	flags                             []string
-	scraper                           *rest.Config
+	operator       testbed.Operator
+	audit, metrics string
+	scraper        *rest.Config
 	// scraped is all that the metrics endpoint ever said.
 	scraped string
 	// passing is what objects said for a while only.
@@ -87,34 +82,21 @@ func newWorld(t *testing.T, overlay, kustomization string, flags ...string) *wor
 	t.Helper()
 	dir := t.TempDir()
 	w := &world{
-		WithT: gomega.NewWithT(t), t: t, flags: flags, secrets: map[string]string{},
-		audit: filepath.Join(dir, "audit.log"), output: filepath.Join(dir, "output"),
-		kubeconfig: filepath.Join(dir, "kubeconfig"), binary: filepath.Join(dir, "egain-operator"),
+		WithT: gomega.NewWithT(t), t: t, secrets: map[string]string{},
+		audit: filepath.Join(dir, "audit.log"), metrics: testbed.FreeAddress(t), sim: testbed.StartSimulator(t, egainsim.Config{}),
 	}
-	w.startCluster(filepath.Join(dir, "policy.yaml"))
-	w.install(dir, overlay, kustomization)
-	w.startProviders()
-	output, err := exec.CommandContext(t.Context(), "go", "build", "-o", w.binary, "../..").CombinedOutput()
-	w.Expect(err).NotTo(gomega.HaveOccurred(), string(output))
-	for _, address := range []*string{&w.health, &w.metrics} {
-		*address, err = controlplane.FreeAddress(t.Context())
-		w.Expect(err).NotTo(gomega.HaveOccurred())
-	}
-	return w
-}
-
-func (w *world) startCluster(policyFile string) {
+	policyFile := filepath.Join(dir, "policy.yaml")
 	w.Expect(os.WriteFile(policyFile, []byte(policy), 0o600)).To(gomega.Succeed())
-	var err error
-	w.plane, err = controlplane.Start("", controlplane.AuditLog(policyFile, w.audit))
-	w.Expect(err).NotTo(gomega.HaveOccurred())
-	w.t.Cleanup(func() { _ = w.plane.Stop() })
-	w.plane.Config.WarningHandler = rest.NoWarnings{} // of old versions that are listed with all others
-	scheme := runtime.NewScheme()
-	w.Expect(clientgoscheme.AddToScheme(scheme)).To(gomega.Succeed())
-	w.Expect(egainv1alpha1.AddToScheme(scheme)).To(gomega.Succeed())
-	w.admin, err = client.New(w.plane.Config, client.Options{Scheme: scheme})
-	w.Expect(err).NotTo(gomega.HaveOccurred())
+	w.plane, w.admin = testbed.StartCluster(t, controlplane.AuditLog(policyFile, w.audit))
+	w.operator = testbed.Operator{
+		Bin: testbed.Build(t, "../.."), Kubeconfig: filepath.Join(dir, "kubeconfig"), Log: filepath.Join(dir, "output"), Health: testbed.FreeAddress(t),
+		Flags: append([]string{
+			"--leader-election-namespace=" + system, "--allow-loopback", "--log-level=debug", "--metrics-bind-address=" + w.metrics,
+		}, flags...),
+	}
+	w.install(dir, overlay, kustomization)
+	w.trust()
+	return w
 }
 
 func (w *world) install(dir, overlay, kustomization string) {
@@ -134,7 +116,7 @@ func (w *world) install(dir, overlay, kustomization string) {
 	own, err := w.plane.ServiceAccountConfig(w.t.Context(), system, account)
 	w.Expect(err).NotTo(gomega.HaveOccurred())
 	w.keep("the operator's own token", own.BearerToken)
-	w.Expect(controlplane.WriteKubeconfig(w.kubeconfig, own)).To(gomega.Succeed())
+	w.Expect(controlplane.WriteKubeconfig(w.operator.Kubeconfig, own)).To(gomega.Succeed())
 
 	w.create(&corev1.ServiceAccount{ObjectMeta: named("scraper")})
 	w.create(&rbacv1.ClusterRoleBinding{
@@ -147,12 +129,8 @@ func (w *world) install(dir, overlay, kustomization string) {
 	w.keep("the token of who reads the metrics", w.scraper.BearerToken)
 }
 
-func (w *world) startProviders() {
-	var err error
-	w.sim, err = egainsim.New(egainsim.Config{})
-	w.Expect(err).NotTo(gomega.HaveOccurred())
-	w.Expect(w.sim.Start("127.0.0.1:0")).To(gomega.Succeed())
-	w.t.Cleanup(func() { _ = w.sim.Close() })
+// trust starts the gateway, and has its CA and the simulator's where EgainClients can name them.
+func (w *world) trust() {
 	w.gateway = newGateway(w)
 	for name, bundle := range map[string][]byte{"egain-ca": w.sim.CABundle(), "gateway-ca": w.gateway.bundle()} {
 		w.create(&corev1.ConfigMap{ObjectMeta: named(name), Data: map[string]string{"ca.crt": string(bundle)}})
@@ -187,28 +165,8 @@ func (w *world) secret(what string) string {
 // start starts the operator, as talkative as it can be, and waits until it is ready. What it says is added to the output.
 func (w *world) start(environment ...string) *exec.Cmd {
 	w.t.Helper()
-	output, err := os.OpenFile(w.output, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	w.Expect(err).NotTo(gomega.HaveOccurred())
-	defer output.Close() //nolint:errcheck // the process has its own descriptor
-	operator := exec.CommandContext(context.WithoutCancel(w.t.Context()), w.binary,
-		append([]string{
-			"--kubeconfig=" + w.kubeconfig, "--leader-election-namespace=" + system, "--allow-loopback", "--log-level=debug",
-			"--metrics-bind-address=" + w.metrics, "--health-probe-bind-address=" + w.health,
-		}, w.flags...)...)
-	operator.Stdout, operator.Stderr, operator.Env = output, output, append(os.Environ(), environment...)
-	w.Expect(operator.Start()).To(gomega.Succeed())
-	w.t.Cleanup(func() { _ = operator.Process.Kill() })
-	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
-	defer cancel()
-	w.Expect(controlplane.AwaitReady(ctx, w.health)).To(gomega.Succeed())
-	return operator
-}
-
-// stop has the operator end as a rollout does.
-func (w *world) stop(operator *exec.Cmd) {
-	w.t.Helper()
-	w.Expect(operator.Process.Signal(syscall.SIGTERM)).To(gomega.Succeed())
-	w.Expect(operator.Wait()).To(gomega.Succeed())
+	w.operator.Environment = environment
+	return w.operator.Start(w.t)
 }
 
 // scrape reads the metrics as a monitoring system does.
@@ -255,7 +213,7 @@ func (w *world) fetch(g gomega.Gomega, o client.Object) {
 func (w *world) eventually(what string, check func(g gomega.Gomega)) {
 	w.t.Helper()
 	w.Eventually(check).WithTimeout(patience).Should(gomega.Succeed(), func() string {
-		said, _ := os.ReadFile(w.output) // it helps, if it can be read
+		said, _ := os.ReadFile(w.operator.Log) // it helps, if it can be read
 		return fmt.Sprintf("%s\n%s", what, said[max(0, len(said)-4000):])
 	})
 }

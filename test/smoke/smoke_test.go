@@ -3,15 +3,11 @@
 package smoke_test
 
 import (
-	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
 	"net/http"
-	"os/exec"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -19,136 +15,72 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 	"github.com/egain-operator/egain-operator/test/controlplane"
+	"github.com/egain-operator/egain-operator/test/testbed"
 )
 
-// patience bounds waits; nothing depends on how soon they end within it. It covers a Lease that has to run out.
-const patience = 60 * time.Second
+const (
+	root = "../.."
+	// patience bounds waits; nothing depends on how soon they end within it.
+	patience = 60 * time.Second
+)
 
 // suite is what the steps of the test share.
 type suite struct {
 	*gomega.WithT
-	t               *testing.T
-	plane           *controlplane.ControlPlane
-	admin           client.Client
-	sim             *egainsim.Simulator
-	binary          string
-	kubeconfig      string
-	health, metrics string
+	t        *testing.T
+	plane    *controlplane.ControlPlane
+	admin    client.Client
+	sim      *egainsim.Simulator
+	operator testbed.Operator
+	metrics  string
 }
 
 func TestTheOperatorAsItIsShipped(t *testing.T) {
-	s := &suite{WithT: gomega.NewWithT(t), t: t, binary: filepath.Join(t.TempDir(), "egain-operator")}
-	s.startCluster()
-	s.install()
-	s.startSimulator()
-	s.build()
-
-	operator := s.start()
+	s := newSuite(t)
+	operator := s.operator.Start(t)
 	ec := s.apply()
-	s.ready(ec)
+	testbed.AwaitReady(t, s.admin, ec)
 	s.checkMetrics()
 	s.checkLease()
 
-	s.Expect(operator.Process.Kill()).To(gomega.Succeed())
-	_ = operator.Wait() // it was killed
+	testbed.Kill(t, operator)
 	secret, object := s.secret().ResourceVersion, ec.ResourceVersion
-	operator = s.start()
+	operator = s.operator.Start(t)
 	// One more client shows that the new process is at work.
-	s.ready(s.apply())
+	testbed.AwaitReady(t, s.admin, s.apply())
 	s.Expect(s.admin.Get(t.Context(), client.ObjectKeyFromObject(ec), ec)).To(gomega.Succeed())
 	s.Expect(s.secret().ResourceVersion).To(gomega.Equal(secret))
 	s.Expect(ec.ResourceVersion).To(gomega.Equal(object))
 	s.Expect(s.sim.Stats().Of(egainsim.Match{Endpoint: egainsim.TokenEndpoint}, egainsim.OutcomeOK)).To(gomega.Equal(2))
 
-	s.Expect(operator.Process.Signal(syscall.SIGTERM)).To(gomega.Succeed())
-	s.Expect(operator.Wait()).To(gomega.Succeed(), "a stop that was asked for is no failure")
+	testbed.Stop(t, operator)
 }
 
-func (s *suite) startCluster() {
-	var err error
-	s.plane, err = controlplane.Start("")
+func newSuite(t *testing.T) *suite {
+	t.Helper()
+	s := &suite{WithT: gomega.NewWithT(t), t: t, metrics: testbed.FreeAddress(t)}
+	s.plane, s.admin = testbed.StartCluster(t)
+	kubeconfig, err := s.plane.Install(t.Context(), s.admin, root)
 	s.Expect(err).NotTo(gomega.HaveOccurred())
-	s.t.Cleanup(func() { _ = s.plane.Stop() })
-	scheme := runtime.NewScheme()
-	s.Expect(clientgoscheme.AddToScheme(scheme)).To(gomega.Succeed())
-	s.Expect(egainv1alpha1.AddToScheme(scheme)).To(gomega.Succeed())
-	s.admin, err = client.New(s.plane.Config, client.Options{Scheme: scheme})
-	s.Expect(err).NotTo(gomega.HaveOccurred())
-}
-
-func (s *suite) install() {
-	var err error
-	s.kubeconfig, err = s.plane.Install(s.t.Context(), s.admin, "../..")
-	s.Expect(err).NotTo(gomega.HaveOccurred())
-}
-
-func (s *suite) startSimulator() {
-	var err error
-	s.sim, err = egainsim.New(egainsim.Config{})
-	s.Expect(err).NotTo(gomega.HaveOccurred())
-	s.Expect(s.sim.Start("127.0.0.1:0")).To(gomega.Succeed())
-	s.t.Cleanup(func() { _ = s.sim.Close() })
-	for _, o := range []client.Object{
-		&corev1.ConfigMap{ObjectMeta: named("egain-ca"), Data: map[string]string{"ca.crt": string(s.sim.CABundle())}},
-		&corev1.Secret{ObjectMeta: named("egain-app"), StringData: map[string]string{
-			"client_id": egainsim.RigelClientID, "client_secret": egainsim.RigelClientSecret,
-		}},
-	} {
-		s.Expect(s.admin.Create(s.t.Context(), o)).To(gomega.Succeed())
+	s.sim = testbed.StartSimulator(t, egainsim.Config{})
+	for _, o := range []client.Object{testbed.CABundle(s.sim), testbed.Credentials()} {
+		s.Expect(s.admin.Create(t.Context(), o)).To(gomega.Succeed())
 	}
-}
-
-func named(name string) metav1.ObjectMeta {
-	return metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, Name: name}
-}
-
-func (s *suite) build() {
-	output, err := exec.CommandContext(s.t.Context(), "go", "build", "-o", s.binary, "../..").CombinedOutput()
-	s.Expect(err).NotTo(gomega.HaveOccurred(), string(output))
-	s.health, s.metrics = s.freeAddress(), s.freeAddress()
-}
-
-func (s *suite) freeAddress() string {
-	address, err := controlplane.FreeAddress(s.t.Context())
-	s.Expect(err).NotTo(gomega.HaveOccurred())
-	return address
-}
-
-// start starts the operator and waits until it is ready.
-func (s *suite) start() *exec.Cmd {
-	operator := exec.CommandContext(context.WithoutCancel(s.t.Context()), s.binary,
-		"--kubeconfig="+s.kubeconfig, "--leader-election-namespace="+controlplane.OperatorNamespace, "--allow-loopback",
-		"--metrics-bind-address="+s.metrics, "--health-probe-bind-address="+s.health)
-	s.Expect(operator.Start()).To(gomega.Succeed())
-	s.t.Cleanup(func() { _ = operator.Process.Kill() })
-	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
-	defer cancel()
-	s.Expect(controlplane.AwaitReady(ctx, s.health)).To(gomega.Succeed())
-	return operator
+	s.operator = testbed.Operator{Bin: testbed.Build(t, root), Kubeconfig: kubeconfig, Flags: []string{
+		"--leader-election-namespace=" + controlplane.OperatorNamespace, "--allow-loopback", "--metrics-bind-address=" + s.metrics,
+	}}
+	return s
 }
 
 func (s *suite) apply() *egainv1alpha1.EgainClient {
-	ec := &egainv1alpha1.EgainClient{ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, GenerateName: "sync-"}}
-	ec.Spec = egainv1alpha1.EgainClientSpec{
-		Tenant: egainv1alpha1.Tenant{
-			TenantLocation: egainv1alpha1.TenantLocation{
-				MetadataURL: egainv1alpha1.HTTPSURL(s.sim.Rigel().MetadataURL(egainsim.ConsoleFlatCamel, egainsim.Client)),
-			},
-			CABundleRef: &egainv1alpha1.CABundleReference{Name: "egain-ca"},
-		},
-		CredentialsSecretRef: &egainv1alpha1.CredentialsSecretReference{Name: "egain-app"},
-		Scopes:               []egainv1alpha1.Scope{"knowledge.portalmgr.manage"},
-		Target:               egainv1alpha1.Target{SecretName: "token"},
-	}
+	ec := testbed.Client(s.sim, metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, GenerateName: "sync-"})
+	ec.Spec.Target.SecretName = "token"
 	if s.secret() != nil {
 		ec.Spec.Target.SecretName = "another-token"
 	}
@@ -156,16 +88,9 @@ func (s *suite) apply() *egainv1alpha1.EgainClient {
 	return ec
 }
 
-func (s *suite) ready(ec *egainv1alpha1.EgainClient) {
-	s.Eventually(func(g gomega.Gomega) {
-		g.Expect(s.admin.Get(s.t.Context(), client.ObjectKeyFromObject(ec), ec)).To(gomega.Succeed())
-		g.Expect(meta.IsStatusConditionTrue(ec.Status.Conditions, egainv1alpha1.ConditionReady)).To(gomega.BeTrue())
-	}).WithTimeout(patience).Should(gomega.Succeed())
-}
-
 // secret is the target of the first client; nil if there is none.
 func (s *suite) secret() *corev1.Secret {
-	secret := &corev1.Secret{ObjectMeta: named("token")}
+	secret := &corev1.Secret{ObjectMeta: testbed.Named("token")}
 	err := s.admin.Get(s.t.Context(), client.ObjectKeyFromObject(secret), secret)
 	s.Expect(client.IgnoreNotFound(err)).To(gomega.Succeed())
 	if err != nil {
@@ -178,7 +103,7 @@ func (s *suite) secret() *corev1.Secret {
 func (s *suite) checkMetrics() {
 	url := "https://" + s.metrics + "/metrics"
 	s.Expect(s.status(url, "")).To(gomega.Equal(http.StatusUnauthorized))
-	s.Expect(s.admin.Create(s.t.Context(), &corev1.ServiceAccount{ObjectMeta: named("scraper")})).To(gomega.Succeed())
+	s.Expect(s.admin.Create(s.t.Context(), &corev1.ServiceAccount{ObjectMeta: testbed.Named("scraper")})).To(gomega.Succeed())
 	config, err := s.plane.ServiceAccountConfig(s.t.Context(), metav1.NamespaceDefault, "scraper")
 	s.Expect(err).NotTo(gomega.HaveOccurred())
 	s.Expect(s.status(url, config.BearerToken)).To(gomega.Equal(http.StatusForbidden))

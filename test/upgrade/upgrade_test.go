@@ -10,7 +10,6 @@
 package upgrade_test
 
 import (
-	"context"
 	"flag"
 	"os"
 	"os/exec"
@@ -20,13 +19,10 @@ import (
 	"time"
 
 	"github.com/onsi/gomega"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
@@ -35,6 +31,7 @@ import (
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/oauth"
 	"github.com/egain-operator/egain-operator/test/controlplane"
+	"github.com/egain-operator/egain-operator/test/testbed"
 )
 
 var (
@@ -55,11 +52,11 @@ const (
 func TestAnUpgradeRequestsNoTokenAndChangesNoSecret(t *testing.T) {
 	if *earlier != "" {
 		w := newWorld(t, *earlier)
-		stop := w.start(*earlier)
+		operator := w.start(*earlier)
 		w.Expect(w.clients()).NotTo(gomega.BeEmpty())
 		w.ready()
 		w.Expect(os.WriteFile(filepath.Join("testdata", *version+".yaml"), w.record(), 0o644)).To(gomega.Succeed())
-		stop()
+		testbed.Stop(t, operator)
 		w.install(root)
 		w.upgrade()
 		return
@@ -116,19 +113,8 @@ type world struct {
 func newWorld(t *testing.T, checkout string) *world {
 	t.Helper()
 	w := &world{WithT: gomega.NewWithT(t), t: t}
-	var err error
-	w.plane, err = controlplane.Start("")
-	w.Expect(err).NotTo(gomega.HaveOccurred())
-	t.Cleanup(func() { _ = w.plane.Stop() })
-	scheme := runtime.NewScheme()
-	w.Expect(clientgoscheme.AddToScheme(scheme)).To(gomega.Succeed())
-	w.Expect(egainv1alpha1.AddToScheme(scheme)).To(gomega.Succeed())
-	w.admin, err = client.New(w.plane.Config, client.Options{Scheme: scheme})
-	w.Expect(err).NotTo(gomega.HaveOccurred())
-	w.sim, err = egainsim.New(egainsim.Config{})
-	w.Expect(err).NotTo(gomega.HaveOccurred())
-	w.Expect(w.sim.Start(address)).To(gomega.Succeed())
-	t.Cleanup(func() { _ = w.sim.Close() })
+	w.plane, w.admin = testbed.StartCluster(t)
+	w.sim = testbed.StartSimulatorAt(t, address, egainsim.Config{})
 	w.install(checkout)
 	w.apply()
 	w.logIn()
@@ -156,8 +142,7 @@ func (w *world) apply() {
 	).Replace(string(text))
 	objects, err := controlplane.Decode([]byte(filled))
 	w.Expect(err).NotTo(gomega.HaveOccurred())
-	ca := &corev1.ConfigMap{ObjectMeta: named("egain-ca"), Data: map[string]string{"ca.crt": string(w.sim.CABundle())}}
-	w.Expect(w.admin.Create(w.t.Context(), ca)).To(gomega.Succeed())
+	w.Expect(w.admin.Create(w.t.Context(), testbed.CABundle(w.sim))).To(gomega.Succeed())
 	for _, object := range objects {
 		w.Eventually(func() error {
 			err := w.admin.Create(w.t.Context(), object)
@@ -167,10 +152,6 @@ func (w *world) apply() {
 			return err
 		}).WithTimeout(patience).Should(gomega.Succeed(), object.GetName())
 	}
-}
-
-func named(name string) metav1.ObjectMeta {
-	return metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, Name: name}
 }
 
 // logIn has agent.smith log in, as kubectl egain login does, and keeps the refresh token in the Secret session.
@@ -210,25 +191,13 @@ func (w *world) forgetAllBut(text []byte) {
 	w.Expect(w.clients()).NotTo(gomega.BeEmpty())
 }
 
-// start builds the operator of a checkout, starts it and waits until it is ready. It returns what stops it.
-func (w *world) start(checkout string) func() {
+// start builds the operator of a checkout, starts it and waits until it is ready.
+func (w *world) start(checkout string) *exec.Cmd {
 	w.t.Helper()
-	binary := filepath.Join(w.t.TempDir(), "egain-operator")
-	build := exec.CommandContext(w.t.Context(), "go", "build", "-o", binary, ".")
-	build.Dir = checkout
-	output, err := build.CombinedOutput()
-	w.Expect(err).NotTo(gomega.HaveOccurred(), string(output))
-	health, err := controlplane.FreeAddress(w.t.Context())
-	w.Expect(err).NotTo(gomega.HaveOccurred())
-	operator := exec.CommandContext(context.WithoutCancel(w.t.Context()), binary, "--kubeconfig="+w.kubeconfig,
-		"--leader-election-namespace="+controlplane.OperatorNamespace, "--allow-loopback",
-		"--metrics-bind-address=0", "--health-probe-bind-address="+health)
-	w.Expect(operator.Start()).To(gomega.Succeed())
-	w.t.Cleanup(func() { _ = operator.Process.Kill() })
-	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
-	defer cancel()
-	w.Expect(controlplane.AwaitReady(ctx, health)).To(gomega.Succeed())
-	return func() { w.Expect(controlplane.StopProcess(operator)).To(gomega.Succeed()) }
+	operator := testbed.Operator{Bin: testbed.Build(w.t, checkout), Kubeconfig: w.kubeconfig, Flags: []string{
+		"--leader-election-namespace=" + controlplane.OperatorNamespace, "--allow-loopback", "--metrics-bind-address=0",
+	}}
+	return operator.Start(w.t)
 }
 
 func (w *world) clients() []egainv1alpha1.EgainClient {
@@ -240,7 +209,7 @@ func (w *world) clients() []egainv1alpha1.EgainClient {
 
 func (w *world) client(name string) *egainv1alpha1.EgainClient {
 	w.t.Helper()
-	ec := &egainv1alpha1.EgainClient{ObjectMeta: named(name)}
+	ec := &egainv1alpha1.EgainClient{ObjectMeta: testbed.Named(name)}
 	w.Expect(w.admin.Get(w.t.Context(), client.ObjectKeyFromObject(ec), ec)).To(gomega.Succeed())
 	return ec
 }

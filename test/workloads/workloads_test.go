@@ -26,7 +26,7 @@ import (
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/oauth"
 	"github.com/egain-operator/egain-operator/internal/rotation"
-	"github.com/egain-operator/egain-operator/test/controlplane"
+	"github.com/egain-operator/egain-operator/test/testbed"
 )
 
 const (
@@ -51,14 +51,7 @@ type pod struct {
 // newPod mounts the target of an EgainClient of a manifest.
 func newPod(t *testing.T, manifest string) *pod {
 	t.Helper()
-	sim, err := egainsim.New(egainsim.Config{})
-	if err == nil {
-		err = sim.Start("127.0.0.1:0")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = sim.Close() })
+	sim := testbed.StartSimulator(t, egainsim.Config{})
 	ca := filepath.Join(t.TempDir(), "ca.crt")
 	if err := os.WriteFile(ca, sim.CABundle(), 0o600); err != nil {
 		t.Fatal(err)
@@ -293,10 +286,7 @@ func TestTheProxyOfNginxAddsTheTokenOfTheMoment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	address, err := controlplane.FreeAddress(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	address := testbed.FreeAddress(t)
 	ca := filepath.Join(t.TempDir(), "ca.crt")
 	if err := os.WriteFile(ca, p.sim.CABundle(), 0o600); err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
+	"github.com/egain-operator/egain-operator/test/testbed"
 )
 
 // simulated is the world of a test with an eGain, on the real clock, as certificates are.
@@ -29,14 +30,9 @@ type simulated struct {
 func newSimulated(t *testing.T) *simulated {
 	t.Helper()
 	s := &simulated{
-		fixture: newFixture(t), kubeconfig: kubeconfig,
+		fixture: newFixture(t), kubeconfig: kubeconfig, sim: testbed.StartSimulator(t, egainsim.Config{}),
 		browse: func(string) { t.Error("the browser was opened") },
 	}
-	var err error
-	s.sim, err = egainsim.New(egainsim.Config{})
-	s.Expect(err).NotTo(gomega.HaveOccurred())
-	s.Expect(s.sim.Start("127.0.0.1:0")).To(gomega.Succeed())
-	t.Cleanup(func() { _ = s.sim.Close() })
 	s.create(&corev1.ConfigMap{ObjectMeta: s.named("egain-ca"), Data: map[string]string{"ca.crt": string(s.sim.CABundle())}})
 	return s
 }
