@@ -21,7 +21,7 @@ import (
 const wide = 400
 
 // asks matches output that ends in a question.
-var asks = regexp.MustCompile(`(: |\[y/N\] )$`)
+var asks = regexp.MustCompile(`: $`)
 
 // screen is what a terminal has shown.
 type screen struct {

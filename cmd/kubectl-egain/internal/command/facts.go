@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/lookup"
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/report"
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/workload"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
@@ -50,7 +51,7 @@ func sourcesOf(ctx context.Context, c client.Client, ec *egainv1alpha1.EgainClie
 	}
 	if ref := ec.Spec.CredentialsSecretRef; ref != nil {
 		needs := []string{string(ref.ClientIDKey)}
-		if !secretOptional(ec) {
+		if !lookup.SecretOptional(ec) {
 			needs = append(needs, string(ref.ClientSecretKey))
 		}
 		add("Secret", ref.Name, needs...)
@@ -62,11 +63,6 @@ func sourcesOf(ctx context.Context, c client.Client, ec *egainv1alpha1.EgainClie
 		add("Session", code.SessionSecretRef.Name, kubesecret.KeyRefreshToken)
 	}
 	return sources
-}
-
-// secretOptional is for the flows of clients that cannot keep a secret.
-func secretOptional(ec *egainv1alpha1.EgainClient) bool {
-	return ec.Spec.Flow == egainv1alpha1.FlowAnonymousCustomer || ec.Spec.Flow == egainv1alpha1.FlowAuthorizationCode
 }
 
 // trouble says why something was not read, in place of it.

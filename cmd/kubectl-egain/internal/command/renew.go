@@ -74,10 +74,7 @@ func (r *renew) run(ctx context.Context, names []string) error {
 }
 
 func (r *renew) request(ctx context.Context, ec *egainv1alpha1.EgainClient, requested time.Time) error {
-	patch := map[string]any{"metadata": map[string]any{"annotations": map[string]string{
-		egainv1alpha1.RenewRequestedAtAnnotation: requested.Format(time.RFC3339Nano),
-	}}}
-	if err := mergePatch(ctx, r.env, ec, patch); err != nil {
+	if err := requestRenewal(ctx, r.env, ec, requested); err != nil {
 		return err
 	}
 	r.env.printf("%s: renewal requested\n", r.selection.label(ec))
@@ -85,6 +82,13 @@ func (r *renew) request(ctx context.Context, ec *egainv1alpha1.EgainClient, requ
 		r.env.notef("%s is suspended, and is renewed once kubectl egain resume %s ends that\n", r.selection.label(ec), ec.Name)
 	}
 	return nil
+}
+
+// requestRenewal asks the operator for the next token.
+func requestRenewal(ctx context.Context, env *environment, ec *egainv1alpha1.EgainClient, at time.Time) error {
+	return mergePatch(ctx, env, ec, map[string]any{"metadata": map[string]any{"annotations": map[string]string{
+		egainv1alpha1.RenewRequestedAtAnnotation: at.UTC().Format(time.RFC3339Nano),
+	}}})
 }
 
 // mergePatch changes an EgainClient on the API server, and the one given with it.

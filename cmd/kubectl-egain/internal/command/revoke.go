@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/cli-runtime/pkg/printers"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
@@ -159,22 +157,18 @@ func (r *revoke) confirm(ctx context.Context, ec *egainv1alpha1.EgainClient, tok
 	if r.yes {
 		return nil
 	}
-	if !printers.IsTerminal(r.env.In) {
+	if !isTerminal(r.env.In) {
 		return usagef("nobody can be asked here: give --yes if the token of EgainClient %q is to be revoked", ec.Name)
 	}
 	var what []string
 	for _, t := range tokens {
 		what = append(what, fmt.Sprintf("the %s in Secret %q", words[t.kind], t.secret.Name))
 	}
-	r.env.notef("Revoke %s, namespace %q? [y/N] ", strings.Join(what, " and "), ec.Namespace)
-	line, err := readLine(ctx, r.env.In)
-	if err != nil {
-		return err
-	}
-	if answer := strings.ToLower(line); answer != "y" && answer != "yes" {
+	agreed, err := newPrompter(r.env).confirm(ctx, fmt.Sprintf("Revoke %s, namespace %q?", strings.Join(what, " and "), ec.Namespace))
+	if err == nil && !agreed {
 		return advise(errors.New("nothing was revoked"), "answer y, or give --yes")
 	}
-	return nil
+	return err
 }
 
 var words = map[oauth.TokenKind]string{oauth.AccessToken: "access token", oauth.RefreshToken: "refresh token"}
@@ -209,9 +203,7 @@ func (r *revoke) renew(ctx context.Context, ec *egainv1alpha1.EgainClient) error
 		r.env.notef("The revoked token stays in Secret %q until it is renewed: kubectl egain renew %s does so.\n", ec.TargetName(), ec.Name)
 		return nil
 	}
-	requested := r.env.clock.Now().UTC().Format(time.RFC3339Nano)
-	patch := map[string]any{"metadata": map[string]any{"annotations": map[string]string{egainv1alpha1.RenewRequestedAtAnnotation: requested}}}
-	if err := mergePatch(ctx, r.env, ec, patch); err != nil {
+	if err := requestRenewal(ctx, r.env, ec, r.env.clock.Now()); err != nil {
 		return advise(fmt.Errorf("asking for the next token: %w", err), "run kubectl egain renew "+ec.Name+" as somebody who may patch EgainClients")
 	}
 	r.env.printf("egainclient/%s: renewal requested\n", ec.Name)

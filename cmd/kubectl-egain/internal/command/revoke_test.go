@@ -1,8 +1,10 @@
 package command
 
 import (
+	"bytes"
 	"testing"
 
+	"github.com/creack/pty"
 	"github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -54,6 +56,38 @@ func TestRevokeEndsATokenAndAsksForTheNext(t *testing.T) {
 	s.Expect(r.stdout).To(gomega.Equal("egainclient/mine: access token revoked\negainclient/mine: renewal requested\n"))
 	s.Expect(s.read(ec).Annotations).To(gomega.HaveKey(egainv1alpha1.RenewRequestedAtAnnotation))
 	s.Expect(r.stdout + r.stderr).NotTo(gomega.ContainSubstring(token))
+}
+
+func TestRevokeAsksWhoeverSitsAtATerminal(t *testing.T) {
+	t.Parallel()
+	s := newSimulated(t)
+	s.app(egainsim.RigelClientID, egainsim.RigelClientSecret)
+	token := s.issue(s.egainClient("mine"))
+	question := `Revoke the access token in Secret "mine", namespace "` + s.namespace + `"? (y/N): `
+
+	code, stderr := s.runAtTerminal("\n", "revoke", "mine")
+	s.Expect(code).To(gomega.Equal(1))
+	s.Expect(stderr).To(gomega.Equal(question + "error: nothing was revoked\nnext:  answer y, or give --yes\n"))
+	s.Expect(s.sim.Introspect(token).Active).To(gomega.BeTrue())
+
+	code, stderr = s.runAtTerminal("perhaps\nyes\n", "revoke", "mine")
+	s.Expect(code).To(gomega.Equal(0), stderr)
+	s.Expect(stderr).To(gomega.Equal(question + "  answer with y or n\n" + question))
+	s.Expect(s.sim.Introspect(token).Active).To(gomega.BeFalse())
+}
+
+// runAtTerminal runs a command line, with what somebody types ahead.
+func (s *simulated) runAtTerminal(typed string, args ...string) (code int, stderr string) {
+	s.t.Helper()
+	keyboard, terminal, err := pty.Open()
+	s.Expect(err).NotTo(gomega.HaveOccurred())
+	defer keyboard.Close() //nolint:errcheck // nothing is left to type
+	defer terminal.Close() //nolint:errcheck // the command has ended
+	_, err = keyboard.WriteString(typed)
+	s.Expect(err).NotTo(gomega.HaveOccurred())
+	var stdout, errors bytes.Buffer
+	code = s.start(s.t.Context(), terminal, &stdout, &errors, args...)
+	return code, errors.String()
 }
 
 func TestRevokeEndsASession(t *testing.T) {
