@@ -50,7 +50,7 @@ The tenant's CA bundle is trusted, as by the operator, and HTTPS_PROXY is honour
 	}
 	cmd.Flags().StringVarP(&c.method, "request", "X", "", "the HTTP method; by default GET, or POST with --data")
 	cmd.Flags().StringVarP(&c.data, "data", "d", "", "the body to send: itself, @FILE for that of a file, or - for standard input")
-	cmd.Flags().StringArrayVarP(&c.headers, "header", "H", nil, `a header to send, as "Name: value"; may be repeated`)
+	cmd.Flags().StringArrayVarP(&c.headers, "header", "H", nil, "a `header` to send, as \"Name: value\"; may be repeated")
 	cmd.Flags().BoolVarP(&c.include, "include", "i", false, "print the headers of the answer before its body")
 	cmd.Flags().DurationVar(&c.timeout, "timeout", callTimeout, "how long the whole call may take")
 	return cmd

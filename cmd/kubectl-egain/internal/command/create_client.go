@@ -75,9 +75,9 @@ func (c *createClient) addSpecFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&c.client.TenantRef, "tenant-ref", "", "EgainTenant that says where tokens come from")
 	c.location.addFlags(flags)
 	flags.StringVar(&c.client.Credentials, "credentials", "", "SECRET or SECRET:ID_KEY:SECRET_KEY with the client id and the client secret; the keys default to client_id and client_secret")
-	flags.StringArrayVar(&c.client.Scopes, "scope", nil, "scopes to ask for, separated by commas or spaces; may be repeated")
+	flags.StringArrayVar(&c.client.Scopes, "scope", nil, "`scopes` to ask for, separated by commas or spaces; may be repeated")
 	flags.StringVar(&c.envFile, "from-env-file", "", ".env file of the client application, see above")
-	flags.StringToStringVar(&c.client.Parameters, "parameter", nil, "NAME=VALUE, an extra parameter of the token request; may be repeated")
+	flags.StringToStringVar(&c.client.Parameters, "parameter", nil, "`NAME=VALUE`, an extra parameter of the token request; may be repeated")
 	// Not --as-…, since kubectl's own --as, --as-uid and --as-group say who talks to the API server.
 	flags.StringVar(&c.client.OnBehalfOf.Username, "on-behalf-of-username", "", "user to act for (flow OnBehalfOf)")
 	flags.StringVar(&c.client.OnBehalfOf.UserID, "on-behalf-of-user-id", "", "id of a user to act for (flow OnBehalfOf)")
@@ -91,7 +91,7 @@ func (c *createClient) addSpecFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&c.client.Target.DeletionPolicy, "deletion-policy", "", "what becomes of it when the EgainClient is deleted: Delete or Retain")
 	flags.StringVar(&c.client.Target.Type, "type", "", "type of that Secret")
 	flags.StringArrayVar(&c.client.Target.EnvVars, "env-var", nil,
-		"NAME or NAME=FIELD, an extra key for envFrom, such as EGAIN_ACCESS_TOKEN or EGAIN_API_URL=APIURL; fields: "+strings.Join(manifest.Fields, ", ")+"; may be repeated")
+		"`NAME[=FIELD]`, an extra key for envFrom, such as EGAIN_ACCESS_TOKEN or EGAIN_API_URL=APIURL; fields: "+strings.Join(manifest.Fields, ", ")+"; may be repeated")
 	flags.Int32Var(&c.client.RenewPercent, "renew-percent", 0, "percent of the token's life after which it is replaced, 50 to 90")
 	flags.DurationVar(&c.client.RenewBefore, "renew-before", 0, "how long before its expiry the token is replaced, 5s to 720h")
 	flags.BoolVar(&c.client.RevokeOnDelete, "revoke-on-delete", false, "revoke the token when the EgainClient is deleted")

@@ -55,8 +55,8 @@ the Secret changes hands, go to standard error. No secret is read or printed.`,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              func(cmd *cobra.Command, args []string) error { return i.run(cmd.Context(), args[0]) },
 	}
-	cmd.Flags().StringArrayVarP(&i.files, "filename", "f", nil, "file with the ExternalSecret and what it refers to, instead of the cluster; - for standard input; may be repeated")
-	cmd.Flags().StringArrayVar(&i.options.Scopes, "scope", nil, "scopes to ask for instead of the webhook's, separated by commas or spaces; may be repeated")
+	cmd.Flags().StringArrayVarP(&i.files, "filename", "f", nil, "`file` with the ExternalSecret and what it refers to, instead of the cluster; - for standard input; may be repeated")
+	cmd.Flags().StringArrayVar(&i.options.Scopes, "scope", nil, "`scopes` to ask for instead of the webhook's, separated by commas or spaces; may be repeated")
 	cmd.Flags().StringVar(&i.options.Target, "target", "", "Secret to keep the token in instead of the ExternalSecret's, to move workloads one by one")
 	return cmd
 }

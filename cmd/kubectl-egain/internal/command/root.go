@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/cli-runtime/pkg/printers"
 )
@@ -55,6 +56,8 @@ colours off. For kubectl to complete arguments, link this program as kubectl_com
 	root.SetOut(env.Out)
 	root.SetErr(env.ErrOut)
 	env.config.AddFlags(root.PersistentFlags())
+	nameValue(root.PersistentFlags(), "as-group", "Group")
+	nameValue(root.PersistentFlags(), "as-user-extra", "extras")
 	env.completeConfig(root)
 	root.AddCommand(
 		newCreateCommand(env),
@@ -72,6 +75,12 @@ colours off. For kubectl to complete arguments, link this program as kubectl_com
 	)
 	markRuns(root)
 	return root
+}
+
+// nameValue has the help call the values of a flag of kubectl by a word of its usage, rather than by a type of Go.
+func nameValue(flags *pflag.FlagSet, name, word string) {
+	flag := flags.Lookup(name)
+	flag.Usage = strings.Replace(flag.Usage, word, "`"+word+"`", 1)
 }
 
 // showHelp is what the root does when no command below it is named.

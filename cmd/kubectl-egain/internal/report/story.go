@@ -219,7 +219,7 @@ func when(t, now time.Time) string {
 }
 
 func target(f *Facts, now time.Time) [][]view.Cell {
-	policy := view.Field("Policy", view.Text(fmt.Sprintf("created as %s, %s on deletion", f.Client.Spec.Target.CreationPolicy, f.Client.Spec.Target.DeletionPolicy)))
+	policy := view.Field("Policy", view.Text(fmt.Sprintf("creationPolicy %s, deletionPolicy %s", f.Client.Spec.Target.CreationPolicy, f.Client.Spec.Target.DeletionPolicy)))
 	rows := [][]view.Cell{view.Field("Secret", f.Target.cell(now))}
 	if f.Target.Trouble != "" || f.Target.Missing {
 		return append(rows, policy)

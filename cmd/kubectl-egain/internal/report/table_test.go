@@ -232,7 +232,7 @@ TARGET
   Secret       token, version 8
   Keys         access_token
   Belongs to   EgainClient rival
-  Policy       created as Owner, Delete on deletion
+  Policy       creationPolicy Owner, deletionPolicy Delete
 
 LAST FAILURE
   Why        ClientRejected: no such client

@@ -1,5 +1,7 @@
 package view
 
+import "strings"
+
 // Item is a line of a checklist.
 type Item struct {
 	Mark  Mark
@@ -50,11 +52,7 @@ func (s Style) item(item Item, width int) []string {
 	if s.Unicode {
 		mark, arrow, here = sign.unicode, "→", "  ← it breaks here"
 	}
-	title := item.Title
-	for len(title) < width {
-		title += " "
-	}
-	line := s.Paint(sign.shade, mark) + " " + s.Paint(Bold, title) + "  " + OneLine(item.Text)
+	line := s.Paint(sign.shade, mark) + " " + s.Paint(Bold, item.Title) + strings.Repeat(" ", width-len(item.Title)+gap) + OneLine(item.Text)
 	if item.Here {
 		line += s.Paint(Bad, here)
 	}

@@ -19,22 +19,22 @@ func TestChecklist(t *testing.T) {
 		want  []string
 	}{
 		"with signs of Unicode": {Style{Unicode: true}, []string{
-			"✓ Tenant       described in the spec",
-			"✗ Credentials  Secret^[[2J is missing  ← it breaks here",
+			"✓ Tenant        described in the spec",
+			"✗ Credentials   Secret^[[2J is missing  ← it breaks here",
 			"    → create it",
-			"! Clock        it is 40s behind",
+			"! Clock         it is 40s behind",
 			"    → set it",
 			"    Date: now",
-			"- API          not looked at",
+			"- API           not looked at",
 		}},
 		"in ASCII": {Style{}, []string{
-			"+ Tenant       described in the spec",
-			"x Credentials  Secret^[[2J is missing  <- it breaks here",
+			"+ Tenant        described in the spec",
+			"x Credentials   Secret^[[2J is missing  <- it breaks here",
 			"    -> create it",
-			"! Clock        it is 40s behind",
+			"! Clock         it is 40s behind",
 			"    -> set it",
 			"    Date: now",
-			"- API          not looked at",
+			"- API           not looked at",
 		}},
 	}
 	for name, test := range tests {
