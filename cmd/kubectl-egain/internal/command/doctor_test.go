@@ -2,6 +2,7 @@ package command
 
 import (
 	"encoding/json"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -208,6 +209,18 @@ func TestDoctorPointsAtTheLinkThatIsBroken(t *testing.T) {
 			s.healthy()
 			s.sim.SetFault(egainsim.Match{Endpoint: egainsim.UnknownEndpoint}, egainsim.Fault{Status: 401})
 		}, "API", "HTTP 401", "kubectl egain renew mine", ""},
+		"the operator works elsewhere": {func(s *simulated) {
+			s.flags = []string{"--leader-elect=true", "--watch-namespaces=team-a,team-b"}
+			s.healthy()
+		}, "Flags", "does not work in namespace", "one of the namespaces team-a, team-b", ""},
+		"the operator takes no inline tenants": {func(s *simulated) {
+			s.flags = []string{"--require-tenant-ref"}
+			s.healthy()
+		}, "Flags", "from EgainTenants only", "spec.tenantRef", ""},
+		"the operator may not ask the tenant": {func(s *simulated) {
+			s.flags = []string{"--allowed-hosts=*.egain.cloud"}
+			s.healthy()
+		}, "Flags", "may not send requests to localhost:", "have the host listed there", ""},
 		"there is no such EgainClient": {func(s *simulated) { s.operatorRuns() }, "EgainClient", `there is no EgainClient "mine"`, "kubectl egain status", "Status"},
 	}
 	for name, tc := range tests {
@@ -311,6 +324,40 @@ func TestDoctorForSomebodyWhoMayReadLittle(t *testing.T) {
 	}
 	s.Expect(finding(report, "Credentials").Message).To(gomega.ContainSubstring("you may not read"))
 	s.Expect(finding(report, "Status").Status).To(gomega.Equal(doctor.OK))
+	s.Expect(finding(report, "Flags").Status).To(gomega.Equal(doctor.Skipped))
+	s.Expect(finding(report, "Flags").Message).To(gomega.ContainSubstring("flags are not known"))
+}
+
+func TestDoctorReadsTheFlagsOfTheOperator(t *testing.T) {
+	t.Parallel()
+	t.Run("which may let a metadata document name other sites", func(t *testing.T) {
+		t.Parallel()
+		s := newSimulated(t)
+		s.sim.SetFault(egainsim.Match{Endpoint: egainsim.MetadataEndpoint}, egainsim.Fault{
+			Set: map[string]json.RawMessage{"token_endpoint": json.RawMessage(`"https://login.example.invalid/token"`)},
+		})
+		s.flags = []string{"--kubeconfig=/etc/kubeconfig", "--allowed-hosts=*.example.invalid,localhost:" + s.port()}
+		s.healthy()
+		report, r := s.diagnose()
+		s.Expect(report.Break).To(gomega.Equal("DNS"), r.stdout)
+		s.Expect(finding(report, "Flags").Status).To(gomega.Equal(doctor.OK), r.stdout)
+	})
+	t.Run("unless they are of another version", func(t *testing.T) {
+		t.Parallel()
+		s := newSimulated(t)
+		s.flags = []string{"--require-tenant-ref", "--of-the-future"}
+		s.healthy()
+		report, r := s.diagnose()
+		s.Expect(r.code).To(gomega.Equal(0), r.stdout)
+		s.Expect(finding(report, "Flags").Status).To(gomega.Equal(doctor.Skipped))
+	})
+}
+
+// port is the simulator's.
+func (s *simulated) port() string {
+	u, err := url.Parse(s.sim.LoginURL())
+	s.Expect(err).NotTo(gomega.HaveOccurred())
+	return u.Port()
 }
 
 func TestDoctorForPeople(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
@@ -23,6 +24,8 @@ type simulated struct {
 	sim *egainsim.Simulator
 	// kubeconfig is the user's.
 	kubeconfig string
+	// flags, if there are any, are those that the operator's pod has, whoever else looks at it.
+	flags []string
 	// browse is what the browser does with a URL.
 	browse func(url string)
 }
@@ -56,7 +59,21 @@ func (s *simulated) runWith(ctx context.Context, args ...string) result {
 func (s *simulated) start(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer, args ...string) int {
 	env := s.environment()
 	env.In, env.Out, env.ErrOut, env.browse = stdin, stdout, stderr, s.browse
+	if connect := env.cluster; s.flags != nil {
+		env.cluster = func() (client.WithWatch, error) {
+			c, err := connect()
+			return interceptor.NewClient(c, interceptor.Funcs{Get: s.getWithFlags}), err
+		}
+	}
 	return run(ctx, env, append(args, "--kubeconfig", s.kubeconfig, "--namespace", s.namespace))
+}
+
+func (s *simulated) getWithFlags(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+	err := c.Get(ctx, key, o, opts...)
+	if pod, is := o.(*corev1.Pod); is && err == nil {
+		pod.Spec.Containers[0].Args = s.flags
+	}
+	return err
 }
 
 // environment is one on the real clock.

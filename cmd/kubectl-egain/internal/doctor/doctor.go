@@ -83,8 +83,8 @@ type examination struct {
 	// date is the server's idea of the time, and heard when it was heard.
 	date, heard time.Time
 	target      *corev1.Secret
-	// account is the operator as the API server knows it; empty if that was not found out.
-	account string
+	// found is the operator, once it was looked for.
+	found *operator
 }
 
 // check looks at one link.
@@ -112,6 +112,7 @@ const (
 	checkRequest     = "TokenRequest"
 	checkTarget      = "Target"
 	checkOperator    = "Operator"
+	checkFlags       = "Flags"
 	checkAccess      = "Access"
 	checkStatus      = "Status"
 	checkAPI         = "API"
@@ -134,6 +135,7 @@ func checks() []check {
 		{name: checkClock, needs: []string{checkTLS}, run: (*examination).skew},
 		{name: checkRequest, needs: []string{checkTLS, checkCredentials, checkSession, checkSubject}, run: (*examination).tokenRequest},
 		{name: checkOperator, run: (*examination).operator},
+		{name: checkFlags, needs: []string{checkObject}, run: (*examination).flags},
 		{name: checkAccess, needs: []string{checkObject, checkOperator}, run: (*examination).access},
 		{name: checkTarget, needs: []string{checkObject}, run: (*examination).targetSecret},
 		{name: checkStatus, needs: []string{checkObject}, run: (*examination).status},

@@ -9,15 +9,11 @@ import (
 	"strings"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
-	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/duration"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/lookup"
@@ -79,82 +75,10 @@ func (e *examination) claimed(secret *corev1.Secret) *Finding {
 	return &f
 }
 
-const (
-	// leaseName is the operator's leader election.
-	leaseName = "egain-operator.auth.egain.com"
-	// installed marks what the operator is installed with.
-	installed = "app.kubernetes.io/part-of"
-	partOf    = "egain-operator"
-	// defaultLease is how long a Lease lasts that does not say, as client-go has it by default.
-	defaultLease = 15 * time.Second
-
-	install = "install the operator, or see why its pod does not run: kubectl get pods -A -l " + installed + "=" + partOf
-)
-
-// operator looks for the Lease that a running operator renews, and without one, for its Deployment.
-func (e *examination) operator(ctx context.Context) Finding {
-	leases := &coordinationv1.LeaseList{}
-	if err := e.Cluster.List(ctx, leases, client.MatchingFields{metav1.ObjectNameField: leaseName}); err != nil {
-		return e.deployment(ctx)
-	}
-	for i := range leases.Items {
-		lease := &leases.Items[i]
-		if lease.Spec.HolderIdentity == nil || *lease.Spec.HolderIdentity == "" {
-			continue
-		}
-		e.account = e.accountOf(ctx, lease)
-		if end := leaseEnd(lease); end.Before(e.Clock.Now().Add(-maxSkew)) {
-			return broken(fmt.Sprintf("the operator in namespace %q has shown no sign of life since %s", lease.Namespace, end.UTC().Format(time.RFC3339)), install)
-		}
-		return ok(fmt.Sprintf("runs in namespace %q", lease.Namespace))
-	}
-	return e.deployment(ctx)
-}
-
-func leaseEnd(lease *coordinationv1.Lease) time.Time {
-	lasts := defaultLease
-	if seconds := lease.Spec.LeaseDurationSeconds; seconds != nil {
-		lasts = time.Duration(*seconds) * time.Second
-	}
-	if lease.Spec.RenewTime == nil {
-		return time.Time{}
-	}
-	return lease.Spec.RenewTime.Add(lasts)
-}
-
-// accountOf is the user that the holder of a Lease is to the API server. A holder is named after its pod; one that is none of
-// the cluster's, or that may not be read, is not guessed.
-func (e *examination) accountOf(ctx context.Context, lease *coordinationv1.Lease) string {
-	name, _, _ := strings.Cut(*lease.Spec.HolderIdentity, "_")
-	pod := &corev1.Pod{}
-	if e.Cluster.Get(ctx, client.ObjectKey{Namespace: lease.Namespace, Name: name}, pod) != nil {
-		return ""
-	}
-	return "system:serviceaccount:" + lease.Namespace + ":" + pod.Spec.ServiceAccountName
-}
-
-func (e *examination) deployment(ctx context.Context) Finding {
-	deployments := &appsv1.DeploymentList{}
-	err := e.Cluster.List(ctx, deployments, client.MatchingLabels{installed: partOf})
-	switch {
-	case apierrors.IsForbidden(err):
-		return Finding{Status: Warning, Message: "you may read neither its Lease nor its Deployment, so whether it runs is not known", Advice: "ask an administrator of the cluster whether it runs", unseen: true}
-	case err != nil:
-		return Finding{Status: Warning, Message: "whether it runs is not known: " + err.Error(), unseen: true}
-	case len(deployments.Items) == 0:
-		return broken("no operator was found in this cluster", install)
-	}
-	d := &deployments.Items[0]
-	e.account = "system:serviceaccount:" + d.Namespace + ":" + d.Spec.Template.Spec.ServiceAccountName
-	if d.Status.ReadyReplicas == 0 {
-		return broken(fmt.Sprintf("Deployment %q in namespace %q has no pod that is ready", d.Name, d.Namespace), install)
-	}
-	return ok(fmt.Sprintf("Deployment %q in namespace %q is ready", d.Name, d.Namespace))
-}
-
 // access asks the API server what the operator may do here.
 func (e *examination) access(ctx context.Context) Finding {
-	if e.account == "" {
+	account := e.whatRuns(ctx).account
+	if account == "" {
 		return Finding{Status: Skipped, Message: "the operator's ServiceAccount is not known"}
 	}
 	wanted := []authorizationv1.ResourceAttributes{{Verb: "patch", Resource: "secrets", Name: e.client.TargetName()}}
@@ -166,12 +90,12 @@ func (e *examination) access(ctx context.Context) Finding {
 	}
 	for _, attributes := range wanted {
 		attributes.Namespace = e.Namespace
-		review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{User: e.account, ResourceAttributes: &attributes}}
+		review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{User: account, ResourceAttributes: &attributes}}
 		if err := e.Cluster.Create(ctx, review); err != nil {
 			return Finding{Status: Skipped, Message: "you may not ask what the operator may do (create subjectaccessreviews)"}
 		}
 		if !review.Status.Allowed {
-			return broken(fmt.Sprintf("%s may not %s Secret %q", e.account, attributes.Verb, attributes.Name),
+			return broken(fmt.Sprintf("%s may not %s Secret %q", account, attributes.Verb, attributes.Name),
 				"grant it that in namespace "+e.Namespace+": config/rbac cluster-wide, or config/namespaced for single namespaces")
 		}
 	}

@@ -38,6 +38,9 @@ func (e *examination) resolve(ctx context.Context) Finding {
 	var err error
 	if t.NeedsMetadata() {
 		directory := &oauth.Directory{Now: e.Clock.Now}
+		if o := e.whatRuns(ctx).options; o != nil {
+			directory.Trusted = o.AllowedHosts.Lists
+		}
 		if document, err = directory.Metadata(ctx, e.http, t.MetadataURL); err != nil {
 			return broken(err.Error(), "open "+t.MetadataURL+" and compare it with the Metadata URL that the eGain console shows, or set endpoints.tokenURL and endpoints.apiURL of the tenant")
 		}
