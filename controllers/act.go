@@ -104,20 +104,22 @@ func (r *EgainClientReconciler) rotate(ctx context.Context, ec *egainv1alpha1.Eg
 	if f := r.paused(o); f != nil {
 		return f
 	}
-	in, err := r.read(ctx, ec, o.world.tenant)
+	in, err := r.begin(ctx, ec, o.world.tenant, o.world.trust)
 	if err != nil {
 		return err
 	}
-	if tok := r.relabelled(ctx, ec, o, in); tok != nil {
+	if tok, err := r.standing(ctx, ec, o, in); tok != nil {
 		return r.apply(ctx, ec, o, tok)
-	}
-	if err := r.address(ctx, ec, o, in); err != nil {
+	} else if err != nil {
 		r.countRotation(o, err)
 		return err
 	}
-	if tok := r.restated(ctx, ec, o, in); tok != nil {
-		return r.apply(ctx, ec, o, tok)
+	ctx, release, err := r.prepare(ctx, ec, o, in)
+	if err != nil {
+		r.countRotation(o, err)
+		return err
 	}
+	defer release()
 	tok, err := r.issue(ctx, ec, o, in)
 	if err == nil {
 		o.world.remembered.held, o.world.remembered.endpoints, o.world.remembered.digest = tok, o.endpoints, in.digest()
@@ -136,17 +138,49 @@ func (r *EgainClientReconciler) rotate(ctx context.Context, ec *egainv1alpha1.Eg
 // meet again.
 func (r *EgainClientReconciler) paused(o *outcome) *fault.Error {
 	last := o.world.remembered.tried
-	if last.endpoint.Client == nil || last.inputs != o.world.input.Inputs() || last.trust != o.world.trust {
+	if !o.repeats(last) {
 		return nil
 	}
 	return r.Providers.Breakers.Waits(last.endpoint)
 }
 
+// prepare completes the token request, unless it is complete. Whoever the endpoint's limits refuse is refused before anything
+// is read.
+func (r *EgainClientReconciler) prepare(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, in *ingredients) (context.Context, func(), error) {
+	attempted := o.attempted
+	if in.request.TokenURL == "" {
+		if err := r.address(ctx, ec, o, in); err != nil {
+			return ctx, nil, err
+		}
+	}
+	r.heading(ec, o, in.endpoint())
+	reserved, release, f := r.Providers.Breakers.Reserve(ctx, in.endpoint())
+	if f != nil {
+		return ctx, nil, f
+	}
+	if err := r.read(ctx, ec, in); err != nil {
+		release()
+		o.attempted = attempted // a document that was read has nothing to do with it
+		return ctx, nil, err
+	}
+	return reserved, release, nil
+}
+
+// heading notes where an attempt is going.
+func (r *EgainClientReconciler) heading(ec *egainv1alpha1.EgainClient, o *outcome, e egress.Endpoint) {
+	o.world.remembered.tried = attempt{inputs: o.world.input.Inputs(), trust: o.world.trust, endpoint: e}
+	r.memory.remember(ec, o.world.remembered)
+}
+
+// repeats reports whether an attempt goes where an earlier one was going.
+func (o *outcome) repeats(earlier attempt) bool {
+	return earlier.endpoint.Client != nil && earlier.inputs == o.world.input.Inputs() && earlier.trust == o.world.trust
+}
+
 // ask has requests sent on behalf of a client, and notes where the last one was going.
 func (r *EgainClientReconciler) ask(ec *egainv1alpha1.EgainClient, o *outcome) asker {
 	return func(ctx context.Context, e egress.Endpoint, send func(context.Context) error) error {
-		o.world.remembered.tried = attempt{inputs: o.world.input.Inputs(), trust: o.world.trust, endpoint: e}
-		r.memory.remember(ec, o.world.remembered)
+		r.heading(ec, o, e)
 		return r.Providers.Breakers.Do(ctx, e, func(ctx context.Context) error {
 			o.attempted = true
 			return send(ctx)
@@ -172,13 +206,32 @@ func (r *EgainClientReconciler) countRotation(o *outcome, err error) {
 	}
 }
 
+// standing returns the token that is already there if a change of its sources, of the spec, or of the tenant turns out to ask
+// for no other one; nil if it does. Only the note of what it was issued for is then written.
+func (r *EgainClientReconciler) standing(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, in *ingredients) (*kubesecret.Token, error) {
+	cause := o.decision.Cause
+	if cause != rotation.CauseSourcesChanged && cause != rotation.CauseSpecChanged {
+		return nil, nil
+	}
+	if err := r.read(ctx, ec, in); err != nil {
+		return nil, err
+	}
+	if cause == rotation.CauseSourcesChanged {
+		return r.relabelled(ctx, ec, o, in), nil
+	}
+	if err := r.address(ctx, ec, o, in); err != nil {
+		return nil, err
+	}
+	return r.restated(ctx, ec, o, in), nil
+}
+
 // relabelled returns the token that is already there if its sources got a new version but say the same, as when somebody
-// labels a Secret. Only the note of their version is then written.
+// labels a Secret.
 func (r *EgainClientReconciler) relabelled(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, in *ingredients) *kubesecret.Token {
-	if o.decision.Cause != rotation.CauseSourcesChanged || o.world.remembered.digest != in.digest() {
+	if o.world.remembered.digest != in.digest() {
 		return nil
 	}
-	tok := r.standing(ctx, ec, o)
+	tok := r.undue(ctx, ec, o)
 	if tok != nil {
 		tok.Sources = in.sources.String()
 	}
@@ -186,21 +239,21 @@ func (r *EgainClientReconciler) relabelled(ctx context.Context, ec *egainv1alpha
 }
 
 // restated returns the token that is already there if the spec, or the tenant that it refers to, says the same in other
-// words: the same request to the same server. Only the note of what it was issued for is then written.
+// words: the same request to the same server.
 func (r *EgainClientReconciler) restated(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, in *ingredients) *kubesecret.Token {
 	there := o.world.input.Token
-	if o.decision.Cause != rotation.CauseSpecChanged || there.Request != issuance.RequestID(ec, in.request) || there.Sources != in.sources.String() {
+	if there.Request != issuance.RequestID(ec, in.request) || there.Sources != in.sources.String() {
 		return nil
 	}
-	tok := r.standing(ctx, ec, o)
+	tok := r.undue(ctx, ec, o)
 	if tok != nil {
 		tok.Spec, tok.APIURL = o.world.input.Spec, o.endpoints.APIURL
 	}
 	return tok
 }
 
-// standing reads the token in the target, if it needs no renewal; nil if it does, or cannot be read.
-func (r *EgainClientReconciler) standing(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome) *kubesecret.Token {
+// undue reads the token in the target, if it needs no renewal; nil if it does, or cannot be read.
+func (r *EgainClientReconciler) undue(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome) *kubesecret.Token {
 	there := o.world.input.Token
 	due := rotation.RenewAt(there.IssueTime, there.ExpirationTime, o.world.input.Policy, o.world.input.Spread)
 	requested := o.world.input.Renewal != "" && o.world.input.Renewal != there.Renewal
@@ -248,7 +301,7 @@ func lastEndpoints(ec *egainv1alpha1.EgainClient, o *outcome, in *ingredients, e
 // issue runs the flow. A refresh token that came with the answer is noted, whatever else the answer was worth.
 func (r *EgainClientReconciler) issue(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, in *ingredients) (*kubesecret.Token, error) {
 	var tok oauth.Token
-	err := r.ask(ec, o)(ctx, egress.Endpoint{Client: in.http, URL: in.request.TokenURL}, func(untilRecovered context.Context) error {
+	err := r.ask(ec, o)(ctx, in.endpoint(), func(untilRecovered context.Context) error {
 		var err error
 		start := r.Clock.Now()
 		bounded := untilRecovered
@@ -337,7 +390,7 @@ func (r *EgainClientReconciler) apply(ctx context.Context, ec *egainv1alpha1.Ega
 		return refused(err, want)
 	}
 	o.written = tok
-	o.world.remembered.held, o.world.remembered.endpoints, o.world.remembered.absent = nil, nil, false
+	o.world.remembered.held, o.world.remembered.endpoints = nil, nil
 	o.world.remembered.verified = version{generation: ec.Generation, targetUID: *want.UID, resourceVersion: *want.ResourceVersion}
 	o.world.remembered.token = kubesecret.Recall(&metav1.ObjectMeta{Annotations: want.Annotations})
 	r.memory.remember(ec, o.world.remembered)

@@ -18,7 +18,7 @@ func (f *fixture) allow(entries ...string) {
 	f.t.Helper()
 	hosts, err := egress.ParseHosts(entries)
 	f.Expect(err).NotTo(gomega.HaveOccurred())
-	f.r.Providers.Egress = egress.New(egress.Options{Timeout: 5 * time.Second, PerHost: 4, AllowLoopback: true, AllowedHosts: hosts, Now: f.clock.Now})
+	f.reach(egress.Options{Timeout: 5 * time.Second, PerHost: 4, AllowLoopback: true, AllowedHosts: hosts, Now: f.clock.Now})
 	f.r.Providers.Directory = &oauth.Directory{Now: f.clock.Now, Lifetime: time.Hour, Trusted: hosts.Lists}
 }
 

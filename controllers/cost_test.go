@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -68,7 +70,7 @@ func TestARotationCostsNoMoreThanItMust(t *testing.T) {
 
 	f.step(result.RequeueAfter)
 	f.run(ec)
-	f.Expect(calls()).To(gomega.Equal([]string{"get egain-app", "get egain-ca", "apply a Secret", "patch status"}))
+	f.Expect(calls()).To(gomega.Equal([]string{"get egain-app", "apply a Secret", "patch status"}))
 	f.Expect(f.requests()).To(gomega.Equal(2))
 
 	f.change("sync", func(s *corev1.Secret) { s.Labels["theirs"] = "x" })
@@ -76,6 +78,80 @@ func TestARotationCostsNoMoreThanItMust(t *testing.T) {
 	f.Expect(calls()).To(gomega.Equal([]string{"get sync"}), "a change by somebody else is looked at once")
 	f.run(ec)
 	f.Expect(calls()).To(gomega.BeEmpty())
+}
+
+func TestAFirstTokenCostsNoMoreThanItMust(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.credentials()
+	first, second := f.client("first"), f.client("second")
+	calls := f.calls()
+	f.run(first)
+	f.Expect(calls()).To(gomega.Equal([]string{"get egain-ca", "get egain-app", "get first", "apply a Secret", "patch status"}))
+	f.run(second)
+	f.Expect(calls()).To(gomega.Equal([]string{"get egain-app", "get second", "apply a Secret", "patch status"}), "the CA bundle is known")
+
+	f.Expect(admin.Delete(t.Context(), f.secret("second"))).To(gomega.Succeed())
+	f.step(time.Second)
+	f.run(second)
+	f.Expect(calls()).To(gomega.Equal([]string{"get second", "get egain-app", "get second", "apply a Secret", "patch status"}),
+		"that one which was written is gone is looked at, since the cache may not have it yet")
+}
+
+func TestACABundleIsReadOnceForEachVersion(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.credentials()
+	ec := f.client("sync")
+	f.run(ec)
+	bundle := &corev1.ConfigMap{}
+	f.Expect(admin.Get(t.Context(), client.ObjectKey{Namespace: f.namespace, Name: "egain-ca"}, bundle)).To(gomega.Succeed())
+	bundle.Labels = map[string]string{"team": "x"}
+	f.Expect(admin.Update(t.Context(), bundle)).To(gomega.Succeed())
+	calls := f.calls()
+	for _, reads := range []gomega.OmegaMatcher{gomega.ContainElement("get egain-ca"), gomega.Not(gomega.ContainElement("get egain-ca"))} {
+		f.update(ec, func() {
+			metav1.SetMetaDataAnnotation(&ec.ObjectMeta, egainv1alpha1.RenewRequestedAtAnnotation, f.clock.Now().String())
+		})
+		f.run(ec)
+		f.Expect(calls()).To(reads)
+		f.step(time.Minute)
+	}
+	f.Expect(f.requests()).To(gomega.Equal(3))
+}
+
+func TestToWaitForATurnCostsNothing(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.credentials()
+	f.tenant(func(et *egainv1alpha1.EgainTenant) {
+		et.Spec.RequestLimits = &egainv1alpha1.RequestLimits{PerSecond: 1}
+	})
+	first, second := f.client("a-sync", f.referring), f.client("b-sync", f.referring)
+	f.run(first)
+	f.run(second)
+	calls := f.calls()
+	result := f.run(second)
+	f.Expect(calls()).To(gomega.BeEmpty(), "nothing is read for a request that is not sent")
+	f.step(result.RequeueAfter)
+	f.run(second)
+	f.Expect(calls()).To(gomega.ContainElements("get egain-app", "apply a Secret"))
+}
+
+func TestARequestThatCannotBeMadeGivesItsSlotBack(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.credentials()
+	f.foreign("empty", map[string]string{"client_id": "x"})
+	f.tenant(func(et *egainv1alpha1.EgainTenant) {
+		et.Spec.RequestLimits = &egainv1alpha1.RequestLimits{Concurrent: 1}
+	})
+	first, second := f.client("a-sync", f.referring), f.client("b-sync", f.referring)
+	f.update(first, func() { first.Spec.CredentialsSecretRef.Name = "empty" })
+	f.run(first)
+	f.Expect(state(first)).To(gomega.HavePrefix("Failed: NoToken, Credentials"))
+	f.run(second)
+	f.Expect(state(second)).To(gomega.Equal("Current: TokenValid, Issued"))
 }
 
 func TestARestartCostsOneReadOfTheTarget(t *testing.T) {

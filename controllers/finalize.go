@@ -185,7 +185,7 @@ func (r *EgainClientReconciler) sendRevocations(ctx context.Context, ec *egainv1
 	if err := r.readCredentials(ctx, ec, in); err != nil {
 		return err
 	}
-	if in.http, err = r.Providers.http(ctx, tenant); err != nil {
+	if in.http, err = r.Providers.http(ctx, tenant, ""); err != nil {
 		return err
 	}
 	endpoints, err := r.endpoints(ctx, ec, tenant, in, r.Providers.Breakers.Do)

@@ -117,24 +117,26 @@ func (w *world) alsoTriedWith(reason string) string {
 }
 
 // gatherTarget looks at the target: its metadata from the cache if they are as we left them, else the whole Secret, live.
+// That there is none is believed of the cache unless we wrote one: before one is created, it is looked for again.
 func (r *EgainClientReconciler) gatherTarget(ctx context.Context, ec *egainv1alpha1.EgainClient, w *world) error {
 	name := types.NamespacedName{Namespace: ec.Namespace, Name: ec.TargetName()}
-	if meta, err := r.metadata(ctx, "Secret", name); err != nil {
+	meta, err := r.metadata(ctx, "Secret", name)
+	switch {
+	case err != nil:
 		return err
-	} else if meta != nil && w.remembered.verified == versionOf(ec, meta) {
+	case meta != nil && w.remembered.verified == versionOf(ec, meta):
 		w.target.meta, w.input.Token = meta, w.remembered.token
 		return nil
-	} else if meta == nil && w.remembered.absent {
+	case meta == nil && w.remembered.verified == version{}:
 		return r.gatherMissing(ctx, ec)
 	}
 	secret := &corev1.Secret{}
-	err := r.Client.Get(ctx, name, secret)
-	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("reading Secret %q: %w", name.Name, err)
-	}
-	if w.remembered.absent = err != nil; w.remembered.absent {
+	if err := r.Client.Get(ctx, name, secret); apierrors.IsNotFound(err) {
+		w.remembered.verified, w.remembered.token = version{}, nil
 		r.memory.remember(ec, w.remembered)
 		return r.gatherMissing(ctx, ec)
+	} else if err != nil {
+		return fmt.Errorf("reading Secret %q: %w", name.Name, err)
 	}
 	w.target.meta = &secret.ObjectMeta
 	if err := r.claim(ctx, ec, secret); err != nil {

@@ -22,6 +22,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
+	"github.com/egain-operator/egain-operator/internal/egress"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
 )
 
@@ -281,4 +282,10 @@ func templated(key string, text egainv1alpha1.Template) quick {
 
 func scoped(scopes ...egainv1alpha1.Scope) quick {
 	return func(ec *egainv1alpha1.EgainClient) { ec.Spec.Scopes = scopes }
+}
+
+// reach has the operator reach providers by other options, as after a restart with other flags.
+func (f *fixture) reach(o egress.Options) {
+	before := f.r.Providers
+	f.r.Providers = &Providers{Client: before.Client, Directory: before.Directory, Breakers: before.Breakers, Egress: egress.New(o)}
 }

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/egress"
 	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/issuance"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
@@ -23,6 +24,8 @@ type ingredients struct {
 	http    *http.Client
 	request oauth.Request
 	sources sources
+	// complete says that nothing is left to be read.
+	complete bool
 }
 
 // digest covers what was read from Secrets. A token minted for a ServiceAccount differs each time and is left out.
@@ -38,19 +41,31 @@ func (in *ingredients) digest() uint64 {
 	return digest(in.request.Credentials.ClientID, string(in.request.Credentials.ClientSecret), string(subject))
 }
 
-// read reads all that a token request needs from the API server, live.
-func (r *EgainClientReconciler) read(ctx context.Context, ec *egainv1alpha1.EgainClient, tenant issuance.Tenant) (*ingredients, error) {
-	in := &ingredients{request: issuance.Request(ec)}
+// endpoint is where the token request goes.
+func (in *ingredients) endpoint() egress.Endpoint {
+	return egress.Endpoint{Client: in.http, URL: in.request.TokenURL}
+}
+
+// begin makes the part of a token request that holds no secret. The CA bundle is read only if its version is another one, or unknown.
+func (r *EgainClientReconciler) begin(ctx context.Context, ec *egainv1alpha1.EgainClient, tenant issuance.Tenant, trust string) (*ingredients, error) {
+	hc, err := r.Providers.http(ctx, tenant, trust)
+	return &ingredients{request: issuance.Request(ec), http: hc}, err
+}
+
+// read reads the rest of it from the API server, live, unless that was done.
+func (r *EgainClientReconciler) read(ctx context.Context, ec *egainv1alpha1.EgainClient, in *ingredients) error {
+	if in.complete {
+		return nil
+	}
 	for _, read := range []func(context.Context, *egainv1alpha1.EgainClient, *ingredients) error{
 		r.readCredentials, r.readSubject, r.readSession,
 	} {
 		if err := read(ctx, ec, in); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	var err error
-	in.http, err = r.Providers.http(ctx, tenant)
-	return in, err
+	in.complete = true
+	return nil
 }
 
 func (r *EgainClientReconciler) readCredentials(ctx context.Context, ec *egainv1alpha1.EgainClient, in *ingredients) error {

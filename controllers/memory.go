@@ -23,12 +23,10 @@ type memory struct {
 type recollection struct {
 	// uid of the object; another one of the same name starts afresh.
 	uid types.UID
-	// verified is the state of object and target that was last found, or made, in order.
+	// verified is the state of object and target that was last found, or made, in order; zero if there is no target.
 	verified version
 	// token is what the target said of its token then.
 	token *rotation.Token
-	// absent says that the target was looked for, live, and is not there; the cache tells when it comes.
-	absent bool
 	// held is a token that was issued and could not be written yet, with the endpoints that it came from.
 	held      *kubesecret.Token
 	endpoints *oauth.Endpoints

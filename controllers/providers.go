@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"sync"
 
 	"go.opentelemetry.io/otel/trace"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/utils/lru"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
@@ -27,20 +29,45 @@ type Providers struct {
 	Egress *egress.Egress
 	// Breakers leave endpoints alone that fail.
 	Breakers *egress.Breakers
+
+	// known are HTTP clients by what they were made of, so that a CA bundle is read once and not for each request.
+	known     *lru.Cache
+	knownOnce sync.Once
+}
+
+// maxKnown bounds the HTTP clients that are known by the versions of their CA bundles; it is the number that Egress keeps.
+const maxKnown = 1024
+
+// profile is what an HTTP client is made of, with the version of the CA bundle in place of the bundle.
+type profile struct {
+	version, key, group string
+	limits              egainv1alpha1.RequestLimits
 }
 
 // asker sends a request to an endpoint, or fails without, as egress.Breakers do.
 type asker func(ctx context.Context, e egress.Endpoint, send func(context.Context) error) error
 
-// http makes the HTTP client of a tenant.
-func (p *Providers) http(ctx context.Context, t issuance.Tenant) (*http.Client, error) {
+// http makes the HTTP client of a tenant. The version identifies the object that the CA bundle is in; empty if it is unknown.
+func (p *Providers) http(ctx context.Context, t issuance.Tenant, version string) (*http.Client, error) {
+	p.knownOnce.Do(func() { p.known = lru.New(maxKnown) })
+	made := profile{version: version, group: t.Name, limits: t.Limits}
+	if t.CABundleRef != nil {
+		made.key = string(t.CABundleRef.Key)
+	}
+	if c, ok := p.known.Get(made); ok && version != "" {
+		return c.(*http.Client), nil
+	}
 	bundle, err := p.caBundle(ctx, t.CABundleRef)
 	if err != nil {
 		return nil, err
 	}
-	return p.Egress.Client(egress.Profile{
+	c, err := p.Egress.Client(egress.Profile{
 		CABundle: bundle, Group: t.Name, Concurrent: int(t.Limits.Concurrent), PerSecond: int(t.Limits.PerSecond),
 	})
+	if err == nil && version != "" {
+		p.known.Add(made, c)
+	}
+	return c, err
 }
 
 // caBundle reads the PEM certificates to trust; nil for the system's.
@@ -93,7 +120,7 @@ type inspection struct {
 // inspect finds the endpoints of every actor of a tenant. An actor that a document says nothing of, or whose token requests
 // would be refused, is left out.
 func (p *Providers) inspect(ctx context.Context, tracer trace.Tracer, t issuance.Tenant) (inspection, error) {
-	hc, err := p.http(ctx, t)
+	hc, err := p.http(ctx, t, "")
 	if err != nil {
 		return inspection{}, err
 	}

@@ -82,12 +82,8 @@ func (r *EgainClientReconciler) readSession(ctx context.Context, ec *egainv1alph
 		return err
 	}
 	in.sources.session = &secret.ObjectMeta
-	token, err := kubesecret.RefreshToken(secret)
-	if err != nil {
-		return loginAdvised(err, ec)
-	}
-	in.request.Session = oauth.Session{RefreshToken: token, RedirectURL: string(ec.Spec.AuthorizationCode.RedirectURL)}
-	return nil
+	in.request.Session.RefreshToken, err = kubesecret.RefreshToken(secret)
+	return loginAdvised(err, ec)
 }
 
 // loginAdvised adds the command that begins another session to a failure that only that ends.

@@ -92,7 +92,7 @@ func TestAnAPIServerThatKeepsFailingIsToldOnce(t *testing.T) {
 		"a Role that lacks a verb": {
 			failing: failingGet, ready: egainv1alpha1.ReasonNoToken,
 			failure: func(int) error { return apierrors.NewForbidden(secrets, "sync", errors.New("not yours")) },
-			want:    []string{`reading Secret "sync" fails time and again`, "not yours", "grant the operator's ServiceAccount"},
+			want:    []string{`reading Secret "egain-app" fails time and again`, "not yours", "grant the operator's ServiceAccount"},
 		},
 		"a finalizer that cannot be set": {
 			failing: failingPatch, ready: egainv1alpha1.ReasonNoToken,
@@ -183,8 +183,10 @@ func TestAnAPIServerThatKeepsFailingTakesNoTokenAway(t *testing.T) {
 func TestAnAPIServerThatFailsHidesNoRefusalOfEGain(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.foreign("egain-app", map[string]string{"client_id": "rigel-app", "client_secret": "wrong"})
+	f.credentials()
 	ec := f.client("sync")
+	f.run(ec)
+	f.change("egain-app", func(s *corev1.Secret) { s.Data["client_secret"] = []byte("wrong") })
 	f.run(ec)
 	last := ec.Status.LastFailure.DeepCopy()
 	f.restart()
@@ -202,7 +204,7 @@ func TestAnAPIServerThatFailsHidesNoRefusalOfEGain(t *testing.T) {
 	f.Expect(ec.Status.LastFailure).To(gomega.Equal(last), "a login that was rejected is repeated rarely")
 	failed = false
 	f.run(ec)
-	f.Expect(f.requests()).To(gomega.Equal(1))
+	f.Expect(f.requests()).To(gomega.Equal(2))
 }
 
 func TestADeletionThatTheAPIServerHoldsUpSaysSo(t *testing.T) {

@@ -39,12 +39,17 @@ func try(b *Breakers, e Endpoint, outcome error) (fault.Class, *fault.Error) {
 // open has an endpoint fail until it is left alone.
 func open(t *testing.T, b *Breakers) {
 	t.Helper()
+	openAt(t, b, tokenEndpoint)
+}
+
+func openAt(t *testing.T, b *Breakers, e Endpoint) {
+	t.Helper()
 	for i := range failuresToOpen {
 		want := fault.Retryable
 		if i == failuresToOpen-1 {
 			want = fault.Paused
 		}
-		if got, _ := try(b, tokenEndpoint, down()); got != want {
+		if got, _ := try(b, e, down()); got != want {
 			t.Fatalf("failure %d is of class %d, want %d", i+1, got, want)
 		}
 	}

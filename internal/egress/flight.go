@@ -22,9 +22,13 @@ type flight struct {
 // A server that hung does not answer what it was sent meanwhile. So the context that send is given ends once a later request
 // has found the endpoint well again, which is a Busy failure: its client would otherwise be the last to know, at the end of
 // its time. A request that must not be given up disregards that context.
+//
+// A request that was reserved has been admitted before.
 func (b *Breakers) Do(ctx context.Context, e Endpoint, send func(context.Context) error) error {
-	if f := b.Admit(e); f != nil {
-		return f
+	if !admitted(ctx, e) {
+		if f := b.Admit(e); f != nil {
+			return f
+		}
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -76,25 +76,17 @@ func (l *limited) RoundTrip(req *http.Request) (*http.Response, error) {
 	if f := l.hosts.check(req.URL); f != nil {
 		return nil, refuse(req, f)
 	}
-	host := slotOf(req.URL)
-	if !l.slots.take(host) {
-		return nil, refuse(req, fault.New(fault.Busy, fault.ReasonServerUnavailable, "every request slot of %s is in use", req.URL.Host))
-	}
-	if f := l.group.enter(req.Method == http.MethodPost, req.URL.Host); f != nil {
-		l.slots.release(host)
+	slot, f := l.slotFor(req)
+	if f != nil {
 		return nil, refuse(req, f)
 	}
-	release := sync.OnceFunc(func() {
-		l.group.leave()
-		l.slots.release(host)
-	})
 	resp, err := l.next.RoundTrip(req)
 	if err != nil {
-		release()
+		slot.release()
 		return nil, err
 	}
 	bound := cmp.Or(l.maxBody, maxBody)
-	resp.Body = &boundedBody{ReadCloser: resp.Body, bound: bound, left: bound, release: release}
+	resp.Body = &boundedBody{ReadCloser: resp.Body, bound: bound, left: bound, release: slot.release}
 	return resp, nil
 }
 

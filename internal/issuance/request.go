@@ -27,6 +27,7 @@ func Request(ec *egainv1alpha1.EgainClient) oauth.Request {
 		request.Exchange = oauth.Exchange{RegistrationID: exchange.RegistrationID, SubjectTokenType: exchange.SubjectTokenType}
 	}
 	if code := ec.Spec.AuthorizationCode; code != nil {
+		request.Session.RedirectURL = string(code.RedirectURL)
 		request.Subject.Actor = oauth.ActorUser
 		if code.Actor == egainv1alpha1.ActorCustomer {
 			request.Subject.Actor = oauth.ActorCustomer
