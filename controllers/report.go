@@ -35,6 +35,9 @@ const (
 	// maxSkew is the skew of the clocks from which on somebody should look: JWT libraries allow for up to a minute, and half
 	// of that may be needed on the way from the provider to the operator to the workload.
 	maxSkew = 30 * time.Second
+	// busyUntold is the age up to which an object without a status says nothing of waiting for its turn. Of 1,000 applied at
+	// once more than half had to wait, and each such status costs the API server as much as the token's own.
+	busyUntold = 10 * time.Second
 )
 
 // report writes the status if it changed, sends events on transitions, and says when to come back.
@@ -133,6 +136,8 @@ func setUntried(ec *egainv1alpha1.EgainClient, o *outcome, now time.Time) {
 	ready, f := meta.FindStatusCondition(st.Conditions, egainv1alpha1.ConditionReady), fault.Of(o.err)
 	c := metav1.Condition{Type: egainv1alpha1.ConditionReady, Status: metav1.ConditionFalse, LastTransitionTime: *second(now)}
 	switch {
+	case ready == nil && f != nil && now.Sub(ec.CreationTimestamp.Time) < busyUntold:
+		return
 	case ready == nil && f != nil:
 		st.ObservedGeneration = ec.Generation
 		c.Reason, c.Message = egainv1alpha1.ReasonNoToken, "there is no token: "+f.Message

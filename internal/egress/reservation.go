@@ -77,11 +77,10 @@ func (s *slot) take(l *limited, host string) bool {
 
 // reserve takes the slot of a POST request to a URL.
 func (l *limited) reserve(rawURL string) (*slot, *fault.Error) {
-	u, err := url.Parse(rawURL)
-	if err != nil {
-		return nil, nil //nolint:nilnil // sending says what is amiss
+	if u, err := url.Parse(rawURL); err == nil {
+		return l.enter(u, true)
 	}
-	return l.enter(u, true)
+	return nil, nil //nolint:nilnil // sending says what is amiss
 }
 
 // slotFor returns the slot that was reserved for a request, or takes one.

@@ -53,9 +53,9 @@ func share(spread float64, issue time.Time) float64 {
 // or a third of the life if that is less). Up to a tenth of the life, by spread and to a small part by the time of issue,
 // is then taken off, so that tokens issued together are not renewed together, nor their successors for ever after.
 //
-// The result lies after the issue and before the expiry. It is truncated to seconds, since that is what status and
-// annotations hold, unless nothing would remain of the one or two seconds that a token lives. A token without any life
-// is due when it is issued.
+// The result lies after the issue and before the expiry, and between seconds as a rule: times of issue are whole seconds once
+// they are written down, and whoever is due in one second would else be due at the same moment. A token without any life is due
+// when it is issued.
 func RenewAt(issue, expiration time.Time, p Policy, spread float64) time.Time {
 	return renewAt(issue, expiration, p, share(spread, issue))
 }
@@ -65,11 +65,7 @@ func renewAt(issue, expiration time.Time, p Policy, share float64) time.Time {
 	if life <= 0 {
 		return issue
 	}
-	at := issue.Add(bounded(life, asked(life, p)) - time.Duration(share*float64(life)/10))
-	if whole := at.Truncate(time.Second); whole.After(issue) {
-		return whole
-	}
-	return at
+	return issue.Add(bounded(life, asked(life, p)) - time.Duration(share*float64(life)/10))
 }
 
 // asked is after how much of a life the policy, or the default, renews.
