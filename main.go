@@ -114,7 +114,7 @@ func setup(ctx context.Context, mgr ctrl.Manager, o *options.Options, tracer tra
 			Timeout: o.RequestTimeout, Total: o.Workers, PerHost: o.RequestsPerHost, Now: clock.RealClock{}.Now,
 			AllowLoopback: o.AllowLoopback, AllowPrivate: o.AllowPrivate, AllowedHosts: o.AllowedHosts,
 		}),
-		Breakers: &egress.Breakers{Now: clock.RealClock{}.Now, Probes: max(1, o.Workers/workersPerProbe), Changed: m.Failing},
+		Breakers: &egress.Breakers{Now: clock.RealClock{}.Now, Probes: max(1, o.Workers/workersPerProbe)},
 	}
 	reconciler := &controllers.EgainClientReconciler{
 		Client:           mgr.GetClient(),
@@ -145,7 +145,7 @@ func setup(ctx context.Context, mgr ctrl.Manager, o *options.Options, tracer tra
 	if err := tenants.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("setting up the controller of EgainTenants: %w", err)
 	}
-	metrics.RegisterObjects(ctrlmetrics.Registry, controllers.Observed(ctx, mgr.GetCache()), o.MetricsPerObject)
+	m.RegisterObjects(ctrlmetrics.Registry, controllers.Observed(ctx, mgr.GetCache(), providers.Breakers), o.MetricsPerObject)
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return fmt.Errorf("adding the health check: %w", err)
 	}

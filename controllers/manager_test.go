@@ -225,7 +225,7 @@ func TestTheSeriesOfAnObjectEndWithIt(t *testing.T) {
 	f := liveFixture(t)
 	r, _ := startManager(t, operatorConfig(t, f.namespace), 4, f.namespace)
 	registry := prometheus.NewRegistry()
-	metrics.RegisterObjects(registry, Observed(t.Context(), r.Cache), true)
+	metrics.New(registry).RegisterObjects(registry, Observed(t.Context(), r.Cache, r.Providers.Breakers), true)
 	var names []string
 	for _, d := range metrics.PerClient() {
 		names = append(names, d.Name)

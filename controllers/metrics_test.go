@@ -155,7 +155,7 @@ func TestYieldsWhatTheMetricsSayOfEachObject(t *testing.T) {
 	f.run(waiting)
 
 	found := map[string]metrics.Client{}
-	observed := Observed(t.Context(), f.r.Cache)
+	observed := Observed(t.Context(), f.r.Cache, f.r.Providers.Breakers)
 	for o := range observed.Clients() {
 		if o.Namespace == f.namespace {
 			found[o.Name] = o
@@ -165,6 +165,7 @@ func TestYieldsWhatTheMetricsSayOfEachObject(t *testing.T) {
 	f.Expect(found["ready"]).To(gomega.Equal(metrics.Client{
 		Namespace: f.namespace, Name: "ready", Ready: true, Issued: true, Reason: "Issued",
 		Expiration: ready.Status.Token.ExpirationTime.Time, Renewal: ready.Status.Token.RenewalTime.Time,
+		TokenURL: f.sim.Rigel().TokenURL(egainsim.Client),
 	}))
 	f.Expect(found["waiting"]).To(gomega.Equal(metrics.Client{
 		Namespace: f.namespace, Name: "waiting", Reason: "CredentialsNotFound", FailingSince: f.clock.Now(), Remedy: metrics.RemedyCreate,
@@ -180,7 +181,7 @@ func TestYieldsNothingWhileTheCacheCannotBeRead(t *testing.T) {
 	f := newFixture(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	observed := Observed(ctx, f.r.Cache)
+	observed := Observed(ctx, f.r.Cache, f.r.Providers.Breakers)
 	for c := range observed.Clients() {
 		t.Errorf("got %v", c)
 	}

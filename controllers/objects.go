@@ -12,13 +12,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/egress"
 	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/metrics"
 )
 
 // Observed yields what the metrics say of the EgainClients and EgainTenants in a cache.
-func Observed(ctx context.Context, cache client.Reader) metrics.Source {
+func Observed(ctx context.Context, cache client.Reader, breakers *egress.Breakers) metrics.Source {
 	return metrics.Source{
+		Failing: breakers.Failing,
 		Clients: func() iter.Seq[metrics.Client] {
 			return func(yield func(metrics.Client) bool) {
 				var all egainv1alpha1.EgainClientList
@@ -68,6 +70,9 @@ func clientOf(ec *egainv1alpha1.EgainClient) metrics.Client {
 		if c.FailingSince = failingSince(issued); !c.FailingSince.IsZero() {
 			c.Remedy = remedyOf(issued.Reason)
 		}
+	}
+	if endpoints := ec.Status.Endpoints; endpoints != nil {
+		c.TokenURL = endpoints.TokenURL
 	}
 	if tok := ec.Status.Token; tok != nil && tok.ExpirationTime != nil && tok.RenewalTime != nil {
 		c.Expiration, c.Renewal = tok.ExpirationTime.Time, tok.RenewalTime.Time

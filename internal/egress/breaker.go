@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -31,6 +32,10 @@ const (
 	recoveryTime = time.Minute
 	// pauseCeiling bounds the Retry-After that is honoured, as for single clients.
 	pauseCeiling = time.Hour
+	// forgetAfter is how long an endpoint is remembered to fail that nobody asks about any more. Whoever wants something of one
+	// comes back within ten minutes, the longest wait between two attempts or looks of a client (fault.Error.RetryTime,
+	// LookTime), or when the server allows it.
+	forgetAfter = 15 * time.Minute
 	// maxCircuits bounds the endpoints that are remembered to fail; further ones are not, until others recover.
 	maxCircuits = 4096
 )
@@ -59,8 +64,6 @@ type Breakers struct {
 	// Probes bounds the probes of all endpoints that are under way; no bound if zero. Each may take as long as a request
 	// that is not answered, and takes a worker with it.
 	Probes int
-	// Changed is told when an endpoint of a host begins or ceases to fail; nil if nobody wants to know.
-	Changed func(host string, failing bool)
 
 	mu       sync.Mutex
 	circuits map[Endpoint]*circuit
@@ -74,6 +77,7 @@ type circuit struct {
 	cause    *fault.Error // of the last failure
 	wait     time.Duration
 	next     time.Time   // when the next probe may be sent
+	asked    time.Time   // when somebody last wanted something of it, or was told to come back at
 	probes   []time.Time // when those under way were sent
 	end      time.Time   // of the recovery
 	turns    *turns      // of the recovery
@@ -86,9 +90,11 @@ func (b *Breakers) Admit(e Endpoint) *fault.Error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	c, now := b.circuits[e], b.Now()
-	switch {
-	case c == nil:
+	if c == nil {
 		return nil
+	}
+	c.ask(now)
+	switch {
 	case c.open:
 		return b.admitProbe(c, now)
 	case c.turns == nil:
@@ -154,11 +160,41 @@ func (c *circuit) paused(now time.Time) *fault.Error {
 func (b *Breakers) Waits(e Endpoint) *fault.Error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	now := b.Now()
-	if c := b.circuits[e]; c != nil && c.open && !b.mayProbe(c, now) {
+	c, now := b.circuits[e], b.Now()
+	if c == nil {
+		return nil
+	}
+	c.ask(now)
+	if c.open && !b.mayProbe(c, now) {
 		return c.paused(now)
 	}
 	return nil
+}
+
+// ask notes that somebody wants something of an endpoint.
+func (c *circuit) ask(now time.Time) {
+	if now.After(c.asked) {
+		c.asked = now
+	}
+}
+
+// Failing counts the endpoints of each host that are known to fail. What nobody has asked about for a while is forgotten
+// first, since nothing would find out that it has recovered.
+func (b *Breakers) Failing() map[string]int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.forget(b.Now())
+	failing := map[string]int{}
+	for e, c := range b.circuits {
+		if c.open {
+			failing[e.host()]++
+		}
+	}
+	return failing
+}
+
+func (b *Breakers) forget(now time.Time) {
+	maps.DeleteFunc(b.circuits, func(_ Endpoint, c *circuit) bool { return now.Sub(c.asked) > forgetAfter })
 }
 
 // Settle notes what came of a request that was admitted, and returns its error: a Paused failure if the endpoint is left
@@ -169,18 +205,15 @@ func (b *Breakers) Settle(e Endpoint, err error) error {
 }
 
 func (b *Breakers) settle(e Endpoint, err error) (recovered bool, _ error) {
-	changed, failing, paused := b.note(e, fault.Of(err))
-	if changed && b.Changed != nil {
-		b.Changed(e.host(), failing)
-	}
+	recovered, paused := b.note(e, fault.Of(err))
 	if paused != nil {
 		return false, paused
 	}
-	return changed && !failing, err
+	return recovered, err
 }
 
 // note notes an answer or a failure.
-func (b *Breakers) note(e Endpoint, f *fault.Error) (changed, failing bool, paused *fault.Error) {
+func (b *Breakers) note(e Endpoint, f *fault.Error) (recovered bool, paused *fault.Error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	c, now := b.circuits[e], b.Now()
@@ -189,19 +222,19 @@ func (b *Breakers) note(e Endpoint, f *fault.Error) (changed, failing bool, paus
 	}
 	switch {
 	case blames(f):
-		return b.fail(e, f, now)
+		return false, b.fail(e, f, now)
 	case c == nil:
 	case f != nil && f.Class == fault.Busy: // nothing was sent
 		c.unsent(now)
 	case c.open:
 		b.recover(e, now)
-		return true, false, nil
+		return true, nil
 	case c.turns == nil:
 		delete(b.circuits, e)
 	default:
 		c.failures = 0
 	}
-	return false, false, nil
+	return false, nil
 }
 
 // unsent has another request probe an endpoint in place of one that was not sent.
@@ -212,16 +245,15 @@ func (c *circuit) unsent(now time.Time) {
 }
 
 // fail notes a failure of an endpoint.
-func (b *Breakers) fail(e Endpoint, f *fault.Error, now time.Time) (changed, failing bool, paused *fault.Error) {
-	c := b.circuit(e)
+func (b *Breakers) fail(e Endpoint, f *fault.Error, now time.Time) (paused *fault.Error) {
+	c := b.circuit(e, now)
 	if c == nil {
-		return false, false, nil
+		return nil
 	}
-	was := c.open
 	if c.fail(f, now); !c.open {
-		return false, false, nil
+		return nil
 	}
-	return !was, true, c.paused(now)
+	return c.paused(now)
 }
 
 // recover begins the time in which those who waited come back.
@@ -230,13 +262,16 @@ func (b *Breakers) recover(e Endpoint, now time.Time) {
 		delete(b.circuits, e)
 		return
 	}
-	b.circuits[e] = &circuit{turns: newTurns(recoveryRate), end: now.Add(recoveryTime)}
+	b.circuits[e] = &circuit{turns: newTurns(recoveryRate), end: now.Add(recoveryTime), asked: now}
 }
 
 // circuit is the one of an endpoint, made if there is room for it.
-func (b *Breakers) circuit(e Endpoint) *circuit {
+func (b *Breakers) circuit(e Endpoint, now time.Time) *circuit {
 	if known := b.circuits[e]; known != nil {
 		return known
+	}
+	if len(b.circuits) >= maxCircuits {
+		b.forget(now)
 	}
 	if len(b.circuits) >= maxCircuits {
 		return nil
@@ -253,6 +288,8 @@ func (b *Breakers) circuit(e Endpoint) *circuit {
 func (c *circuit) fail(f *fault.Error, now time.Time) {
 	c.failures++
 	c.cause = f
+	again := now.Add(min(f.RetryAfter, pauseCeiling))
+	c.ask(again)
 	if !c.open && c.failures < failuresToOpen {
 		return
 	}
@@ -260,8 +297,8 @@ func (c *circuit) fail(f *fault.Error, now time.Time) {
 		c.delay(now)
 	}
 	c.open, c.turns = true, nil
-	if asked := now.Add(min(f.RetryAfter, pauseCeiling)); asked.After(c.next) {
-		c.next = asked
+	if again.After(c.next) {
+		c.next = again
 	}
 }
 

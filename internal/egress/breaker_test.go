@@ -8,15 +8,11 @@ import (
 	"github.com/egain-operator/egain-operator/internal/fault"
 )
 
-// breakers with a clock, and what they told of.
-func newBreakers() (*Breakers, *clock, *[]bool) {
-	c, told := newClock(), &[]bool{}
-	return &Breakers{Now: c.now, Changed: func(host string, failing bool) {
-		if host != "ai.egain.cloud" {
-			panic(host)
-		}
-		*told = append(*told, failing)
-	}}, c, told
+// breakers with a clock, and how many endpoints of a host they say to fail.
+func newBreakers() (b *Breakers, c *clock, failing func() int) {
+	c = newClock()
+	b = &Breakers{Now: c.now}
+	return b, c, func() int { return b.Failing()["ai.egain.cloud"] }
 }
 
 var tokenEndpoint = Endpoint{Client: &http.Client{}, URL: "https://ai.egain.cloud/token"}
@@ -57,7 +53,7 @@ func openAt(t *testing.T, b *Breakers, e Endpoint) {
 
 func TestAnEndpointThatFailsIsAskedBySingleRequests(t *testing.T) {
 	t.Parallel()
-	b, clock, told := newBreakers()
+	b, clock, failing := newBreakers()
 	open(t, b)
 	sent := 0
 	for range 180 * 10 { // three minutes, ten looks a second by each of three clients
@@ -76,15 +72,15 @@ func TestAnEndpointThatFailsIsAskedBySingleRequests(t *testing.T) {
 	if sent < 30 || sent > 40 {
 		t.Errorf("%d requests in three minutes, want 30 to 40", sent)
 	}
-	if len(*told) != 1 || !(*told)[0] {
-		t.Errorf("told %v, want once that it fails", *told)
+	if failing() != 1 {
+		t.Errorf("%d endpoints fail", failing())
 	}
 }
 
 // While requests hang, the next probe does not wait for the end of the one before.
 func TestTheEndOfAnOutageIsFoundWhileEarlierProbesHang(t *testing.T) {
 	t.Parallel()
-	b, clock, told := newBreakers()
+	b, clock, failing := newBreakers()
 	open(t, b)
 	for _, wait := range []time.Duration{probeFirst, 2 * probeFirst, 4 * probeFirst} {
 		clock.at = clock.at.Add(wait - 1)
@@ -105,8 +101,8 @@ func TestTheEndOfAnOutageIsFoundWhileEarlierProbesHang(t *testing.T) {
 		t.Fatalf("no probe in place of one that was given up: %v", f)
 	}
 	_ = b.Settle(tokenEndpoint, nil)
-	if got, _ := try(b, tokenEndpoint, nil); got != -1 || len(*told) != 2 {
-		t.Errorf("class %d after a success, told %v", got, *told)
+	if got, _ := try(b, tokenEndpoint, nil); got != -1 || failing() != 0 {
+		t.Errorf("class %d after a success, and %d endpoints fail", got, failing())
 	}
 }
 
@@ -163,14 +159,14 @@ func TestThoseWhoWaitAreToldTheFailureAndWhenToComeBack(t *testing.T) {
 
 func TestAThousandComeBackWithinSecondsAtABoundedRate(t *testing.T) {
 	t.Parallel()
-	b, clock, told := newBreakers()
+	b, clock, failing := newBreakers()
 	open(t, b)
 	clock.at = clock.at.Add(probeFirst)
 	if got, _ := try(b, tokenEndpoint, nil); got != -1 {
 		t.Fatalf("the probe: %d", got)
 	}
-	if len(*told) != 2 || (*told)[1] {
-		t.Errorf("told %v", *told)
+	if failing() != 0 {
+		t.Errorf("%d endpoints fail", failing())
 	}
 	start := clock.at
 	waiting := make([]time.Time, 1000)
@@ -238,14 +234,14 @@ func TestWhatDoesNotSpeakOfTheEndpoint(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b, _, told := newBreakers()
+			b, _, failing := newBreakers()
 			for range 3 * failuresToOpen {
 				if got, _ := try(b, tokenEndpoint, err); got == fault.Paused {
 					t.Fatal("it was taken for a failure of the endpoint")
 				}
 			}
-			if len(*told) != 0 {
-				t.Errorf("told %v", *told)
+			if failing() != 0 {
+				t.Errorf("%d endpoints fail", failing())
 			}
 		})
 	}
@@ -313,12 +309,59 @@ func TestASharedEndpointRecoversWithoutAPace(t *testing.T) {
 
 func TestTheEndpointsThatAreRememberedAreBounded(t *testing.T) {
 	t.Parallel()
-	b, _, _ := newBreakers()
+	b, clock, _ := newBreakers()
 	for i := range maxCircuits + 100 {
 		e := Endpoint{Client: tokenEndpoint.Client, URL: "https://ai.egain.cloud/" + time.Duration(i).String()}
 		_, _ = try(b, e, down())
 	}
 	if len(b.circuits) != maxCircuits {
 		t.Errorf("%d are remembered", len(b.circuits))
+	}
+	clock.at = clock.at.Add(forgetAfter + 1)
+	_, _ = try(b, tokenEndpoint, down())
+	if len(b.circuits) != 1 {
+		t.Errorf("%d are remembered, though nobody asks about all but one", len(b.circuits))
+	}
+}
+
+// What nobody asks any more does not recover: nothing finds out that it has.
+func TestAnEndpointIsForgottenOnceNobodyAsksAboutIt(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		// looks happen a minute apart, and then none for a time.
+		look  func(b *Breakers)
+		looks int
+		none  time.Duration
+		// asked is the Retry-After of the last failure.
+		asked time.Duration
+		want  int
+	}{
+		"it is remembered as long as clients may come back":    {none: forgetAfter, want: 1},
+		"it is forgotten after that":                           {none: forgetAfter + 1, want: 0},
+		"clients that look keep it":                            {look: func(b *Breakers) { _ = b.Waits(tokenEndpoint) }, looks: 30, none: forgetAfter, want: 1},
+		"so do those that ask":                                 {look: func(b *Breakers) { _ = b.Admit(tokenEndpoint) }, looks: 30, none: forgetAfter, want: 1},
+		"the time is counted from the last look":               {look: func(b *Breakers) { _ = b.Waits(tokenEndpoint) }, looks: 30, none: forgetAfter + 1, want: 0},
+		"who is told to come back in an hour still finds it":   {asked: time.Hour, none: time.Hour + forgetAfter, want: 1},
+		"it is forgotten if nobody comes back after that hour": {asked: time.Hour, none: time.Hour + forgetAfter + 1, want: 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b, clock, failing := newBreakers()
+			open(t, b)
+			if tc.asked > 0 {
+				clock.at = clock.at.Add(probeFirst)
+				f := fault.New(fault.Retryable, fault.ReasonRateLimited, "slow down")
+				f.RetryAfter = tc.asked
+				_, _ = try(b, tokenEndpoint, f)
+			}
+			for range tc.looks {
+				clock.at = clock.at.Add(time.Minute)
+				tc.look(b)
+			}
+			clock.at = clock.at.Add(tc.none)
+			if got := failing(); got != tc.want || len(b.circuits) != tc.want {
+				t.Errorf("%d endpoints fail and %d are remembered, want %d", got, len(b.circuits), tc.want)
+			}
+		})
 	}
 }

@@ -86,12 +86,14 @@ var (
 	}
 	endpointFailing = Definition{
 		Name: "egain_endpoint_failing", Type: gauge,
-		Help:   "Endpoints of a host that are known to fail and asked by single requests only, until they recover.",
-		Labels: []string{"host"}, Cardinality: "1 per host that has failed",
+		Help: "Endpoints of a host that are known to fail and asked by single requests only, until they recover, or nobody has wanted " +
+			"anything of them for 15 minutes; else there is no series.",
+		Labels: []string{"host"}, Cardinality: "1 per host that fails",
 	}
 	skew = Definition{
 		Name: "egain_provider_clock_skew_seconds", Type: gauge,
-		Help:   "How far the clock of a token endpoint's host is ahead of the operator's, or behind it if negative, as far as its last answer makes certain.",
+		Help: "How far the clock of a token endpoint's host is ahead of the operator's, or behind it if negative, as far as its last answer makes certain; " +
+			"once no EgainClient uses the host, there is no series.",
 		Labels: []string{"host"}, Cardinality: "1 per host of a token endpoint",
 	}
 )
@@ -119,10 +121,6 @@ func PerClient() []Definition {
 
 func (d Definition) counter() *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: d.Name, Help: d.Help}, d.Labels)
-}
-
-func (d Definition) gauge() *prometheus.GaugeVec {
-	return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: d.Name, Help: d.Help}, d.Labels)
 }
 
 func (d Definition) histogram(buckets ...float64) *prometheus.HistogramVec {

@@ -1,7 +1,11 @@
 // Package metrics knows the operator's collectors, and nothing of what they count.
 package metrics
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 // Outcomes of token requests and results of rotations.
 const (
@@ -16,10 +20,12 @@ type Metrics struct {
 	rotations *prometheus.CounterVec
 	requests  *prometheus.HistogramVec
 	remaining *prometheus.HistogramVec
-	failing   *prometheus.GaugeVec
-	skew      *prometheus.GaugeVec
 	failures  *prometheus.CounterVec
 	tenants   *prometheus.CounterVec
+
+	mu sync.Mutex
+	// skews are the last of each host, in seconds.
+	skews map[string]float64
 }
 
 // New registers the collectors that are not about single objects.
@@ -28,12 +34,11 @@ func New(registry prometheus.Registerer) *Metrics {
 		rotations: rotations.counter(),
 		requests:  requests.histogram(.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30),
 		remaining: remaining.histogram(0, .05, .1, .2, .3, .4, .5, .6, .8, 1),
-		failing:   endpointFailing.gauge(),
-		skew:      skew.gauge(),
 		failures:  failures.counter(),
 		tenants:   tenantFailures.counter(),
+		skews:     map[string]float64{},
 	}
-	registry.MustRegister(m.rotations, m.requests, m.remaining, m.failing, m.skew, m.failures, m.tenants)
+	registry.MustRegister(m.rotations, m.requests, m.remaining, m.failures, m.tenants)
 	m.remaining.WithLabelValues() // it has no labels, so that it is there from the start
 	return m
 }
@@ -55,14 +60,9 @@ func (m *Metrics) Failed(reason string) { m.failures.WithLabelValues(reason).Inc
 // TenantFailed counts a failure of an EgainTenant for a reason, which is one of the condition reasons.
 func (m *Metrics) TenantFailed(reason string) { m.tenants.WithLabelValues(reason).Inc() }
 
-// Failing records that an endpoint of a host began or ceased to fail.
-func (m *Metrics) Failing(host string, failing bool) {
-	if failing {
-		m.failing.WithLabelValues(host).Inc()
-		return
-	}
-	m.failing.WithLabelValues(host).Dec()
-}
-
 // ClockSkew records how many seconds the clock of a host is ahead of ours, or behind it if negative.
-func (m *Metrics) ClockSkew(host string, seconds float64) { m.skew.WithLabelValues(host).Set(seconds) }
+func (m *Metrics) ClockSkew(host string, seconds float64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.skews[host] = seconds
+}

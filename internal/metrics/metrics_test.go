@@ -28,16 +28,11 @@ func TestMetrics(t *testing.T) {
 	m.TenantFailed("MetadataUnavailable")
 	m.Remaining(0.4)
 	m.Remaining(0)
-	m.ClockSkew("ai.egain.cloud", 31)
-	m.ClockSkew("ai.egain.cloud", -30.5)
 
 	want := `
 # HELP egain_client_failures_total Failures that EgainClients report, by reason, whether or not a request was sent; one that waits for a change, or for an endpoint that others ask, counts once.
 # TYPE egain_client_failures_total counter
 egain_client_failures_total{reason="CredentialsNotFound"} 2
-# HELP egain_provider_clock_skew_seconds How far the clock of a token endpoint's host is ahead of the operator's, or behind it if negative, as far as its last answer makes certain.
-# TYPE egain_provider_clock_skew_seconds gauge
-egain_provider_clock_skew_seconds{host="ai.egain.cloud"} -30.5
 # HELP egain_tenant_failures_total Failures to find the endpoints of EgainTenants, by reason, also while those that were found before still serve; one that waits for a change counts once.
 # TYPE egain_tenant_failures_total counter
 egain_tenant_failures_total{reason="MetadataUnavailable"} 1
@@ -61,7 +56,7 @@ egain_token_remaining_life_ratio_count 2
 egain_token_rotations_total{cause="NoToken",result="failure"} 1
 egain_token_rotations_total{cause="RenewalDue",result="success"} 2
 `
-	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "egain_client_failures_total", "egain_tenant_failures_total", "egain_token_rotations_total", "egain_token_remaining_life_ratio", "egain_provider_clock_skew_seconds"); err != nil {
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "egain_client_failures_total", "egain_tenant_failures_total", "egain_token_rotations_total", "egain_token_remaining_life_ratio"); err != nil {
 		t.Error(err)
 	}
 	if n, err := testutil.GatherAndCount(registry, "egain_token_request_duration_seconds"); n != 2 || err != nil {
@@ -78,7 +73,7 @@ func TestTheSeriesOfObjectsAreThoseOfTheSource(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
 	at := time.Unix(1_800_000_000, 0)
 	clients := []Client{
-		{Namespace: "team-a", Name: "sync", Ready: true, Issued: true, Reason: "Issued", Expiration: at, Renewal: at.Add(-time.Minute)},
+		{Namespace: "team-a", Name: "sync", Ready: true, Issued: true, Reason: "Issued", Expiration: at, Renewal: at.Add(-time.Minute), TokenURL: "https://ai.egain.cloud/token"},
 		{
 			Namespace: "team-b", Name: "sync", Ready: true, Reason: "ServerUnavailable", Remedy: RemedyWait, FailingSince: at.Add(-time.Hour),
 			Expiration: at, Renewal: at,
@@ -87,9 +82,16 @@ func TestTheSeriesOfObjectsAreThoseOfTheSource(t *testing.T) {
 		{Namespace: "team-b", Name: "new"},
 	}
 	tenants := []Tenant{{Name: "production", Ready: true}, {Name: "test", Reason: "TLSFailed", FailingSince: at}, {Name: "new"}}
-	RegisterObjects(registry, Source{
+	m := New(prometheus.NewRegistry())
+	for host, skew := range map[string]float64{"ai.egain.cloud": -30.5, "of.nobody.any.more": 31} {
+		m.ClockSkew(host, 31)
+		m.ClockSkew(host, skew)
+	}
+	failing := map[string]int{"ai.egain.cloud": 2}
+	m.RegisterObjects(registry, Source{
 		Clients: func() iter.Seq[Client] { return slices.Values(clients) },
 		Tenants: func() iter.Seq[Tenant] { return slices.Values(tenants) },
+		Failing: func() map[string]int { return failing },
 	}, true)
 
 	compare(t, registry, `
@@ -107,6 +109,8 @@ egain_clients{ready="false",reason="Pending"} 1
 egain_clients{ready="false",reason="Suspended"} 1
 egain_clients{ready="true",reason="Issued"} 1
 egain_clients{ready="true",reason="ServerUnavailable"} 1
+egain_endpoint_failing{host="ai.egain.cloud"} 2
+egain_provider_clock_skew_seconds{host="ai.egain.cloud"} -30.5
 egain_tenant_failing_since_timestamp_seconds{reason="TLSFailed",tenant="test"} 1.8e+09
 egain_tenant_ready{tenant="new"} 0
 egain_tenant_ready{tenant="production"} 1
@@ -116,7 +120,7 @@ egain_token_expiration_timestamp_seconds{name="sync",namespace="team-b"} 1.8e+09
 egain_token_renewal_timestamp_seconds{name="sync",namespace="team-a"} 1.79999994e+09
 egain_token_renewal_timestamp_seconds{name="sync",namespace="team-b"} 1.8e+09
 `)
-	clients, tenants = clients[3:], nil
+	clients, tenants, failing = clients[3:], nil, nil
 	compare(t, registry, `
 egain_client_ready{name="new",namespace="team-b"} 0
 egain_client_token_issued{name="new",namespace="team-b"} 0
@@ -128,9 +132,10 @@ func TestSeriesOfSingleClientsCanBeTurnedOff(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewPedanticRegistry()
 	clients := []Client{{Namespace: "team-a", Name: "sync", Reason: "TLSFailed", FailingSince: time.Unix(1, 0)}, {Name: "other", Reason: "TLSFailed"}}
-	RegisterObjects(registry, Source{
+	New(prometheus.NewRegistry()).RegisterObjects(registry, Source{
 		Clients: func() iter.Seq[Client] { return slices.Values(clients) },
 		Tenants: func() iter.Seq[Tenant] { return slices.Values([]Tenant{{Name: "production", Ready: true}}) },
+		Failing: func() map[string]int { return nil },
 	}, false)
 	compare(t, registry, `
 egain_clients{ready="false",reason="TLSFailed"} 2
@@ -163,8 +168,7 @@ func compare(t *testing.T, registry *prometheus.Registry, want string) {
 func TestDefinitionsAreWhatIsRegistered(t *testing.T) {
 	t.Parallel()
 	registry := &recorder{types: map[string]string{}}
-	New(registry)
-	RegisterObjects(registry, Source{}, true)
+	New(registry).RegisterObjects(registry, Source{}, true)
 	want := map[string]string{}
 	for _, d := range Definitions() {
 		want[d.Name] = fmt.Sprintf("%s {%s} %s", d.Type, strings.Join(d.Labels, ","), d.Help)

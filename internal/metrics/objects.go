@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"iter"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -39,6 +40,8 @@ type Client struct {
 	// FailingSince is when TokenIssued became False, and Remedy who can end that; zero and empty if it is not False.
 	FailingSince time.Time
 	Remedy       string
+	// TokenURL is where its token comes from; empty as long as that is not known.
+	TokenURL string
 }
 
 // Tenant is what is exposed about one EgainTenant.
@@ -55,21 +58,24 @@ type Tenant struct {
 type Source struct {
 	Clients func() iter.Seq[Client]
 	Tenants func() iter.Seq[Tenant]
+	// Failing is how many endpoints of each host are known to fail.
+	Failing func() map[string]int
 }
 
 // objects collects series from what the source yields at the time of the scrape, so that series end with their object and
 // nothing has to be kept in step.
 type objects struct {
+	metrics   *Metrics
 	source    Source
 	perClient bool
 	descs     map[string]*prometheus.Desc
 }
 
-// RegisterObjects registers the series about EgainTenants and EgainClients: of each single one, if perClient is set, and of
-// all together.
-func RegisterObjects(registry prometheus.Registerer, source Source, perClient bool) {
-	o := &objects{source: source, perClient: perClient, descs: map[string]*prometheus.Desc{}}
-	described := []Definition{clients, tenantReady, tenantFailingSince}
+// RegisterObjects registers the series about EgainTenants, EgainClients and the hosts that they use: of each single
+// EgainClient, if perClient is set, and of all together.
+func (m *Metrics) RegisterObjects(registry prometheus.Registerer, source Source, perClient bool) {
+	o := &objects{metrics: m, source: source, perClient: perClient, descs: map[string]*prometheus.Desc{}}
+	described := []Definition{clients, tenantReady, tenantFailingSince, endpointFailing, skew}
 	if perClient {
 		described = append(described, PerClient()...)
 	}
@@ -86,21 +92,40 @@ func (o *objects) Describe(ch chan<- *prometheus.Desc) {
 	}
 }
 
+// emit makes a sample of a gauge.
+type emit func(d Definition, value float64, labels ...string)
+
 // Collect implements prometheus.Collector.
 func (o *objects) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d Definition, value float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(o.descs[d.Name], prometheus.GaugeValue, value, labels...)
 	}
+	tokenURLs := o.collectClients(gauge)
+	for t := range o.source.Tenants() {
+		gauge(tenantReady, number(t.Ready), t.Name)
+		if !t.FailingSince.IsZero() {
+			gauge(tenantFailingSince, unix(t.FailingSince), t.Name, t.Reason)
+		}
+	}
+	for host, n := range o.source.Failing() {
+		gauge(endpointFailing, float64(n), host)
+	}
+	o.metrics.collectSkews(tokenURLs, gauge)
+}
+
+// collectClients returns the token URLs of all clients.
+func (o *objects) collectClients(gauge emit) map[string]bool {
 	type state struct {
 		ready  bool
 		reason string
 	}
-	count := map[state]int{}
+	count, tokenURLs := map[state]int{}, map[string]bool{}
 	for c := range o.source.Clients() {
 		if c.Reason == "" {
 			c.Reason = pending
 		}
 		count[state{c.Ready, c.Reason}]++
+		tokenURLs[c.TokenURL] = true
 		if o.perClient {
 			c.collect(gauge)
 		}
@@ -108,15 +133,27 @@ func (o *objects) Collect(ch chan<- prometheus.Metric) {
 	for s, n := range count {
 		gauge(clients, float64(n), strconv.FormatBool(s.ready), s.reason)
 	}
-	for t := range o.source.Tenants() {
-		gauge(tenantReady, number(t.Ready), t.Name)
-		if !t.FailingSince.IsZero() {
-			gauge(tenantFailingSince, unix(t.FailingSince), t.Name, t.Reason)
+	return tokenURLs
+}
+
+// collectSkews leaves out the hosts that no client uses any more: their clocks are not looked at.
+func (m *Metrics) collectSkews(tokenURLs map[string]bool, gauge emit) {
+	hosts := map[string]bool{}
+	for tokenURL := range tokenURLs {
+		if u, err := url.Parse(tokenURL); err == nil {
+			hosts[u.Host] = true
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for host, seconds := range m.skews {
+		if hosts[host] {
+			gauge(skew, seconds, host)
 		}
 	}
 }
 
-func (c *Client) collect(gauge func(d Definition, value float64, labels ...string)) {
+func (c *Client) collect(gauge emit) {
 	gauge(ready, number(c.Ready), c.Namespace, c.Name)
 	gauge(issued, number(c.Issued), c.Namespace, c.Name)
 	if c.Suspended {
