@@ -28,7 +28,7 @@ type Reading struct {
 // Read reads a target back. What was changed by somebody else shows in the managed fields: the API server takes a field
 // from its applier when another manager changes its value. So no fingerprint of the token needs to be kept.
 func Read(s *corev1.Secret) (Reading, error) {
-	applied, err := corev1ac.ExtractSecret(s, Manager)
+	applied, err := extract(s)
 	if err != nil {
 		return Reading{}, fmt.Errorf("reading the managed fields of Secret %q: %w", s.Name, err)
 	}
