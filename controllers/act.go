@@ -168,13 +168,13 @@ func (r *EgainClientReconciler) prepare(ctx context.Context, ec *egainv1alpha1.E
 
 // heading notes where an attempt is going.
 func (r *EgainClientReconciler) heading(ec *egainv1alpha1.EgainClient, o *outcome, e egress.Endpoint) {
-	o.world.remembered.tried = attempt{inputs: o.world.input.Inputs(), trust: o.world.trust, endpoint: e}
+	o.world.remembered.tried = attempt{with: digest(o.world.input.Inputs(), o.world.trust), endpoint: e}
 	r.memory.remember(ec, o.world.remembered)
 }
 
 // repeats reports whether an attempt goes where an earlier one was going.
 func (o *outcome) repeats(earlier attempt) bool {
-	return earlier.endpoint.Client != nil && earlier.inputs == o.world.input.Inputs() && earlier.trust == o.world.trust
+	return earlier.endpoint.Client != nil && earlier.with == digest(o.world.input.Inputs(), o.world.trust)
 }
 
 // ask has requests sent on behalf of a client, and notes where the last one was going.
@@ -391,7 +391,7 @@ func (r *EgainClientReconciler) apply(ctx context.Context, ec *egainv1alpha1.Ega
 	}
 	o.written = tok
 	o.world.remembered.held, o.world.remembered.endpoints = nil, nil
-	o.world.remembered.verified = version{generation: ec.Generation, targetUID: *want.UID, resourceVersion: *want.ResourceVersion}
+	o.world.remembered.verified = version{generation: ec.Generation, target: digest(string(*want.UID), *want.ResourceVersion)}
 	o.world.remembered.token = kubesecret.Recall(&metav1.ObjectMeta{Annotations: want.Annotations})
 	r.memory.remember(ec, o.world.remembered)
 	return nil

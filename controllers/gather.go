@@ -209,7 +209,7 @@ func addable(ec *egainv1alpha1.EgainClient, secret *corev1.Secret, immutable boo
 }
 
 func versionOf(ec *egainv1alpha1.EgainClient, meta *metav1.ObjectMeta) version {
-	return version{generation: ec.Generation, targetUID: meta.UID, resourceVersion: meta.ResourceVersion}
+	return version{generation: ec.Generation, target: digest(string(meta.UID), meta.ResourceVersion)}
 }
 
 // claim refuses a Secret that is not ours to write.

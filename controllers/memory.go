@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egress"
@@ -17,12 +18,20 @@ import (
 // per object and nothing else. Entries are values, replaced whole; reconciles of one object never overlap.
 type memory struct {
 	objects sync.Map // types.NamespacedName to recollection
+	written sync.Map // types.NamespacedName to *written
+}
+
+// written is a status that was written over the version of the object that is in over, kept until the cache has another one: the
+// change of the target often comes sooner than the status after it.
+type written struct {
+	over   string
+	status egainv1alpha1.EgainClientStatus
 }
 
 // recollection is what is remembered of one object.
 type recollection struct {
-	// uid of the object; another one of the same name starts afresh.
-	uid types.UID
+	// object is a digest of the object's UID; another one of the same name starts afresh.
+	object uint64
 	// verified is the state of object and target that was last found, or made, in order; zero if there is no target.
 	verified version
 	// token is what the target said of its token then.
@@ -37,54 +46,71 @@ type recollection struct {
 	// tried is where the last attempt was going, so that the next one need not read its ingredients to find out that the
 	// endpoint still fails.
 	tried attempt
-	// unserved are the errors that the API server answered with until now.
-	unserved unserved
+	// unserved are the errors that the API server answered with until now, nil as a rule.
+	unserved *unserved
 	// unwritten is the status that could not be written, nil as a rule. What came of an attempt must not be forgotten for
 	// that: a failure would be repeated too early.
 	unwritten *egainv1alpha1.EgainClientStatus
-	// written is the status that was last written, over the version of the object that is in over. As long as the cache has
-	// that version, the status in it is an old one: the target's own change often comes sooner than the status after it.
-	written *egainv1alpha1.EgainClientStatus
-	over    string
 }
 
 // attempt is one to issue a token, as far as it got.
 type attempt struct {
-	// inputs and trust of the attempt; another one may go elsewhere.
-	inputs, trust string
-	endpoint      egress.Endpoint
+	// with is a digest of what the attempt was made with and of the CA bundle; another one may go elsewhere.
+	with     uint64
+	endpoint egress.Endpoint
 }
 
 // version identifies a target and the spec it was compared with.
 type version struct {
-	generation      int64
-	targetUID       types.UID
-	resourceVersion string
+	generation int64
+	// target is a digest of the target's UID and resourceVersion.
+	target uint64
 }
 
 func (m *memory) recall(ec *egainv1alpha1.EgainClient) recollection {
-	if found, ok := m.objects.Load(key(ec)); ok && found.(recollection).uid == ec.UID {
+	object := digest(string(ec.UID))
+	if found, ok := m.objects.Load(key(ec)); ok && found.(recollection).object == object {
 		return found.(recollection)
 	}
-	return recollection{uid: ec.UID}
+	return recollection{object: object}
 }
 
-// catchUp brings the status of an object up to what was last written, if the cache has not got so far.
+// write notes a status that is about to be written over the version of the object that the cache has. That comes before the
+// write, since the cache may have caught up before the API server's answer is here.
+func (m *memory) write(ec *egainv1alpha1.EgainClient, status *egainv1alpha1.EgainClientStatus) {
+	m.written.Store(key(ec), &written{ec.ResourceVersion, *status})
+}
+
+// catchUp brings the status of an object from the cache up to what was last written, if the cache has not got so far.
 func (m *memory) catchUp(ec *egainv1alpha1.EgainClient) {
-	r := m.recall(ec)
-	switch {
-	case r.written == nil:
-	case r.over == ec.ResourceVersion:
-		ec.Status = *r.written.DeepCopy()
-	default:
-		r.written, r.over = nil, ""
-		m.remember(ec, r)
+	if last, ok := m.written.Load(key(ec)); ok && !m.caughtUp(ec) {
+		last.(*written).status.DeepCopyInto(&ec.Status)
 	}
 }
+
+// caughtUp reports whether the cache, which has or had an object, has the last status that was written. That is then forgotten.
+func (m *memory) caughtUp(ec *egainv1alpha1.EgainClient) bool {
+	last, ok := m.written.Load(key(ec))
+	if !ok {
+		return true
+	}
+	order, err := resourceversion.CompareResourceVersion(ec.ResourceVersion, last.(*written).over)
+	if err == nil && order <= 0 {
+		return false
+	}
+	m.written.CompareAndDelete(key(ec), last)
+	return true
+}
+
+// unwrite forgets a status that could not be written.
+func (m *memory) unwrite(ec *egainv1alpha1.EgainClient) { m.written.Delete(key(ec)) }
 
 func (m *memory) remember(ec *egainv1alpha1.EgainClient, r recollection) { m.objects.Store(key(ec), r) }
 
-func (m *memory) forget(name types.NamespacedName) { m.objects.Delete(name) }
+func (m *memory) forget(name types.NamespacedName) {
+	m.objects.Delete(name)
+	m.written.Delete(name)
+}
 
 func key(ec *egainv1alpha1.EgainClient) types.NamespacedName {
 	return types.NamespacedName{Namespace: ec.Namespace, Name: ec.Name}

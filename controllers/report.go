@@ -70,19 +70,17 @@ func (r *EgainClientReconciler) writeStatus(ctx context.Context, before, ec *ega
 		// Without the optimistic lock: the operator is the only writer of the status, and a conflict with somebody who
 		// labels the object would lose what came of the attempt.
 		status := ec.Status.DeepCopy()
+		r.memory.write(before, status)
 		writing, span := begin(ctx, r.Tracer, "patch status")
 		err := r.Client.Status().Patch(writing, ec, client.MergeFrom(before))
 		end(span, err)
 		if err != nil {
 			remembered.unwritten = status
+			r.memory.unwrite(before)
 			r.memory.remember(ec, remembered)
 			return client.IgnoreNotFound(err)
 		}
-		written := ec.Status // a copy, since the rest of the object need not be kept
-		remembered.written, remembered.over = &written, before.ResourceVersion
-		r.memory.remember(ec, remembered)
 		r.announce(before, ec)
-		return nil
 	}
 	if late {
 		r.memory.remember(ec, remembered)

@@ -27,19 +27,24 @@ type unserved struct {
 // told is what the status says of a reconcile: what came of it, but an error of the API server only once it has come time
 // and again. Until then that is for the log and the queue.
 func (r *EgainClientReconciler) told(ec *egainv1alpha1.EgainClient, o *outcome) outcome {
-	trouble := &o.world.remembered.unserved
+	remembered := &o.world.remembered
 	if o.err == nil || fault.Of(o.err) != nil {
-		if trouble.count > 0 {
-			*trouble = unserved{}
-			r.memory.remember(ec, o.world.remembered)
+		if remembered.unserved != nil {
+			remembered.unserved = nil
+			r.memory.remember(ec, *remembered)
 		}
 		return *o
+	}
+	trouble := unserved{}
+	if remembered.unserved != nil {
+		trouble = *remembered.unserved
 	}
 	trouble.count++
 	if kind, f := explain(o.err); trouble.count >= toldAfter && trouble.kind != kind {
 		trouble.kind, trouble.failure = kind, f
 	}
-	r.memory.remember(ec, o.world.remembered)
+	remembered.unserved = &trouble
+	r.memory.remember(ec, *remembered)
 	told := *o
 	if trouble.failure != nil {
 		// It counts once, as all that is not told to come back at a time.

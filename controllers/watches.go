@@ -44,7 +44,7 @@ func (r *EgainClientReconciler) SetupWithManager(ctx context.Context, mgr ctrl.M
 	changed := builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("egainclient").
-		Watches(&egainv1alpha1.EgainClient{}, r.clientHandler(), builder.WithPredicates(clientChanged)).
+		Watches(&egainv1alpha1.EgainClient{}, r.clientHandler(), builder.WithPredicates(r.statusSeen(), clientChanged)).
 		WatchesMetadata(&corev1.Secret{}, r.objectHandler("Secret"), changed).
 		WatchesMetadata(&corev1.ConfigMap{}, r.objectHandler("ConfigMap"), changed).
 		Watches(&egainv1alpha1.EgainTenant{}, r.tenantHandler(), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
@@ -97,6 +97,14 @@ var clientChanged = predicate.Or(
 			e.ObjectOld.GetDeletionTimestamp().IsZero() != e.ObjectNew.GetDeletionTimestamp().IsZero()
 	}},
 )
+
+// statusSeen passes all, and has statuses forgotten that the cache has come to have.
+func (r *EgainClientReconciler) statusSeen() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		r.memory.caughtUp(e.ObjectNew.(*egainv1alpha1.EgainClient))
+		return true
+	}}
+}
 
 // clientHandler enqueues an EgainClient, those that exchange its token, and those that wait for the target or the session
 // that it gives up.
