@@ -79,6 +79,7 @@ func (v *vocabulary) shareSpec(spec *egainv1alpha1.EgainClientSpec) {
 		share(v, &e.AuthorizationURL)
 		share(v, &e.RevocationURL)
 		share(v, &e.APIURL)
+		spec.Tenant.Endpoints = v.endpoints.copyOf(*e, e)
 	}
 	if ref := spec.Tenant.CABundleRef; ref != nil {
 		share(v, &ref.Kind)
@@ -119,6 +120,7 @@ func (v *vocabulary) shareStatus(status *egainv1alpha1.EgainClientStatus) {
 		share(v, &e.ScopePrefix)
 		share(v, &e.Issuer)
 		share(v, &e.Source)
+		status.Endpoints = v.used.copyOf(*e, e)
 	}
 }
 
@@ -145,33 +147,42 @@ func kept(annotations map[string]string, names ...string) map[string]string {
 	return rest
 }
 
-// maxWords bounds a vocabulary. A cluster has some dozens of words, and a namespace each.
-const maxWords = 4096
-
-// vocabulary holds a copy of each string that many objects have in common: a decoder makes another one for each object. Past
-// its bound it begins anew, so that words that are no longer in use do not stay for ever.
+// vocabulary holds a copy of each string, and of each set of endpoints, that many objects have in common: a decoder makes another
+// one for each object. What is in a cache is never changed, so that objects there may have parts in common.
 type vocabulary struct {
-	mu    sync.Mutex
-	words map[string]string
-}
-
-func (v *vocabulary) copyOf(word string) string {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	known, ok := v.words[word]
-	switch {
-	case ok:
-		return known
-	case v.words == nil || len(v.words) >= maxWords:
-		v.words = map[string]string{}
-	}
-	v.words[word] = word
-	return word
+	words     known[string, string]
+	endpoints known[egainv1alpha1.Endpoints, *egainv1alpha1.Endpoints]
+	used      known[egainv1alpha1.EndpointsStatus, *egainv1alpha1.EndpointsStatus]
 }
 
 // share replaces a string by the vocabulary's copy.
 func share[S ~string](v *vocabulary, word *S) {
 	if *word != "" {
-		*word = S(v.copyOf(string(*word)))
+		*word = S(v.words.copyOf(string(*word), string(*word)))
 	}
+}
+
+// maxShared bounds what is shared. A cluster has some dozens of words, and a namespace each.
+const maxShared = 4096
+
+// known are values by what they are equal in. Past its bound it begins anew, so that what is no longer in use does not stay for
+// ever. The zero value is empty.
+type known[K comparable, V any] struct {
+	mu     sync.Mutex
+	values map[K]V
+}
+
+// copyOf returns the value that is known by a key, which is the given one if none was.
+func (k *known[K, V]) copyOf(key K, given V) V {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	value, ok := k.values[key]
+	switch {
+	case ok:
+		return value
+	case k.values == nil || len(k.values) >= maxShared:
+		k.values = map[K]V{}
+	}
+	k.values[key] = given
+	return given
 }

@@ -142,6 +142,9 @@ func TestEgainClientsShareTheWordsThatTheyHaveInCommon(t *testing.T) {
 			t.Errorf("%s: each has a copy of its own", name)
 		}
 	}
+	if a.Spec.Tenant.Endpoints != b.Spec.Tenant.Endpoints || a.Status.Endpoints != b.Status.Endpoints {
+		t.Error("each has endpoints of its own")
+	}
 	if unsafe.StringData(a.TargetName()) != unsafe.StringData(a.Status.Target.SecretName) {
 		t.Error("the name of the target is there twice")
 	}
@@ -149,15 +152,15 @@ func TestEgainClientsShareTheWordsThatTheyHaveInCommon(t *testing.T) {
 
 func TestAVocabularyIsBounded(t *testing.T) {
 	t.Parallel()
-	words := &vocabulary{}
-	for i := range 3*maxWords + 1 {
+	words := &known[string, string]{}
+	for i := range 3*maxShared + 1 {
 		word := "word-" + strconv.Itoa(i)
-		if got := words.copyOf(word); got != word {
+		if got := words.copyOf(word, word); got != word {
 			t.Fatalf("got %q for %q", got, word)
 		}
 	}
-	if len(words.words) > maxWords {
-		t.Errorf("%d words", len(words.words))
+	if len(words.values) > maxShared {
+		t.Errorf("%d words", len(words.values))
 	}
 }
 

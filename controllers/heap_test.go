@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -16,15 +17,19 @@ import (
 
 	"github.com/onsi/gomega"
 	"github.com/prometheus/client_golang/prometheus"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/uuid"
+	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
+	ctrlcache "sigs.k8s.io/controller-runtime/pkg/cache"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 	"github.com/egain-operator/egain-operator/internal/egress"
+	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/metrics"
 	"github.com/egain-operator/egain-operator/internal/oauth"
 	"github.com/egain-operator/egain-operator/test/controlplane"
@@ -48,7 +53,7 @@ func runOperator() error {
 		return err
 	}
 	options := CacheOptions()
-	options.DefaultNamespaces = map[string]cache.Config{os.Getenv(envNamespace): {}}
+	options.DefaultNamespaces = map[string]ctrlcache.Config{os.Getenv(envNamespace): {}}
 	mgr, err := ctrl.NewManager(c, ctrl.Options{
 		Scheme: scheme, Cache: options, Client: ClientOptions(), Metrics: metricsserver.Options{BindAddress: "0"},
 	})
@@ -138,4 +143,76 @@ func TestTheHeapIsFreeOfTokensAtRest(t *testing.T) {
 	t.Logf("%d of %d tokens and the client secret %d times in %d bytes of live heap", found, clients, bytes.Count(heap, []byte(egainsim.RigelClientSecret)), len(heap))
 	f.Expect(found).To(gomega.BeNumerically("<=", lastMessages))
 	f.Expect(bytes.Count(heap, []byte(egainsim.RigelClientSecret))).To(gomega.BeNumerically("<=", lastMessages))
+}
+
+// liveHeap is how many bytes are live on the heap.
+func liveHeap() int {
+	runtime.GC()
+	runtime.GC() // the first only queues what pools and finalizers let go of
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return int(stats.HeapAlloc)
+}
+
+// decoded is a copy as a watch brings one, with strings of its own, and each word replaced.
+func decoded[T any](t *testing.T, original any, replacements ...string) *T {
+	t.Helper()
+	encoded, err := json.Marshal(original)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := new(T)
+	if err := json.Unmarshal([]byte(strings.NewReplacer(replacements...).Replace(string(encoded))), o); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// Not parallel, since it looks at the heap of the whole process. What the queue and the machinery of the cache hold besides is
+// in what make bench measures.
+func TestWhatIsHeldOfAClientIsBounded(t *testing.T) {
+	const clients, bound = 2000, 3100
+	words, r := &vocabulary{}, &EgainClientReconciler{}
+	indexers := cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc}
+	stores := map[string]cache.Indexer{}
+	for _, kind := range []string{"EgainClient", "Secret"} {
+		stores[kind] = cache.NewIndexer(cache.DeletionHandlingMetaNamespaceKeyFunc, indexers)
+	}
+	client, secret := wordy(), &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "ns", Name: "sync-token", UID: "uid", ResourceVersion: "7", Labels: map[string]string{"team": "a"},
+		OwnerReferences: []metav1.OwnerReference{{APIVersion: "auth.egain.com/v1alpha1", Kind: "EgainClient", Name: "sync", UID: "uid", Controller: new(true)}},
+		Annotations:     map[string]string{kubesecret.AnnotationOwnedBy: "sync", kubesecret.AnnotationIssuedForSpec: strings.Repeat("x", 32)},
+	}}
+	client.Spec.TenantRef, client.Spec.Tenant.CABundleRef, client.Finalizers = nil, nil, nil // as a rule there are none
+	client.Annotations = map[string]string{"kubectl.kubernetes.io/last-applied-configuration": strings.Repeat("x", 1000)}
+	keep := func(kind string, transform cache.TransformFunc, o any) any {
+		stripped, err := transform(o)
+		if err == nil {
+			err = stores[kind].Add(stripped)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return stripped
+	}
+
+	before := liveHeap()
+	for i := range clients {
+		name := fmt.Sprintf("sync-%06d", i)
+		replacements := []string{`"sync`, `"` + name, `"app"`, `"` + name + `-app"`, `"uid"`, `"` + string(uuid.NewUUID()) + `"`}
+		ec := keep("EgainClient", words.stripClient, decoded[egainv1alpha1.EgainClient](t, client, replacements...)).(*egainv1alpha1.EgainClient)
+		target := keep("Secret", words.stripMetadata, decoded[metav1.PartialObjectMetadata](t, secret, replacements...)).(*metav1.PartialObjectMetadata)
+		keep("Secret", words.stripMetadata, decoded[metav1.PartialObjectMetadata](t, secret, `"sync-token"`, `"`+name+`-app"`, `"uid"`, `"`+string(uuid.NewUUID())+`"`))
+		r.references.add(ec)
+		remembered := r.memory.recall(ec)
+		remembered.verified, remembered.token = versionOf(ec, &target.ObjectMeta), living(strings.Repeat("x", 32), noon)
+		r.memory.remember(ec, remembered)
+	}
+	each := (liveHeap() - before) / clients
+	t.Logf("%d bytes for each client", each)
+	if each > bound {
+		t.Errorf("%d bytes are held of a client, want at most %d", each, bound)
+	}
+	runtime.KeepAlive(stores)
+	runtime.KeepAlive(r)
 }
