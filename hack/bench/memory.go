@@ -4,9 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	"sigs.k8s.io/yaml"
 
 	"github.com/egain-operator/egain-operator/hack/bench/internal/report"
 )
@@ -14,7 +18,8 @@ import (
 // memory measures the operator's memory: for each size, with a fresh operator that has looked at every client once; then for
 // Secrets that are nobody's business; then over lives of tokens.
 //
-// The resident memory is that of the default garbage collection, without a limit. The live heap is what a collection leaves.
+// The resident memory is that of the default garbage collection, without a limit, and for the largest size also with the
+// GOMEMLIMIT of config/manager. The live heap is what a collection leaves.
 // What it takes for a client is told by the difference between two sizes: an operator without clients has not done yet what
 // it does once, as the first reading of a target.
 func memory(ctx context.Context, h *harness) error {
@@ -42,10 +47,7 @@ func memoryBySize(ctx context.Context, h *harness) (err error) {
 		}
 		h.figure(fmt.Sprintf("live heap with %d clients", n), "MiB", last.heap/mebibyte)
 		row := h.figure(fmt.Sprintf("RSS with %d clients, at rest", n), "MiB", last.resident/mebibyte)
-		row.Note = fmt.Sprintf("%.1f MiB of it anonymous, the rest pages of the binary", last.anonymous/mebibyte)
-		if n >= 100_000 {
-			row.Goal = &report.Goal{Relation: report.AtMost, Bound: 450}
-		}
+		row.Note = last.anonymity()
 		h.figure(fmt.Sprintf("RSS with %d clients, highest, while starting", n), "MiB", last.peak/mebibyte)
 		heaps.X, heaps.Y = append(heaps.X, float64(n)), append(heaps.Y, last.heap/mebibyte)
 		resident.X, resident.Y = append(resident.X, float64(n)), append(resident.Y, last.resident/mebibyte)
@@ -53,6 +55,9 @@ func memoryBySize(ctx context.Context, h *harness) (err error) {
 	if largest := len(heaps.X) - 1; largest > 0 {
 		each := (heaps.Y[largest] - heaps.Y[0]) * mebibyte / (heaps.X[largest] - heaps.X[0])
 		h.goal("live heap per client", "B", report.AtMost, 4000, each)
+	}
+	if err := w.asDeployed(ctx, c); err != nil {
+		return err
 	}
 	h.plot(report.Plot{Name: "memory-by-clients", Title: "Memory of the operator", XLabel: "EgainClients", YLabel: "MiB", LogX: true, Series: []report.Series{heaps, resident}})
 	if err := c.foreign(ctx, h.foreign); err != nil {
@@ -67,16 +72,61 @@ func memoryBySize(ctx context.Context, h *harness) (err error) {
 	return nil
 }
 
+// deployedLimit is the GOMEMLIMIT of config/manager.
+func deployedLimit() (string, error) {
+	const file = "config/manager/deployment.yaml"
+	manifest, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("reading the Deployment: %w", err)
+	}
+	var d appsv1.Deployment
+	if err := yaml.Unmarshal(manifest, &d); err != nil {
+		return "", fmt.Errorf("reading the Deployment: %w", err)
+	}
+	for _, container := range d.Spec.Template.Spec.Containers {
+		for _, variable := range container.Env {
+			if variable.Name == "GOMEMLIMIT" {
+				return variable.Value, nil
+			}
+		}
+	}
+	return "", fmt.Errorf("%s sets no GOMEMLIMIT", file)
+}
+
+// asDeployed measures the memory of an operator that is told to stay below the limit of its container.
+func (w *world) asDeployed(ctx context.Context, c *clones) error {
+	limit, err := deployedLimit()
+	if err != nil {
+		return err
+	}
+	n := len(c.clients)
+	limited, err := w.footprint(ctx, strconv.Itoa(n)+"-limited", "GOMEMLIMIT="+limit)
+	if err != nil {
+		return err
+	}
+	row := w.figure(fmt.Sprintf("RSS with %d clients, at rest, GOMEMLIMIT=%s", n, limit), "MiB", limited.resident/mebibyte)
+	row.Note = limited.anonymity()
+	if n >= 100_000 {
+		row.Goal = &report.Goal{Relation: report.AtMost, Bound: 450}
+	}
+	w.figure(fmt.Sprintf("RSS with %d clients, highest, while starting, GOMEMLIMIT=%s", n, limit), "MiB", limited.peak/mebibyte)
+	return nil
+}
+
 // footprint is the memory of an operator that has nothing to do.
 type footprint struct {
 	usage
 	heap float64
 }
 
+func (f *footprint) anonymity() string {
+	return fmt.Sprintf("%.1f MiB of it anonymous, the rest pages of the binary; %.1f s of CPU", f.anonymous/mebibyte, f.cpu)
+}
+
 // footprint starts an operator, waits until it is at rest, and stops it.
-func (w *world) footprint(ctx context.Context, name string) (footprint, error) {
+func (w *world) footprint(ctx context.Context, name string, environment ...string) (footprint, error) {
 	var f footprint
-	o, err := w.operate(ctx)
+	o, err := w.operate(ctx, environment...)
 	if err != nil {
 		return f, err
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -30,15 +31,16 @@ type operator struct {
 	began   time.Time
 }
 
-// operate starts an operator. It trusts the providers as it would trust a public CA, without a CA bundle to read.
-func (w *world) operate(ctx context.Context) (*operator, error) {
+// operate starts an operator, with variables of its environment besides if need be. It trusts the providers as it would trust a
+// public CA, without a CA bundle to read.
+func (w *world) operate(ctx context.Context, environment ...string) (*operator, error) {
 	w.started++
 	o := &operator{world: w, log: stage.LogFile(w.logs, fmt.Sprintf("%s-operator-%d", w.current, w.started))}
 	var err error
 	if o.profile, err = controlplane.FreeAddress(ctx); err != nil {
 		return nil, err
 	}
-	command := []string{"env", "SSL_CERT_FILE=" + w.trusted, filepath.Join(w.binaries, "egain-operator")}
+	command := slices.Concat([]string{"env", "SSL_CERT_FILE=" + w.trusted}, environment, []string{filepath.Join(w.binaries, "egain-operator")})
 	o.Operator, err = stage.NewOperator(ctx, command, o.log, w.kubeconfig, w.account.Namespace,
 		"--metrics-secure=false", "--pprof-bind-address="+o.profile)
 	if err != nil {
