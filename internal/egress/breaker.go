@@ -262,7 +262,7 @@ func (b *Breakers) recover(e Endpoint, now time.Time) {
 		delete(b.circuits, e)
 		return
 	}
-	b.circuits[e] = &circuit{turns: newTurns(recoveryRate), end: now.Add(recoveryTime), asked: now}
+	b.circuits[e] = &circuit{turns: newTurns(recoveryRate, 1+recoveryRate/20), end: now.Add(recoveryTime), asked: now}
 }
 
 // circuit is the one of an endpoint, made if there is room for it.

@@ -3,6 +3,7 @@ package egress
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -116,21 +117,79 @@ func TestTheBurstOfAGroup(t *testing.T) {
 	}
 }
 
-func TestNoMoreEnterInASecondThanTheLimitAndTheBurst(t *testing.T) {
+func TestNoMoreEnterInAnySecondThanTheLimit(t *testing.T) {
 	t.Parallel()
-	const perSecond, burst, seconds = 40, 3, 10
+	for _, perSecond := range []int{1, 10, 19, 20, 40, 100, 500} {
+		c := newClock()
+		g := paced(perSecond, c)
+		var entered []time.Time
+		for range 10_000 {
+			if g.enter(true, "a.example") == nil {
+				entered = append(entered, c.at)
+			}
+			c.at = c.at.Add(time.Millisecond)
+		}
+		if most := busiestSecond(entered); most > perSecond {
+			t.Errorf("%d per second: %d entered in one", perSecond, most)
+		}
+		if least := perSecond * 9; len(entered) < least {
+			t.Errorf("%d per second: %d entered in ten seconds, want %d at least", perSecond, len(entered), least)
+		}
+	}
+}
+
+// busiestSecond is how many of times, in order, fall into one second.
+func busiestSecond(times []time.Time) int {
+	most, first := 0, 0
+	for last := range times {
+		for times[last].Sub(times[first]) >= time.Second {
+			first++
+		}
+		most = max(most, last-first+1)
+	}
+	return most
+}
+
+func TestATurnThatIsReservedCountsFromWhenItIsBegun(t *testing.T) {
+	t.Parallel()
+	const perSecond = 100
 	c := newClock()
 	g := paced(perSecond, c)
-	entered := 0
-	for range seconds * 1000 {
-		if g.enter(true, "a.example") == nil {
-			entered++
+	var begun, waiting []time.Time
+	for i := range 10_000 {
+		if g.reserve("a.example") == nil {
+			// What is prepared takes long at first, and then no time, so that the one would come upon the other.
+			preparation := time.Duration(0)
+			if i/1000%2 == 0 {
+				preparation = 300 * time.Millisecond
+			}
+			waiting = append(waiting, c.at.Add(preparation))
 		}
+		waiting = slices.DeleteFunc(waiting, func(at time.Time) bool {
+			if at.After(c.at) {
+				return false
+			}
+			g.begin()
+			begun = append(begun, c.at)
+			return true
+		})
 		c.at = c.at.Add(time.Millisecond)
 	}
-	if most := perSecond*seconds + burst; entered > most || entered < most-burst-1 {
-		t.Errorf("%d entered in %d seconds, want about %d", entered, seconds, most)
+	if most := busiestSecond(begun); most > perSecond {
+		t.Errorf("%d began in one second, want %d at most", most, perSecond)
 	}
+	if len(begun) < perSecond*5 {
+		t.Errorf("%d began in ten seconds", len(begun))
+	}
+}
+
+func TestATurnThatIsAbandonedIsAnothers(t *testing.T) {
+	t.Parallel()
+	g := paced(1, newClock())
+	wantEntered(t, g.reserve("a.example"))
+	wantBusy(t, g.enter(true, "a.example"), time.Second)
+	g.abandon()
+	wantEntered(t, g.enter(true, "a.example"))
 }
 
 func TestOnlyRequestsForTokensArePaced(t *testing.T) {

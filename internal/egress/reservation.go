@@ -75,30 +75,43 @@ func (s *slot) take(l *limited, host string) bool {
 	return s != nil && s.of == l && s.host == host && s.taken.CompareAndSwap(false, true)
 }
 
-// reserve takes the slot of a POST request to a URL.
+// reserve takes the slot and the turn of a POST request to a URL.
 func (l *limited) reserve(rawURL string) (*slot, *fault.Error) {
-	if u, err := url.Parse(rawURL); err == nil {
-		return l.enter(u, true)
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return nil, nil //nolint:nilnil,nilerr // sending says what is amiss
 	}
-	return nil, nil //nolint:nilnil // sending says what is amiss
+	s, f := l.enter(u, l.group.reserve)
+	if f != nil {
+		return nil, f
+	}
+	leave := s.release
+	s.release = func() {
+		if s.taken.CompareAndSwap(false, true) {
+			l.group.abandon()
+		}
+		leave()
+	}
+	return s, nil
 }
 
 // slotFor returns the slot that was reserved for a request, or takes one.
 func (l *limited) slotFor(req *http.Request) (*slot, *fault.Error) {
 	paced := req.Method == http.MethodPost
 	if r, ok := req.Context().Value(reservationKey{}).(*reservation); ok && paced && r.slot.take(l, slotOf(req.URL)) {
+		l.group.begin()
 		return r.slot, nil
 	}
-	return l.enter(req.URL, paced)
+	return l.enter(req.URL, func(host string) *fault.Error { return l.group.enter(paced, host) })
 }
 
 // enter takes a slot of the host and one of the group.
-func (l *limited) enter(u *url.URL, paced bool) (*slot, *fault.Error) {
+func (l *limited) enter(u *url.URL, group func(host string) *fault.Error) (*slot, *fault.Error) {
 	host := slotOf(u)
 	if !l.slots.take(host) {
 		return nil, fault.New(fault.Busy, fault.ReasonServerUnavailable, "every request slot of %s is in use", u.Host)
 	}
-	if f := l.group.enter(paced, u.Host); f != nil {
+	if f := group(u.Host); f != nil {
 		l.slots.release(host)
 		return nil, f
 	}

@@ -120,6 +120,11 @@ func TestAReservationTakesOneTurn(t *testing.T) {
 	clock.at = clock.at.Add(time.Second)
 	_, release = reserve(t, b, e)
 	release()
+	ctx, release = reserve(t, b, e) // a turn that was not begun is not over
+	defer release()
+	if err := send(ctx, b, e, http.MethodPost); err != nil {
+		t.Errorf("the request after one that was not sent: %v", err)
+	}
 }
 
 func TestAReservationOfAFailingEndpointIsItsProbe(t *testing.T) {
