@@ -23,7 +23,7 @@ const (
 // isolation measures how late rotations of nine tenants are while a tenth hangs, or answers in 10 seconds, or has 90 % of all
 // clients, against how late they are while it does not. Each tenant is a host of its own.
 //
-// A rotation is late by the time from when it was due, a whole second, to when a watch tells of the new token.
+// A rotation is late by the time from when it was due to when a watch tells of the new token.
 func isolation(ctx context.Context, h *harness) (err error) {
 	life := 30 * time.Second
 	if h.small {
@@ -34,7 +34,9 @@ func isolation(ctx context.Context, h *harness) (err error) {
 	if err != nil {
 		return err
 	}
-	p := w.populate("fair", h.clients/10, func(i int) *stage.Simulator { return w.providers[i%tenants] })
+	// With the nine times as many that come to one tenant in the end it must be less than the machine can do at all, or all
+	// are late: with 2,000 clients that is half of the rate that two cores came to.
+	p := w.populate("fair", h.clients/30, func(i int) *stage.Simulator { return w.providers[i%tenants] })
 	if err := w.apply(ctx, p); err != nil {
 		return err
 	}
