@@ -124,11 +124,7 @@ func TestACABundleIsReadOnceForEachVersion(t *testing.T) {
 func TestToWaitForATurnCostsNothing(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.credentials()
-	f.tenant(func(et *egainv1alpha1.EgainTenant) {
-		et.Spec.RequestLimits = &egainv1alpha1.RequestLimits{PerSecond: 1}
-	})
-	first, second := f.client("a-sync", f.referring), f.client("b-sync", f.referring)
+	first, second := f.limited(egainv1alpha1.RequestLimits{PerSecond: 1})
 	f.run(first)
 	f.run(second)
 	calls := f.calls()
@@ -142,12 +138,8 @@ func TestToWaitForATurnCostsNothing(t *testing.T) {
 func TestARequestThatCannotBeMadeGivesItsSlotBack(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.credentials()
+	first, second := f.limited(egainv1alpha1.RequestLimits{Concurrent: 1})
 	f.foreign("empty", map[string]string{"client_id": "x"})
-	f.tenant(func(et *egainv1alpha1.EgainTenant) {
-		et.Spec.RequestLimits = &egainv1alpha1.RequestLimits{Concurrent: 1}
-	})
-	first, second := f.client("a-sync", f.referring), f.client("b-sync", f.referring)
 	f.update(first, func() { first.Spec.CredentialsSecretRef.Name = "empty" })
 	f.run(first)
 	f.Expect(state(first)).To(gomega.HavePrefix("Failed: NoToken, Credentials"))

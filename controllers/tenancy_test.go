@@ -256,14 +256,18 @@ func TestAnInlineTenantIsRefusedWhereTenantsAreShared(t *testing.T) {
 	f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
 }
 
+// limited makes two clients, with credentials, of a tenant with limits.
+func (f *fixture) limited(limits egainv1alpha1.RequestLimits) (first, second *egainv1alpha1.EgainClient) {
+	f.t.Helper()
+	f.credentials()
+	f.tenant(func(et *egainv1alpha1.EgainTenant) { et.Spec.RequestLimits = &limits })
+	return f.client("a-sync", f.referring), f.client("b-sync", f.referring)
+}
+
 func TestATenantLimitsTheRequestsOfAllItsClients(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.credentials()
-	f.tenant(func(et *egainv1alpha1.EgainTenant) {
-		et.Spec.RequestLimits = &egainv1alpha1.RequestLimits{PerSecond: 1}
-	})
-	first, second := f.client("a-sync", f.referring), f.client("b-sync", f.referring)
+	first, second := f.limited(egainv1alpha1.RequestLimits{PerSecond: 1})
 	f.run(first)
 	result := f.run(second)
 	f.Expect(state(first)).To(gomega.Equal("Current: TokenValid, Issued"))
