@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"syscall"
@@ -307,7 +308,8 @@ func (w *world) attack() {
 			}))
 		}
 	}
-	clients = append(clients, slices.Concat(w.mistaken(), w.misled(), w.crowded())...)
+	clients = append(clients, slices.Concat(w.mistaken(), w.misled())...)
+	w.crowd()
 	for _, ec := range clients {
 		w.eventually(ec.Name, func(g gomega.Gomega) {
 			w.fetch(g, ec)
@@ -354,16 +356,22 @@ func (w *world) misled() []*egainv1alpha1.EgainClient {
 	}
 }
 
-// crowded are clients of an EgainTenant that serves one at a time, and hangs. It waits until those whose turn it is not say so.
-func (w *world) crowded() []*egainv1alpha1.EgainClient {
+// crowd has more clients than an EgainTenant serves within the time in which waiting is nothing to speak of. Its server is
+// slow and does not fail: at one that fails, no client waits for its turn. It waits until those whose turn it is not say so.
+func (w *world) crowd() {
 	w.t.Helper()
+	slow := httptest.NewTLSServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		time.Sleep(time.Second)
+		answer(rw, http.StatusOK, `{"access_token":"slow","token_type":"Bearer","expires_in":3600}`)
+	}))
+	w.t.Cleanup(slow.Close)
 	w.create(&egainv1alpha1.EgainTenant{ObjectMeta: metav1.ObjectMeta{Name: "crowded"}, Spec: egainv1alpha1.EgainTenantSpec{
-		TenantLocation: egainv1alpha1.TenantLocation{Endpoints: &egainv1alpha1.Endpoints{TokenURL: egainv1alpha1.HTTPSURL(w.gateway.URL + "/hangs")}},
+		TenantLocation: egainv1alpha1.TenantLocation{Endpoints: &egainv1alpha1.Endpoints{TokenURL: egainv1alpha1.HTTPSURL(slow.URL)}},
 		CABundleRef:    &egainv1alpha1.NamespacedCABundleReference{CABundleReference: egainv1alpha1.CABundleReference{Name: "gateway-ca"}, Namespace: team},
 		RequestLimits:  &egainv1alpha1.RequestLimits{Concurrent: 1},
 	}})
 	var clients []*egainv1alpha1.EgainClient
-	for i := range 4 {
+	for i := range 20 {
 		clients = append(clients, w.client(fmt.Sprintf("crowded-%d", i), func(ec *egainv1alpha1.EgainClient) {
 			ec.Spec.Tenant, ec.Spec.TenantRef = egainv1alpha1.Tenant{}, &egainv1alpha1.TenantReference{Name: "crowded"}
 		}))
@@ -379,7 +387,6 @@ func (w *world) crowded() []*egainv1alpha1.EgainClient {
 		g.Expect(shown).To(gomega.ContainSubstring(words[fault.Busy]))
 		w.passing += shown
 	})
-	return clients
 }
 
 // mistaken are clients whose author, or whose Secret's, made a mistake.
