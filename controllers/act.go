@@ -154,7 +154,7 @@ func (r *EgainClientReconciler) prepare(ctx context.Context, ec *egainv1alpha1.E
 		}
 	}
 	r.heading(ec, o, in.endpoint())
-	reserved, release, f := r.Providers.Breakers.Reserve(ctx, in.endpoint())
+	reserved, release, f := r.Providers.Breakers.Reserve(ctx, in.endpoint(), r.waiter(ec))
 	if f != nil {
 		return ctx, nil, f
 	}

@@ -55,6 +55,7 @@ type EgainClientReconciler struct {
 	memory     memory
 	references references
 	audiences  audiences
+	callers    callers
 }
 
 // What the operator may do, and why. Secrets: list and watch wake it when credentials or targets change (metadata only);

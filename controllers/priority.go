@@ -1,13 +1,16 @@
 package controllers
 
 import (
+	"context"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/egress"
 )
 
 // failingRank is the remaining life that a client without a token ranks with after a failure: it must not stand before the
@@ -38,12 +41,37 @@ func enqueue(q queue, ec *egainv1alpha1.EgainClient) { enqueueAfter(q, ec, 0) }
 
 // enqueueAfter adds an object with its priority after a time.
 func enqueueAfter(q queue, ec *egainv1alpha1.EgainClient, after time.Duration) {
-	request := reconcile.Request{NamespacedName: key(ec)}
+	add(q, key(ec), priority(ec), after)
+}
+
+func add(q queue, name types.NamespacedName, priority int, after time.Duration) {
+	request := reconcile.Request{NamespacedName: name}
 	if pq, ok := q.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
-		pq.AddWithOpts(priorityqueue.AddOpts{Priority: new(priority(ec)), After: after}, request)
+		pq.AddWithOpts(priorityqueue.AddOpts{Priority: &priority, After: after}, request)
 		return
 	}
 	q.AddAfter(request, after)
+}
+
+// callers enqueue those who waited for a slot.
+type callers struct {
+	queue queue
+}
+
+// Start is that of source.Source. It notes the queue.
+func (c *callers) Start(_ context.Context, q queue) error {
+	c.queue = q
+	return nil
+}
+
+// waiter has an object enqueued when there is a slot for its request.
+func (r *EgainClientReconciler) waiter(ec *egainv1alpha1.EgainClient) egress.Waiter {
+	name, rank := key(ec), priority(ec)
+	return egress.Waiter{Key: name, Rank: int64(-rank), Call: func() {
+		if q := r.callers.queue; q != nil {
+			add(q, name, rank, 0)
+		}
+	}}
 }
 
 // Bounds of the wait after an error of the API server: shorter than the default's 1000 s, since only the API server's own

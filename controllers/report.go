@@ -35,8 +35,9 @@ const (
 	// maxSkew is the skew of the clocks from which on somebody should look: JWT libraries allow for up to a minute, and half
 	// of that may be needed on the way from the provider to the operator to the workload.
 	maxSkew = 30 * time.Second
-	// busyUntold is the age up to which an object without a status says nothing of waiting for its turn. Of 1,000 applied at
-	// once more than half had to wait, and each such status costs the API server as much as the token's own.
+	// busyUntold is how long an object says nothing of waiting for its turn, since it came or since its token expired. Of 1,000
+	// applied at once more than half had to wait, and each such status costs the API server as much as the token's own; with
+	// more to do than the machine can, expired tokens that were told of at once took two fifths of what it could.
 	busyUntold = 10 * time.Second
 )
 
@@ -134,7 +135,7 @@ func setUntried(ec *egainv1alpha1.EgainClient, o *outcome, now time.Time) {
 	ready, f := meta.FindStatusCondition(st.Conditions, egainv1alpha1.ConditionReady), fault.Of(o.err)
 	c := metav1.Condition{Type: egainv1alpha1.ConditionReady, Status: metav1.ConditionFalse, LastTransitionTime: *second(now)}
 	switch {
-	case ready == nil && f != nil && now.Sub(ec.CreationTimestamp.Time) < busyUntold:
+	case f != nil && f.Class == fault.Busy && now.Sub(waitsSince(ec)) < busyUntold:
 		return
 	case ready == nil && f != nil:
 		st.ObservedGeneration = ec.Generation
@@ -150,6 +151,14 @@ func setUntried(ec *egainv1alpha1.EgainClient, o *outcome, now time.Time) {
 		c.Type, c.Status = egainv1alpha1.ConditionReconciling, metav1.ConditionTrue
 		meta.SetStatusCondition(&st.Conditions, c)
 	}
+}
+
+// waitsSince is since when a client has no valid token.
+func waitsSince(ec *egainv1alpha1.EgainClient) time.Time {
+	if tok := ec.Status.Token; tok != nil && tok.ExpirationTime != nil {
+		return tok.ExpirationTime.Time
+	}
+	return ec.CreationTimestamp.Time
 }
 
 // inForce reports whether an earlier failure is what keeps a client from trying, so that it stays the last one.

@@ -49,6 +49,7 @@ func (r *EgainClientReconciler) SetupWithManager(ctx context.Context, mgr ctrl.M
 		WatchesMetadata(&corev1.ConfigMap{}, r.objectHandler("ConfigMap"), changed).
 		Watches(&egainv1alpha1.EgainTenant{}, r.tenantHandler(), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesMetadata(&corev1.Namespace{}, r.namespaceHandler(), builder.WithPredicates(predicate.LabelChangedPredicate{})).
+		WatchesRawSource(&r.callers).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers, UsePriorityQueue: new(true), RateLimiter: retryLimiter()}).
 		Complete(r)
 }

@@ -12,9 +12,10 @@ type group struct {
 	concurrent int
 	now        func() time.Time
 
-	mu    sync.Mutex
-	taken int
-	turns *turns // nil if there is no bound
+	mu      sync.Mutex
+	taken   int
+	waiting waiting // for one of those that may be under way
+	turns   *turns  // nil if there is no bound
 }
 
 func newGroup(p Profile, now func() time.Time) *group {
@@ -31,21 +32,27 @@ func newGroup(p Profile, now func() time.Time) *group {
 // enter takes a slot, and a turn if the request is one that is paced. It fails with a Busy failure that says when to come
 // back.
 func (g *group) enter(paced bool, host string) *fault.Error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.admit(paced, host, (*turns).take)
+	return g.admit(paced, host, nil, (*turns).take)
 }
 
-// reserve is enter ahead of a request that is paced, which is to begin, or to be abandoned.
-func (g *group) reserve(host string) *fault.Error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.admit(true, host, (*turns).reserve)
+// reserve is enter ahead of a request that is paced, which is to begin, or to be abandoned. A waiter, if there is one, is called
+// once there is a slot.
+func (g *group) reserve(host string, w *Waiter) *fault.Error {
+	return g.admit(true, host, w, (*turns).reserve)
 }
 
-func (g *group) admit(paced bool, host string, take func(*turns, time.Time) time.Duration) *fault.Error {
-	if g.concurrent > 0 && g.taken >= g.concurrent {
-		return fault.New(fault.Busy, fault.ReasonServerUnavailable, "the tenant's limit of concurrent requests is reached at %s", host)
+func (g *group) admit(paced bool, host string, w *Waiter, take func(*turns, time.Time) time.Duration) *fault.Error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	free := g.concurrent == 0 || g.taken < g.concurrent
+	if w != nil && g.concurrent > 0 {
+		g.waiting.came(w.Key, free)
+	}
+	if !free {
+		if w != nil {
+			g.waiting.join(*w)
+		}
+		return busy(w, "the tenant's limit of concurrent requests is reached at %s", host)
 	}
 	if paced && g.turns != nil {
 		if wait := take(g.turns, g.now()); wait > 0 {
@@ -76,8 +83,11 @@ func (g *group) abandon() {
 	}
 }
 
+// leave gives a slot back, and calls who waits for it.
 func (g *group) leave() {
 	g.mu.Lock()
-	defer g.mu.Unlock()
 	g.taken--
+	calls := g.waiting.next(g.concurrent - g.taken)
+	g.mu.Unlock()
+	ring(calls)
 }

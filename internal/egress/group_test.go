@@ -157,7 +157,7 @@ func TestATurnThatIsReservedCountsFromWhenItIsBegun(t *testing.T) {
 	g := paced(perSecond, c)
 	var begun, waiting []time.Time
 	for i := range 10_000 {
-		if g.reserve("a.example") == nil {
+		if g.reserve("a.example", nil) == nil {
 			// What is prepared takes long at first, and then no time, so that the one would come upon the other.
 			preparation := time.Duration(0)
 			if i/1000%2 == 0 {
@@ -186,7 +186,7 @@ func TestATurnThatIsReservedCountsFromWhenItIsBegun(t *testing.T) {
 func TestATurnThatIsAbandonedIsAnothers(t *testing.T) {
 	t.Parallel()
 	g := paced(1, newClock())
-	wantEntered(t, g.reserve("a.example"))
+	wantEntered(t, g.reserve("a.example", nil))
 	wantBusy(t, g.enter(true, "a.example"), time.Second)
 	g.abandon()
 	wantEntered(t, g.enter(true, "a.example"))

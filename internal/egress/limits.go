@@ -3,9 +3,11 @@ package egress
 import (
 	"cmp"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 
@@ -13,48 +15,86 @@ import (
 )
 
 // slots bounds the requests under way, in all and per host. A request that finds no slot free is refused at once, so that
-// hosts that hang hold up no worker beyond their slots.
+// hosts that hang hold up no worker beyond their slots; who waits for one is called.
 type slots struct {
 	// total is how many requests are under way in all; no bound if zero.
 	total   int
 	perHost int
 
-	mu    sync.Mutex
-	all   int
-	taken map[string]int
+	mu      sync.Mutex
+	all     int
+	taken   map[string]int
+	waiting map[string]*waiting
 }
 
 func newSlots(total, perHost int) *slots {
-	return &slots{total: total, perHost: perHost, taken: map[string]int{}}
+	return &slots{total: total, perHost: perHost, taken: map[string]int{}, waiting: map[string]*waiting{}}
 }
 
-func (s *slots) take(host string) bool {
+// take takes a slot, or has a waiter called, if there is one, once there is a slot.
+func (s *slots) take(host string, w *Waiter) bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.taken[host] >= s.share() {
-		return false
+	free := s.free(host) > 0
+	if free {
+		s.all++
+		s.taken[host]++
 	}
-	s.all++
-	s.taken[host]++
-	return true
+	if w != nil {
+		s.note(host, w, free)
+	}
+	calls := s.calls()
+	s.mu.Unlock()
+	ring(calls)
+	return free
 }
 
-// share is how many slots a host may have: no more than half of those that are free (the dynamic thresholds of Choudhury and
-// Hahne, 1998, by which switches share their buffers). However many hosts hang, some slots are left for one that does not.
-func (s *slots) share() int {
-	if s.total == 0 {
-		return s.perHost
+// note notes what a waiter found.
+func (s *slots) note(host string, w *Waiter, free bool) {
+	q := s.waiting[host]
+	if q == nil {
+		if free {
+			return
+		}
+		q = &waiting{}
+		s.waiting[host] = q
 	}
-	return min(s.perHost, (s.total-s.all+1)/2)
+	if q.came(w.Key, free); !free {
+		q.join(*w)
+	}
+}
+
+// free is how many slots of a host there are. A host may have no more than half of those that are free (the dynamic thresholds
+// of Choudhury and Hahne, 1998, by which switches share their buffers): however many hosts hang, some are left for one that
+// does not.
+func (s *slots) free(host string) int {
+	share := s.perHost
+	if s.total > 0 {
+		share = min(share, (s.total-s.all+1)/2)
+	}
+	return share - s.taken[host]
+}
+
+// calls are those of who can have a slot now, of whichever host.
+func (s *slots) calls() (calls []func()) {
+	for _, host := range slices.Sorted(maps.Keys(s.waiting)) {
+		q := s.waiting[host]
+		calls = append(calls, q.next(s.free(host))...)
+		if q.idle() {
+			delete(s.waiting, host)
+		}
+	}
+	return calls
 }
 
 func (s *slots) release(host string) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.all--
 	if s.taken[host]--; s.taken[host] == 0 {
 		delete(s.taken, host)
 	}
+	calls := s.calls()
+	s.mu.Unlock()
+	ring(calls)
 }
 
 // limited refuses plain HTTP and hosts that are not listed, and bounds the requests per host and group and the size of bodies.

@@ -267,11 +267,11 @@ func TestHostsThatHangLeaveSlotsToOneThatDoesNot(t *testing.T) {
 			s := newSlots(64, 16)
 			for range 64 { // each takes what it gets, in turn
 				for host := range hanging {
-					s.take(fmt.Sprint(host))
+					s.take(fmt.Sprint(host), nil)
 				}
 			}
 			got := 0
-			for s.take("healthy") {
+			for s.take("healthy", nil) {
 				got++
 			}
 			if got < want {
@@ -287,14 +287,14 @@ func TestHostsThatHangLeaveSlotsToOneThatDoesNot(t *testing.T) {
 func TestSlotsThatAreReleasedCanBeTakenByOthers(t *testing.T) {
 	t.Parallel()
 	s := newSlots(2, 2)
-	if !s.take("a") || s.take("a") || !s.take("b") || s.take("c") {
+	if !s.take("a", nil) || s.take("a", nil) || !s.take("b", nil) || s.take("c", nil) {
 		t.Fatal("two slots are for a host each")
 	}
 	s.release("a")
-	if !s.take("c") {
+	if !s.take("c", nil) {
 		t.Error("a slot that was released is not free")
 	}
-	if alone := newSlots(1, 16); !alone.take("a") || alone.take("b") {
+	if alone := newSlots(1, 16); !alone.take("a", nil) || alone.take("b", nil) {
 		t.Error("a single slot serves one request at a time")
 	}
 }

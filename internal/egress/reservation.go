@@ -23,15 +23,16 @@ type reservationKey struct{}
 
 // Reserve takes the turn and the slot of a POST request ahead of it, so that who would be refused need not first read what
 // the request is made of: that costs the API server more than the request costs the provider. It fails as Do would without
-// sending. The request is to be sent by Do with the context that is returned; release gives back what was not used.
-func (b *Breakers) Reserve(ctx context.Context, e Endpoint) (reserved context.Context, release func(), _ *fault.Error) {
+// sending, and calls who found no slot once there is one. The request is to be sent by Do with the context that is returned;
+// release gives back what was not used.
+func (b *Breakers) Reserve(ctx context.Context, e Endpoint, w Waiter) (reserved context.Context, release func(), _ *fault.Error) {
 	if f := b.Admit(e); f != nil {
 		return nil, nil, f
 	}
 	r := &reservation{endpoint: e}
 	if l, ok := transportOf(e.Client); ok {
 		var f *fault.Error
-		if r.slot, f = l.reserve(e.URL); f != nil {
+		if r.slot, f = l.reserve(e.URL, &w); f != nil {
 			_ = b.Settle(e, f)
 			return nil, nil, f
 		}
@@ -76,12 +77,12 @@ func (s *slot) take(l *limited, host string) bool {
 }
 
 // reserve takes the slot and the turn of a POST request to a URL.
-func (l *limited) reserve(rawURL string) (*slot, *fault.Error) {
+func (l *limited) reserve(rawURL string, w *Waiter) (*slot, *fault.Error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
 		return nil, nil //nolint:nilnil,nilerr // sending says what is amiss
 	}
-	s, f := l.enter(u, l.group.reserve)
+	s, f := l.enter(u, w, func(host string) *fault.Error { return l.group.reserve(host, w) })
 	if f != nil {
 		return nil, f
 	}
@@ -102,14 +103,14 @@ func (l *limited) slotFor(req *http.Request) (*slot, *fault.Error) {
 		l.group.begin()
 		return r.slot, nil
 	}
-	return l.enter(req.URL, func(host string) *fault.Error { return l.group.enter(paced, host) })
+	return l.enter(req.URL, nil, func(host string) *fault.Error { return l.group.enter(paced, host) })
 }
 
 // enter takes a slot of the host and one of the group.
-func (l *limited) enter(u *url.URL, group func(host string) *fault.Error) (*slot, *fault.Error) {
+func (l *limited) enter(u *url.URL, w *Waiter, group func(host string) *fault.Error) (*slot, *fault.Error) {
 	host := slotOf(u)
-	if !l.slots.take(host) {
-		return nil, fault.New(fault.Busy, fault.ReasonServerUnavailable, "every request slot of %s is in use", u.Host)
+	if !l.slots.take(host, w) {
+		return nil, busy(w, "every request slot of %s is in use", u.Host)
 	}
 	if f := group(u.Host); f != nil {
 		l.slots.release(host)

@@ -20,7 +20,7 @@ func reservable(p Profile, now func() time.Time) (Endpoint, *limited) {
 // reserve takes a reservation that the test must get.
 func reserve(t *testing.T, b *Breakers, e Endpoint) (context.Context, func()) {
 	t.Helper()
-	ctx, release, f := b.Reserve(t.Context(), e)
+	ctx, release, f := b.Reserve(t.Context(), e, Waiter{Key: "a", Call: func() {}})
 	if f != nil {
 		t.Fatalf("reserving: %v", f)
 	}
@@ -30,7 +30,7 @@ func reserve(t *testing.T, b *Breakers, e Endpoint) (context.Context, func()) {
 // refused fails the test unless a reservation is refused.
 func refused(t *testing.T, b *Breakers, e Endpoint, class fault.Class) {
 	t.Helper()
-	if _, _, f := b.Reserve(t.Context(), e); f == nil || f.Class != class {
+	if _, _, f := b.Reserve(t.Context(), e, Waiter{Key: "a", Call: func() {}}); f == nil || f.Class != class {
 		t.Errorf("reserving: got %v, want a failure of class %d", f, class)
 	}
 }
@@ -157,7 +157,7 @@ func TestAProbeWithoutASlotLeavesTheNextOneToOthers(t *testing.T) {
 	e, l := reservable(Profile{}, nil)
 	openAt(t, b, e)
 	clock.at = clock.at.Add(probeFirst)
-	if !l.slots.take("ai.egain.cloud:443") {
+	if !l.slots.take("ai.egain.cloud:443", nil) {
 		t.Fatal("no slot is free")
 	}
 	refused(t, b, e, fault.Busy)
@@ -172,7 +172,7 @@ func TestAnEndpointWithoutLimitsIsReservedAllTheSame(t *testing.T) {
 	for name, e := range map[string]Endpoint{
 		"the client of a test": tokenEndpoint, "no client": {URL: tokenEndpoint.URL}, "no URL": {Client: tokenEndpoint.Client, URL: "://"},
 	} {
-		if _, _, f := b.Reserve(t.Context(), e); f != nil {
+		if _, _, f := b.Reserve(t.Context(), e, Waiter{Key: "a", Call: func() {}}); f != nil {
 			t.Errorf("%s: %v", name, f)
 		}
 	}

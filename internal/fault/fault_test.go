@@ -293,6 +293,9 @@ func TestLookTime(t *testing.T) {
 		"at its turn once the token has expired": {
 			Error{Class: Busy, RetryAfter: 7 * time.Second}, Attempt{Expiration: now.Add(-time.Second)}, 7 * time.Second,
 		},
+		"who is called looks seldom, by its spread, whatever its token": {
+			Error{Class: Busy, Called: true, RetryAfter: 4 * time.Second}, Attempt{Expiration: now.Add(time.Second), Spread: 0.5}, 6 * time.Second,
+		},
 		"an endpoint that fails is looked at when it is next asked": {
 			Error{Class: Paused, RetryAfter: 5 * time.Second}, Attempt{}, 5 * time.Second,
 		},
