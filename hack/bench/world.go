@@ -243,6 +243,18 @@ func (w *world) bareLoop() (*bareloop.Loop, error) {
 	}})
 }
 
+// saveServer writes a profile of the API server's CPU, over five seconds, to the directory of profiles, if there is one.
+func (w *world) saveServer(ctx context.Context, name string) error {
+	if w.profiles == "" {
+		return nil
+	}
+	page, err := w.clientset.Discovery().RESTClient().Get().AbsPath("/debug/pprof/profile").Param("seconds", "5").DoRaw(ctx)
+	if err != nil {
+		return fmt.Errorf("asking for a profile of the API server: %w", err)
+	}
+	return os.WriteFile(filepath.Join(w.profiles, name+".pprof"), page, 0o600)
+}
+
 // asked counts the operator's requests in a time, by the audit log, but for those that are the same whatever it does: of its
 // Lease, with the event that tells who holds it, and the watches that the API server ends every few minutes.
 func (w *world) asked(from, to time.Time) (map[auditlog.Call]int, error) {
