@@ -54,6 +54,9 @@ func run(ctx context.Context, o *options.Options) error {
 	}
 	// The API server's priority and fairness limits us; a limit of our own would only add to it.
 	config.QPS = -1
+	// Each event of a watch would be compressed by itself, which costs both sides more than it saves the network.
+	// kube-controller-manager and kube-scheduler do the same.
+	config.DisableCompression = true
 	mgr, err := ctrl.NewManager(config, managerOptions(o))
 	if err != nil {
 		return fmt.Errorf("creating the manager: %w", err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"reflect"
 	"slices"
 	"time"
 	"unicode/utf8"
@@ -45,7 +46,7 @@ const (
 func (r *EgainClientReconciler) report(ctx context.Context, ec *egainv1alpha1.EgainClient, o outcome) (ctrl.Result, error) {
 	r.logOutcome(ctx, o)
 	now := r.Clock.Now()
-	before := ec.DeepCopy()
+	before := &egainv1alpha1.EgainClient{ObjectMeta: ec.ObjectMeta, Spec: ec.Spec, Status: *ec.Status.DeepCopy()}
 	ec.Status = o.world.remembered.status(ec)
 	failures := ec.Status.ConsecutiveFailures
 	told := r.told(ec, &o)
@@ -67,13 +68,13 @@ func (r *EgainClientReconciler) report(ctx context.Context, ec *egainv1alpha1.Eg
 func (r *EgainClientReconciler) writeStatus(ctx context.Context, before, ec *egainv1alpha1.EgainClient, remembered recollection) error {
 	late := remembered.unwritten != nil
 	remembered.unwritten = nil
-	if !equality.Semantic.DeepEqual(before.Status, ec.Status) {
+	if was, is := apart(before, ec); was != nil {
 		// Without the optimistic lock: the operator is the only writer of the status, and a conflict with somebody who
 		// labels the object would lose what came of the attempt.
 		status := ec.Status.DeepCopy()
 		r.memory.write(before, status)
 		writing, span := begin(ctx, r.Tracer, "patch status")
-		err := r.Client.Status().Patch(writing, ec, client.MergeFrom(before))
+		err := r.Client.Status().Patch(writing, is, client.MergeFrom(was))
 		end(span, err)
 		if err != nil {
 			remembered.unwritten = status
@@ -87,6 +88,28 @@ func (r *EgainClientReconciler) writeStatus(ctx context.Context, before, ec *ega
 		r.memory.remember(ec, remembered)
 	}
 	return nil
+}
+
+// apart returns two objects with just those parts of their statuses that differ; nil if none does. A patch is made by encoding
+// and decoding both of its sides, which with whole objects takes a tenth of the CPU of a rotation.
+func apart(before, after *egainv1alpha1.EgainClient) (was, is *egainv1alpha1.EgainClient) {
+	name := metav1.ObjectMeta{Namespace: after.Namespace, Name: after.Name}
+	was = &egainv1alpha1.EgainClient{ObjectMeta: name, Status: before.Status}
+	is = &egainv1alpha1.EgainClient{ObjectMeta: name, Status: after.Status}
+	differ := false
+	old, latest := reflect.ValueOf(&was.Status).Elem(), reflect.ValueOf(&is.Status).Elem()
+	for i := range old.NumField() {
+		if equality.Semantic.DeepEqual(old.Field(i).Interface(), latest.Field(i).Interface()) {
+			old.Field(i).SetZero()
+			latest.Field(i).SetZero()
+			continue
+		}
+		differ = true
+	}
+	if !differ {
+		return nil, nil
+	}
+	return was, is
 }
 
 func (r *EgainClientReconciler) logOutcome(ctx context.Context, o outcome) {
