@@ -18,7 +18,7 @@ import (
 // cycle is the part of a token's life after which the operator gets round to each client while rates are measured: more than
 // the half after which tokens of less than a minute are due, so that it always has more to do than it can, and less than the
 // whole, so that none expires. A token that does costs a status and an event more, which no rotation in time needs.
-const cycle = 0.75
+const cycle = 0.7
 
 // throughput compares how many rotations a second the operator and a bare loop come to, in turns on the same clients.
 //
