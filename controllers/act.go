@@ -101,7 +101,7 @@ func (r *EgainClientReconciler) repair(ctx context.Context, ec *egainv1alpha1.Eg
 // rotate issues a token and writes it. From the answer until the write has succeeded the token is held, so that a
 // conflict or an outage of the API server never costs a second one.
 func (r *EgainClientReconciler) rotate(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome) error {
-	if f := r.paused(o); f != nil {
+	if f := r.paused(ec, o); f != nil {
 		return f
 	}
 	in, err := r.begin(ctx, ec, o.world.tenant, o.world.trust)
@@ -136,12 +136,12 @@ func (r *EgainClientReconciler) rotate(ctx context.Context, ec *egainv1alpha1.Eg
 
 // paused is the failure of an endpoint that the last attempt was going to, and that an attempt with the same inputs would
 // meet again.
-func (r *EgainClientReconciler) paused(o *outcome) *fault.Error {
+func (r *EgainClientReconciler) paused(ec *egainv1alpha1.EgainClient, o *outcome) *fault.Error {
 	last := o.world.remembered.tried
 	if !o.repeats(last) {
 		return nil
 	}
-	return r.Providers.Breakers.Waits(last.endpoint)
+	return r.Providers.Breakers.Waits(last.endpoint, r.waiter(ec))
 }
 
 // prepare completes the token request, unless it is complete. Whoever the endpoint's limits refuse is refused before anything

@@ -2,6 +2,7 @@ package egress
 
 import (
 	"maps"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -80,6 +81,7 @@ type circuit struct {
 	asked    time.Time   // when somebody last wanted something of it, or was told to come back at
 	probes   []time.Time // when those under way were sent
 	end      time.Time   // of the recovery
+	waiting  waiting     // those who are called when it recovers
 	turns    *turns      // of the recovery
 }
 
@@ -156,8 +158,9 @@ func (c *circuit) paused(now time.Time) *fault.Error {
 	return f
 }
 
-// Waits returns the failure of those who wait for an endpoint, without sending or admitting anything; nil if nobody does.
-func (b *Breakers) Waits(e Endpoint) *fault.Error {
+// Waits returns the failure of those who wait for an endpoint, without sending or admitting anything; nil if nobody does. Who
+// waits is called when the endpoint has recovered.
+func (b *Breakers) Waits(e Endpoint, w Waiter) *fault.Error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	c, now := b.circuits[e], b.Now()
@@ -166,6 +169,7 @@ func (b *Breakers) Waits(e Endpoint) *fault.Error {
 	}
 	c.ask(now)
 	if c.open && !b.mayProbe(c, now) {
+		c.waiting.join(w)
 		return c.paused(now)
 	}
 	return nil
@@ -205,15 +209,16 @@ func (b *Breakers) Settle(e Endpoint, err error) error {
 }
 
 func (b *Breakers) settle(e Endpoint, err error) (recovered bool, _ error) {
-	recovered, paused := b.note(e, fault.Of(err))
+	recovered, calls, paused := b.note(e, fault.Of(err))
+	ring(calls)
 	if paused != nil {
 		return false, paused
 	}
 	return recovered, err
 }
 
-// note notes an answer or a failure.
-func (b *Breakers) note(e Endpoint, f *fault.Error) (recovered bool, paused *fault.Error) {
+// note notes an answer or a failure. The calls are those of who waited for the endpoint to recover.
+func (b *Breakers) note(e Endpoint, f *fault.Error) (recovered bool, calls []func(), paused *fault.Error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	c, now := b.circuits[e], b.Now()
@@ -222,19 +227,19 @@ func (b *Breakers) note(e Endpoint, f *fault.Error) (recovered bool, paused *fau
 	}
 	switch {
 	case blames(f):
-		return false, b.fail(e, f, now)
+		return false, nil, b.fail(e, f, now)
 	case c == nil:
 	case f != nil && f.Class == fault.Busy: // nothing was sent
 		c.unsent(now)
 	case c.open:
 		b.recover(e, now)
-		return true, nil
+		return true, c.waiting.next(math.MaxInt), nil
 	case c.turns == nil:
 		delete(b.circuits, e)
 	default:
 		c.failures = 0
 	}
-	return false, nil
+	return false, nil, nil
 }
 
 // unsent has another request probe an endpoint in place of one that was not sent.

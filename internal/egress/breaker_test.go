@@ -93,7 +93,7 @@ func TestTheEndOfAnOutageIsFoundWhileEarlierProbesHang(t *testing.T) {
 		}
 	}
 	clock.at = clock.at.Add(probeLast)
-	if b.Admit(tokenEndpoint) == nil || b.Waits(tokenEndpoint) == nil {
+	if b.Admit(tokenEndpoint) == nil || b.Waits(tokenEndpoint, *new(bells).waiter("a", 0)) == nil {
 		t.Fatalf("more than %d probes hang", maxProbes)
 	}
 	_ = b.Settle(tokenEndpoint, down())
@@ -134,25 +134,25 @@ func TestTheProbesOfAllEndpointsAreBounded(t *testing.T) {
 func TestThoseWhoWaitAreToldTheFailureAndWhenToComeBack(t *testing.T) {
 	t.Parallel()
 	b, clock, _ := newBreakers()
-	if b.Waits(tokenEndpoint) != nil {
+	if b.Waits(tokenEndpoint, *new(bells).waiter("a", 0)) != nil {
 		t.Error("somebody waits for an endpoint that never failed")
 	}
 	open(t, b)
 	const want = "ai.egain.cloud answered HTTP 503; it fails time and again, so that only single requests ask it anew, " +
 		"every few seconds or when its Retry-After is over, and all clients follow once one succeeds"
-	for _, f := range []*fault.Error{b.Admit(tokenEndpoint), b.Waits(tokenEndpoint)} {
+	for _, f := range []*fault.Error{b.Admit(tokenEndpoint), b.Waits(tokenEndpoint, *new(bells).waiter("a", 0))} {
 		if f == nil || f.Class != fault.Paused || f.Message != want || f.RetryAfter != probeFirst {
 			t.Errorf("got %+v", f)
 		}
 	}
 	clock.at = clock.at.Add(probeFirst)
-	if f := b.Waits(tokenEndpoint); f != nil {
+	if f := b.Waits(tokenEndpoint, *new(bells).waiter("a", 0)); f != nil {
 		t.Errorf("it is time for a probe, and yet somebody waits: %v", f)
 	}
 	if b.Admit(tokenEndpoint) != nil {
 		t.Fatal("the probe is not admitted")
 	}
-	if f := b.Waits(tokenEndpoint); f == nil || f.RetryAfter != 2*probeFirst {
+	if f := b.Waits(tokenEndpoint, *new(bells).waiter("a", 0)); f == nil || f.RetryAfter != 2*probeFirst {
 		t.Errorf("while the probe is under way: %+v", f)
 	}
 }
@@ -338,9 +338,9 @@ func TestAnEndpointIsForgottenOnceNobodyAsksAboutIt(t *testing.T) {
 	}{
 		"it is remembered as long as clients may come back":    {none: forgetAfter, want: 1},
 		"it is forgotten after that":                           {none: forgetAfter + 1, want: 0},
-		"clients that look keep it":                            {look: func(b *Breakers) { _ = b.Waits(tokenEndpoint) }, looks: 30, none: forgetAfter, want: 1},
+		"clients that look keep it":                            {look: func(b *Breakers) { _ = b.Waits(tokenEndpoint, *new(bells).waiter("a", 0)) }, looks: 30, none: forgetAfter, want: 1},
 		"so do those that ask":                                 {look: func(b *Breakers) { _ = b.Admit(tokenEndpoint) }, looks: 30, none: forgetAfter, want: 1},
-		"the time is counted from the last look":               {look: func(b *Breakers) { _ = b.Waits(tokenEndpoint) }, looks: 30, none: forgetAfter + 1, want: 0},
+		"the time is counted from the last look":               {look: func(b *Breakers) { _ = b.Waits(tokenEndpoint, *new(bells).waiter("a", 0)) }, looks: 30, none: forgetAfter + 1, want: 0},
 		"who is told to come back in an hour still finds it":   {asked: time.Hour, none: time.Hour + forgetAfter, want: 1},
 		"it is forgotten if nobody comes back after that hour": {asked: time.Hour, none: time.Hour + forgetAfter + 1, want: 0},
 	} {

@@ -133,3 +133,30 @@ func TestAReservationThatFindsNoSlotIsCalled(t *testing.T) {
 	release()
 	b.want(t, "second")
 }
+
+func TestWhoWaitsForAnEndpointIsCalledWhenItHasRecovered(t *testing.T) {
+	t.Parallel()
+	breakers, clock, _ := newBreakers()
+	e, _ := reservable(Profile{}, nil)
+	openAt(t, breakers, e)
+	b := &bells{}
+	for name, rank := range map[string]int64{"late": 30, "soon": 10, "later": 40} {
+		if f := breakers.Waits(e, *b.waiter(name, rank)); f == nil || f.Class != fault.Paused {
+			t.Fatalf("got %v, want a failure of the endpoint", f)
+		}
+	}
+	for range 2 {
+		clock.at = clock.at.Add(probeLast)
+		if f := breakers.Admit(e); f != nil {
+			t.Fatalf("a probe: %v", f)
+		}
+		_ = breakers.Settle(e, fault.New(fault.Retryable, fault.ReasonServerUnavailable, "still down"))
+		b.want(t)
+	}
+	clock.at = clock.at.Add(probeLast)
+	if f := breakers.Admit(e); f != nil {
+		t.Fatalf("a probe: %v", f)
+	}
+	_ = breakers.Settle(e, nil)
+	b.want(t, "soon", "late", "later")
+}
