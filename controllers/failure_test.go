@@ -352,53 +352,6 @@ func TestWhoFindsNoSlotIsCalledOnceThereIsOne(t *testing.T) {
 	f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
 }
 
-func TestAStatusIsPutOffWhileOthersWaitForTheirTokens(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	f.credentials()
-	ec := f.client("sync")
-	q := priorityqueue.New[reconcile.Request]("others")
-	t.Cleanup(q.ShutDown)
-	f.Expect(f.r.callers.Start(t.Context(), q)).To(gomega.Succeed())
-	q.Add(reconcile.Request{})
-
-	result, err := f.tryReconcile(ec)
-	f.Expect(err).NotTo(gomega.HaveOccurred())
-	f.Expect(f.secret("sync").Data).To(gomega.HaveKey("access_token"))
-	f.Expect(ec.Status.Conditions).To(gomega.BeEmpty())
-	f.Expect(f.sent()).To(gomega.BeEmpty())
-	f.Expect(result.RequeueAfter).To(gomega.Equal(time.Second))
-	f.Expect(*result.Priority).To(gomega.Equal(-int(f.clock.Now().Add(10*time.Second).Unix())), "after tokens that expire within ten seconds")
-	f.Expect(f.r.rank(ec)).To(gomega.Equal(*result.Priority), "also when the watch tells of the target")
-
-	_, err = f.tryReconcile(ec)
-	f.Expect(err).NotTo(gomega.HaveOccurred())
-	f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
-	f.Expect(ec.Status.Token.Scopes).NotTo(gomega.BeEmpty())
-	f.Expect(reasons(f.sent())).To(gomega.Equal([]string{"Normal Issued"}))
-	f.Expect(f.requests()).To(gomega.Equal(1))
-	f.Expect(f.r.rank(ec)).To(gomega.Equal(priority(ec)))
-}
-
-func TestAStatusIsPutOffOnceOnly(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	f.credentials()
-	ec := f.client("sync")
-	q := priorityqueue.New[reconcile.Request]("others")
-	t.Cleanup(q.ShutDown)
-	f.Expect(f.r.callers.Start(t.Context(), q)).To(gomega.Succeed())
-	q.Add(reconcile.Request{})
-	_, err := f.tryReconcile(ec)
-	f.Expect(err).NotTo(gomega.HaveOccurred())
-
-	f.step(time.Hour) // its token is due again before anybody told of the first
-	_, err = f.tryReconcile(ec)
-	f.Expect(err).NotTo(gomega.HaveOccurred())
-	f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
-	f.Expect(f.requests()).To(gomega.Equal(2))
-}
-
 func TestABusyHostIsNoFailure(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

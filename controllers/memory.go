@@ -3,7 +3,6 @@ package controllers
 import (
 	"hash/maphash"
 	"sync"
-	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
@@ -49,11 +48,9 @@ type recollection struct {
 	tried attempt
 	// unserved are the errors that the API server answered with until now, nil as a rule.
 	unserved *unserved
-	// unwritten is the status that could not be written, or was put off, nil as a rule. What came of an attempt must not be forgotten for
+	// unwritten is the status that could not be written, nil as a rule. What came of an attempt must not be forgotten for
 	// that: a failure would be repeated too early.
 	unwritten *egainv1alpha1.EgainClientStatus
-	// putOff is since when unwritten waits for others to get their tokens; zero if it does not.
-	putOff time.Time
 }
 
 // attempt is one to issue a token, as far as it got.

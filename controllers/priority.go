@@ -36,25 +36,12 @@ func priority(ec *egainv1alpha1.EgainClient) int {
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
-// statusRank is the life left that a status ranks with which waits to be written: a token that expires sooner comes first.
-const statusRank = 10 * time.Second
-
-// rank is the priority of an object: that of its status while that waits to be written.
-func (r *EgainClientReconciler) rank(ec *egainv1alpha1.EgainClient) int {
-	if since := r.memory.recall(ec).putOff; !since.IsZero() {
-		return -int(since.Add(statusRank).Unix())
-	}
-	return priority(ec)
-}
-
 // enqueue adds an object with its priority.
-func (r *EgainClientReconciler) enqueue(q queue, ec *egainv1alpha1.EgainClient) {
-	r.enqueueAfter(q, ec, 0)
-}
+func enqueue(q queue, ec *egainv1alpha1.EgainClient) { enqueueAfter(q, ec, 0) }
 
 // enqueueAfter adds an object with its priority after a time.
-func (r *EgainClientReconciler) enqueueAfter(q queue, ec *egainv1alpha1.EgainClient, after time.Duration) {
-	add(q, key(ec), r.rank(ec), after)
+func enqueueAfter(q queue, ec *egainv1alpha1.EgainClient, after time.Duration) {
+	add(q, key(ec), priority(ec), after)
 }
 
 func add(q queue, name types.NamespacedName, priority int, after time.Duration) {
@@ -66,13 +53,10 @@ func add(q queue, name types.NamespacedName, priority int, after time.Duration) 
 	q.AddAfter(request, after)
 }
 
-// callers enqueue those who waited for a slot, and know whether others wait.
+// callers enqueue those who waited for a slot.
 type callers struct {
 	queue queue
 }
-
-// crowded reports whether others wait for a worker.
-func (c *callers) crowded() bool { return c.queue != nil && c.queue.Len() > 0 }
 
 // Start is that of source.Source. It notes the queue.
 func (c *callers) Start(_ context.Context, q queue) error {

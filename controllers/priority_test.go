@@ -47,7 +47,7 @@ func TestTheQueueServesClientsWithoutATokenFirstAndThenTheSoonestToExpire(t *tes
 		}
 		ec := expiring(i, at)
 		byName[ec.Name] = ec
-		(&EgainClientReconciler{}).enqueue(q, ec)
+		enqueue(q, ec)
 	}
 	g.Eventually(q.Len).WithTimeout(patience).Should(gomega.Equal(queued))
 
@@ -92,7 +92,7 @@ func TestTheQueueLosesNoObject(t *testing.T) {
 		})
 	}
 	for i := range queued {
-		(&EgainClientReconciler{}).enqueue(q, expiring(i, now.Add(time.Duration(i%600)*time.Second)))
+		enqueue(q, expiring(i, now.Add(time.Duration(i%600)*time.Second)))
 	}
 	g.Eventually(func() int {
 		mu.Lock()

@@ -36,8 +36,6 @@ const (
 	// maxSkew is the skew of the clocks from which on somebody should look: JWT libraries allow for up to a minute, and half
 	// of that may be needed on the way from the provider to the operator to the workload.
 	maxSkew = 30 * time.Second
-	// statusLook is after how long a status that was put off is written if no watch tells of the target.
-	statusLook = time.Second
 	// busyUntold is how long an object says nothing of waiting for its turn, since it came or since its token expired. Of 1,000
 	// applied at once more than half had to wait, and each such status costs the API server as much as the token's own; with
 	// more to do than the machine can, expired tokens that were told of at once took two fifths of what it could.
@@ -56,9 +54,6 @@ func (r *EgainClientReconciler) report(ctx context.Context, ec *egainv1alpha1.Eg
 	if ec.Status.ConsecutiveFailures > failures {
 		r.Metrics.Failed(ec.Status.LastFailure.Reason)
 	}
-	if r.putOff(ec, &o, now) {
-		return ctrl.Result{RequeueAfter: statusLook, Priority: new(r.rank(ec))}, nil
-	}
 	err := r.writeStatus(ctx, before, ec, o.world.remembered)
 	if fault.Of(o.err) == nil {
 		err = errors.Join(o.err, err)
@@ -69,23 +64,10 @@ func (r *EgainClientReconciler) report(ctx context.Context, ec *egainv1alpha1.Eg
 	return next(ec, &o, now)
 }
 
-// putOff has the status that tells of a token just written wait while others wait for a worker: status and event are half of
-// what a token costs the API server when all clients of a provider are back at once. They come with the watch's news of the
-// target, after tokens that expire sooner; a status that was put off is not put off again.
-func (r *EgainClientReconciler) putOff(ec *egainv1alpha1.EgainClient, o *outcome, now time.Time) bool {
-	remembered := o.world.remembered
-	if o.written == nil || o.err != nil || remembered.unwritten != nil || !r.callers.crowded() {
-		return false
-	}
-	remembered.unwritten, remembered.putOff = ec.Status.DeepCopy(), now
-	r.memory.remember(ec, remembered)
-	return true
-}
-
 // writeStatus patches the status if it changed. One that cannot be written is remembered, and written the next time.
 func (r *EgainClientReconciler) writeStatus(ctx context.Context, before, ec *egainv1alpha1.EgainClient, remembered recollection) error {
 	late := remembered.unwritten != nil
-	remembered.unwritten, remembered.putOff = nil, time.Time{}
+	remembered.unwritten = nil
 	if patch, name := statusPatch(before, ec); patch != nil {
 		// Without the optimistic lock: the operator is the only writer of the status, and a conflict with somebody who
 		// labels the object would lose what came of the attempt.

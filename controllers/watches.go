@@ -120,14 +120,14 @@ func (r *EgainClientReconciler) clientHandler() handler.EventHandler {
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) {
 			is := e.Object.(*egainv1alpha1.EgainClient)
 			r.references.add(is)
-			r.enqueue(q, is)
+			enqueue(q, is)
 			r.enqueueBy(ctx, q, e.Object.GetNamespace(), client.MatchingFields{indexSubject: e.Object.GetName()})
 		},
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
 			was, is := e.ObjectOld.(*egainv1alpha1.EgainClient), e.ObjectNew.(*egainv1alpha1.EgainClient)
 			r.references.remove(was)
 			r.references.add(is)
-			r.enqueue(q, is)
+			enqueue(q, is)
 			if was.Generation != is.Generation {
 				r.enqueueBy(ctx, q, is.Namespace, client.MatchingFields{indexSubject: is.Name})
 			}
@@ -138,7 +138,7 @@ func (r *EgainClientReconciler) clientHandler() handler.EventHandler {
 		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) {
 			gone := e.Object.(*egainv1alpha1.EgainClient)
 			r.references.remove(gone)
-			r.enqueue(q, gone)
+			enqueue(q, gone)
 			leave(ctx, q, gone)
 		},
 	}
@@ -151,7 +151,7 @@ func (r *EgainClientReconciler) objectHandler(kind string) handler.EventHandler 
 		clients := r.list(ctx, o.GetNamespace(), client.MatchingFields{indexObjects: kind + "/" + o.GetName()})
 		for i := range clients {
 			ec := &clients[i]
-			r.enqueue(q, ec)
+			enqueue(q, ec)
 			if kind == "Secret" && ec.TargetName() == o.GetName() {
 				r.enqueueBy(ctx, q, ec.Namespace, client.MatchingFields{indexSubject: ec.Name})
 			}
@@ -202,7 +202,7 @@ func (r *EgainClientReconciler) wakeTenant(ctx context.Context, q queue, name st
 	window := min(time.Duration(len(clients))*tenantPace, tenantWindow)
 	for i := range clients {
 		ec := &clients[i]
-		r.enqueueAfter(q, ec, time.Duration(rotation.Spread(string(ec.UID))*float64(window)))
+		enqueueAfter(q, ec, time.Duration(rotation.Spread(string(ec.UID))*float64(window)))
 	}
 }
 
@@ -211,7 +211,7 @@ func (r *EgainClientReconciler) namespaceHandler() handler.EventHandler {
 	return handler.Funcs{UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
 		for _, ec := range r.list(ctx, e.ObjectNew.GetName(), nil) {
 			if ec.Spec.TenantRef != nil {
-				r.enqueue(q, &ec)
+				enqueue(q, &ec)
 			}
 		}
 	}}
@@ -219,7 +219,7 @@ func (r *EgainClientReconciler) namespaceHandler() handler.EventHandler {
 
 func (r *EgainClientReconciler) enqueueBy(ctx context.Context, q queue, namespace string, fields client.MatchingFields) {
 	for _, ec := range r.list(ctx, namespace, fields) {
-		r.enqueue(q, &ec)
+		enqueue(q, &ec)
 	}
 }
 
