@@ -188,6 +188,9 @@ func TestAStatusIsForgottenOnceTheCacheHasIt(t *testing.T) {
 	ec := func(resourceVersion string) *egainv1alpha1.EgainClient {
 		return &egainv1alpha1.EgainClient{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "sync", UID: "uid", ResourceVersion: resourceVersion}}
 	}
+	look := func(r *EgainClientReconciler, resourceVersion string) {
+		r.memory.catchUp(ec(resourceVersion), r.memory.lastWritten(key(ec(resourceVersion))))
+	}
 	for name, tc := range map[string]struct {
 		happens func(*EgainClientReconciler)
 		want    bool
@@ -202,8 +205,8 @@ func TestAStatusIsForgottenOnceTheCacheHasIt(t *testing.T) {
 		"an event of a later version": {func(r *EgainClientReconciler) {
 			r.statusSeen().Update(event.UpdateEvent{ObjectOld: ec("9"), ObjectNew: ec("10")})
 		}, false},
-		"a look at the same version":        {func(r *EgainClientReconciler) { r.memory.catchUp(ec("9")) }, true},
-		"a look at a later version":         {func(r *EgainClientReconciler) { r.memory.catchUp(ec("10")) }, false},
+		"a look at the same version":        {func(r *EgainClientReconciler) { look(r, "9") }, true},
+		"a look at a later version":         {func(r *EgainClientReconciler) { look(r, "10") }, false},
 		"the object is gone":                {func(r *EgainClientReconciler) { r.memory.forget(key(ec("9"))) }, false},
 		"it could not be written after all": {func(r *EgainClientReconciler) { r.memory.unwrite(ec("9")) }, false},
 	} {
@@ -216,10 +219,24 @@ func TestAStatusIsForgottenOnceTheCacheHasIt(t *testing.T) {
 				t.Errorf("kept: %t", got)
 			}
 			cached := ec("9")
-			if r.memory.catchUp(cached); (cached.Status.ObservedGeneration == 5) != tc.want {
+			if r.memory.catchUp(cached, r.memory.lastWritten(key(cached))); (cached.Status.ObservedGeneration == 5) != tc.want {
 				t.Errorf("the status has generation %d", cached.Status.ObservedGeneration)
 			}
 		})
+	}
+}
+
+func TestAStatusThatTheCacheGetsDuringALookIsStillTheLastOne(t *testing.T) {
+	t.Parallel()
+	r := &EgainClientReconciler{}
+	stale := &egainv1alpha1.EgainClient{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "a", ResourceVersion: "9"}}
+	r.memory.write(stale, &egainv1alpha1.EgainClientStatus{ObservedGeneration: 5})
+	last := r.memory.lastWritten(key(stale))
+	latest := stale.DeepCopy()
+	latest.ResourceVersion = "10"
+	r.statusSeen().Update(event.UpdateEvent{ObjectOld: stale, ObjectNew: latest})
+	if r.memory.catchUp(stale, last); stale.Status.ObservedGeneration != 5 {
+		t.Errorf("the status that was read before has generation %d", stale.Status.ObservedGeneration)
 	}
 }
 

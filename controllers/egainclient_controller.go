@@ -78,6 +78,7 @@ type EgainClientReconciler struct {
 func (r *EgainClientReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ActTimeout)
 	defer cancel()
+	last := r.memory.lastWritten(req.NamespacedName)
 	ec := &egainv1alpha1.EgainClient{}
 	if err := r.Client.Get(ctx, req.NamespacedName, ec); apierrors.IsNotFound(err) {
 		r.memory.forget(req.NamespacedName)
@@ -85,7 +86,7 @@ func (r *EgainClientReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 	} else if err != nil {
 		return ctrl.Result{}, fmt.Errorf("reading the EgainClient: %w", err)
 	}
-	r.memory.catchUp(ec)
+	r.memory.catchUp(ec, last)
 	if !ec.DeletionTimestamp.IsZero() {
 		return r.finalize(ctx, ec)
 	}

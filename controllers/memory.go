@@ -81,25 +81,37 @@ func (m *memory) write(ec *egainv1alpha1.EgainClient, status *egainv1alpha1.Egai
 	m.written.Store(key(ec), &written{ec.ResourceVersion, *status})
 }
 
-// catchUp brings the status of an object from the cache up to what was last written, if the cache has not got so far.
-func (m *memory) catchUp(ec *egainv1alpha1.EgainClient) {
-	if last, ok := m.written.Load(key(ec)); ok && !m.caughtUp(ec) {
-		last.(*written).status.DeepCopyInto(&ec.Status)
+// lastWritten is the status of an object that the cache does not have yet; nil if it has it.
+func (m *memory) lastWritten(name types.NamespacedName) *written {
+	if last, ok := m.written.Load(name); ok {
+		return last.(*written)
+	}
+	return nil
+}
+
+// catchUp brings the status of an object from the cache up to what was last written, if the cache had not got so far. What was
+// last written is asked for before the cache: an event in between has it forgotten.
+func (m *memory) catchUp(ec *egainv1alpha1.EgainClient, last *written) {
+	switch {
+	case last == nil:
+	case last.in(ec):
+		m.written.CompareAndDelete(key(ec), last)
+	default:
+		last.status.DeepCopyInto(&ec.Status)
 	}
 }
 
-// caughtUp reports whether the cache, which has or had an object, has the last status that was written. That is then forgotten.
-func (m *memory) caughtUp(ec *egainv1alpha1.EgainClient) bool {
-	last, ok := m.written.Load(key(ec))
-	if !ok {
-		return true
+// caughtUp forgets the last status of an object that was written if the cache, which has the object, has it.
+func (m *memory) caughtUp(ec *egainv1alpha1.EgainClient) {
+	if last := m.lastWritten(key(ec)); last != nil && last.in(ec) {
+		m.written.CompareAndDelete(key(ec), last)
 	}
-	order, err := resourceversion.CompareResourceVersion(ec.ResourceVersion, last.(*written).over)
-	if err == nil && order <= 0 {
-		return false
-	}
-	m.written.CompareAndDelete(key(ec), last)
-	return true
+}
+
+// in reports whether a version of the object is a later one than the status was written over.
+func (w *written) in(ec *egainv1alpha1.EgainClient) bool {
+	order, err := resourceversion.CompareResourceVersion(ec.ResourceVersion, w.over)
+	return err != nil || order > 0
 }
 
 // unwrite forgets a status that could not be written.
