@@ -53,7 +53,7 @@ func add(q queue, name types.NamespacedName, priority int, after time.Duration) 
 	q.AddAfter(request, after)
 }
 
-// callers enqueue those who waited for a slot.
+// callers is a source.Source of those who waited for a slot or an endpoint, and are called.
 type callers struct {
 	queue queue
 }
@@ -64,7 +64,7 @@ func (c *callers) Start(_ context.Context, q queue) error {
 	return nil
 }
 
-// waiter has an object enqueued when there is a slot for its request.
+// waiter has an object enqueued when there is a slot for its request, or its endpoint has recovered.
 func (r *EgainClientReconciler) waiter(ec *egainv1alpha1.EgainClient) egress.Waiter {
 	name, rank := key(ec), priority(ec)
 	return egress.Waiter{Key: name, Rank: int64(-rank), Call: func() {

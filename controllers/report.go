@@ -37,8 +37,9 @@ const (
 	// of that may be needed on the way from the provider to the operator to the workload.
 	maxSkew = 30 * time.Second
 	// busyUntold is how long an object says nothing of waiting for its turn, since it came or since its token expired. Of 1,000
-	// applied at once more than half had to wait, and each such status costs the API server as much as the token's own; with
-	// more to do than the machine can, expired tokens that were told of at once took two fifths of what it could.
+	// applied at once more than half had to wait, and each such status costs the API server as much as the token's own; an
+	// operator with more to do than the machine can, that told of each expired token at once, made 1.7 status patches and 0.7
+	// events a rotation.
 	busyUntold = 10 * time.Second
 )
 

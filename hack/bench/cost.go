@@ -66,10 +66,6 @@ func (w *world) firstTokens(ctx context.Context, p *population) error {
 // an hour that the provider then issues have replaced all others: at either end no rotation is under way, so that each that is
 // counted is counted whole.
 func (w *world) steadyCost(ctx context.Context, o *operator, p *population, life time.Duration) error {
-	// The watch told of the last of the first statuses, maybe before the API server answered and logged them.
-	if err := pause(ctx, time.Second); err != nil {
-		return err
-	}
 	before, err := o.account(ctx)
 	if err != nil {
 		return err

@@ -11,17 +11,17 @@ import (
 // longer wants a slot, and the next call comes when another request ends.
 const slotWait = 5 * time.Second
 
-// Waiter is who wants a slot, and is called if there is none.
+// Waiter is who wants a slot, or an endpoint that fails, and is called when it can be had.
 type Waiter struct {
 	// Key tells one from another.
 	Key any
 	// Rank orders those who wait; the lowest is called first.
 	Rank int64
-	// Call is called once when a slot is free, which somebody else may take before. It must not block.
+	// Call is called once when that is so, though somebody else may take the slot before. It must not block.
 	Call func()
 }
 
-// waiting are those who found no slot of one kind free. Without it all of them would have to look again and again, which with
+// waiting are those who found no slot of one kind free, or wait for one endpoint. Without it all of them would have to look again and again, which with
 // some hundreds costs more than the requests that they wait for.
 type waiting struct {
 	ranks ranks

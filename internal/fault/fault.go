@@ -126,9 +126,8 @@ func (e *Error) RetryTime(a Attempt) (time.Time, bool) {
 
 // LookTime says when to come back after an attempt in which nothing was sent, Busy or Paused. For Busy ones that is the turn
 // that they were given, but sooner while a token runs out, so that those that expire soonest get ahead; those that are called
-// get ahead by that, and look but seldom. Paused ones look
-// the more often the sooner a token expires, so that a recovery is in time for it, and once it has expired when the endpoint
-// is next asked; after whole seconds as with all other waits.
+// get ahead by that, and look but seldom. Paused ones look the more often the sooner a token expires, so that a recovery is in
+// time for it, and once it has expired when the endpoint is next asked; after whole seconds as with all other waits.
 func (e *Error) LookTime(a Attempt) time.Time {
 	left := max(0, a.Expiration.Sub(a.Time))
 	if e.Class == Busy {
