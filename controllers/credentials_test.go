@@ -126,7 +126,7 @@ func TestStaysReadyWithoutCredentialsWhileTheTokenIsValid(t *testing.T) {
 	f.Expect(state(ec)).To(gomega.Equal("InProgress: TokenExpired, CredentialsNotFound"))
 	f.Expect(f.token("sync")).To(gomega.Equal(token), "even a dead token stays until there is another")
 	f.Expect(f.requests()).To(gomega.Equal(1))
-	f.Expect(reasons(f.sent())).To(gomega.Equal([]string{"Normal Issued", "Normal CredentialsNotFound", "Warning TokenExpired"}))
+	f.Expect(reasons(f.sent())).To(gomega.Equal([]string{"Normal CredentialsNotFound", "Warning TokenExpired"}))
 
 	f.credentials()
 	f.run(ec)

@@ -22,7 +22,7 @@ import (
 	"github.com/egain-operator/egain-operator/internal/rotation"
 )
 
-func TestARotationIsNoEvent(t *testing.T) {
+func TestWhatGoesWellIsNoEvent(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.credentials()
@@ -36,9 +36,10 @@ func TestARotationIsNoEvent(t *testing.T) {
 	f.run(ec)
 
 	f.Expect(f.requests()).To(gomega.Equal(5))
-	f.Expect(f.sent()).To(gomega.Equal([]string{`Normal Issued the token is in Secret "sync"`}))
+	f.Expect(f.sent()).To(gomega.BeEmpty())
 }
 
+// What nobody had to mend ends without one.
 func TestEveryTransitionIsOneEvent(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -49,7 +50,7 @@ func TestEveryTransitionIsOneEvent(t *testing.T) {
 			f.run(ec)
 			f.Expect(state(ec)).To(gomega.Equal(want))
 		}
-		f.Expect(reasons(f.sent())).To(gomega.Equal(events))
+		f.Expect(reasons(f.sent())).To(gomega.ConsistOf(events))
 	}
 
 	expect("InProgress: NoToken, CredentialsNotFound", "Normal CredentialsNotFound")
@@ -72,7 +73,7 @@ func TestEveryTransitionIsOneEvent(t *testing.T) {
 	expect("InProgress: TokenExpired, ServerUnavailable", "Warning TokenExpired")
 	f.sim.ClearFaults()
 	f.step(ec.Status.LastFailure.RetryTime.Sub(f.clock.Now()))
-	expect("Current: TokenValid, Issued", "Normal Issued")
+	expect("Current: TokenValid, Issued")
 }
 
 // Of each reason there is one event when it comes, and none for what is tried again.

@@ -218,7 +218,7 @@ func TestRenewsNothingWhileSuspended(t *testing.T) {
 	f.Expect(f.active("sync")).To(gomega.BeTrue())
 	f.Expect(ec.Status.LastHandledRenewal).To(gomega.Equal("now"))
 	f.Expect(f.requests()).To(gomega.Equal(2))
-	f.Expect(reasons(f.sent())).To(gomega.Equal([]string{"Normal Issued", "Normal Suspended", "Warning TokenExpired", "Normal Issued"}))
+	f.Expect(reasons(f.sent())).To(gomega.Equal([]string{"Normal Suspended", "Warning TokenExpired", "Normal Issued"}))
 }
 
 func TestRepairsNothingWhileSuspended(t *testing.T) {

@@ -411,11 +411,13 @@ func stalled(ec *egainv1alpha1.EgainClient, o *outcome) bool {
 // actionIssueToken is the action of the events: what the operator was doing to the object.
 const actionIssueToken = "IssueToken"
 
-// announce sends an event when TokenIssued or Ready changed, never one per rotation.
+// announce sends an event when TokenIssued or Ready changed for the worse, or somebody mended it. There is none per rotation,
+// and none for what goes well by itself, such as a first token or the end of an outage: of thousands of clients at once such
+// events would cost the API server a request each, when it has to store their tokens.
 func (r *EgainClientReconciler) announce(before, after *egainv1alpha1.EgainClient) {
 	was := meta.FindStatusCondition(before.Status.Conditions, egainv1alpha1.ConditionTokenIssued)
 	is := meta.FindStatusCondition(after.Status.Conditions, egainv1alpha1.ConditionTokenIssued)
-	if is != nil && (was == nil || was.Status != is.Status || was.Reason != is.Reason || anotherMistake(after, was, is)) {
+	if worthTelling(after, was, is) {
 		kind := corev1.EventTypeWarning
 		if is.Status != metav1.ConditionFalse || slices.Contains(waitingReasons, is.Reason) {
 			kind = corev1.EventTypeNormal
@@ -436,6 +438,18 @@ func (r *EgainClientReconciler) announceSkew(before, after *egainv1alpha1.EgainC
 	is := meta.FindStatusCondition(after.Status.Conditions, egainv1alpha1.ConditionClockSkewed)
 	if is != nil && (was == nil || was.Reason != is.Reason) {
 		r.Recorder.Eventf(after, nil, corev1.EventTypeWarning, is.Reason, actionIssueToken, "%s", is.Message)
+	}
+}
+
+// worthTelling reports whether a TokenIssued condition is news to a person.
+func worthTelling(ec *egainv1alpha1.EgainClient, was, is *metav1.Condition) bool {
+	switch {
+	case is == nil:
+		return false
+	case is.Status == metav1.ConditionTrue:
+		return was != nil && was.Status != is.Status && !fault.PassesByItself(was.Reason)
+	default:
+		return was == nil || was.Status != is.Status || was.Reason != is.Reason || anotherMistake(ec, was, is)
 	}
 }
 

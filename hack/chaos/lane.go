@@ -27,10 +27,9 @@ const (
 	clientsPerTenant = 17
 	// caConfigMap holds the simulator's CA in each namespace.
 	caConfigMap = "egain-ca"
-	// auditInterval is the time between two looks at a client, a hundredth or less of what its token lives.
+	// auditInterval is the time between two looks at a client, a hundredth or less of what its token lives. What changes is
+	// looked at besides.
 	auditInterval = 250 * time.Millisecond
-	// crowdInterval is the same for a crowd, which would take up a core otherwise.
-	crowdInterval = time.Second
 	// settling bounds the time until every client has its first token.
 	settling = time.Minute
 )
@@ -48,8 +47,6 @@ type lane struct {
 	audit    *audit.Audit
 	// others are tenants whose clients are not in the audit, since they have trouble of their own.
 	others []*tenant
-	// interval is the time between two looks at a client.
-	interval time.Duration
 
 	// strikes counts the faults; healed is when the last one ended.
 	strikes int
@@ -86,7 +83,7 @@ func (c *tokenClient) credentials() types.NamespacedName {
 
 // openLane starts a simulator and applies the clients. Whatever it started is stopped by close, also if it fails.
 func (h *harness) openLane(ctx context.Context, number int, s scenario) (*lane, error) {
-	l := &lane{harness: h, life: s.life, interval: auditInterval, prefix: fmt.Sprintf("chaos-%03d", number)}
+	l := &lane{harness: h, life: s.life, prefix: fmt.Sprintf("chaos-%03d", number)}
 	sim, err := stage.StartSimulator(ctx, filepath.Join(h.binaries, "egainsim"), filepath.Join(h.dir, l.prefix+".json"),
 		stage.LogFile(h.logs, l.prefix+"-egainsim"), s.life)
 	if err != nil {
@@ -102,7 +99,7 @@ func (h *harness) openLane(ctx context.Context, number int, s scenario) (*lane, 
 	l.provider = audit.NewProvider(sim.Description.LoginURL, sim.Description.AdminToken, asking)
 	configs, clients := tenantConfigs(number), clientsPerTenant
 	if s.crowd > 0 {
-		configs, clients, l.interval = configs[:1], s.crowd, crowdInterval
+		configs, clients = configs[:1], s.crowd
 	}
 	for i, config := range configs {
 		if err := l.addTenant(ctx, config, fmt.Sprintf("%s-%c", l.prefix, 'a'+i), clients); err != nil {
@@ -229,7 +226,7 @@ func (l *lane) watch(ctx context.Context) *audit.Audit {
 	for _, c := range l.clients {
 		targets = append(targets, audit.Target{Key: audit.Key(c.target()), ClientID: c.id, Provider: l.provider})
 	}
-	return audit.Begin(ctx, l.secrets, l.interval, targets)
+	return audit.Begin(ctx, l.secrets, auditInterval, targets)
 }
 
 // settle waits until every client has a token.

@@ -57,7 +57,7 @@ func (l *lane) undergo(ctx context.Context, s scenario) (found audit.Result, unw
 	look, cancel := context.WithCancel(ctx)
 	var looking sync.WaitGroup
 	looking.Go(func() {
-		stage.Every(look, 2*l.interval, func() {
+		stage.Every(look, 2*auditInterval, func() {
 			if !l.well(look) && look.Err() == nil {
 				unwell = time.Now()
 			}

@@ -87,8 +87,8 @@ func networks(life time.Duration) []scenario {
 	lost.Extra = 0.4 // Requests that the network held up arrive all the same, when nobody waits for their answers any more.
 	crowd := long
 	// One request at a time, of one client for all: five to open the breaker, some more that were under way, and then one
-	// each five seconds. 200 come back in a second, and a few by the burst.
-	crowd.Failed, crowd.Peak = (16+3*life.Seconds()/5)/1000, 250
+	// each two seconds. 200 come back in a second, and a few by the burst.
+	crowd.Failed, crowd.Peak = (16+3*life.Seconds()/2)/1000, 250
 	return []scenario{
 		{name: "connections refused for 30 % of a life", short: true, run: steps(atRenewal, cut(tcpproxy.Refuse, 0.3), healthy), expect: brief()},
 		{name: "connections reset for 30 % of a life, twice", run: steps(atRenewal, cut(tcpproxy.Reset, 0.3), healthy, cut(tcpproxy.Reset, 0.3)), expect: brief()},

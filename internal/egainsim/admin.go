@@ -78,7 +78,7 @@ type revokeResult struct {
 
 // introspectRequest is the body of POST /_sim/introspect.
 type introspectRequest struct {
-	Token string `json:"token"`
+	Tokens []string `json:"tokens"`
 }
 
 // clientRequest is the body of POST /_sim/clients.
@@ -196,7 +196,11 @@ func (s *Simulator) adminRevoke(r revokeRequest) (any, error) {
 }
 
 func (s *Simulator) adminIntrospect(r introspectRequest) (any, error) {
-	return s.Introspect(r.Token), nil
+	found := make([]Introspection, 0, len(r.Tokens))
+	for _, token := range r.Tokens {
+		found = append(found, s.Introspect(token))
+	}
+	return found, nil
 }
 
 func (s *Simulator) adminTenant(r TenantConfig) (any, error) {

@@ -138,10 +138,10 @@ func (c *AdminClient) RevokeAll(ctx context.Context, clientID string) (int, erro
 	return result.Revoked, err
 }
 
-// Introspect tells whether a token is valid now, and what for.
-func (c *AdminClient) Introspect(ctx context.Context, token string) (Introspection, error) {
-	var result Introspection
-	err := c.do(ctx, http.MethodPost, "introspect", introspectRequest{token}, &result)
+// Introspect tells of each token, in their order, whether it is valid now, and what for.
+func (c *AdminClient) Introspect(ctx context.Context, tokens ...string) ([]Introspection, error) {
+	var result []Introspection
+	err := c.do(ctx, http.MethodPost, "introspect", introspectRequest{tokens}, &result)
 	return result, err
 }
 

@@ -16,10 +16,13 @@ const (
 	// failuresToOpen is how many requests in a row must fail before an endpoint is left alone: enough not to take the
 	// trouble of one client for that of the endpoint, since the successes of others come in between.
 	failuresToOpen = 5
-	// probeFirst and probeLast are the waits between probes of an endpoint that fails. They double from the one to the
-	// other, which bounds the time between the end of an outage and its discovery.
+	// probeFirst and probeLast are the waits from one probe of an endpoint that fails to the next while the first is not
+	// answered. They double from the one to the other.
 	probeFirst = time.Second
 	probeLast  = 5 * time.Second
+	// probeAgain is the longest wait after a failed answer, or none where nothing listens: what fails at once may be asked again
+	// soon, as a single client with a token that is about to expire does. It bounds the time until the end of an outage is found.
+	probeAgain = 2 * time.Second
 	// maxProbes bounds the probes of an endpoint that are under way: where requests are not answered, the next one does not
 	// wait until the one before has run out of time, or the end of an outage would be noticed so much later.
 	maxProbes = 3
@@ -289,7 +292,7 @@ func (b *Breakers) circuit(e Endpoint, now time.Time) *circuit {
 	return c
 }
 
-// fail notes a failure. Once an endpoint is left alone, only what the server asks for changes when it is asked next.
+// fail notes a failure. Once an endpoint is left alone, what the server asks for puts off when it is asked next.
 func (c *circuit) fail(f *fault.Error, now time.Time) {
 	c.failures++
 	c.cause = f
@@ -300,6 +303,9 @@ func (c *circuit) fail(f *fault.Error, now time.Time) {
 	}
 	if !c.open {
 		c.delay(now)
+	}
+	if soon := now.Add(probeAgain); soon.Before(c.next) {
+		c.next = soon
 	}
 	c.open, c.turns = true, nil
 	if again.After(c.next) {

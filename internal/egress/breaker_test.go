@@ -68,9 +68,9 @@ func TestAnEndpointThatFailsIsAskedBySingleRequests(t *testing.T) {
 			}
 		}
 	}
-	// One each five seconds, after some that come closer together.
-	if sent < 30 || sent > 40 {
-		t.Errorf("%d requests in three minutes, want 30 to 40", sent)
+	// One each two seconds, after one that comes sooner.
+	if sent < 85 || sent > 91 {
+		t.Errorf("%d requests in three minutes, want 85 to 91", sent)
 	}
 	if failing() != 1 {
 		t.Errorf("%d endpoints fail", failing())

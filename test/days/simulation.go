@@ -26,11 +26,11 @@ const (
 	restartPeriod = 9 * time.Hour
 	restartTime   = 20 * time.Second
 	longRestart   = time.Minute
-	// resolution is how soon after an outage the last client of a host can have a token. The probe that finds out is due five
-	// seconds after the one before (egress.Breakers) and comes within a second, since waits are whole seconds
+	// resolution is how soon after an outage the last client of a host can have a token. The probe that finds out is due two
+	// seconds after one that failed (egress.Breakers) and comes within a second, since waits are whole seconds
 	// (fault.LookTime). It is answered, the next look is a second later, the turns of 200 clients last another one, and the
 	// last is answered. An outage that ends so shortly before the expiry lasts until it.
-	resolution = 8*time.Second + 2*answerTime
+	resolution = 5*time.Second + 2*answerTime
 )
 
 // epoch is when the simulation starts; times in it are told by how long after that they are.

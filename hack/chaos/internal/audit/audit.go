@@ -13,13 +13,12 @@ type Target struct {
 	Provider *Provider
 }
 
-// Audit looks at a set of targets, each in an interval of its own.
+// Audit looks at a set of targets.
 type Audit struct {
-	secrets  *Secrets
-	interval time.Duration
-	began    time.Time
-	cancel   context.CancelFunc
-	looks    sync.WaitGroup
+	secrets *Secrets
+	began   time.Time
+	cancel  context.CancelFunc
+	looks   sync.WaitGroup
 
 	mu       sync.Mutex
 	accounts map[Key]*account
@@ -43,33 +42,29 @@ type Result struct {
 	Rotations int
 }
 
-// Begin begins to look at targets, each once per interval. The looks are spread over the interval.
+// Begin begins to look at targets: at all of them once per interval, and at each whenever it changes. A target is in one audit
+// at a time.
 func Begin(ctx context.Context, secrets *Secrets, interval time.Duration, targets []Target) *Audit {
 	ctx, cancel := context.WithCancel(ctx)
-	a := &Audit{secrets: secrets, interval: interval, began: time.Now(), cancel: cancel, accounts: map[Key]*account{}}
+	a := &Audit{secrets: secrets, began: time.Now(), cancel: cancel, accounts: map[Key]*account{}}
+	providers := map[*Provider][]Target{}
 	for _, target := range targets {
 		a.accounts[target.Key] = &account{}
+		providers[target.Provider] = append(providers[target.Provider], target)
+		a.looks.Go(func() { a.follow(ctx, target) })
 	}
-	for i, target := range targets {
-		offset := interval * time.Duration(i) / time.Duration(len(targets))
-		a.looks.Go(func() { a.follow(ctx, target, offset) })
+	for provider, targets := range providers {
+		a.looks.Go(func() { a.sweep(ctx, provider, targets, interval) })
 	}
 	return a
 }
 
-func (a *Audit) follow(ctx context.Context, target Target, offset time.Duration) {
-	select {
-	case <-ctx.Done():
-		return
-	case <-time.After(offset):
-	}
-	ticker := time.NewTicker(a.interval)
+// sweep looks at all targets of a provider, time and again.
+func (a *Audit) sweep(ctx context.Context, provider *Provider, targets []Target, interval time.Duration) {
+	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for ctx.Err() == nil {
-		state, token := a.look(ctx, target)
-		if ctx.Err() == nil {
-			a.note(target.Key, state, token)
-		}
+		a.look(ctx, provider, targets)
 		select {
 		case <-ctx.Done():
 		case <-ticker.C:
@@ -77,19 +72,42 @@ func (a *Audit) follow(ctx context.Context, target Target, offset time.Duration)
 	}
 }
 
-func (a *Audit) look(ctx context.Context, target Target) (State, string) {
-	token := a.secrets.token(target.Key)
-	if token == "" {
-		return Invalid, ""
+// follow looks at a target whenever it changes.
+func (a *Audit) follow(ctx context.Context, target Target) {
+	changed := a.secrets.changed(target.Key)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+			a.look(ctx, target.Provider, []Target{target})
+		}
 	}
-	owner, err := target.Provider.owner(ctx, token)
-	switch {
-	case err != nil:
-		return Unknown, token
-	case owner == target.ClientID:
-		return Valid, token
-	default:
-		return Invalid, token
+}
+
+// look notes the state of targets. One whose Secret changes meanwhile is looked at for that.
+func (a *Audit) look(ctx context.Context, provider *Provider, targets []Target) {
+	tokens := make([]string, len(targets))
+	for i, target := range targets {
+		tokens[i] = a.secrets.token(target.Key)
+	}
+	owners, err := provider.owners(ctx, tokens)
+	if ctx.Err() != nil {
+		return
+	}
+	for i, target := range targets {
+		if a.secrets.token(target.Key) != tokens[i] {
+			continue
+		}
+		state := Invalid
+		switch {
+		case tokens[i] == "":
+		case err != nil:
+			state = Unknown
+		case owners[i] == target.ClientID:
+			state = Valid
+		}
+		a.note(target.Key, state, tokens[i])
 	}
 }
 

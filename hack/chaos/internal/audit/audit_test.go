@@ -39,16 +39,20 @@ func (c *cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (c *cluster) introspect(w http.ResponseWriter, r *http.Request) {
 	var body struct {
-		Token string `json:"token"`
+		Tokens []string `json:"tokens"`
 	}
-	if err := json.NewDecoder(r.Body).Decode(&body); err != nil || body.Token == "ask-again" {
+	if err := json.NewDecoder(r.Body).Decode(&body); err != nil || slices.Contains(body.Tokens, "ask-again") {
 		w.WriteHeader(http.StatusInternalServerError)
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	id, active := c.tokens[body.Token]
-	_ = json.NewEncoder(w).Encode(map[string]any{"active": active, "client_id": id})
+	answers := []map[string]any{}
+	for _, token := range body.Tokens {
+		id, active := c.tokens[token]
+		answers = append(answers, map[string]any{"active": active, "client_id": id})
+	}
+	_ = json.NewEncoder(w).Encode(answers)
 }
 
 func (c *cluster) stream(w http.ResponseWriter, r *http.Request) {
@@ -112,13 +116,14 @@ func TestSecretsFollowWhatTheAPIServerSays(t *testing.T) {
 func TestLook(t *testing.T) {
 	t.Parallel()
 	c, s, provider := newCluster(t)
-	a := &Audit{secrets: s}
 	target := Target{Key: Key{"a", "one"}, ClientID: "app", Provider: provider}
 	for token, want := range map[string]State{"first": Valid, "expired": Invalid, "stranger": Invalid, "ask-again": Unknown, "": Invalid} {
 		c.events <- `{"type":"MODIFIED","object":` + secretJSON("one", token) + `}`
 		eventually(t, "the change", func() bool { return s.token(target.Key) == token })
-		if got, _ := a.look(t.Context(), target); got != want {
-			t.Errorf("a target with the token %q is %d, want %d", token, got, want)
+		a := &Audit{secrets: s, accounts: map[Key]*account{target.Key: {}}}
+		a.look(t.Context(), provider, []Target{target})
+		if got := a.accounts[target.Key]; got.state != want || got.token != token {
+			t.Errorf("a target with the token %q is %d with %q, want %d", token, got.state, got.token, want)
 		}
 	}
 }
@@ -133,4 +138,17 @@ func TestAnAuditAddsUpItsTargets(t *testing.T) {
 	if r.Invalid <= 0 || r.Invalid != r.Worst || r.WorstTarget != missing.Key || r.Longest != r.Worst || r.LastInvalid.IsZero() || r.Unknown != 0 || r.Rotations != 0 {
 		t.Errorf("result %+v", r)
 	}
+}
+
+// Only the change can be what it looks for: the next look by the clock is an hour away.
+func TestAnAuditLooksAtWhatChanges(t *testing.T) {
+	t.Parallel()
+	c, s, provider := newCluster(t)
+	a := Begin(t.Context(), s, time.Hour, []Target{{Key{"a", "one"}, "app", provider}})
+	defer a.End()
+	eventually(t, "the first look", func() bool { return a.Invalid() == 0 })
+	c.events <- `{"type":"MODIFIED","object":` + secretJSON("one", "expired") + `}`
+	eventually(t, "an expired token", func() bool { return a.Invalid() == 1 })
+	c.events <- `{"type":"MODIFIED","object":` + secretJSON("one", "first") + `}`
+	eventually(t, "a valid token", func() bool { return a.Invalid() == 0 })
 }

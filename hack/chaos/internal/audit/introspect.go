@@ -19,34 +19,40 @@ func NewProvider(loginURL, adminToken string, client *http.Client) *Provider {
 	return &Provider{url: loginURL + "/_sim/introspect", adminToken: adminToken, client: client}
 }
 
-// owner returns the client application that a token is valid for, empty if it is not valid.
-func (p *Provider) owner(ctx context.Context, token string) (string, error) {
-	body, err := json.Marshal(map[string]string{"token": token})
+// owners returns the client application that each token is valid for, empty if it is not valid.
+func (p *Provider) owners(ctx context.Context, tokens []string) ([]string, error) {
+	body, err := json.Marshal(map[string][]string{"tokens": tokens})
 	if err != nil {
-		return "", fmt.Errorf("encoding the request: %w", err)
+		return nil, fmt.Errorf("encoding the request: %w", err)
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url, bytes.NewReader(body))
 	if err != nil {
-		return "", fmt.Errorf("making the request: %w", err)
+		return nil, fmt.Errorf("making the request: %w", err)
 	}
 	request.Header.Set("Authorization", "Bearer "+p.adminToken)
 	response, err := p.client.Do(request)
 	if err != nil {
-		return "", fmt.Errorf("asking the provider: %w", err)
+		return nil, fmt.Errorf("asking the provider: %w", err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("the provider answered %s", response.Status)
+		return nil, fmt.Errorf("the provider answered %s", response.Status)
 	}
-	var answer struct {
+	var answers []struct {
 		Active   bool   `json:"active"`
 		ClientID string `json:"client_id"`
 	}
-	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
-		return "", fmt.Errorf("reading the provider's answer: %w", err)
+	if err := json.NewDecoder(response.Body).Decode(&answers); err != nil {
+		return nil, fmt.Errorf("reading the provider's answer: %w", err)
 	}
-	if !answer.Active {
-		return "", nil
+	if len(answers) != len(tokens) {
+		return nil, fmt.Errorf("the provider answered for %d tokens of %d", len(answers), len(tokens))
 	}
-	return answer.ClientID, nil
+	owners := make([]string, len(tokens))
+	for i, answer := range answers {
+		if answer.Active {
+			owners[i] = answer.ClientID
+		}
+	}
+	return owners, nil
 }

@@ -42,6 +42,8 @@ type Secrets struct {
 
 	mu    sync.Mutex
 	known map[Key]secret
+	// changes tell who looks at a Secret that it has changed.
+	changes map[Key]chan struct{}
 	// trouble is why the Secrets were never listed, nil once they were.
 	trouble error
 }
@@ -49,7 +51,7 @@ type Secrets struct {
 // NewSecrets makes a watcher of an API server that authenticates by a bearer token in a file, which it reads whenever it
 // connects. The client must know the API server's CA, and have no timeout.
 func NewSecrets(server, tokenFile string, client *http.Client) *Secrets {
-	return &Secrets{server: server, tokenFile: tokenFile, client: client, known: map[Key]secret{}, trouble: errors.New("the Secrets were not listed yet")}
+	return &Secrets{server: server, tokenFile: tokenFile, client: client, known: map[Key]secret{}, changes: map[Key]chan struct{}{}, trouble: errors.New("the Secrets were not listed yet")}
 }
 
 // Watch keeps the state up to date until the context ends.
@@ -108,9 +110,23 @@ func (s *Secrets) follow(ctx context.Context) error {
 	}
 }
 
+// changed is told of each change of a Secret from now on, of several at once as of one.
+func (s *Secrets) changed(key Key) <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.changes[key] == nil {
+		s.changes[key] = make(chan struct{}, 1)
+	}
+	return s.changes[key]
+}
+
 func (s *Secrets) note(kind string, object secret) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	select {
+	case s.changes[object.key()] <- struct{}{}:
+	default:
+	}
 	if kind == "DELETED" {
 		delete(s.known, object.key())
 		return
