@@ -37,7 +37,7 @@ func (w *world) readClaims(t *testing.T, keysURL, token string) claims {
 	if err := json.Unmarshal(w.get(t, keysURL, "").body, &keys); err != nil {
 		t.Fatal(err)
 	}
-	parsed, err := jwt.ParseSigned(token, []jose.SignatureAlgorithm{jose.RS256})
+	parsed, err := jwt.ParseSigned(token, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
 		t.Fatal(err)
 	}

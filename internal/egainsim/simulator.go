@@ -2,8 +2,6 @@ package egainsim
 
 import (
 	"crypto/rand"
-	"crypto/rsa"
-	"fmt"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -31,8 +29,6 @@ type Config struct {
 	// RefreshTokenLifetime is the life of the refresh tokens of every tenant without one of its own, from the login or the
 	// refresh that gave it. The default is a day.
 	RefreshTokenLifetime time.Duration
-	// SigningKey signs the access tokens. The default is a 2048-bit key that is generated once per process.
-	SigningKey *rsa.PrivateKey
 	// Tenants are served from the start. The default is DefaultTenants.
 	Tenants []TenantConfig
 	// AdminToken is the bearer token of the administration endpoints. The default is random.
@@ -76,11 +72,7 @@ func New(config Config) (*Simulator, error) {
 			return nil, err
 		}
 	}
-	key, err := config.signingKey()
-	if err != nil {
-		return nil, err
-	}
-	signer, err := newTokenSigner(key)
+	signer, err := newTokenSigner()
 	if err != nil {
 		return nil, err
 	}
@@ -138,22 +130,6 @@ func (c Config) withDefaults() Config {
 		c.LogSize = 4096
 	}
 	return c
-}
-
-// processKey is shared by the simulators of one process, since generating a key takes longer than most tests.
-var processKey = sync.OnceValues(func() (*rsa.PrivateKey, error) {
-	return rsa.GenerateKey(rand.Reader, 2048)
-})
-
-func (c Config) signingKey() (*rsa.PrivateKey, error) {
-	if c.SigningKey != nil {
-		return c.SigningKey, nil
-	}
-	key, err := processKey()
-	if err != nil {
-		return nil, fmt.Errorf("generating the signing key: %w", err)
-	}
-	return key, nil
 }
 
 // now is the time by the simulator's clock, which may be set wrong on purpose.
