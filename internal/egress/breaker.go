@@ -162,7 +162,7 @@ func (c *circuit) paused(now time.Time) *fault.Error {
 }
 
 // Waits returns the failure of those who wait for an endpoint, without sending or admitting anything; nil if nobody does. Who
-// waits is called when the endpoint has recovered.
+// waits is called when the endpoint has recovered; only the first of them is to come back for the next probe.
 func (b *Breakers) Waits(e Endpoint, w Waiter) *fault.Error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -172,8 +172,12 @@ func (b *Breakers) Waits(e Endpoint, w Waiter) *fault.Error {
 	}
 	c.ask(now)
 	if c.open && !b.mayProbe(c, now) {
-		c.waiting.join(w)
-		return c.paused(now)
+		first := c.waiting.join(w)
+		f := c.paused(now)
+		if !first {
+			f.Called, f.RetryAfter = true, max(f.RetryAfter, c.waiting.spell())
+		}
+		return f
 	}
 	return nil
 }

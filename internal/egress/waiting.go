@@ -7,9 +7,15 @@ import (
 	"github.com/egain-operator/egain-operator/internal/fault"
 )
 
-// slotWait is after how long somebody who waits for a slot is to look by himself: a call is in vain if it reaches one who no
-// longer wants a slot, and the next call comes when another request ends.
-const slotWait = 5 * time.Second
+const (
+	// slotWait is after how long somebody who waits for a slot is to look by himself: a call is in vain if it reaches one who
+	// no longer wants a slot, and the next call comes when another request ends.
+	slotWait = 5 * time.Second
+	// looksPerSecond bounds how many of those who wait for an endpoint look by themselves; each look takes some 0.1 ms of CPU.
+	looksPerSecond = 100
+	// spellCeiling bounds what that comes to.
+	spellCeiling = 5 * time.Minute
+)
 
 // Waiter is who wants a slot, or an endpoint that fails, and is called when it can be had.
 type Waiter struct {
@@ -21,8 +27,8 @@ type Waiter struct {
 	Call func()
 }
 
-// waiting are those who found no slot of one kind free, or wait for one endpoint. Without it all of them would have to look again and again, which with
-// some hundreds costs more than the requests that they wait for.
+// waiting are those who found no slot of one kind free, or wait for one endpoint. Without it all of them would have to look
+// again and again, which with some hundreds costs more than the requests that they wait for.
 type waiting struct {
 	ranks ranks
 	byKey map[any]*waiter
@@ -35,12 +41,18 @@ type waiter struct {
 	place int
 }
 
-// join has somebody called.
-func (q *waiting) join(w Waiter) {
+// spell is after how long one of those who wait for an endpoint, and is not the first, is to look by himself. The first finds
+// out sooner, unless it no longer wants anything.
+func (q *waiting) spell() time.Duration {
+	return min(max(slotWait, time.Duration(len(q.ranks))*time.Second/looksPerSecond), spellCeiling)
+}
+
+// join has somebody called, and reports whether he is the first.
+func (q *waiting) join(w Waiter) (first bool) {
 	if known := q.byKey[w.Key]; known != nil {
 		known.Waiter = w
 		heap.Fix(&q.ranks, known.place)
-		return
+		return known.place == 0
 	}
 	if q.byKey == nil {
 		q.byKey = map[any]*waiter{}
@@ -48,6 +60,7 @@ func (q *waiting) join(w Waiter) {
 	added := &waiter{Waiter: w}
 	q.byKey[w.Key] = added
 	heap.Push(&q.ranks, added)
+	return added.place == 0
 }
 
 // came notes that somebody looks for a slot, and whether he gets it. If one who was not called gets one, those who were called

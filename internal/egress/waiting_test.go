@@ -2,8 +2,10 @@ package egress
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/egain-operator/egain-operator/internal/fault"
 )
@@ -132,6 +134,31 @@ func TestAReservationThatFindsNoSlotIsCalled(t *testing.T) {
 	}
 	release()
 	b.want(t, "second")
+}
+
+// One comes back for the next probe, and the others so seldom that a hundred thousand of them leave the workers to others.
+func TestOfThoseWhoWaitForAnEndpointOnlyTheFirstIsToComeBackSoon(t *testing.T) {
+	t.Parallel()
+	breakers, _, _ := newBreakers()
+	e, _ := reservable(Profile{}, nil)
+	openAt(t, breakers, e)
+	b := &bells{}
+	waits := func(number int) *fault.Error {
+		return breakers.Waits(e, *b.waiter(strconv.Itoa(number), int64(number)))
+	}
+	if f := waits(1); f == nil || f.Called || f.RetryAfter != probeFirst {
+		t.Errorf("the first: %+v", f)
+	}
+	want := map[int]time.Duration{2: slotWait, 500: slotWait, 2_000: 20 * time.Second, 100_000: spellCeiling}
+	for number := 2; number <= 100_000; number++ {
+		f := waits(number)
+		if f == nil || !f.Called || want[number] != 0 && f.RetryAfter != want[number] {
+			t.Fatalf("number %d: %+v", number, f)
+		}
+	}
+	if f := waits(1); f == nil || f.Called || f.RetryAfter != probeFirst {
+		t.Errorf("the first: %+v", f)
+	}
 }
 
 func TestWhoWaitsForAnEndpointIsCalledWhenItHasRecovered(t *testing.T) {

@@ -37,7 +37,8 @@ type Error struct {
 	Reason string
 	// RetryAfter is how long the server asked to be left alone, zero if it did not say.
 	RetryAfter time.Duration
-	// Called says of a Busy failure that its client is called when its turn has come. RetryAfter is for when it is not.
+	// Called says of a Busy failure that its client is called when its turn has come, and of a Paused one when the endpoint has
+	// recovered. RetryAfter is for when it is not.
 	Called bool
 	// Message says what failed and what to change.
 	Message string
@@ -127,7 +128,8 @@ func (e *Error) RetryTime(a Attempt) (time.Time, bool) {
 // LookTime says when to come back after an attempt in which nothing was sent, Busy or Paused. For Busy ones that is the turn
 // that they were given, but sooner while a token runs out, so that those that expire soonest get ahead; those that are called
 // get ahead by that, and look but seldom. Paused ones look the more often the sooner a token expires, so that a recovery is in
-// time for it, and once it has expired when the endpoint is next asked; after whole seconds as with all other waits.
+// time for it, and once it has expired when the endpoint is next asked, unless they are called; after whole seconds as with
+// all other waits.
 func (e *Error) LookTime(a Attempt) time.Time {
 	left := max(0, a.Expiration.Sub(a.Time))
 	if e.Class == Busy {
@@ -141,8 +143,11 @@ func (e *Error) LookTime(a Attempt) time.Time {
 		return a.Time.Add(max(turnWait+a.share(turnWait), wait))
 	}
 	wait := e.RetryAfter
-	if left > 0 {
+	switch {
+	case left > 0:
 		wait = min(left/triesPerLife, lookCeiling)
+	case e.Called:
+		wait += a.share(wait)
 	}
 	wait = max(wait, lookFloor)
 	return a.Time.Add((wait + time.Second - 1).Truncate(time.Second))

@@ -296,6 +296,12 @@ func TestLookTime(t *testing.T) {
 		"who is called looks seldom, by its spread, whatever its token": {
 			Error{Class: Busy, Called: true, RetryAfter: 4 * time.Second}, Attempt{Expiration: now.Add(time.Second), Spread: 0.5}, 6 * time.Second,
 		},
+		"who is called when an endpoint has recovered looks later, by its spread": {
+			Error{Class: Paused, Called: true, RetryAfter: 5 * time.Second}, Attempt{Spread: 0.5}, 8 * time.Second,
+		},
+		"but in time for its token": {
+			Error{Class: Paused, Called: true, RetryAfter: 5 * time.Minute}, Attempt{Expiration: now.Add(20 * time.Second), Spread: 0.5}, 2 * time.Second,
+		},
 		"an endpoint that fails is looked at when it is next asked": {
 			Error{Class: Paused, RetryAfter: 5 * time.Second}, Attempt{}, 5 * time.Second,
 		},
