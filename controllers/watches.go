@@ -121,7 +121,9 @@ func (r *EgainClientReconciler) clientHandler() handler.EventHandler {
 			is := e.Object.(*egainv1alpha1.EgainClient)
 			r.references.add(is)
 			enqueue(q, is)
-			r.enqueueBy(ctx, q, e.Object.GetNamespace(), client.MatchingFields{indexSubject: e.Object.GetName()})
+			if !e.IsInInitialList {
+				r.enqueueBy(ctx, q, e.Object.GetNamespace(), client.MatchingFields{indexSubject: e.Object.GetName()})
+			}
 		},
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
 			was, is := e.ObjectOld.(*egainv1alpha1.EgainClient), e.ObjectNew.(*egainv1alpha1.EgainClient)
@@ -144,7 +146,8 @@ func (r *EgainClientReconciler) clientHandler() handler.EventHandler {
 	}
 }
 
-// objectHandler enqueues the EgainClients that a Secret or ConfigMap matters to.
+// objectHandler enqueues the EgainClients that a Secret or ConfigMap matters to. At a start each EgainClient is enqueued for
+// itself, and looked at when all is in the cache: to enqueue them for each object, too, would take seconds with 100,000.
 func (r *EgainClientReconciler) objectHandler(kind string) handler.EventHandler {
 	wake := func(ctx context.Context, o client.Object, q queue) {
 		r.wakeTenants(ctx, q, kind, o)
@@ -158,7 +161,11 @@ func (r *EgainClientReconciler) objectHandler(kind string) handler.EventHandler 
 		}
 	}
 	return handler.Funcs{
-		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { wake(ctx, e.Object, q) },
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) {
+			if !e.IsInInitialList {
+				wake(ctx, e.Object, q)
+			}
+		},
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) { wake(ctx, e.ObjectNew, q) },
 		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { wake(ctx, e.Object, q) },
 	}
@@ -182,7 +189,11 @@ func (r *EgainClientReconciler) wakeTenants(ctx context.Context, q queue, kind s
 // tenantHandler enqueues the EgainClients of an EgainTenant.
 func (r *EgainClientReconciler) tenantHandler() handler.EventHandler {
 	return handler.Funcs{
-		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { r.wakeTenant(ctx, q, e.Object.GetName()) },
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) {
+			if !e.IsInInitialList {
+				r.wakeTenant(ctx, q, e.Object.GetName())
+			}
+		},
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) { r.wakeTenant(ctx, q, e.ObjectNew.GetName()) },
 		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { r.wakeTenant(ctx, q, e.Object.GetName()) },
 	}

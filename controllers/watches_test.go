@@ -122,6 +122,32 @@ func TestAnEventWakesThoseThatItMattersTo(t *testing.T) {
 	_ = b
 }
 
+func TestAtAStartAClientIsWokenForItselfOnly(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	tenant := f.tenant()
+	ec := f.client("sync", f.referring)
+	f.client("exchanged", exchangingTokenOf("sync"))
+	secret := &metav1.PartialObjectMetadata{ObjectMeta: f.named("egain-app")}
+	for _, initial := range []bool{true, false} {
+		q := workqueue.NewTypedRateLimitingQueue(retryLimiter())
+		t.Cleanup(q.ShutDown)
+		f.r.clientHandler().Create(t.Context(), event.CreateEvent{Object: ec, IsInInitialList: initial}, q)
+		self := woken(q)
+		f.r.objectHandler("Secret").Create(t.Context(), event.CreateEvent{Object: secret, IsInInitialList: initial}, q)
+		f.r.tenantHandler().Create(t.Context(), event.CreateEvent{Object: tenant, IsInInitialList: initial}, q)
+		if initial {
+			f.Expect(self).To(gomega.ConsistOf("sync"))
+			f.Consistently(func() int { return q.Len() }, 200*time.Millisecond).Should(gomega.BeZero())
+		} else {
+			f.Expect(self).To(gomega.ConsistOf("sync", "exchanged"))
+			f.eventually(func(g gomega.Gomega) {
+				g.Expect(q.Len()).To(gomega.Equal(2), "both for the Secret, the one for the tenant too")
+			})
+		}
+	}
+}
+
 func TestARetryAfterAnErrorOfTheAPIServerComesWithinHalfAMinute(t *testing.T) {
 	t.Parallel()
 	limiter := retryLimiter()

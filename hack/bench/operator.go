@@ -148,19 +148,27 @@ func (o *operator) used() (usage, error) { return used(o.pid) }
 
 // quiet waits until the operator has nothing to do: it uses less than 3 % of a processor for two seconds.
 func (o *operator) quiet(ctx context.Context) error {
+	return atRest(ctx, "the operator", 0.03, func() (float64, error) {
+		u, err := o.used()
+		return u.cpu, err
+	})
+}
+
+// atRest waits until something takes less than a share of a core for two seconds.
+func atRest(ctx context.Context, what string, share float64, cpu func() (float64, error)) error {
 	const spell = 2 * time.Second
 	until := time.Now().Add(patience)
-	before, err := o.used()
+	before, err := cpu()
 	for err == nil {
 		if err := pause(ctx, spell); err != nil {
 			return err
 		}
-		var now usage
-		if now, err = o.used(); err == nil && now.cpu-before.cpu < 0.03*spell.Seconds() {
+		var now float64
+		if now, err = cpu(); err == nil && now-before < share*spell.Seconds() {
 			return nil
 		}
 		if time.Now().After(until) {
-			return fmt.Errorf("the operator did not come to rest in %s", patience)
+			return fmt.Errorf("%s did not come to rest in %s", what, patience)
 		}
 		before = now
 	}

@@ -57,7 +57,8 @@ func Audiences(audiences ...string) Option {
 // request that was answered.
 func AuditLog(policy, file string) Option {
 	return func(p *envtest.ControlPlane) {
-		p.GetAPIServer().Configure().Set("audit-policy-file", policy).Set("audit-log-path", file).Set("audit-log-mode", "blocking-strict")
+		p.GetAPIServer().Configure().Set("audit-policy-file", policy).Set("audit-log-path", file).Set("audit-log-mode", "blocking-strict").
+			Set("audit-log-maxsize", "10000") // in MB: at 100, the default, the log would begin anew
 	}
 }
 
