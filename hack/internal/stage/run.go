@@ -16,8 +16,8 @@ import (
 // not, and 2 for a command line that makes no sense. Errors go to stderr under the program's name; work that has told why it
 // came to nothing returns false without one.
 //
-// The context of the work ends with SIGINT, SIGTERM and SIGHUP, with the parent process, and with SIGPIPE, so that a reader
-// who leaves, as head does, ends the program in order rather than leave all that it started running.
+// The context of the work ends with SIGINT, SIGTERM and SIGHUP, with the parent process, and with the reader of what it prints,
+// so that one who leaves, as head does, ends the program in order rather than leave all that it started running.
 func Run[Options any](
 	name string, args []string, stderr io.Writer,
 	parse func(args []string, stderr io.Writer) (Options, error),
@@ -31,8 +31,10 @@ func Run[Options any](
 		_, _ = fmt.Fprintf(stderr, "%s: %v\n", name, err)
 		return 2
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	ctx, leave := whileRead(ctx, syscall.Stdout, syscall.Stderr)
+	defer leave()
 	ctx, cancel := WhileParentLives(ctx)
 	defer cancel()
 	ok, err := work(ctx, o)

@@ -34,7 +34,6 @@ func TestRun(t *testing.T) {
 		"a command line that makes none":    {parsed: errors.New("no such flag"), code: 2, stderr: "bench: no such flag\n"},
 		"a stop that is asked for":          {work: told(syscall.SIGTERM), code: 1},
 		"a terminal that is closed":         {work: told(syscall.SIGHUP), code: 1},
-		"a reader who leaves":               {work: told(syscall.SIGPIPE), code: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var stderr bytes.Buffer

@@ -1,0 +1,46 @@
+package stage
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// whileRead returns a context that ends when what is written to one of the files is read by nobody any more, and SIGPIPE tells
+// so. The same signal tells of broken connections, on which nothing depends.
+func whileRead(ctx context.Context, files ...int) (context.Context, context.CancelFunc) {
+	pipes := make(chan os.Signal, 1)
+	signal.Notify(pipes, syscall.SIGPIPE)
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-pipes:
+				if abandoned(files) {
+					cancel(errors.New("nobody reads what is printed"))
+				}
+			}
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(pipes)
+		cancel(nil)
+	}
+}
+
+// abandoned reports whether one of the files is a pipe whose reader has gone.
+func abandoned(files []int) bool {
+	for _, file := range files {
+		states := []unix.PollFd{{Fd: int32(file)}}
+		if _, err := unix.Poll(states, 0); err == nil && states[0].Revents&unix.POLLERR != 0 {
+			return true
+		}
+	}
+	return false
+}
