@@ -10,9 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// The files of what is printed.
+const stdoutFile, stderrFile = 1, 2
+
 // whileRead returns a context that ends when what is written to one of the files is read by nobody any more, and SIGPIPE tells
 // so. The same signal tells of broken connections, on which nothing depends.
-func whileRead(ctx context.Context, files ...int) (context.Context, context.CancelFunc) {
+func whileRead(ctx context.Context, files ...int32) (context.Context, context.CancelFunc) {
 	pipes := make(chan os.Signal, 1)
 	signal.Notify(pipes, syscall.SIGPIPE)
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -35,9 +38,9 @@ func whileRead(ctx context.Context, files ...int) (context.Context, context.Canc
 }
 
 // abandoned reports whether one of the files is a pipe whose reader has gone.
-func abandoned(files []int) bool {
+func abandoned(files []int32) bool {
 	for _, file := range files {
-		states := []unix.PollFd{{Fd: int32(file)}}
+		states := []unix.PollFd{{Fd: file}}
 		if _, err := unix.Poll(states, 0); err == nil && states[0].Revents&unix.POLLERR != 0 {
 			return true
 		}

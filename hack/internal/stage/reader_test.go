@@ -13,7 +13,8 @@ func TestOnlyAReaderWhoLeavesEndsTheWork(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = writer.Close() }()
-	ctx, cancel := whileRead(t.Context(), int(writer.Fd()))
+	file := int32(writer.Fd())
+	ctx, cancel := whileRead(t.Context(), file)
 	defer cancel()
 	broken := func() {
 		if err := syscall.Kill(os.Getpid(), syscall.SIGPIPE); err != nil {
@@ -22,7 +23,7 @@ func TestOnlyAReaderWhoLeavesEndsTheWork(t *testing.T) {
 	}
 
 	broken()
-	if abandoned([]int{int(writer.Fd())}) || ctx.Err() != nil {
+	if abandoned([]int32{file}) || ctx.Err() != nil {
 		t.Fatal("the reader is still there")
 	}
 	if err := reader.Close(); err != nil {

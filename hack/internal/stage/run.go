@@ -33,7 +33,7 @@ func Run[Options any](
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	ctx, leave := whileRead(ctx, syscall.Stdout, syscall.Stderr)
+	ctx, leave := whileRead(ctx, stdoutFile, stderrFile)
 	defer leave()
 	ctx, cancel := WhileParentLives(ctx)
 	defer cancel()
