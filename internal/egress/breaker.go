@@ -81,6 +81,7 @@ type circuit struct {
 	cause    *fault.Error // of the last failure
 	wait     time.Duration
 	next     time.Time   // when the next probe may be sent
+	allowed  time.Time   // when the server allows one, by the latest Retry-After
 	asked    time.Time   // when somebody last wanted something of it, or was told to come back at
 	probes   []time.Time // when those under way were sent
 	end      time.Time   // of the recovery
@@ -308,12 +309,15 @@ func (c *circuit) fail(f *fault.Error, now time.Time) {
 	if !c.open {
 		c.delay(now)
 	}
+	c.open, c.turns = true, nil
+	if again.After(c.allowed) {
+		c.allowed = again
+	}
 	if soon := now.Add(probeAgain); soon.Before(c.next) {
 		c.next = soon
 	}
-	c.open, c.turns = true, nil
-	if again.After(c.next) {
-		c.next = again
+	if c.allowed.After(c.next) {
+		c.next = c.allowed
 	}
 }
 

@@ -365,3 +365,23 @@ func TestAnEndpointIsForgottenOnceNobodyAsksAboutIt(t *testing.T) {
 		})
 	}
 }
+
+// A request that was under way when the server asked to be left alone may fail later, and in another way.
+func TestALaterFailureDoesNotShortenRetryAfter(t *testing.T) {
+	t.Parallel()
+	b, clock, _ := newBreakers()
+	open(t, b)
+	asked := fault.New(fault.Retryable, fault.ReasonRateLimited, "later")
+	asked.RetryAfter = time.Minute
+	_ = b.Settle(tokenEndpoint, asked)
+	clock.at = clock.at.Add(time.Second)
+	_ = b.Settle(tokenEndpoint, down())
+	clock.at = clock.at.Add(time.Minute - time.Second - 1)
+	if b.Admit(tokenEndpoint) == nil {
+		t.Error("asked before the server allows it")
+	}
+	clock.at = clock.at.Add(1)
+	if f := b.Admit(tokenEndpoint); f != nil {
+		t.Errorf("not asked when the server allows it: %v", f)
+	}
+}

@@ -44,7 +44,7 @@ type waiter struct {
 // spell is after how long one of those who wait for an endpoint, and is not the first, is to look by himself. The first finds
 // out sooner, unless it no longer wants anything.
 func (q *waiting) spell() time.Duration {
-	return min(max(slotWait, time.Duration(len(q.ranks))*time.Second/looksPerSecond), spellCeiling)
+	return min(max(probeAgain, time.Duration(len(q.ranks))*time.Second/looksPerSecond), spellCeiling)
 }
 
 // join has somebody called, and reports whether he is the first.

@@ -149,7 +149,7 @@ func TestOfThoseWhoWaitForAnEndpointOnlyTheFirstIsToComeBackSoon(t *testing.T) {
 	if f := waits(1); f == nil || f.Called || f.RetryAfter != probeFirst {
 		t.Errorf("the first: %+v", f)
 	}
-	want := map[int]time.Duration{2: slotWait, 500: slotWait, 2_000: 20 * time.Second, 100_000: spellCeiling}
+	want := map[int]time.Duration{2: probeAgain, 500: 5 * time.Second, 2_000: 20 * time.Second, 100_000: spellCeiling}
 	for number := 2; number <= 100_000; number++ {
 		f := waits(number)
 		if f == nil || !f.Called || want[number] != 0 && f.RetryAfter != want[number] {
