@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -26,6 +27,7 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/controllers"
 	"github.com/egain-operator/egain-operator/internal/egress"
+	"github.com/egain-operator/egain-operator/internal/election"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/metrics"
 	"github.com/egain-operator/egain-operator/internal/oauth"
@@ -64,7 +66,7 @@ func run(ctx context.Context, o *options.Options) error {
 	// Each event of a watch would be compressed by itself, which costs both sides more than it saves the network.
 	// kube-controller-manager and kube-scheduler do the same.
 	config.DisableCompression = true
-	mgr, err := ctrl.NewManager(config, managerOptions(o))
+	mgr, err := newManager(config, o)
 	if err != nil {
 		return fmt.Errorf("creating the manager: %w", err)
 	}
@@ -77,6 +79,24 @@ func run(ctx context.Context, o *options.Options) error {
 		return err
 	}
 	return mgr.Start(ctx)
+}
+
+func newManager(config *rest.Config, o *options.Options) (ctrl.Manager, error) {
+	managerOptions := managerOptions(o)
+	if !o.LeaderElect {
+		return ctrl.NewManager(config, managerOptions)
+	}
+	lock, err := election.Lock(config, o.LeaderElectionNamespace)
+	if err != nil {
+		return nil, err
+	}
+	managerOptions.LeaderElectionResourceLockInterface = lock
+	mgr, err := ctrl.NewManager(config, managerOptions)
+	if err != nil {
+		return nil, err
+	}
+	lock.LockConfig.EventRecorder = mgr.GetEventRecorderFor(lock.Identity()) //nolint:staticcheck // Leader election knows no other.
+	return mgr, nil
 }
 
 func managerOptions(o *options.Options) ctrl.Options {
@@ -108,8 +128,7 @@ func managerOptions(o *options.Options) ctrl.Options {
 		HealthProbeBindAddress:        o.HealthAddress,
 		PprofBindAddress:              o.ProfileAddress,
 		LeaderElection:                o.LeaderElect,
-		LeaderElectionID:              "egain-operator.auth.egain.com",
-		LeaderElectionNamespace:       o.LeaderElectionNamespace,
+		LeaderElectionID:              election.LeaseName,
 		LeaderElectionReleaseOnCancel: true,
 		RetryPeriod:                   new(leaseRetryPeriod),
 		GracefulShutdownTimeout:       &grace,

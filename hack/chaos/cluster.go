@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -21,7 +22,7 @@ const flowName = "chaos-operator"
 func clusterScenarios(o options) []scenario {
 	return concat("kubernetes", longLife, []scenario{
 		{alone: true, name: "kube-apiserver killed, and back after 5 s", run: steps(atRenewal, killAPIServer(5*time.Second), healthy), expect: report.Expectation{Recovery: takeover + soon, Extra: 0.2}},
-		{alone: true, name: "etcd stopped for 20 s", run: steps(atRenewal, pauseEtcd(20*time.Second), healthy), expect: report.Expectation{Recovery: takeover + soon, Extra: 0.2}},
+		{alone: true, name: "etcd stopped for 20 s, three times", run: steps(atRenewal, stopEtcd, stopEtcd, stopEtcd, healthy), expect: report.Expectation{Recovery: soon, Extra: 0.2}},
 		{name: "objects and targets written by others 20 times a second", run: scribble(o, 70*time.Second), expect: report.Expectation{Recovery: soon}},
 		{alone: true, name: "API server that answers 429", run: steps(atRenewal, throttle(30*time.Second), healthy), expect: report.Expectation{Recovery: soon}},
 		{
@@ -51,19 +52,19 @@ func killAPIServer(d time.Duration) func(context.Context, *lane) error {
 	}
 }
 
-func pauseEtcd(d time.Duration) func(context.Context, *lane) error {
-	return func(ctx context.Context, l *lane) error {
-		l.struck()
-		if err := l.cluster.Plane.PauseEtcd(); err != nil {
-			return err
-		}
-		err := l.hold(ctx, d)
-		l.mended()
-		if errResume := l.cluster.Plane.ResumeEtcd(); errResume != nil {
-			return errResume
-		}
+// stopEtcd stops etcd for 20 seconds: longer than a leader lives that cannot renew its Lease. The 5 seconds after it have to do
+// for a token of every client, as the Lease may still be the dead leader's: a request that etcd had not answered it carries out.
+func stopEtcd(ctx context.Context, l *lane) error {
+	l.struck()
+	if err := l.cluster.Plane.PauseEtcd(); err != nil {
 		return err
 	}
+	err := l.hold(ctx, 20*time.Second)
+	l.mended()
+	if errResume := l.cluster.Plane.ResumeEtcd(); errResume != nil {
+		return errResume
+	}
+	return errors.Join(err, l.hold(ctx, 5*time.Second))
 }
 
 // often does something to a random client in an interval, for a time.

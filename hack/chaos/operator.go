@@ -15,16 +15,15 @@ import (
 	"github.com/egain-operator/egain-operator/hack/chaos/internal/tcpproxy"
 	"github.com/egain-operator/egain-operator/hack/internal/stage"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
+	"github.com/egain-operator/egain-operator/internal/election"
 )
 
 const (
 	mergePatch = types.MergePatchType
-	// leaseName is the operator's Lease.
-	leaseName = "egain-operator.auth.egain.com"
 	// takeover bounds how long it takes another replica to lead after one was killed: the Lease of 15 s, twice the 1 to 2.2 s
 	// between two looks at it, before it was last found renewed and when it has expired, and half a second to begin.
 	takeover = 19900 * time.Millisecond
-	// everyTurn is how many kills one is that the harness does not hurry the takeover after.
+	// everyTurn is how many kills one is the loss of a node in, which the Lease has to end after.
 	everyTurn = 4
 )
 
@@ -36,6 +35,7 @@ func operatorScenarios(o options) []scenario {
 	down := report.Expectation{Longest: 2*longLife + takeover + soon, Recovery: takeover + soon, Because: "no replica runs for two lives"}
 	all := concat("operator", longLife, []scenario{
 		{name: "leader killed", short: true, run: steps(wait(30*time.Second), kill, wait(10*time.Second)), expect: report.Expectation{Recovery: takeover + soon, Extra: 0.1}},
+		{name: "node of the leader lost", run: steps(atRenewal, lose, healthy), expect: report.Expectation{Recovery: takeover + soon, Extra: 0.1}},
 		{name: fmt.Sprintf("leader killed %d times", o.kills), run: killMany(o), expect: killed},
 		{name: "leader terminated, three times", run: steps(atRenewal, terminate, wait(10*time.Second), terminate, wait(10*time.Second), terminate, healthy), expect: report.Expectation{Recovery: soon}},
 		{name: "both replicas terminated, and back after 8 s", run: steps(atRenewal, allDown(8*time.Second, (*stage.Operator).Terminate), healthy), expect: report.Expectation{Recovery: soon}},
@@ -49,10 +49,26 @@ func operatorScenarios(o options) []scenario {
 	return all
 }
 
-// kill kills the leader and waits until another replica leads.
+// kill kills the leader, which is started again at once, and waits until it or another replica leads.
 func kill(ctx context.Context, l *lane) error { return replaceLeader(ctx, l, (*stage.Operator).Kill) }
 
-// terminate has the leader end in order, and waits until another replica leads.
+// lose kills the leader as the loss of its node does: it stays down, and is another pod when it comes back after another
+// replica leads.
+func lose(ctx context.Context, l *lane) error {
+	var lost *stage.Operator
+	defer func() {
+		if lost != nil {
+			lost.Hold(false)
+		}
+	}()
+	return replaceLeader(ctx, l, func(o *stage.Operator) error {
+		lost = o
+		o.Hold(true)
+		return o.Kill()
+	})
+}
+
+// terminate has the leader end in order, and waits until a replica leads.
 func terminate(ctx context.Context, l *lane) error {
 	return replaceLeader(ctx, l, (*stage.Operator).Terminate)
 }
@@ -72,8 +88,9 @@ func replaceLeader(ctx context.Context, l *lane, end func(*stage.Operator) error
 }
 
 // killMany kills one leader after the other while the API server is slow: at every second time at a random moment, and
-// else as soon as the provider has given a token, which the leader has not written then. Three times of four the dead leader's
-// Lease is ended at once, so that more kills fit into a run.
+// else as soon as the provider has given a token, which the leader has not written then. Of four kills, one is the loss of a
+// node, so that another replica has to wait for the Lease to end; after one the leader is started again and the Lease is its own;
+// and after two the Lease is ended at once, for whoever comes first.
 func killMany(o options) func(context.Context, *lane) error {
 	return func(ctx context.Context, l *lane) error {
 		random := rand.New(rand.NewPCG(o.seed, 0)) //nolint:gosec // Moments are to be the same with the same seed.
@@ -104,10 +121,14 @@ func (l *lane) killOnce(ctx context.Context, random *rand.Rand, i int) error {
 		}
 	}
 	l.struck()
+	if i%everyTurn == 0 {
+		leader.Hold(true)
+		defer leader.Hold(false)
+	}
 	if err := leader.Kill(); err != nil {
 		return err
 	}
-	if i%everyTurn != 0 {
+	if i%everyTurn > 1 {
 		if err := l.operators.release(ctx); err != nil {
 			return err
 		}
@@ -145,7 +166,7 @@ func (l *lane) awaitToken(ctx context.Context) error {
 
 // release ends the Lease of a leader that is dead.
 func (o *operators) release(ctx context.Context) error {
-	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: o.namespace, Name: leaseName}}
+	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: o.namespace, Name: election.LeaseName}}
 	if err := o.cluster.Patch(ctx, lease, client.RawPatch(mergePatch, []byte(`{"spec":{"holderIdentity":""}}`))); err != nil {
 		return fmt.Errorf("ending the Lease: %w", err)
 	}

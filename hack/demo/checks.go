@@ -88,7 +88,7 @@ func (d *demo) proveMore(ctx context.Context) error {
 		{"changing an EgainTenant", d.checkTenantChange},
 		{"looking at the sessions", d.checkSessions},
 		{"counting token requests", d.checkRequests},
-		{"killing the operator, and waiting for the next one to take its Lease", d.checkRestart},
+		{"killing the operator, and waiting for the next one to lead", d.checkRestart},
 		{"looking at all API calls", d.checkCalls},
 	} {
 		d.begin(next.what)

@@ -36,7 +36,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.BoolVar(&o.once, "once", false, "end when every check was made, with an error unless all passed")
-	flags.DurationVar(&o.tokenLife, "token-life", 0, "the life of access tokens, from 30s (default: 1m; 36s with -once)")
+	flags.DurationVar(&o.tokenLife, "token-life", 0, "the life of access tokens, from 30s (default: 1m; 30s with -once)")
 	flags.DurationVar(&o.timeout, "timeout", 0, "with -once, the time for every client to replace its first token (default: three lives and 30s)")
 	flags.DurationVar(&o.interval, "interval", 10*time.Second, "the time between tables if the output is not a terminal")
 	flags.StringVar(&o.binaries, "bin", "bin", "the directory of the binaries egain-operator and egainsim")
@@ -50,13 +50,15 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	return o.withDefaults()
 }
 
-// provingLife is the life of tokens with -once. Those of less than a minute are renewed after 2/5 to 1/2 of it: at the
-// latest when an operator leads again that was killed just after the last renewal, 15 to 18 seconds later by its Lease. As
-// much again is left until they expire.
-const provingLife = 36 * time.Second
+const (
+	// shortestLife is what tokens must live at least. Those of less than a minute are renewed after 2/5 to 1/2 of it: the restart of
+	// an operator that was killed, at whose end it has to be watched for some seconds without a renewal, fits in between.
+	shortestLife = 30 * time.Second
+	// provingLife is the life of tokens with -once, which waits for some renewals of each.
+	provingLife = shortestLife
+)
 
-// withDefaults completes the options. A minute is long enough for the operator to be killed, wait for its Lease and still
-// renew every token in time.
+// withDefaults completes the options.
 func (o options) withDefaults() (options, error) {
 	if o.tokenLife == 0 {
 		o.tokenLife = time.Minute
@@ -64,8 +66,8 @@ func (o options) withDefaults() (options, error) {
 			o.tokenLife = provingLife
 		}
 	}
-	if o.tokenLife < 30*time.Second || o.tokenLife%time.Second != 0 {
-		return o, fmt.Errorf("-token-life is %s: it must be at least 30s, and whole seconds", o.tokenLife)
+	if o.tokenLife < shortestLife || o.tokenLife%time.Second != 0 {
+		return o, fmt.Errorf("-token-life is %s: it must be at least %s, and whole seconds", o.tokenLife, shortestLife)
 	}
 	if o.timeout == 0 {
 		o.timeout = 3*o.tokenLife + 30*time.Second

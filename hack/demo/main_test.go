@@ -13,7 +13,7 @@ func TestParse(t *testing.T) {
 		t.Errorf("defaults: %+v, %v", o, err)
 	}
 	o, err = parse([]string{"-once"}, io.Discard)
-	if err != nil || o.tokenLife != 36*time.Second {
+	if err != nil || o.tokenLife != 30*time.Second {
 		t.Errorf("with -once: %+v, %v", o, err)
 	}
 	for args, want := range map[string]string{

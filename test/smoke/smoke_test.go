@@ -16,10 +16,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/uuid"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
+	"github.com/egain-operator/egain-operator/internal/election"
 	"github.com/egain-operator/egain-operator/test/controlplane"
 	"github.com/egain-operator/egain-operator/test/testbed"
 )
@@ -47,13 +49,18 @@ func TestTheOperatorAsItIsShipped(t *testing.T) {
 	ec := s.apply()
 	testbed.AwaitReady(t, s.admin, ec)
 	s.checkMetrics()
-	s.checkLease()
+	lease := s.lease()
 
 	testbed.Kill(t, operator)
 	secret, object := s.secret().ResourceVersion, ec.ResourceVersion
 	operator = s.operator.Start(t)
-	// One more client shows that the new process is at work.
+	// One more client shows that the new process is at work. It did not wait for the Lease to end, as its pod is the same.
 	testbed.AwaitReady(t, s.admin, s.apply())
+	s.Expect(s.lease().Spec).To(gomega.And(
+		gomega.HaveField("HolderIdentity", lease.Spec.HolderIdentity),
+		gomega.HaveField("AcquireTime", lease.Spec.AcquireTime),
+		gomega.HaveField("LeaseTransitions", lease.Spec.LeaseTransitions),
+	))
 	s.Expect(s.admin.Get(t.Context(), client.ObjectKeyFromObject(ec), ec)).To(gomega.Succeed())
 	s.Expect(s.secret().ResourceVersion).To(gomega.Equal(secret))
 	s.Expect(ec.ResourceVersion).To(gomega.Equal(object))
@@ -72,9 +79,13 @@ func newSuite(t *testing.T) *suite {
 	for _, o := range []client.Object{testbed.CABundle(s.sim), testbed.Credentials()} {
 		s.Expect(s.admin.Create(t.Context(), o)).To(gomega.Succeed())
 	}
-	s.operator = testbed.Operator{Bin: testbed.Build(t, root), Kubeconfig: kubeconfig, Flags: []string{
-		"--leader-election-namespace=" + controlplane.OperatorNamespace, "--allow-loopback", "--metrics-bind-address=" + s.metrics,
-	}}
+	s.operator = testbed.Operator{
+		Bin: testbed.Build(t, root), Kubeconfig: kubeconfig,
+		Flags: []string{
+			"--leader-election-namespace=" + controlplane.OperatorNamespace, "--allow-loopback", "--metrics-bind-address=" + s.metrics,
+		},
+		Environment: []string{election.PodUID + "=" + string(uuid.NewUUID())},
+	}
 	return s
 }
 
@@ -123,10 +134,12 @@ func (s *suite) checkMetrics() {
 	))
 }
 
-func (s *suite) checkLease() {
+// lease is the only one in the operator's namespace.
+func (s *suite) lease() coordinationv1.Lease {
 	var leases coordinationv1.LeaseList
 	s.Expect(s.admin.List(s.t.Context(), &leases, client.InNamespace(controlplane.OperatorNamespace))).To(gomega.Succeed())
 	s.Expect(leases.Items).To(gomega.HaveLen(1))
+	return leases.Items[0]
 }
 
 func (s *suite) status(url, token string) int {

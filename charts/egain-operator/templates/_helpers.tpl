@@ -92,8 +92,11 @@ annotations:
 {{- join "," (concat (list "$(KUBERNETES_SERVICE_HOST)" "localhost" "127.0.0.1") .Values.proxy.noProxy) -}}
 {{- end -}}
 
+{{/*
+The pod's UID is who holds the Lease: a container that is restarted finds it to be its own, and goes on at once.
+*/}}
 {{- define "egain-operator.env" -}}
-{{- $env := list -}}
+{{- $env := list (dict "name" "POD_UID" "valueFrom" (dict "fieldRef" (dict "fieldPath" "metadata.uid"))) -}}
 {{- with include "egain-operator.goMemoryLimit" . -}}
 {{- $env = append $env (dict "name" "GOMEMLIMIT" "value" .) -}}
 {{- end -}}

@@ -9,18 +9,22 @@ import (
 	"syscall"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/uuid"
+
+	"github.com/egain-operator/egain-operator/internal/election"
 	"github.com/egain-operator/egain-operator/test/controlplane"
 )
 
 const (
-	// OperatorStart is how long the operator may take to be ready and, after an operator that was killed, to wait until
-	// its Lease ends.
+	// OperatorStart is how long the operator may take to be ready and, after another replica was lost, to wait until the Lease
+	// ends.
 	OperatorStart = 45 * time.Second
 	// restartPause keeps an operator that cannot start from being started without end.
 	restartPause = 2 * time.Second
 )
 
-// Operator is the operator's binary as a process, which is started again when it ends, as a kubelet would do.
+// Operator is the operator's binary as a process, which is started again when it ends, as a kubelet does with a container.
 type Operator struct {
 	// Metrics is the address that it serves metrics on.
 	Metrics string
@@ -30,6 +34,7 @@ type Operator struct {
 	health  string
 
 	mu       sync.Mutex
+	pod      types.UID
 	process  *Process
 	restarts int
 	stopping bool
@@ -40,7 +45,7 @@ type Operator struct {
 // with what that is run by before it; the arguments that this machine makes necessary are added, and some more. Its output
 // goes to a log file.
 func NewOperator(ctx context.Context, command []string, log, kubeconfig, namespace string, more ...string) (*Operator, error) {
-	o := &Operator{log: log}
+	o := &Operator{log: log, pod: uuid.NewUUID()}
 	var err error
 	if o.health, err = controlplane.FreeAddress(ctx); err != nil {
 		return nil, err
@@ -77,7 +82,7 @@ func (o *Operator) launch(ctx context.Context) error {
 	if o.stopping || o.held {
 		return nil
 	}
-	p, err := StartProcess(ctx, o.log, o.command[0], o.command[1:]...)
+	p, err := StartProcess(ctx, o.log, []string{election.PodUID + "=" + string(o.pod)}, o.command[0], o.command[1:]...)
 	if err != nil {
 		return err
 	}
@@ -138,11 +143,14 @@ func (o *Operator) end(signal syscall.Signal) error {
 	return nil
 }
 
-// Hold says whether the operator stays down once it has ended. When that is over, it is started again within the pause
-// between two starts.
+// Hold says whether the operator stays down once it has ended, as one whose node is lost. When that is over, it is started
+// again within the pause between two starts, as another pod.
 func (o *Operator) Hold(down bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.held && !down {
+		o.pod = uuid.NewUUID()
+	}
 	o.held = down
 }
 

@@ -26,8 +26,9 @@ type Process struct {
 }
 
 // StartProcess starts a program that runs until it is stopped: the end of the context alone does not end it, so that
-// programs can be stopped in the order in which they need one another. Its output is added to a log file.
-func StartProcess(ctx context.Context, logFile, program string, args ...string) (*Process, error) {
+// programs can be stopped in the order in which they need one another. Its environment is this program's and some more, its
+// output is added to a log file.
+func StartProcess(ctx context.Context, logFile string, environment []string, program string, args ...string) (*Process, error) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	p := &Process{name: filepath.Base(program), cancel: cancel, ended: make(chan struct{})}
 	log, err := os.OpenFile(logFile, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600) //nolint:gosec // the caller says where
@@ -37,6 +38,7 @@ func StartProcess(ctx context.Context, logFile, program string, args ...string) 
 	}
 	defer func() { _ = log.Close() }()                 // the program has a descriptor of its own
 	p.cmd = exec.CommandContext(ctx, program, args...) //nolint:gosec // Programs and arguments are the caller's own.
+	p.cmd.Env = append(os.Environ(), environment...)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.Cancel = func() error { return p.cmd.Process.Signal(syscall.SIGTERM) }
 	p.cmd.WaitDelay = stopGrace

@@ -24,7 +24,7 @@ type Simulator struct {
 // StartSimulator starts a simulator and waits until it serves. Its description, which holds its secrets, goes to a file that
 // does not exist yet, and its output to a log file.
 func StartSimulator(ctx context.Context, binary, file, log string, tokenLife time.Duration) (*Simulator, error) {
-	p, err := StartProcess(ctx, log, binary, "-description-file="+file, "-token-lifetime="+tokenLife.String())
+	p, err := StartProcess(ctx, log, nil, binary, "-description-file="+file, "-token-lifetime="+tokenLife.String())
 	if err != nil {
 		return nil, err
 	}

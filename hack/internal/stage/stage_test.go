@@ -21,7 +21,7 @@ func TestAwait(t *testing.T) {
 
 func TestProcess(t *testing.T) {
 	logs := t.TempDir()
-	p, err := StartProcess(t.Context(), LogFile(logs, "sh"), "sh", "-c", "echo one; echo two; exec sleep 60")
+	p, err := StartProcess(t.Context(), LogFile(logs, "sh"), nil, "sh", "-c", "echo one; echo two; exec sleep 60")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func TestProcess(t *testing.T) {
 	if err := p.Exited(); err == nil || !strings.Contains(err.Error(), "sh ended by itself") {
 		t.Errorf("after the end: %v", err)
 	}
-	if _, err := StartProcess(t.Context(), LogFile(logs, "none"), "no-such-program"); err == nil {
+	if _, err := StartProcess(t.Context(), LogFile(logs, "none"), nil, "no-such-program"); err == nil {
 		t.Error("a program that does not exist was started")
 	}
 }
