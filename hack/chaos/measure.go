@@ -88,7 +88,7 @@ func measurement(l *lane, found audit.Result) report.Measurement {
 	m := report.Measurement{
 		Clients: len(l.clients), Tenants: len(l.tenants), TokenLife: report.Seconds(l.life), Duration: report.Seconds(found.Ended.Sub(found.Began)),
 		Invalid: report.Seconds(found.Invalid), Worst: report.Seconds(found.Worst), Longest: report.Seconds(found.Longest),
-		Unknown: report.Seconds(found.Unknown), Gap: report.Seconds(found.Gap), Rotations: found.Rotations,
+		Lacking: found.Lacking, Unknown: report.Seconds(found.Unknown), Gap: report.Seconds(found.Gap), Rotations: found.Rotations,
 		Attempts: l.attempts, Faults: l.strikes,
 	}
 	if found.Worst > 0 {
@@ -133,10 +133,14 @@ func needed(schedule []plan, until time.Time) int {
 	return total
 }
 
-// recover waits until every client has a valid token and no failure to retry.
+// recover waits until every client has a valid token and no failure to retry. It first lets the auditor look at what the fault
+// has done.
 func (l *lane) recover(ctx context.Context, limit time.Duration) error {
 	if l.healed.IsZero() {
 		l.healed = time.Now()
+	}
+	if err := l.hold(ctx, 2*auditInterval); err != nil {
+		return err
 	}
 	limit -= time.Since(l.healed)
 	err := stage.Await(ctx, limit, "recovering", func(ctx context.Context) (bool, error) { return l.well(ctx), nil })

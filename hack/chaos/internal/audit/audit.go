@@ -38,6 +38,8 @@ type Result struct {
 	Gap time.Duration
 	// LastInvalid is when a target was last without a valid token; zero if none ever was.
 	LastInvalid time.Time
+	// Lacking is how many targets had no valid token at the end.
+	Lacking int
 	// Rotations is how often a token was replaced by another.
 	Rotations int
 }
@@ -144,6 +146,9 @@ func (a *Audit) End() Result {
 		r.Longest = max(r.Longest, account.longest)
 		r.Gap = max(r.Gap, account.gap)
 		r.Rotations += account.rotations
+		if account.state == Invalid {
+			r.Lacking++
+		}
 		if account.invalid > r.Worst {
 			r.Worst, r.WorstTarget = account.invalid, key
 		}

@@ -135,7 +135,7 @@ func TestAnAuditAddsUpItsTargets(t *testing.T) {
 	a := Begin(t.Context(), s, time.Millisecond, []Target{good, missing})
 	eventually(t, "a few looks", func() bool { return a.Invalid() == 1 && time.Since(a.began) > 50*time.Millisecond })
 	r := a.End()
-	if r.Invalid <= 0 || r.Invalid != r.Worst || r.WorstTarget != missing.Key || r.Longest != r.Worst || r.LastInvalid.IsZero() || r.Unknown != 0 || r.Rotations != 0 {
+	if r.Invalid <= 0 || r.Invalid != r.Worst || r.WorstTarget != missing.Key || r.Longest != r.Worst || r.Lacking != 1 || r.LastInvalid.IsZero() || r.Unknown != 0 || r.Rotations != 0 {
 		t.Errorf("result %+v", r)
 	}
 }

@@ -32,6 +32,8 @@ type Measurement struct {
 	Worst       Seconds `json:"worstClientInvalidSeconds"`
 	WorstClient string  `json:"worstClient,omitempty"`
 	Longest     Seconds `json:"longestInvalidSpellSeconds"`
+	// Lacking is how many clients had no valid token when the scenario ended.
+	Lacking int `json:"clientsWithoutTokenAtEnd"`
 	// Unknown is how long the auditor could not find out, in all, and Gap its longest time between two looks at a client.
 	Unknown Seconds `json:"unknownSeconds"`
 	Gap     Seconds `json:"longestAuditGapSeconds"`
@@ -89,6 +91,7 @@ func (e Expectation) Judge(m Measurement) []string {
 	failed := e.Failed * struck
 	complain(m.Clients == 0, "there were no clients")
 	complain(time.Duration(m.Longest) > e.Longest, "a client had no valid token for %s s, at most %s s are expected", m.Longest, Seconds(e.Longest))
+	complain(m.Lacking > 0, "%d clients had no valid token at the end", m.Lacking)
 	complain(time.Duration(m.Recovery) > e.Recovery, "recovery took %s s, at most %s s are expected", m.Recovery, Seconds(e.Recovery))
 	complain(float64(m.Issued) > issued, "%d tokens were issued, at most %.0f are expected", m.Issued, issued)
 	complain(float64(m.Failed+m.Attempts) > failed, "%d requests failed, at most %.0f are expected", m.Failed+m.Attempts, failed)

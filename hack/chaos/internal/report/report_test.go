@@ -28,6 +28,7 @@ func TestJudge(t *testing.T) {
 		"a moment without a token":        {func(m *Measurement, _ *Expectation) { m.Longest = Seconds(time.Millisecond) }, "no valid token for 0.0 s"},
 		"a spell that is allowed":         {func(m *Measurement, e *Expectation) { m.Longest, e.Longest = Seconds(time.Second), time.Second }, ""},
 		"many short spells count by one":  {func(m *Measurement, _ *Expectation) { m.Invalid, m.Worst = Seconds(time.Hour), Seconds(time.Hour) }, ""},
+		"an end without a token":          {func(m *Measurement, e *Expectation) { m.Lacking, e.Longest = 2, time.Minute }, "2 clients had no valid token at the end"},
 		"a slow recovery":                 {func(m *Measurement, _ *Expectation) { m.Recovery = Seconds(6 * time.Second) }, "recovery took 6.0 s"},
 		"two percent more tokens":         {func(m *Measurement, _ *Expectation) { m.Issued = 103 }, ""},
 		"more than two percent":           {func(m *Measurement, _ *Expectation) { m.Issued = 104 }, "104 tokens were issued, at most 103"},
