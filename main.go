@@ -130,6 +130,7 @@ func managerOptions(o *options.Options) ctrl.Options {
 		LeaderElection:                o.LeaderElect,
 		LeaderElectionID:              election.LeaseName,
 		LeaderElectionReleaseOnCancel: true,
+		RenewDeadline:                 new(election.RenewDeadline),
 		RetryPeriod:                   new(leaseRetryPeriod),
 		GracefulShutdownTimeout:       &grace,
 	}

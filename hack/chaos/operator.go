@@ -23,7 +23,7 @@ const (
 	// takeover bounds how long it takes another replica to lead after one was killed: the Lease of 15 s, twice the 1 to 2.2 s
 	// between two looks at it, before it was last found renewed and when it has expired, and half a second to begin.
 	takeover = 19900 * time.Millisecond
-	// everyTurn is how many kills one is the loss of a node in, which the Lease has to end after.
+	// everyTurn is of how many kills one is the loss of a node, after which another replica waits for the Lease to end.
 	everyTurn = 4
 )
 
@@ -55,17 +55,13 @@ func kill(ctx context.Context, l *lane) error { return replaceLeader(ctx, l, (*s
 // lose kills the leader as the loss of its node does: it stays down, and is another pod when it comes back after another
 // replica leads.
 func lose(ctx context.Context, l *lane) error {
-	var lost *stage.Operator
-	defer func() {
-		if lost != nil {
-			lost.Hold(false)
-		}
-	}()
-	return replaceLeader(ctx, l, func(o *stage.Operator) error {
-		lost = o
-		o.Hold(true)
-		return o.Kill()
-	})
+	leader, err := l.operators.awaitLeader(ctx)
+	if err != nil {
+		return err
+	}
+	leader.Hold(true)
+	defer leader.Hold(false)
+	return kill(ctx, l)
 }
 
 // terminate has the leader end in order, and waits until a replica leads.

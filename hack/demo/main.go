@@ -50,20 +50,16 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	return o.withDefaults()
 }
 
-const (
-	// shortestLife is what tokens must live at least. Those of less than a minute are renewed after 2/5 to 1/2 of it: the restart of
-	// an operator that was killed, at whose end it has to be watched for some seconds without a renewal, fits in between.
-	shortestLife = 30 * time.Second
-	// provingLife is the life of tokens with -once, which waits for some renewals of each.
-	provingLife = shortestLife
-)
+// shortestLife is what tokens must live at least, and what they live with -once, which waits for some renewals of each. They are
+// renewed after 2/5 to 1/2 of it, 12 to 15 seconds, so that there are moments without a renewal to kill the operator at.
+const shortestLife = 30 * time.Second
 
 // withDefaults completes the options.
 func (o options) withDefaults() (options, error) {
 	if o.tokenLife == 0 {
 		o.tokenLife = time.Minute
 		if o.once {
-			o.tokenLife = provingLife
+			o.tokenLife = shortestLife
 		}
 	}
 	if o.tokenLife < shortestLife || o.tokenLife%time.Second != 0 {

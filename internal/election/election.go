@@ -2,17 +2,15 @@
 package election
 
 import (
-	"cmp"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/uuid"
-	coordinationv1client "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"k8s.io/client-go/tools/record"
+	"sigs.k8s.io/controller-runtime/pkg/leaderelection"
+	"sigs.k8s.io/controller-runtime/pkg/recorder"
 )
 
 const (
@@ -20,14 +18,12 @@ const (
 	LeaseName = "egain-operator.auth.egain.com"
 	// PodUID is the environment variable that the Deployment puts the UID of the pod into, by the downward API.
 	PodUID = "POD_UID"
-	// namespaceFile holds the namespace of a pod, beside the token of its ServiceAccount.
-	namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
-	// requestTimeout bounds a request for the Lease: half of the 10 seconds that a leader may fail to renew it for, so that one
-	// slow answer does not end it. controller-runtime does the same.
-	requestTimeout = 5 * time.Second
+	// RenewDeadline is for how long a leader may fail to renew its Lease until it ends: controller-runtime's default.
+	RenewDeadline = 10 * time.Second
 )
 
-// Lock is the Lease in a namespace, the pod's if that is empty, as this process asks for it.
+// Lock is the Lease in a namespace, the pod's if that is empty, as this process asks for it. It tells of nothing by events
+// until it is given a recorder.
 //
 // It asks in the name of its pod: of a container that is restarted the next process finds the Lease to be its own and goes on
 // at once. With an identity of its own, which controller-runtime gives each process, it would wait for the Lease of the one
@@ -35,42 +31,30 @@ const (
 // kubelet starts a container when the one before has ended. Without a pod's UID in the environment each process is somebody
 // else, as a hostname alone can be that of two pods: in the network of a node it is the node's.
 func Lock(config *rest.Config, namespace string) (*resourcelock.LeaseLock, error) {
-	if namespace == "" {
-		var err error
-		if namespace, err = podNamespace(namespaceFile); err != nil {
-			return nil, err
+	made, err := leaderelection.NewResourceLock(rest.CopyConfig(config), silent{}, leaderelection.Options{
+		LeaderElection:          true,
+		LeaderElectionNamespace: namespace,
+		LeaderElectionID:        LeaseName,
+		RenewDeadline:           RenewDeadline,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("preparing for the Lease, whose namespace --leader-election-namespace sets outside of a cluster: %w", err)
+	}
+	lock, ok := made.(*resourcelock.LeaseLock)
+	if !ok {
+		return nil, fmt.Errorf("preparing for the Lease: the lock is a %T", made)
+	}
+	if pod := os.Getenv(PodUID); pod != "" {
+		hostname, err := os.Hostname()
+		if err != nil {
+			return nil, fmt.Errorf("finding a name for the holder of the Lease: %w", err)
 		}
+		lock.LockConfig.Identity = hostname + "_" + pod
 	}
-	identity, err := identity()
-	if err != nil {
-		return nil, err
-	}
-	config = rest.AddUserAgent(rest.CopyConfig(config), "leader-election")
-	config.Timeout = requestTimeout
-	client, err := coordinationv1client.NewForConfig(config)
-	if err != nil {
-		return nil, fmt.Errorf("making a client for the Lease: %w", err)
-	}
-	return &resourcelock.LeaseLock{
-		LeaseMeta:  metav1.ObjectMeta{Namespace: namespace, Name: LeaseName},
-		Client:     client,
-		LockConfig: resourcelock.ResourceLockConfig{Identity: identity},
-	}, nil
+	return lock, nil
 }
 
-// identity is who holds the Lease, to people too: a pod's hostname is its name.
-func identity() (string, error) {
-	hostname, err := os.Hostname()
-	if err != nil {
-		return "", fmt.Errorf("finding a name for the holder of the Lease: %w", err)
-	}
-	return hostname + "_" + cmp.Or(os.Getenv(PodUID), string(uuid.NewUUID())), nil
-}
+// silent is for a lock that is made before there is anything to send events by.
+type silent struct{ recorder.Provider }
 
-func podNamespace(file string) (string, error) {
-	content, err := os.ReadFile(file) //nolint:gosec // Where Kubernetes puts it.
-	if err != nil {
-		return "", fmt.Errorf("finding the namespace of the Lease, which --leader-election-namespace sets outside of a cluster: %w", err)
-	}
-	return strings.TrimSpace(string(content)), nil
-}
+func (silent) GetEventRecorderFor(string) record.EventRecorder { return nil }

@@ -2,7 +2,6 @@ package election
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -40,17 +39,6 @@ func TestProcessesThatKnowNoPodShareNoIdentity(t *testing.T) {
 	t.Setenv(PodUID, "")
 	if one, another := lock(t, "system"), lock(t, "system"); one == another {
 		t.Errorf("two processes are both %s", one)
-	}
-}
-
-func TestTheNamespaceIsThePods(t *testing.T) {
-	t.Parallel()
-	file := filepath.Join(t.TempDir(), "namespace")
-	if err := os.WriteFile(file, []byte("system\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := podNamespace(file); err != nil || got != "system" {
-		t.Errorf("got %q, %v", got, err)
 	}
 }
 
