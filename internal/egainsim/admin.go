@@ -233,8 +233,9 @@ func (s *Simulator) allSubjects() map[string][]Subject {
 	return all
 }
 
-func isAdmin(r *http.Request) bool {
-	return hostOf(r) == loginHost && strings.HasPrefix(r.URL.Path, adminPath)
+func (s *Simulator) isAdmin(r *http.Request) bool {
+	host, deployed := s.placeOf(r)
+	return host == loginHost && deployed == nil && strings.HasPrefix(r.URL.Path, adminPath)
 }
 
 func (s *Simulator) serveAdmin(w http.ResponseWriter, r *http.Request) {

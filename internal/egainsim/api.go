@@ -79,7 +79,7 @@ func (t issuedToken) opens(resource string) bool {
 		return true
 	}
 	segments := strings.Split(resource, "/")
-	family := t.tenant.Scope(segments[1] + "." + segments[2] + ".")
+	family := t.prefix + segments[1] + "." + segments[2] + "."
 	return slices.ContainsFunc(strings.Fields(t.scope), func(scope string) bool {
 		return strings.HasPrefix(scope, family)
 	})

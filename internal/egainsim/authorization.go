@@ -86,7 +86,7 @@ func (t *Tenant) readAuthorization(actor Actor, client *clientState, query url.V
 	if err := checkChallenge(client, query); err != nil {
 		return nil, err
 	}
-	scopes, err := t.grantScopes(query.Get("scope"), delegated, client)
+	scopes, err := t.grantScopes(query.Get("scope"), t.prefixFor(actor), delegated, client)
 	if err != nil {
 		return nil, err
 	}

@@ -109,7 +109,7 @@ func TestAuthorizationRequestsFromNobodyKnownAreShownAndNotRedirected(t *testing
 
 func TestWhatElseIsWrongWithAnAuthorizationRequestIsTheApplicationsToHear(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newWorld(t, tenantsWithApplicationScope()...)
 	web, public := w.webLogin(), w.publicLogin()
 	for name, tc := range map[string]struct {
 		login    loginCase
@@ -124,7 +124,7 @@ func TestWhatElseIsWrongWithAnAuthorizationRequestIsTheApplicationsToHear(t *tes
 		"a parameter too many":   {web, with(web.query(), "client_secret", "x"), "", "invalid_request"},
 		"no scope":               {web, with(web.query(), "scope", ""), "", "invalid_scope"},
 		"an unknown scope":       {web, with(web.query(), "scope", "nonsense"), "", "invalid_scope"},
-		"an application scope":   {web, with(web.query(), "scope", "knowledge.portalmgr.manage"), "", "invalid_scope"},
+		"an application scope":   {web, with(web.query(), "scope", applicationScope), "", "invalid_scope"},
 		"an on-behalf-of scope":  {web, with(web.query(), "scope", "core.aiservices.onbehalfof.read"), "", "invalid_scope"},
 		"a method, no challenge": {web, with(web.query(), "code_challenge", ""), "", "invalid_request"},
 		"the plain method":       {web, with(web.query(), "code_challenge_method", "plain"), "", "invalid_request"},

@@ -121,7 +121,7 @@ func (a *authority) sign(wanted Certificate, name string) (*tls.Certificate, err
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		DNSNames:     []string{name},
-		IPAddresses:  []net.IP{net.ParseIP(apiHost), net.IPv6loopback},
+		IPAddresses:  []net.IP{net.ParseIP(apiHost), net.ParseIP(ElsewhereHost), net.IPv6loopback},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, key.Public(), a.key)
 	if err != nil {

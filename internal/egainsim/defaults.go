@@ -71,13 +71,16 @@ func DefaultSubjects() []Subject {
 	}
 }
 
-// DefaultScopes is a catalogue with two scopes of each kind.
+// DefaultScopes is a catalogue with two scopes for client applications, which are delegated scopes too, two more delegated
+// scopes, and two on-behalf-of scopes.
 func DefaultScopes() []Scope {
 	return []Scope{
 		{Name: "knowledge.portalmgr.manage", Kind: ApplicationScope},
 		{Name: "core.aiservices.read", Kind: ApplicationScope},
 		{Name: "knowledge.portalmgr.read", Kind: DelegatedScope},
 		{Name: "core.aiservices.use", Kind: DelegatedScope},
+		{Name: "knowledge.portalmgr.manage", Kind: DelegatedScope},
+		{Name: "core.aiservices.read", Kind: DelegatedScope},
 		{Name: "knowledge.portalmgr.onbehalfof.manage", Kind: OnBehalfOfScope},
 		{Name: "core.aiservices.onbehalfof.read", Kind: OnBehalfOfScope},
 	}

@@ -100,7 +100,7 @@ func TestAnExchangedTokenSaysWhatItIs(t *testing.T) {
 
 func TestSubjectTokensThatProveNothingAreRefused(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newWorld(t, tenantsWithApplicationScope()...)
 	p := newProvider(t, w)
 	changed := func(change func(*jwt.Claims)) string {
 		content := goodClaims("agent.smith")
@@ -138,7 +138,7 @@ func TestSubjectTokensThatProveNothingAreRefused(t *testing.T) {
 			good, []string{"client_secret", "wrong"}, "invalid_client",
 		},
 		"an application scope": {
-			good, []string{"scope", "knowledge.portalmgr.manage"}, "invalid_scope",
+			good, []string{"scope", applicationScope}, "invalid_scope",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

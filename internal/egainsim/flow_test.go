@@ -113,7 +113,8 @@ func TestEveryFlowIssuesATokenThatTheAPIAccepts(t *testing.T) {
 		"token exchange for a customer on Rigel, without a scope": {
 			rigel, rigel.TokenURL(egainsim.Customer),
 			rigelCredentials(append(exchange, idp.token(t, "customer@example.com"))...),
-			egainsim.Customer, "customer@example.com", egainsim.RigelClientID, "knowledge.portalmgr.read core.aiservices.use",
+			egainsim.Customer, "customer@example.com", egainsim.RigelClientID,
+			"knowledge.portalmgr.read core.aiservices.use knowledge.portalmgr.manage core.aiservices.read",
 		},
 		"client credentials on commercial": {
 			commercial, commercial.TokenURL(egainsim.Client),

@@ -40,7 +40,7 @@ func permitScopes(rule scopeRule, subjectOf func(*tokenRequest) (string, error))
 		if err != nil {
 			return permission{}, err
 		}
-		scopes, err := r.tenant.grantScopes(r.form.Get("scope"), rule, r.client)
+		scopes, err := r.tenant.grantScopes(r.form.Get("scope"), r.prefix(), rule, r.client)
 		return permission{subject: subject, scopes: scopes}, err
 	}
 }

@@ -49,6 +49,16 @@ func newWorld(t *testing.T, tenants ...egainsim.TenantConfig) *world {
 	return w
 }
 
+// applicationScope is of no other kind. The default catalogue has none such.
+const applicationScope = "core.jobs.run"
+
+// tenantsWithApplicationScope are the default ones, of which the first knows applicationScope.
+func tenantsWithApplicationScope() []egainsim.TenantConfig {
+	tenants := egainsim.DefaultTenants()
+	tenants[0].Scopes = append(egainsim.DefaultScopes(), egainsim.Scope{Name: applicationScope, Kind: egainsim.ApplicationScope})
+	return tenants
+}
+
 // newClient follows no redirects.
 func newClient(t *testing.T, bundle []byte) *http.Client {
 	t.Helper()

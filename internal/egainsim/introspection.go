@@ -44,7 +44,7 @@ func (t issuedToken) introspection() Introspection {
 func (t refreshToken) introspection() Introspection {
 	return Introspection{
 		Active: true, Subject: t.session.subject, ClientID: t.session.client.id,
-		Scope:    t.session.tenant.spellScopes(t.session.scopes),
+		Scope:    spellScopes(t.session.tenant.prefixFor(t.session.actor), t.session.scopes),
 		IssuedAt: t.issuedAt.Unix(), ExpiresAt: t.expiresAt.Unix(), Tenant: t.session.tenant.config.ID,
 	}
 }

@@ -7,10 +7,12 @@ import (
 
 // issuedToken is what is remembered of an access token.
 type issuedToken struct {
-	tenant    *Tenant
-	clientID  string
-	subject   string
-	scope     string
+	tenant   *Tenant
+	clientID string
+	subject  string
+	scope    string
+	// prefix is that of its scopes.
+	prefix    string
 	issuedAt  int64
 	expiresAt int64
 	// session is the login that the token comes from, if it comes from one, and does not outlive.

@@ -115,7 +115,7 @@ func (s *Simulator) showConsent(c *call, asked *authorization, subject string) a
 		Subject: subject, Destination: originOf(asked.redirectURI),
 	}
 	for _, scope := range asked.scopes {
-		p.Scopes = append(p.Scopes, asked.tenant.Scope(scope))
+		p.Scopes = append(p.Scopes, asked.tenant.ScopeFor(asked.actor, scope))
 	}
 	return p.answer(http.StatusOK, OutcomeOK)
 }

@@ -44,11 +44,11 @@ func (t *Tenant) MetadataURL(form MetadataForm, actor Actor) string {
 	query := "?style=" + styles[form]
 	switch form {
 	case OAuthMetadata:
-		return t.sim.LoginURL() + wellKnownOAuth + t.issuerPath(actor)
+		return t.loginURL(actor) + wellKnownOAuth + t.issuerPath(actor)
 	case OpenIDMetadata:
 		return t.Issuer(actor) + wellKnownOpenID
 	case ConsoleFlatCamel, ConsoleFlatSnake:
-		return t.sim.LoginURL() + t.consolePath() + "/" + string(actor) + query
+		return t.loginURL(actor) + t.consolePath() + "/" + string(actor) + query
 	case ConsoleNestedCamel, ConsoleNestedSnake:
 		return t.sim.LoginURL() + t.consolePath() + query
 	default:
@@ -128,7 +128,9 @@ func (t *Tenant) oauthMetadata(issuer string, actor Actor) map[string]any {
 	}
 	var scopes []string
 	for _, scope := range t.config.Scopes {
-		scopes = append(scopes, t.Scope(scope.Name))
+		if spelt := t.ScopeFor(actor, scope.Name); !slices.Contains(scopes, spelt) {
+			scopes = append(scopes, spelt)
+		}
 	}
 	document := map[string]any{
 		"issuer":                   issuer,
@@ -183,12 +185,12 @@ func (t *Tenant) consoleMetadata(actor Actor, style string) map[string]string {
 	// eGain's documentation writes its API domains with a slash at the end.
 	if t.config.Platform == Rigel {
 		document[spell("access token url")] = t.TokenURL(actor)
-		document[spell("domain url")] = t.sim.APIURL() + "/"
+		document[spell("domain url")] = t.APIURL() + "/"
 		return document
 	}
 	document[spell("token url")] = t.TokenURL(actor)
-	document[spell("api domain")] = t.sim.APIURL() + "/"
-	document[spell("api permission prefix")] = t.config.ScopePrefix
+	document[spell("api domain")] = t.APIURL() + "/"
+	document[spell("api permission prefix")] = t.prefixFor(actor)
 	return document
 }
 

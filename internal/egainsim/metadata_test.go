@@ -118,13 +118,13 @@ func TestConsoleMetadataComesInEverySpelling(t *testing.T) {
 			"authorizationUrl":    commercial.AuthorizationURL(egainsim.Customer),
 			"tokenUrl":            commercial.TokenURL(egainsim.Customer),
 			"apiDomain":           w.APIURL() + "/",
-			"apiPermissionPrefix": "api.egain.cloud/auth/",
+			"apiPermissionPrefix": "https://api.egain.cloud/auth/",
 			"metadataUrl":         commercial.MetadataURL(egainsim.ConsoleFlatCamel, egainsim.Customer),
 		}},
 		"commercial, a client, snake case": {commercial, egainsim.ConsoleFlatSnake, egainsim.Client, map[string]any{
 			"token_url":             commercial.TokenURL(egainsim.Client),
 			"api_domain":            w.APIURL() + "/",
-			"api_permission_prefix": "api.egain.cloud/auth/",
+			"api_permission_prefix": "https://api.egain.cloud/auth/",
 			"metadata_url":          commercial.MetadataURL(egainsim.ConsoleFlatSnake, egainsim.Client),
 		}},
 	} {

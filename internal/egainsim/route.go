@@ -1,6 +1,7 @@
 package egainsim
 
 import (
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -18,6 +19,8 @@ const (
 	// LoginEndpoint and ConsentEndpoint answer to the forms of the pages that follow.
 	LoginEndpoint   Endpoint = "login"
 	ConsentEndpoint Endpoint = "consent"
+	// DeploymentInfoEndpoint is the first step of eGain's discovery.
+	DeploymentInfoEndpoint Endpoint = "deploymentInfo"
 	// MetadataEndpoint serves metadata in any form.
 	MetadataEndpoint Endpoint = "metadata"
 	// JWKSEndpoint serves the keys that tokens are signed with.
@@ -91,7 +94,7 @@ func (t *Tenant) routes() map[string]*route {
 	all := map[string]*route{}
 	add := func(path string, r route) {
 		r.path, r.tenant, r.platform = path, t, t.config.Platform
-		all[loginHost+path] = &r
+		all[t.loginHost(r.actor)+path] = &r
 	}
 	for _, actor := range t.actors() {
 		add(t.oauthPath(actor, "token"), route{
@@ -107,6 +110,7 @@ func (t *Tenant) routes() map[string]*route {
 	}
 	t.addPageRoutes(add)
 	t.addMetadataRoutes(add)
+	t.addDeploymentRoutes(all)
 	return all
 }
 
@@ -136,17 +140,36 @@ func (t *Tenant) grants(actor Actor) []*grant {
 	}
 }
 
+// placeOf is the host that a request names, and if it names the port of a deployment, the tenant.
+func (s *Simulator) placeOf(r *http.Request) (string, *Tenant) {
+	host, port, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		return r.Host, nil
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if i := slices.IndexFunc(s.deployments, func(t *Tenant) bool { return t.portName() == port }); i >= 0 {
+		return host, s.deployments[i]
+	}
+	return host, nil
+}
+
 // route finds the endpoint of a request. A path must match to the letter, so that a doubled slash shows.
 func (s *Simulator) route(r *http.Request) *route {
-	host, path := hostOf(r), r.URL.EscapedPath()
+	path := r.URL.EscapedPath()
+	host, deployed := s.placeOf(r)
+	place := host
+	if deployed != nil {
+		place = deployed.at(host)
+	}
 	s.mu.RLock()
-	found := s.routes[host+path]
+	found := s.routes[place+path]
 	s.mu.RUnlock()
 	if found != nil {
 		return found
 	}
 	if resource, ok := apiResource(path); ok && host == apiHost {
-		return &route{endpoint: APIEndpoint, path: resource, answer: (*Simulator).answerAPI}
+		return &route{endpoint: APIEndpoint, path: resource, tenant: deployed, answer: (*Simulator).answerAPI}
 	}
 	return &route{endpoint: UnknownEndpoint, answer: (*Simulator).answerUnknown}
 }
@@ -158,10 +181,13 @@ func (s *Simulator) answerUnknown(*call) answer {
 // tenantOf finds the tenant of a request to a route. It may be named by a hint in the query, by the client, or by being
 // the only one there is.
 func (s *Simulator) tenantOf(r *route, query func(string) string, clientID string) *Tenant {
+	hint := r.hint(query)
 	if r.tenant != nil {
+		if hint != "" && hint != r.tenant.config.ID {
+			return nil
+		}
 		return r.tenant
 	}
-	hint := query("domain_hint") + query("tenantId")
 	if hint != "" {
 		return ofPlatform(s.Tenant(hint), r.platform)
 	}
@@ -171,6 +197,16 @@ func (s *Simulator) tenantOf(r *route, query func(string) string, clientID strin
 	return s.only(r.platform)
 }
 
+// hint is the tenant id in the query of an endpoint that knows one.
+func (r *route) hint(query func(string) string) string {
+	for _, name := range []string{"domain_hint", "tenantId"} {
+		if _, known := r.query[name]; known && query(name) != "" {
+			return query(name)
+		}
+	}
+	return ""
+}
+
 func ofPlatform(t *Tenant, platform Platform) *Tenant {
 	if t == nil || t.config.Platform != platform {
 		return nil
@@ -178,24 +214,20 @@ func ofPlatform(t *Tenant, platform Platform) *Tenant {
 	return t
 }
 
-// only is the tenant of a platform that has no other.
+// only is the tenant of a platform that has no other. Beside one without a Deployment, those with one do not count.
 func (s *Simulator) only(platform Platform) *Tenant {
-	var found *Tenant
-	for _, t := range s.Tenants() {
-		if t.config.Platform != platform {
-			continue
-		}
-		if found != nil {
-			return nil
-		}
-		found = t
+	if all := s.ofPlatform(platform); len(all) == 1 {
+		return all[0]
 	}
-	return found
+	return nil
 }
 
 // apiResource is what a path of the API belongs to: its first three segments, as in /knowledge/portalmgr/v4, or /whoami
 // for any path that ends so.
 func apiResource(path string) (string, bool) {
+	if strings.HasPrefix(path, metadataPath) {
+		return "", false
+	}
 	if strings.HasSuffix(path, whoami) {
 		return whoami, true
 	}

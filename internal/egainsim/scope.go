@@ -18,7 +18,7 @@ const (
 	OnBehalfOfScope ScopeKind = "onbehalfof"
 )
 
-// Scope is an entry of a tenant's catalogue. Its name is without prefix.
+// Scope is an entry of a tenant's catalogue. Its name is without prefix. A scope of several kinds has an entry for each.
 type Scope struct {
 	Name string    `json:"name"`
 	Kind ScopeKind `json:"kind"`
@@ -38,8 +38,8 @@ type scopeRule struct {
 
 // grantScopes are the names, without prefix, that a request is granted, which are all that it asks for: a single scope
 // that it cannot have refuses it.
-func (t *Tenant) grantScopes(asked string, rule scopeRule, client *clientState) ([]string, error) {
-	if t.asksForAll(asked, rule) {
+func (t *Tenant) grantScopes(asked, prefix string, rule scopeRule, client *clientState) ([]string, error) {
+	if t.asksForAll(asked, prefix, rule) {
 		return t.allScopes(rule, client), nil
 	}
 	if asked == "" {
@@ -47,7 +47,7 @@ func (t *Tenant) grantScopes(asked string, rule scopeRule, client *clientState) 
 	}
 	var granted []string
 	for word := range strings.SplitSeq(asked, " ") {
-		name, err := t.scopeName(word)
+		name, err := scopeName(word, prefix)
 		if err != nil {
 			return nil, err
 		}
@@ -62,32 +62,37 @@ func (t *Tenant) grantScopes(asked string, rule scopeRule, client *clientState) 
 }
 
 // asksForAll reports whether a request leaves the choice of scopes to the server.
-func (t *Tenant) asksForAll(asked string, rule scopeRule) bool {
+func (t *Tenant) asksForAll(asked, prefix string, rule scopeRule) bool {
 	if asked == "" {
 		return rule.optional
 	}
-	return rule.defaults && t.config.Platform == Commercial && asked == t.Scope(everyScope)
+	return rule.defaults && t.config.Platform == Commercial && asked == prefix+everyScope
 }
 
 // scopeName checks the spelling of one scope and takes the prefix off.
-func (t *Tenant) scopeName(word string) (string, error) {
+func scopeName(word, prefix string) (string, error) {
 	if word == "" {
 		return "", refuse(invalidScope, "scopes are separated by exactly one space")
 	}
-	name, ok := t.stripScope(word)
+	name, ok := strings.CutPrefix(word, prefix)
 	if !ok {
-		return "", refuse(invalidScope, "a scope lacks the API permission prefix")
+		return "", refuse(invalidScope, "a scope lacks the API permission prefix of the actor")
 	}
 	return name, nil
 }
 
 func (t *Tenant) checkScope(name string, rule scopeRule, client *clientState) error {
-	i := slices.IndexFunc(t.config.Scopes, func(s Scope) bool { return s.Name == name })
-	if i < 0 {
+	var kinds []ScopeKind
+	for _, scope := range t.config.Scopes {
+		if scope.Name == name {
+			kinds = append(kinds, scope.Kind)
+		}
+	}
+	if len(kinds) == 0 {
 		return refuse(invalidScope, "a scope is unknown")
 	}
-	if kind := t.config.Scopes[i].Kind; !slices.Contains(rule.kinds, kind) {
-		return refuse(invalidScope, "a scope of kind "+string(kind)+" is not for this flow")
+	if !slices.ContainsFunc(kinds, func(kind ScopeKind) bool { return slices.Contains(rule.kinds, kind) }) {
+		return refuse(invalidScope, "a scope of kind "+string(kinds[0])+" is not for this flow")
 	}
 	if !client.may(name) {
 		return refuse(invalidScope, "a scope is not granted to this client")
@@ -103,7 +108,7 @@ func (c *clientState) may(name string) bool {
 func (t *Tenant) allScopes(rule scopeRule, client *clientState) []string {
 	var all []string
 	for _, scope := range t.config.Scopes {
-		if slices.Contains(rule.kinds, scope.Kind) && client.may(scope.Name) {
+		if slices.Contains(rule.kinds, scope.Kind) && client.may(scope.Name) && !slices.Contains(all, scope.Name) {
 			all = append(all, scope.Name)
 		}
 	}
@@ -111,10 +116,10 @@ func (t *Tenant) allScopes(rule scopeRule, client *clientState) []string {
 }
 
 // spellScopes is a list of scopes as requests and answers spell it.
-func (t *Tenant) spellScopes(names []string) string {
+func spellScopes(prefix string, names []string) string {
 	spelt := make([]string, 0, len(names))
 	for _, name := range names {
-		spelt = append(spelt, t.Scope(name))
+		spelt = append(spelt, prefix+name)
 	}
 	return strings.Join(spelt, " ")
 }

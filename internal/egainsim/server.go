@@ -2,13 +2,13 @@ package egainsim
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"log"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -21,18 +21,25 @@ const (
 	apiHost   = "127.0.0.1"
 )
 
-// listener is the simulator's place on the network.
+// maxPorts is how many main ports are tried until one is free at ElsewhereHost too.
+const maxPorts = 10
+
+// listener is the simulator's place on the network: a main port, one for every deployment, and if users of some tenant log
+// in elsewhere, the main port at ElsewhereHost.
 type listener struct {
 	mu     sync.Mutex
 	server *http.Server
-	done   chan struct{}
-	port   atomic.Int32
+	// serving are the sockets that are served until the server is closed.
+	serving sync.WaitGroup
+	port    atomic.Int32
+	// elsewhere reports whether ElsewhereHost is served.
+	elsewhere bool
 	// generation counts what connections must be new for.
 	generation atomic.Int32
 }
 
 // Start serves TLS on addr, whose host is localhost or 127.0.0.1 and whose port may be 0. A simulator that was closed
-// can be started again, also on its former port: it still knows the tokens that it issued.
+// can be started again, also on its former port: it still knows the tokens that it issued. Deployments keep their ports.
 func (s *Simulator) Start(addr string) error {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -41,23 +48,22 @@ func (s *Simulator) Start(addr string) error {
 	if host != loginHost && host != apiHost {
 		return fmt.Errorf("address %q is not on localhost or 127.0.0.1, the only hosts served", addr)
 	}
-	return s.server.start(addr, s, s.authority.tlsConfig())
+	return s.server.start(addr, s)
 }
 
-func (l *listener) start(addr string, handler http.Handler, config *tls.Config) error {
+func (l *listener) start(addr string, s *Simulator) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.server != nil {
 		return errors.New("the simulator is started already")
 	}
-	// The API's URL has the IPv4 address in it, so the name localhost must not come to mean ::1 here.
-	socket, err := net.Listen("tcp4", addr) //nolint:noctx // Binding to the loopback interface does not take time.
+	sockets, err := listenAll(addr, s.deployed())
 	if err != nil {
-		return fmt.Errorf("listening: %w", err)
+		return err
 	}
 	server := &http.Server{
-		Handler:           handler,
-		TLSConfig:         config,
+		Handler:           s,
+		TLSConfig:         s.authority.tlsConfig(),
 		ReadHeaderTimeout: 10 * time.Second,
 		Protocols:         new(http.Protocols),
 		ErrorLog:          log.New(io.Discard, "", 0),
@@ -67,12 +73,43 @@ func (l *listener) start(addr string, handler http.Handler, config *tls.Config) 
 	}
 	// A fault acts on a connection, which HTTP/2 would share between unconcerned requests.
 	server.Protocols.SetHTTP1(true)
-	l.port.Store(int32(socket.Addr().(*net.TCPAddr).Port)) //nolint:gosec // A port fits.
-	l.server, l.done = server, make(chan struct{})
-	go func() {
-		defer close(l.done)
-		_ = server.ServeTLS(socket, "", "")
-	}()
+	l.port.Store(portOf(sockets.main))
+	l.server, l.elsewhere = server, sockets.elsewhere != nil
+	sockets.assign()
+	l.serve(sockets.all()...)
+	return nil
+}
+
+// serve serves sockets until the server is closed. The lock is held.
+func (l *listener) serve(sockets ...net.Listener) {
+	server := l.server
+	for _, socket := range sockets {
+		l.serving.Go(func() { _ = server.ServeTLS(socket, "", "") })
+	}
+}
+
+// whileAdding registers a tenant, and if the simulator is started, serves the tenant's deployment.
+func (l *listener) whileAdding(t *Tenant, register func() error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.server == nil || t.config.Deployment == nil {
+		return register()
+	}
+	sockets := socketSet{}
+	err := sockets.addDeployment(t)
+	if err == nil && t.config.Deployment.UsersElsewhere && !l.elsewhere {
+		sockets.elsewhere, err = listenElsewhere(l.port.Load())
+	}
+	if err == nil {
+		sockets.assign()
+		err = register()
+	}
+	if err != nil {
+		sockets.close()
+		return err
+	}
+	l.elsewhere = l.elsewhere || sockets.elsewhere != nil
+	l.serve(sockets.all()...)
 	return nil
 }
 
@@ -85,8 +122,8 @@ func (s *Simulator) Close() error {
 		return nil
 	}
 	err := l.server.Close()
-	<-l.done
-	l.server = nil
+	l.serving.Wait()
+	l.server, l.elsewhere = nil, false
 	return err
 }
 
@@ -108,18 +145,17 @@ func (s *Simulator) LoginURL() string { return s.server.url(loginHost) }
 // APIURL is the base URL of the API.
 func (s *Simulator) APIURL() string { return s.server.url(apiHost) }
 
+// deployed are the tenants with a Deployment.
+func (s *Simulator) deployed() []*Tenant {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.Clone(s.deployments)
+}
+
 // url leaves the port out until there is one, so that a Simulator serves as a bare http.Handler too.
 func (l *listener) url(host string) string {
 	if port := l.port.Load(); port != 0 {
 		host = net.JoinHostPort(host, strconv.Itoa(int(port)))
 	}
 	return "https://" + host
-}
-
-// hostOf is the name that a request asks for, without a port.
-func hostOf(r *http.Request) string {
-	if host, _, err := net.SplitHostPort(r.Host); err == nil {
-		return host
-	}
-	return r.Host
 }

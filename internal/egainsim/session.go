@@ -61,7 +61,7 @@ func (s *session) expired(now time.Time) bool { return s.over() || !now.Before(s
 func (s *session) describe() Session {
 	return Session{
 		Tenant: s.tenant.config.ID, Actor: s.actor, ClientID: s.client.id, Subject: s.subject,
-		Scope: s.tenant.spellScopes(s.scopes), StartTime: s.startTime, ExpirationTime: s.expiresAt,
+		Scope: spellScopes(s.tenant.prefixFor(s.actor), s.scopes), StartTime: s.startTime, ExpirationTime: s.expiresAt,
 		Refreshes: s.refreshes, End: s.end,
 	}
 }

@@ -90,7 +90,7 @@ func (r *tokenRequest) narrow(allowed []string) ([]string, error) {
 	if r.form.Get("scope") == "" {
 		return allowed, nil
 	}
-	asked, err := r.tenant.grantScopes(r.form.Get("scope"), delegated, r.client)
+	asked, err := r.tenant.grantScopes(r.form.Get("scope"), r.prefix(), delegated, r.client)
 	if err != nil {
 		return nil, err
 	}

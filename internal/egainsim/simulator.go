@@ -56,6 +56,7 @@ type Simulator struct {
 	mu               sync.RWMutex
 	tenants          map[string]*Tenant
 	order            []string
+	deployments      []*Tenant
 	clients          map[string]*clientState
 	routes           map[string]*route
 	providers        map[string]provider
@@ -150,7 +151,7 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !s.server.current(r) {
 		w.Header().Set("Connection", "close")
 	}
-	if isAdmin(r) {
+	if s.isAdmin(r) {
 		s.serveAdmin(w, r)
 		return
 	}

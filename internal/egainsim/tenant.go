@@ -6,7 +6,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
-	"strings"
+	"sync/atomic"
 )
 
 // Platform is a generation of eGain's identity platform.
@@ -33,8 +33,9 @@ const (
 	Client Actor = "client"
 )
 
-// DefaultScopePrefix is the API permission prefix that commercial tenants have unless told otherwise.
-const DefaultScopePrefix = "api.egain.cloud/auth/"
+// DefaultScopePrefix is the API permission prefix that commercial tenants have unless told otherwise, which is that of the
+// Americas.
+const DefaultScopePrefix = "https://api.egain.cloud/auth/"
 
 // TenantConfig describes a tenant.
 type TenantConfig struct {
@@ -47,6 +48,8 @@ type TenantConfig struct {
 	CustomerPolicy string `json:"customerPolicy,omitempty"`
 	// ScopePrefix is the API permission prefix of a commercial tenant. The default is DefaultScopePrefix.
 	ScopePrefix string `json:"scopePrefix,omitempty"`
+	// ScopePrefixes are prefixes that differ from ScopePrefix, by actor.
+	ScopePrefixes map[Actor]string `json:"scopePrefixes,omitempty"`
 	// Scopes is the catalogue of scopes. The default is DefaultScopes.
 	Scopes []Scope `json:"scopes,omitempty"`
 	// Clients are the client applications. Their ids are unique in a Simulator.
@@ -57,12 +60,17 @@ type TenantConfig struct {
 	AnonymousOpen bool `json:"anonymousOpen,omitempty"`
 	// NumericExpiresIn has a commercial tenant send expires_in as a number. The default is a string.
 	NumericExpiresIn bool `json:"numericExpiresIn,omitempty"`
+	// Deployment gives the tenant an eGain host of its own, with eGain's discovery.
+	Deployment *Deployment `json:"deployment,omitempty"`
 }
 
 // Tenant is a tenant of a Simulator. Its methods give the URLs of its platform.
 type Tenant struct {
 	sim    *Simulator
 	config TenantConfig
+	// port is where the deployment listens, and ordinal stands for it until there is one.
+	port    atomic.Int32
+	ordinal int
 	// subjects grows; the simulator's lock guards it.
 	subjects []Subject
 }
@@ -74,11 +82,23 @@ func (s *Simulator) AddTenant(config TenantConfig) (*Tenant, error) {
 		return nil, fmt.Errorf("tenant %q: %w", config.ID, err)
 	}
 	t := &Tenant{sim: s, config: config, subjects: slices.Clone(config.Subjects)}
-	routes := t.routes()
+	if err := s.server.whileAdding(t, func() error { return s.register(t) }); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// register makes a tenant known.
+func (s *Simulator) register(t *Tenant) error {
+	config, routes := t.config, t.routes()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.vacant(t, routes); err != nil {
-		return nil, err
+		return err
+	}
+	if config.Deployment != nil {
+		s.deployments = append(s.deployments, t)
+		t.ordinal = len(s.deployments)
 	}
 	s.tenants[config.ID] = t
 	s.order = append(s.order, config.ID)
@@ -86,7 +106,7 @@ func (s *Simulator) AddTenant(config TenantConfig) (*Tenant, error) {
 	for _, app := range config.Clients {
 		s.clients[app.ID] = newClientState(t, app)
 	}
-	return t, nil
+	return nil
 }
 
 // vacant refuses a tenant whose id, URLs or clients belong to another. The lock is held.
@@ -128,6 +148,9 @@ func (c TenantConfig) withDefaults() TenantConfig {
 
 func (c TenantConfig) check() error {
 	if err := c.checkPlatform(); err != nil {
+		return err
+	}
+	if err := c.checkPrefixes(); err != nil {
 		return err
 	}
 	for _, part := range []string{c.ID, c.GatewayID, c.UserPolicy, c.CustomerPolicy} {
@@ -186,19 +209,35 @@ func (s *Simulator) Tenants() []*Tenant {
 	return all
 }
 
-// Rigel is the first self-service tenant, or nil.
+// Rigel is the first self-service tenant, or nil. Tenants without a Deployment come before those with one.
 func (s *Simulator) Rigel() *Tenant { return s.first(Rigel) }
 
-// Commercial is the first commercial tenant, or nil.
+// Commercial is the first commercial tenant, or nil. Tenants without a Deployment come before those with one.
 func (s *Simulator) Commercial() *Tenant { return s.first(Commercial) }
 
 func (s *Simulator) first(platform Platform) *Tenant {
-	all := s.Tenants()
-	i := slices.IndexFunc(all, func(t *Tenant) bool { return t.config.Platform == platform })
-	if i < 0 {
-		return nil
+	if all := s.ofPlatform(platform); len(all) > 0 {
+		return all[0]
 	}
-	return all[i]
+	return nil
+}
+
+// ofPlatform are the tenants of a platform: those without a Deployment, or if there are none, those with one.
+func (s *Simulator) ofPlatform(platform Platform) []*Tenant {
+	var shared, deployed []*Tenant
+	for _, t := range s.Tenants() {
+		switch {
+		case t.config.Platform != platform:
+		case t.config.Deployment == nil:
+			shared = append(shared, t)
+		default:
+			deployed = append(deployed, t)
+		}
+	}
+	if len(shared) > 0 {
+		return shared
+	}
+	return deployed
 }
 
 // ID is the tenant's id.
@@ -210,7 +249,7 @@ func (t *Tenant) Platform() Platform { return t.config.Platform }
 // ScopePrefix is the API permission prefix, empty on Rigel.
 func (t *Tenant) ScopePrefix() string { return t.config.ScopePrefix }
 
-// Scope is a scope's name as requests to this tenant must spell it.
+// Scope is a scope's name as requests to this tenant must spell it, unless the actor has a prefix of its own: see ScopeFor.
 func (t *Tenant) Scope(name string) string { return t.config.ScopePrefix + name }
 
 // basePath is what the paths of an actor's endpoints begin with.
@@ -252,24 +291,30 @@ func (t *Tenant) keysPath(actor Actor) string {
 }
 
 // Issuer is the iss claim of the actor's tokens and the issuer of the metadata about them.
-func (t *Tenant) Issuer(actor Actor) string { return t.sim.LoginURL() + t.issuerPath(actor) }
+func (t *Tenant) Issuer(actor Actor) string { return t.loginURL(actor) + t.issuerPath(actor) }
 
 // TokenURL is the token endpoint of an actor: of logged-in users and customers, or of the client application itself.
 func (t *Tenant) TokenURL(actor Actor) string {
-	return t.sim.LoginURL() + t.oauthPath(actor, "token")
+	return t.loginURL(actor) + t.oauthPath(actor, "token")
 }
 
 // AuthorizationURL is where a user or customer logs in with a browser.
 func (t *Tenant) AuthorizationURL(actor Actor) string {
-	return t.sim.LoginURL() + t.oauthPath(actor, "authorize")
+	return t.loginURL(actor) + t.oauthPath(actor, "authorize")
 }
 
 // AnonymousTokenURL is the token endpoint of customers who are not logged in.
 func (t *Tenant) AnonymousTokenURL() string {
+	return t.anonymousBase() + url.QueryEscape(t.config.ID)
+}
+
+// anonymousBase is the URL of the anonymous endpoint up to the tenant id.
+func (t *Tenant) anonymousBase() string {
+	const query = "?user_type=customer&domain_hint="
 	if t.config.Platform == Rigel {
-		return t.sim.APIURL() + rigelAnonymousPath + "?user_type=customer&domain_hint=" + url.QueryEscape(t.config.ID)
+		return t.APIURL() + rigelAnonymousPath + query
 	}
-	return t.sim.LoginURL() + commercialAnonymousPath + "?user_type=customer&domain_hint=" + url.QueryEscape(t.config.ID)
+	return t.sim.LoginURL() + commercialAnonymousPath + query
 }
 
 // OnBehalfOfTokenURL is the token endpoint for a client application that acts for a user or a customer.
@@ -278,21 +323,21 @@ func (t *Tenant) OnBehalfOfTokenURL(actor Actor) string {
 		return t.TokenURL(actor)
 	}
 	query := "?user_type=" + string(actor) + "&tenantId=" + url.QueryEscape(t.config.ID)
-	return t.sim.APIURL() + commercialOnBehalfOfPath + query
+	return t.APIURL() + commercialOnBehalfOfPath + query
 }
 
 // RevocationURL is the revocation endpoint (RFC 7009) for an actor's tokens.
 func (t *Tenant) RevocationURL(actor Actor) string {
-	return t.sim.LoginURL() + t.oauthPath(actor, "revoke")
+	return t.loginURL(actor) + t.oauthPath(actor, "revoke")
 }
 
 // IntrospectionURL is the introspection endpoint (RFC 7662) for the tenant's tokens.
 func (t *Tenant) IntrospectionURL(actor Actor) string {
-	return t.sim.LoginURL() + t.oauthPath(actor, "introspect")
+	return t.loginURL(actor) + t.oauthPath(actor, "introspect")
 }
 
 // JWKSURL serves the keys that the tenant's tokens are signed with.
-func (t *Tenant) JWKSURL(actor Actor) string { return t.sim.LoginURL() + t.keysPath(actor) }
+func (t *Tenant) JWKSURL(actor Actor) string { return t.loginURL(actor) + t.keysPath(actor) }
 
 // actors are those that have an issuer of their own.
 func (t *Tenant) actors() []Actor {
@@ -300,9 +345,4 @@ func (t *Tenant) actors() []Actor {
 		return []Actor{User, Customer}
 	}
 	return []Actor{User, Customer, Client}
-}
-
-// stripScope takes the tenant's prefix off a scope. It reports false if the prefix is missing.
-func (t *Tenant) stripScope(scope string) (string, bool) {
-	return strings.CutPrefix(scope, t.config.ScopePrefix)
 }

@@ -122,7 +122,15 @@ func (r *tokenRequest) audience() (string, error) {
 	if audience := r.form.Get("audience"); audience != "" {
 		return audience, nil
 	}
-	return r.sim.APIURL(), nil
+	return r.tenant.APIURL(), nil
+}
+
+// prefix is that of the scopes of a request. The one of anonymous customers is not that of customers who have logged in.
+func (r *tokenRequest) prefix() string {
+	if r.grant.open {
+		return r.tenant.ScopePrefix()
+	}
+	return r.tenant.prefixFor(r.actor)
 }
 
 // clientID is the client_id claim, which a token of an anonymous customer may have nothing better for.
@@ -138,9 +146,9 @@ func (s *Simulator) issue(r *tokenRequest, granted permission, audience string, 
 ) (answer, error) {
 	// Rounded up, so that a token lives at least as long as expires_in promises.
 	expiry := r.now.Add(r.lifetime + time.Second - 1).Truncate(time.Second)
-	scope := r.tenant.spellScopes(granted.scopes)
+	scope := spellScopes(r.prefix(), granted.scopes)
 	token := issuedToken{
-		tenant: r.tenant, clientID: r.clientID(), subject: granted.subject, scope: scope,
+		tenant: r.tenant, clientID: r.clientID(), subject: granted.subject, scope: scope, prefix: r.prefix(),
 		issuedAt: r.now.Unix(), expiresAt: expiry.Unix(), session: granted.session,
 	}
 	claims := map[string]any{
