@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 )
 
 // authorization is an authorization request that is in order (RFC 6749 section 4.1.1).
@@ -21,10 +22,13 @@ type authorization struct {
 // delegated is what a person can give an application.
 var delegated = scopeRule{kinds: []ScopeKind{DelegatedScope}}
 
-// authorizationParameters are those that eGain documents, and those of RFC 7636.
+// authorizationParameters are those that eGain documents, those of RFC 7636, and the hint that eGain's own clients send.
 var authorizationParameters = []string{
-	"client_id", "redirect_uri", "response_type", "scope", "state", "code_challenge", "code_challenge_method",
+	"client_id", "redirect_uri", "response_type", "scope", "state", "code_challenge", "code_challenge_method", domainHintParam,
 }
+
+// domainHintParam names the host of the customer's instance.
+const domainHintParam = "domain_hint"
 
 // answerAuthorization answers at the authorization endpoints, with the login page. Until it is certain where the browser
 // may be sent back to, whatever is wrong is shown; after that it is the application's to hear.
@@ -34,11 +38,15 @@ func (s *Simulator) answerAuthorization(c *call) answer {
 	if err != nil {
 		return answerProblem(t, err)
 	}
+	c.noteHint(query)
+	if err := t.checkHint(query); err != nil {
+		return answerProblem(t, err)
+	}
 	client, err := s.redirectee(t, query)
 	if err != nil {
 		return answerProblem(t, err)
 	}
-	asked, err := t.readAuthorization(c.route.actor, client, query)
+	asked, err := c.readAuthorization(client, query)
 	if err != nil {
 		return answerRedirectedError(http.StatusFound, query.Get("redirect_uri"), query.Get("state"), err)
 	}
@@ -70,11 +78,37 @@ func (s *Simulator) redirectee(t *Tenant, query url.Values) (*clientState, error
 	return client, nil
 }
 
-func (t *Tenant) readAuthorization(actor Actor, client *clientState, query url.Values) (*authorization, error) {
+// noteHint takes note of the host that a login names, if it is one.
+func (c *call) noteHint(query url.Values) {
+	hint := query.Get(domainHintParam)
+	if len(hint) <= maxHostName && hint != "" && strings.Trim(strings.ToLower(hint), hostNameCharacters) == "" {
+		c.domainHint = hint
+	}
+}
+
+const (
+	maxHostName        = 253
+	hostNameCharacters = "abcdefghijklmnopqrstuvwxyz0123456789.-"
+)
+
+// checkHint demands the hint where a gateway serves several tenants. That it is needed there is a guess: every public
+// client of eGain's sends it.
+func (t *Tenant) checkHint(query url.Values) error {
+	if t.config.Platform != Commercial || t.config.Deployment == nil || query.Get(domainHintParam) != "" {
+		return nil
+	}
+	return refuse(invalidRequest, "the gateway serves several tenants: domain_hint is missing")
+}
+
+func (c *call) readAuthorization(client *clientState, query url.Values) (*authorization, error) {
+	t, actor := c.route.tenant, c.route.actor
 	if err := checkOnce(query, "query"); err != nil {
 		return nil, err
 	}
-	if err := checkParameters(query, []string{"response_type"}, authorizationParameters); err != nil {
+	if query.Has("client_secret") {
+		return nil, refuse(invalidRequest, "a client_secret has no place in a URL")
+	}
+	if err := c.checkParameters(query, []string{"response_type"}, authorizationParameters); err != nil {
 		return nil, err
 	}
 	if query.Get("response_type") != "code" {

@@ -121,7 +121,7 @@ func TestWhatElseIsWrongWithAnAuthorizationRequestIsTheApplicationsToHear(t *tes
 		"the implicit flow":      {web, with(web.query(), "response_type", "token"), "", "unsupported_response_type"},
 		"no state":               {web, with(web.query(), "state", ""), "", "invalid_request"},
 		"a parameter twice":      {web, web.query(), "&scope=x", "invalid_request"},
-		"a parameter too many":   {web, with(web.query(), "client_secret", "x"), "", "invalid_request"},
+		"a secret":               {web, with(web.query(), "client_secret", "x"), "", "invalid_request"},
 		"no scope":               {web, with(web.query(), "scope", ""), "", "invalid_scope"},
 		"an unknown scope":       {web, with(web.query(), "scope", "nonsense"), "", "invalid_scope"},
 		"an application scope":   {web, with(web.query(), "scope", applicationScope), "", "invalid_scope"},
@@ -307,8 +307,7 @@ func TestFormsOfPagesAreHeldToTheirRules(t *testing.T) {
 	}{
 		"a login of no page":             {loginURL, credentials, false, 400, "transaction is required"},
 		"a login of an unknown page":     {loginURL, with(credentials, "transaction", "guess"), false, 400, "used already, or has expired"},
-		"a field too many":               {loginURL, with(credentials, "remember", "yes"), true, 400, "does not belong there: remember"},
-		"a query":                        {loginURL + "?x=y", credentials, true, 400, "The query has a parameter"},
+		"a password in the query":        {loginURL + "?password=y", credentials, true, 400, "Password belongs in the body"},
 		"a login at the other endpoint":  {customersURL, credentials, true, 400, "used already, or has expired"},
 		"a consent before the login":     {consentURL, form("decision", "allow"), true, 400, "used already, or has expired"},
 		"a consent that decides nothing": {consentURL, form(), true, 400, "neither to allow nor to deny"},

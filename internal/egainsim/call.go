@@ -22,6 +22,9 @@ type call struct {
 	token   issuedToken
 	labels  Labels
 	fault   *Fault
+	// ignored are names of parameters that the endpoint does not know, and domainHint is the host that a login names.
+	ignored    []string
+	domainHint string
 }
 
 // Labels say what a request was about, in words that the simulator knows: what a client made up is not repeated.
@@ -122,9 +125,14 @@ func jsonHeader() http.Header {
 // answerError is an error response as RFC 6749 section 5.2 has it.
 func answerError(err error) answer {
 	refusal := refusalOf(err)
-	a := answerJSON(map[string]string{"error": refusal.code, "error_description": refusal.description})
-	a.status, a.outcome = refusal.status, refusal.code
-	for name, value := range refusal.header {
+	return refusal.answer(map[string]string{"error": refusal.code, "error_description": refusal.description})
+}
+
+// answer refuses a request with a document.
+func (e *oauthError) answer(document any) answer {
+	a := answerJSON(document)
+	a.status, a.outcome = e.status, e.code
+	for name, value := range e.header {
 		a.header.Set(name, value)
 	}
 	return a

@@ -33,7 +33,7 @@ func (s *Simulator) serve(ctx context.Context, w http.ResponseWriter, c *call) {
 
 func (s *Simulator) faultyAnswer(c *call) answer {
 	if c.fault.replaces() {
-		return c.fault.replacement()
+		return c.fault.replacement(c.labels.Endpoint)
 	}
 	return c.fault.mutate(c.route.answer(s, c))
 }

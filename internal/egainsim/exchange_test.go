@@ -131,9 +131,6 @@ func TestSubjectTokensThatProveNothingAreRefused(t *testing.T) {
 		"another type of token": {
 			good, []string{"subject_token_type", "urn:ietf:params:oauth:token-type:jwt"}, "invalid_request",
 		},
-		"an actor token": {
-			good, []string{"actor_token", "x"}, "invalid_request",
-		},
 		"a wrong secret": {
 			good, []string{"client_secret", "wrong"}, "invalid_client",
 		},

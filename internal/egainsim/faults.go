@@ -51,7 +51,8 @@ type Fault struct {
 	Hang bool `json:"hang,omitempty"`
 	// Drop closes the connection without an answer.
 	Drop bool `json:"drop,omitempty"`
-	// Status answers so, instead of doing what was asked. Without Body and Text, the answer is an OAuth error.
+	// Status answers so, instead of doing what was asked. Without Body and Text, the answer is an OAuth error, or at the API
+	// an error of eGain's, such as 429-001.
 	Status int `json:"status,omitempty"`
 	// Error is the code of that OAuth error. The default is temporarily_unavailable.
 	Error string `json:"error,omitempty"`
@@ -139,12 +140,13 @@ func (f *Fault) replaces() bool {
 }
 
 // replacement is the answer in the place of the endpoint's.
-func (f *Fault) replacement() answer {
-	a := f.document()
-	a.status, a.outcome = f.Status, OutcomeFault
-	if f.Status == 0 {
-		a.status = f.naturalStatus()
+func (f *Fault) replacement(endpoint Endpoint) answer {
+	status := f.Status
+	if status == 0 {
+		status = f.naturalStatus()
 	}
+	a := f.document(endpoint, status)
+	a.status, a.outcome = status, OutcomeFault
 	if f.Location != "" {
 		a.header.Set("Location", f.Location)
 	}
@@ -165,7 +167,7 @@ func (f *Fault) naturalStatus() int {
 const gatewayPage = "<!DOCTYPE html>\n<html><head><title>Gateway</title></head>" +
 	"<body><h1>Something went wrong</h1></body></html>\n"
 
-func (f *Fault) document() answer {
+func (f *Fault) document(endpoint Endpoint, status int) answer {
 	a := answer{header: jsonHeader()}
 	switch f.Body {
 	case HTMLBody:
@@ -190,7 +192,11 @@ func (f *Fault) document() answer {
 	if code == "" {
 		code = unavailable
 	}
-	return answerError(refuse(code, "a fault was asked for"))
+	refusal := refuseWith(status, code, "a fault was asked for")
+	if endpoint == APIEndpoint {
+		return answerAPIError(refusal)
+	}
+	return answerError(refusal)
 }
 
 // mutate changes the members of a JSON answer that grants something.

@@ -1,6 +1,7 @@
 package egainsim
 
 import (
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -11,7 +12,7 @@ import (
 
 const formType = "application/x-www-form-urlencoded"
 
-// form reads the parameters of a request to an OAuth endpoint, which must be exactly as the documentation has them.
+// form reads the parameters of a request to an OAuth endpoint.
 func (c *call) form() (url.Values, error) {
 	if err := c.checkHeader(); err != nil {
 		return nil, err
@@ -115,7 +116,13 @@ func checkOnce(values url.Values, place string) error {
 	return nil
 }
 
-// checkQuery holds the query to what the endpoint's documentation shows.
+// bodyParameters are client credentials and other secrets.
+var bodyParameters = []string{
+	"client_id", "client_secret", "code", "code_verifier", "password", "refresh_token", subjectTokenParam, "token",
+}
+
+// checkQuery holds the query to what the endpoint's documentation shows. Parameters that the endpoint does not know are
+// ignored (RFC 6749 sections 3.1 and 3.2), except for what a URL must not show (section 2.3.1).
 func (c *call) checkQuery() error {
 	query, err := parseForm(c.request.URL.RawQuery)
 	if err != nil {
@@ -124,9 +131,10 @@ func (c *call) checkQuery() error {
 	if err := checkOnce(query, "query"); err != nil {
 		return err
 	}
-	for name := range query {
-		if _, known := c.route.query[name]; !known {
-			return refuse(invalidRequest, "the query has a parameter that does not belong there"+named(name))
+	c.ignore(query, slices.Collect(maps.Keys(c.route.query)))
+	for _, name := range bodyParameters {
+		if query.Has(name) {
+			return refuse(invalidRequest, name+" belongs in the body")
 		}
 	}
 	for name, rule := range c.route.query {
@@ -150,25 +158,45 @@ func (r queryRule) check(name, value string) error {
 	return nil
 }
 
-// checkParameters refuses parameters that are missing, which an empty one is (RFC 6749 section 3.2), and unlike the
-// standard also those that nobody asked for, so that a misspelt one shows.
-func checkParameters(form url.Values, required, optional []string) error {
+// checkParameters refuses parameters that are missing, which an empty one is (RFC 6749 section 3.2). Those that the
+// endpoint does not know are ignored, as the same section says, and recorded, so that a misspelt one shows.
+func (c *call) checkParameters(form url.Values, required, optional []string) error {
+	c.ignore(form, slices.Concat(required, optional))
 	for _, name := range required {
 		if form.Get(name) == "" {
 			return refuse(invalidRequest, "the parameter "+name+" is required")
 		}
 	}
-	for name := range form {
-		if !slices.Contains(required, name) && !slices.Contains(optional, name) {
-			return refuse(invalidRequest, "there is a parameter that does not belong there"+named(name))
+	return nil
+}
+
+const (
+	// maxIgnored is how many names of ignored parameters the record of a request holds.
+	maxIgnored = 16
+	// maxIgnoredName is their length, in bytes.
+	maxIgnoredName = 32
+)
+
+// ignore takes note of the parameters that are not known. A name that is so odd that it may be a value gone astray is left
+// out of the record.
+func (c *call) ignore(values url.Values, known []string) {
+	for name := range values {
+		if !slices.Contains(known, name) && isParameterName(name) && !slices.Contains(c.ignored, name) {
+			c.ignored = append(c.ignored, name)
 		}
 	}
-	return nil
+	slices.Sort(c.ignored)
+	c.ignored = c.ignored[:min(len(c.ignored), maxIgnored)]
+}
+
+func isParameterName(name string) bool {
+	const allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
+	return len(name) <= maxIgnoredName && strings.Trim(name, allowed) == ""
 }
 
 // named names a parameter, unless its name is so odd that it may be a value gone astray.
 func named(parameter string) string {
-	if len(parameter) > 32 || strings.Trim(parameter, "abcdefghijklmnopqrstuvwxyz_") != "" {
+	if len(parameter) > maxIgnoredName || strings.Trim(parameter, "abcdefghijklmnopqrstuvwxyz_") != "" {
 		return ""
 	}
 	return ": " + parameter

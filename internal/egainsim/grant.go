@@ -10,6 +10,8 @@ type grant struct {
 	grantType string
 	required  []string
 	optional  []string
+	// forbidden shows a client that takes the grant for another.
+	forbidden []string
 	// permit finds what a request may have. Only it changes anything, and only if nothing is wrong with the rest.
 	permit func(*tokenRequest) (permission, error)
 	// public lets public clients use the grant.
@@ -77,6 +79,7 @@ var anonymous = grant{
 var onBehalfOf = grant{
 	grantType: "password",
 	optional:  []string{"scope", "subject_username", "subject_userid", "subject_email"},
+	forbidden: []string{"password"},
 	permit:    permitScopes(scopeRule{kinds: []ScopeKind{OnBehalfOfScope}}, (*tokenRequest).namedSubject),
 }
 
@@ -119,6 +122,16 @@ func (r *tokenRequest) namedSubject() (string, error) {
 		return "", refuse(invalidGrant, "the subject is unknown")
 	}
 	return subject.Name(), nil
+}
+
+// checkForbidden refuses what no request for the grant may have.
+func (g *grant) checkForbidden(form url.Values) error {
+	for _, name := range g.forbidden {
+		if form.Has(name) {
+			return refuse(invalidRequest, "the flow does not have the parameter "+name)
+		}
+	}
+	return nil
 }
 
 // findGrant is the grant of a request, among those that the endpoint offers.

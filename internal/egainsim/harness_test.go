@@ -147,6 +147,12 @@ func (w *world) get(t *testing.T, target, bearer string) reply {
 	return w.do(t, request)
 }
 
+// lastRequest is the record of the request that was answered last.
+func (w *world) lastRequest() egainsim.Request {
+	requests := w.Requests()
+	return requests[len(requests)-1]
+}
+
 // form is made of pairs of names and values.
 func form(pairs ...string) url.Values {
 	return with(nil, pairs...)

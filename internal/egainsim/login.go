@@ -154,5 +154,5 @@ func (c *call) pageForm(fields ...string) (url.Values, error) {
 	if err := c.checkQuery(); err != nil {
 		return nil, err
 	}
-	return form, checkParameters(form, []string{"transaction"}, fields)
+	return form, c.checkParameters(form, []string{"transaction"}, fields)
 }

@@ -27,7 +27,9 @@ type oauthError struct {
 	status      int
 	code        string
 	description string
-	header      map[string]string
+	// apiCode is eGain's own code, in answers of the API.
+	apiCode string
+	header  map[string]string
 }
 
 func (e *oauthError) Error() string { return e.code + ": " + e.description }
@@ -50,6 +52,12 @@ func refuse(code, description string) *oauthError {
 
 func refuseWith(status int, code, description string) *oauthError {
 	return &oauthError{status: status, code: code, description: description}
+}
+
+// coded gives the refusal a code of eGain's API.
+func (e *oauthError) coded(apiCode string) *oauthError {
+	e.apiCode = apiCode
+	return e
 }
 
 // with adds a header to the refusal.

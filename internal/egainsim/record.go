@@ -20,6 +20,11 @@ type Request struct {
 	// Status is 0 if there was no answer.
 	Status  int    `json:"status,omitempty"`
 	Outcome string `json:"outcome"`
+	// Ignored are names of parameters that the endpoint does not know, in order: the first 16 that are at most 32 of the
+	// characters A-Z, a-z, 0-9, underscore, dot and hyphen.
+	Ignored []string `json:"ignored,omitempty"`
+	// DomainHint is the host that an authorization request names as that of the customer.
+	DomainHint string `json:"domainHint,omitempty"`
 	// Faulty tells that a fault had a hand in it.
 	Faulty bool `json:"faulty,omitempty"`
 }
@@ -92,6 +97,7 @@ func (r *recorder) add(c *call, a answer) {
 	entry := Request{
 		Time: c.now, Method: c.request.Method, Path: c.route.path, Labels: c.labels, Subject: a.subject,
 		Status: a.status, Outcome: a.outcome, Faulty: c.fault != nil,
+		Ignored: c.ignored, DomainHint: c.domainHint,
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -47,7 +47,7 @@ func (s *Simulator) readTokenParameter(c *call) (string, *clientState, error) {
 		return "", nil, err
 	}
 	optional := []string{"token_type_hint", "client_id", "client_secret"}
-	if err := checkParameters(form, []string{"token"}, optional); err != nil {
+	if err := c.checkParameters(form, []string{"token"}, optional); err != nil {
 		return "", nil, err
 	}
 	client, err := s.authenticate(c.route.tenant, form.Get("client_id"), form.Get("client_secret"))

@@ -70,12 +70,12 @@ func sharedRoutes() map[string]*route {
 	return map[string]*route{
 		apiHost + rigelAnonymousPath: {
 			endpoint: TokenEndpoint, path: rigelAnonymousPath, platform: Rigel, actor: Customer,
-			query:  queryRules{"user_type": {true, []string{"customer"}}, "domain_hint": {required: true}},
+			query:  queryRules{"user_type": {true, []string{"customer"}}, domainHintParam: {required: true}},
 			grants: []*grant{&anonymous}, answer: (*Simulator).answerToken,
 		},
 		loginHost + commercialAnonymousPath: {
 			endpoint: TokenEndpoint, path: commercialAnonymousPath, platform: Commercial, actor: Customer,
-			query:  queryRules{"user_type": {true, []string{"customer"}}, "domain_hint": {}},
+			query:  queryRules{"user_type": {true, []string{"customer"}}, domainHintParam: {}},
 			grants: []*grant{&anonymous}, answer: (*Simulator).answerToken,
 		},
 		apiHost + commercialOnBehalfOfPath: {
@@ -199,7 +199,7 @@ func (s *Simulator) tenantOf(r *route, query func(string) string, clientID strin
 
 // hint is the tenant id in the query of an endpoint that knows one.
 func (r *route) hint(query func(string) string) string {
-	for _, name := range []string{"domain_hint", "tenantId"} {
+	for _, name := range []string{domainHintParam, "tenantId"} {
 		if _, known := r.query[name]; known && query(name) != "" {
 			return query(name)
 		}

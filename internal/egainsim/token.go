@@ -58,7 +58,10 @@ func (s *Simulator) readTokenRequest(c *call) (*tokenRequest, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkParameters(form, g.required, slices.Concat(g.optional, commonParameters)); err != nil {
+	if err := c.checkParameters(form, g.required, slices.Concat(g.optional, commonParameters)); err != nil {
+		return nil, err
+	}
+	if err := g.checkForbidden(form); err != nil {
 		return nil, err
 	}
 	t := s.tenantOf(c.route, c.request.URL.Query().Get, form.Get("client_id"))
