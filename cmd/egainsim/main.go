@@ -25,6 +25,7 @@ type options struct {
 	lifetime        time.Duration
 	refreshLifetime time.Duration
 	redirectURIs    []string
+	deployments     bool
 }
 
 func main() {
@@ -49,6 +50,9 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		"the file to write URLs, clients, secrets and the administration token to, as JSON; written when all is ready")
 	flags.DurationVar(&o.lifetime, "token-lifetime", time.Hour, "the life of access tokens")
 	flags.DurationVar(&o.refreshLifetime, "refresh-token-lifetime", 24*time.Hour, "the life of refresh tokens")
+	flags.BoolVar(&o.deployments, "deployments", false,
+		"also serve tenants with eGain addresses of their own, which are printed; macOS needs: sudo ifconfig lo0 alias "+
+			egainsim.ElsewhereHost)
 	flags.Func("redirect-uri", "one more redirect URI of the default web and public clients; may be repeated",
 		func(uri string) error {
 			o.redirectURIs = append(o.redirectURIs, uri)
@@ -63,9 +67,13 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	return o, nil
 }
 
-// tenants are the default ones, whose clients that people log in to have the redirect URIs too that were asked for.
+// tenants are the default ones, and those with eGain addresses of their own if the flag says so. Clients that people log
+// in to have the redirect URIs of the flag too.
 func (o options) tenants() []egainsim.TenantConfig {
 	tenants := egainsim.DefaultTenants()
+	if o.deployments {
+		tenants = append(tenants, egainsim.DeploymentTenants()...)
+	}
 	for _, tenant := range tenants {
 		for i := range tenant.Clients {
 			if app := &tenant.Clients[i]; len(app.RedirectURIs) > 0 {
@@ -96,6 +104,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	_, _ = fmt.Fprintf(stdout, "login %s\napi   %s\n", sim.LoginURL(), sim.APIURL())
+	for _, tenant := range sim.Tenants() {
+		if tenant.URL() != "" {
+			_, _ = fmt.Fprintf(stdout, "egain %s %s\n", tenant.URL(), tenant.ID())
+		}
+	}
 	<-ctx.Done()
 	return nil
 }

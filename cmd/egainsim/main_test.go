@@ -69,6 +69,34 @@ func TestItServesUntilItIsToldToStop(t *testing.T) {
 	g.Expect(stdout.String()).To(gomega.Equal("login " + description.LoginURL + "\napi   " + description.APIURL + "\n"))
 }
 
+func TestItServesTenantsWithAddressesOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	g := gomega.NewWithT(t)
+	descriptionFile := filepath.Join(t.TempDir(), "egain.json")
+	ctx, cancel := context.WithCancel(t.Context())
+	var stdout, stderr bytes.Buffer
+	done := make(chan error, 1)
+	go func() {
+		done <- run(ctx, []string{
+			"--deployments", "--description-file", descriptionFile, "--redirect-uri", "https://app.example.com/",
+		}, &stdout, &stderr)
+	}()
+	g.Eventually(descriptionFile).WithTimeout(30 * time.Second).Should(gomega.BeAnExistingFile())
+	description, err := egainsim.ReadDescription(descriptionFile)
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	cancel()
+	g.Eventually(done).WithTimeout(30 * time.Second).Should(gomega.Receive(gomega.BeNil()))
+
+	g.Expect(description.Tenants).To(gomega.HaveLen(6))
+	want := "login " + description.LoginURL + "\napi   " + description.APIURL + "\n"
+	for _, tenant := range description.Tenants[2:] {
+		g.Expect(tenant.URL).To(gomega.HavePrefix("https://localhost:"))
+		g.Expect(tenant.Clients[1].RedirectURIs).To(gomega.ContainElement("https://app.example.com/"))
+		want += "egain " + tenant.URL + " " + tenant.ID + "\n"
+	}
+	g.Expect(stdout.String()).To(gomega.Equal(want))
+}
+
 func TestItRefusesToStartWrongly(t *testing.T) {
 	t.Parallel()
 	for name, args := range map[string][]string{

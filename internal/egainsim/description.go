@@ -19,6 +19,17 @@ type Description struct {
 // TenantDescription is a tenant and its URLs by actor.
 type TenantDescription struct {
 	TenantConfig
+	// URL is the customer's eGain address, and what follows it is at the tenant's own host. They are empty without a
+	// Deployment.
+	URL                   string `json:"url,omitempty"`
+	DomainHint            string `json:"domainHint,omitempty"`
+	DeploymentInfoURL     string `json:"deploymentInfoURL,omitempty"`
+	MetadataDocumentURL   string `json:"metadataDocumentURL,omitempty"`
+	DeploymentMetadataURL string `json:"deploymentMetadataURL,omitempty"`
+	// APIURL is the base URL of the tenant's API.
+	APIURL string `json:"apiURL"`
+	// Prefixes are put before the scopes of each actor. They are empty on Rigel.
+	Prefixes          map[Actor]string `json:"prefixes"`
 	TokenURLs         map[Actor]string `json:"tokenURLs"`
 	OnBehalfOfURLs    map[Actor]string `json:"onBehalfOfURLs"`
 	AnonymousTokenURL string           `json:"anonymousTokenURL"`
@@ -41,7 +52,10 @@ func (s *Simulator) Describe() Description {
 
 func (t *Tenant) describe() TenantDescription {
 	d := TenantDescription{
-		TenantConfig:      t.config,
+		TenantConfig: t.config,
+		URL:          t.URL(), DomainHint: t.DomainHint(), DeploymentInfoURL: t.DeploymentInfoURL(),
+		MetadataDocumentURL: t.MetadataDocumentURL(), DeploymentMetadataURL: t.DeploymentMetadataURL(),
+		APIURL: t.APIURL(), Prefixes: byActor(t.prefixFor, User, Customer, Client),
 		TokenURLs:         byActor(t.TokenURL, User, Customer, Client),
 		OnBehalfOfURLs:    byActor(t.OnBehalfOfTokenURL, User, Customer),
 		AnonymousTokenURL: t.AnonymousTokenURL(),

@@ -204,6 +204,12 @@ func TestMisuseIsRefusedAtTheStart(t *testing.T) {
 		"a Rigel tenant with a gateway": {
 			Tenants: []egainsim.TenantConfig{{ID: "TM1", Platform: egainsim.Rigel, GatewayID: "gw"}},
 		},
+		"a Rigel tenant with prefixes by actor": {Tenants: []egainsim.TenantConfig{
+			{ID: "TM1", Platform: egainsim.Rigel, ScopePrefixes: map[egainsim.Actor]string{egainsim.User: "x/"}},
+		}},
+		"a prefix of nobody": {Tenants: []egainsim.TenantConfig{{
+			ID: "TM1", Platform: egainsim.Commercial, GatewayID: "gw", ScopePrefixes: map[egainsim.Actor]string{"agent": "x/"},
+		}}},
 		"two tenants with one id": {Tenants: []egainsim.TenantConfig{rigel, rigel}},
 		"two tenants with one gateway": {Tenants: []egainsim.TenantConfig{
 			{ID: "TM1", Platform: egainsim.Commercial, GatewayID: "gw"},

@@ -72,7 +72,7 @@ func (w *world) everyLogin() map[string]loginCase {
 
 // scope is what the case's application asks for.
 func (l loginCase) scope() string {
-	return l.tenant.Scope("knowledge.portalmgr.read") + " " + l.tenant.Scope("core.aiservices.use")
+	return l.tenant.ScopeFor(l.actor, "knowledge.portalmgr.read") + " " + l.tenant.ScopeFor(l.actor, "core.aiservices.use")
 }
 
 // query is of an authorization request that is in order.
