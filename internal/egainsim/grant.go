@@ -18,6 +18,8 @@ type grant struct {
 	public bool
 	// open lets clients in without credentials, at tenants that allow it.
 	open bool
+	// actsFor says that the client application acts for a person who has not logged in.
+	actsFor bool
 	// forClient has the token speak for the client application at an endpoint that it shares with users.
 	forClient bool
 	// extra is added to the answer.
@@ -81,6 +83,7 @@ var onBehalfOf = grant{
 	optional:  []string{"scope", "subject_username", "subject_userid", "subject_email"},
 	forbidden: []string{"password"},
 	permit:    permitScopes(scopeRule{kinds: []ScopeKind{OnBehalfOfScope}}, (*tokenRequest).namedSubject),
+	actsFor:   true,
 }
 
 var tokenExchange = grant{

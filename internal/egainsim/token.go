@@ -128,9 +128,10 @@ func (r *tokenRequest) audience() (string, error) {
 	return r.tenant.APIURL(), nil
 }
 
-// prefix is that of the scopes of a request. The one of anonymous customers is not that of customers who have logged in.
+// prefix is that of the scopes of a request. Only users and customers who log in, or whose token is exchanged, have one of
+// their own: client applications that act for them have the tenant's, and so have anonymous customers.
 func (r *tokenRequest) prefix() string {
-	if r.grant.open {
+	if r.grant.open || r.grant.actsFor {
 		return r.tenant.ScopePrefix()
 	}
 	return r.tenant.prefixFor(r.actor)
