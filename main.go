@@ -144,7 +144,7 @@ func setup(ctx context.Context, mgr ctrl.Manager, o *options.Options, tracer tra
 	m := metrics.New(ctrlmetrics.Registry)
 	providers := &controllers.Providers{
 		Client:    mgr.GetClient(),
-		Directory: &oauth.Directory{Now: clock.RealClock{}.Now, Lifetime: o.MetadataLifetime, Trusted: o.AllowedHosts.Lists},
+		Directory: &oauth.Directory{Now: clock.RealClock{}.Now, Lifetime: o.MetadataLifetime},
 		Egress: egress.New(egress.Options{
 			Timeout: o.RequestTimeout, Total: o.Workers, PerHost: o.RequestsPerHost, Now: clock.RealClock{}.Now,
 			AllowLoopback: o.AllowLoopback, AllowPrivate: o.AllowPrivate, AllowedHosts: o.AllowedHosts,

@@ -277,17 +277,28 @@ func (r *EgainClientReconciler) address(ctx context.Context, ec *egainv1alpha1.E
 	if err != nil && !lastEndpoints(ec, o, in, err, &endpoints) {
 		return err
 	}
+	if err := o.world.tenant.AdmitScopes(ec, endpoints.ScopePrefix); err != nil {
+		return err
+	}
 	o.endpoints = &endpoints
 	in.request.TokenURL = endpoints.TokenURL
 	in.request.Scopes = endpoints.WithPrefix(in.request.Scopes)
 	return nil
 }
 
-// lastEndpoints finds the endpoints in the status if the metadata document cannot be read, as after a restart while only its
-// server is down. They serve if with them the request is the very one that the token in the target was issued for.
+// lastEndpoints finds the endpoints without documents, if those cannot be read, as after a restart while only their server is
+// down: those of the EgainTenant's status, else of the client's own. The latter serve if with them the request is the very one
+// that the token in the target was issued for. A client without a token waits.
 func lastEndpoints(ec *egainv1alpha1.EgainClient, o *outcome, in *ingredients, err error, found *oauth.Endpoints) bool {
 	last, tok, f := ec.Status.Endpoints, o.world.input.Token, fault.Of(err)
-	if f == nil || f.Reason != egainv1alpha1.ReasonMetadataUnavailable || last == nil || tok == nil {
+	if f == nil || f.Reason != egainv1alpha1.ReasonMetadataUnavailable || tok == nil {
+		return false
+	}
+	if known, ok := o.world.tenant.KnownFor(issuance.ActorOf(ec)); ok {
+		*found = known
+		return true
+	}
+	if last == nil {
 		return false
 	}
 	*found = oauth.Endpoints{
@@ -357,19 +368,23 @@ func (r *EgainClientReconciler) noteSkew(o *outcome, skew *time.Duration) {
 }
 
 func (r *EgainClientReconciler) endpoints(ctx context.Context, ec *egainv1alpha1.EgainClient, t issuance.Tenant, in *ingredients, ask asker) (oauth.Endpoints, error) {
-	tenant := t.OAuth()
-	var document *oauth.Metadata
-	if tenant.NeedsMetadata() || (ec.RevokesOnDelete() && tenant.RevocationURL == "" && tenant.MetadataURL != "") {
-		err := ask(ctx, egress.Endpoint{Client: in.http, URL: tenant.MetadataURL, Shared: true}, func(ctx context.Context) error {
-			var err error
-			document, err = r.Providers.metadata(ctx, r.Tracer, in.http, tenant.MetadataURL)
+	tenant, actor := t.OAuth(), issuance.ActorOf(ec)
+	revokes := ec.RevokesOnDelete() && tenant.For(actor).RevocationURL == "" && tenant.Discovers()
+	if !revokes && !tenant.NeedsDocuments(actor) {
+		return oauth.Resolve(tenant, oauth.Discovery{}, in.request.Flow, in.request.Subject)
+	}
+	read := func(ctx context.Context, at oauth.Place) (document *oauth.Document, err error) {
+		err = ask(ctx, egress.Endpoint{Client: in.http, URL: at.URL, Shared: true}, func(ctx context.Context) (err error) {
+			document, err = r.Providers.document(ctx, r.Tracer, in.http, at)
 			return err
 		})
-		if err != nil {
-			return oauth.Endpoints{}, err
-		}
+		return document, err
 	}
-	return oauth.Resolve(tenant, document, in.request.Flow, in.request.Subject)
+	found, err := tenant.Discover(ctx, read, actor)
+	if err != nil {
+		return oauth.Endpoints{}, err
+	}
+	return oauth.Resolve(tenant, found, in.request.Flow, in.request.Subject)
 }
 
 // apply writes the target.

@@ -26,6 +26,8 @@ func deployed(t *testing.T) *fixture {
 	return newFixtureOf(t, slices.Concat(egainsim.DefaultTenants(), egainsim.DeploymentTenants()))
 }
 
+var addressRequests = egainsim.Match{Endpoint: egainsim.DeploymentInfoEndpoint}
+
 // atAddress makes an EgainTenant one of which only the address is known.
 func atAddress(t *egainsim.Tenant, trusted ...egainv1alpha1.HostName) func(*egainv1alpha1.EgainTenant) {
 	return func(et *egainv1alpha1.EgainTenant) {
@@ -249,6 +251,7 @@ func TestDocumentsThatAreDownCostNoToken(t *testing.T) {
 	f.run(ec)
 
 	f.sim.SetFault(metadataRequests, egainsim.Fault{Status: 503})
+	f.sim.SetFault(addressRequests, egainsim.Fault{Status: 503})
 	f.step(time.Hour + time.Minute) // longer than the documents are kept without asking
 	f.run(ec)
 	f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
@@ -284,7 +287,7 @@ func TestSelfServiceURLsAreNotDerivedWhileDocumentsCannotBeRead(t *testing.T) {
 	f := deployed(t)
 	tenant := f.sim.Tenant(egainsim.SelfServiceAddressTenantID)
 	f.secretsOf(tenant)
-	f.sim.SetFault(metadataRequests, egainsim.Fault{Status: 404})
+	f.sim.SetFault(addressRequests, egainsim.Fault{Status: 404})
 	et := f.tenant(atAddress(tenant), func(et *egainv1alpha1.EgainTenant) { et.Spec.ID = tenant.ID() })
 	f.inspect(et)
 	f.Expect(readiness(et)).To(gomega.Equal("InProgress: MetadataUnavailable"))
@@ -304,7 +307,8 @@ func TestTheDocumentsOfATenantAreShared(t *testing.T) {
 	for _, name := range []string{"a", "b", "c"} {
 		f.run(f.client(name, f.referring))
 	}
-	f.Expect(f.asked(egainsim.MetadataEndpoint)).To(gomega.Equal(2), "the address and the tenant's document, once each")
+	f.Expect(f.asked(egainsim.DeploymentInfoEndpoint)).To(gomega.Equal(1))
+	f.Expect(f.asked(egainsim.MetadataEndpoint)).To(gomega.Equal(1))
 	f.Expect(f.requests()).To(gomega.Equal(3))
 }
 

@@ -39,6 +39,9 @@ const countDelay = time.Second
 // waits, since its clients look for themselves.
 const tenantFailures = 5
 
+// anonymousRetry is the wait until the document that only anonymous customers need is read again after a failure.
+const anonymousRetry = time.Minute
+
 // EgainTenantReconciler reports on EgainTenants: their endpoints, what their metadata say, how many clients they have. The
 // EgainClients do not depend on it; they read the same documents from the same Directory.
 type EgainTenantReconciler struct {
@@ -132,10 +135,12 @@ func (r *EgainTenantReconciler) countFailure(before, after *egainv1alpha1.EgainT
 func (r *EgainTenantReconciler) next(found inspection, f *fault.Error) (ctrl.Result, error) {
 	now := r.Clock.Now()
 	switch {
-	case f == nil && found.document == nil:
+	case f == nil && found.found.Metadata == nil:
 		return ctrl.Result{}, nil
+	case f == nil && found.found.AnonymousFault != nil:
+		return ctrl.Result{RequeueAfter: anonymousRetry}, nil
 	case f == nil:
-		return ctrl.Result{RequeueAfter: max(r.Providers.Directory.Lifetime-now.Sub(found.document.ReadTime), fault.Floor)}, nil
+		return ctrl.Result{RequeueAfter: max(r.Providers.Directory.Lifetime-now.Sub(found.found.ReadTime), fault.Floor)}, nil
 	case f.Class == fault.Busy:
 		return ctrl.Result{RequeueAfter: fault.Floor}, nil
 	}
@@ -145,25 +150,50 @@ func (r *EgainTenantReconciler) next(found inspection, f *fault.Error) (ctrl.Res
 	return ctrl.Result{}, reconcile.TerminalError(f)
 }
 
-// setTenantStatus says what was found out. Endpoints that were known stay known while the document cannot be read.
+// setTenantStatus says what was found out. Endpoints that were known stay known while the documents cannot be read.
 func setTenantStatus(et *egainv1alpha1.EgainTenant, found inspection, f *fault.Error, now time.Time) {
 	st := &et.Status
 	ready := metav1.Condition{Type: egainv1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: egainv1alpha1.ReasonEndpointsKnown, Message: "the endpoints of the tenant are known"}
-	known := len(st.Endpoints) > 0 && st.ObservedGeneration == et.Generation
+	known := st.ObservedGeneration == et.Generation && slices.ContainsFunc(st.Endpoints, func(e egainv1alpha1.ActorEndpointsStatus) bool { return e.TokenURL != "" })
 	switch {
 	case f == nil:
-		st.Endpoints, st.ScopePrefix = found.endpoints, found.scopePrefix
-		st.Metadata = nil
-		if found.document != nil {
-			st.Metadata = &egainv1alpha1.MetadataStatus{ReadTime: second(found.document.ReadTime), Issuer: truncate(found.document.Issuer, maxURL)}
-		}
-	case known && f.Class != fault.Terminal:
+		setFound(st, found, known)
+	case known && f.Class != fault.Terminal && len(found.endpoints) == 0:
 		ready.Message += " from before; now: " + f.Message
 	default:
 		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, f.Reason, f.Message
+		if len(found.endpoints) > 0 {
+			setFound(st, found, known)
+		} else if st.ObservedGeneration != et.Generation {
+			st.Endpoints, st.Deployment, st.Metadata = nil, nil, nil
+		}
 	}
 	st.ObservedGeneration = et.Generation
 	setTenantConditions(et, ready, f, now)
+}
+
+// setFound takes over what was found; known says that the status is about the present spec. The time is when this content was first read: a restart, which reads it again, writes
+// nothing.
+func setFound(st *egainv1alpha1.EgainTenantStatus, found inspection, known bool) {
+	was := *st
+	st.Endpoints, st.Deployment, st.Metadata = found.endpoints, nil, nil
+	for i, is := range st.Endpoints {
+		before := slices.IndexFunc(was.Endpoints, func(e egainv1alpha1.ActorEndpointsStatus) bool { return e.Actor == is.Actor && e.TokenURL != "" })
+		if is.Reason == egainv1alpha1.ReasonMetadataUnavailable && before >= 0 && known {
+			st.Endpoints[i] = was.Endpoints[before] // as with documents that all actors need
+		}
+	}
+	if d := found.found; d.TenantID != "" || d.DomainHint != "" {
+		st.Deployment = &egainv1alpha1.DeploymentStatus{TenantID: d.TenantID, DomainHint: d.DomainHint}
+	}
+	if found.found.Metadata == nil {
+		return
+	}
+	st.Metadata = &egainv1alpha1.MetadataStatus{ReadTime: second(found.found.ReadTime), Issuer: truncate(found.found.Metadata.Issuer, maxURL)}
+	if was.Metadata != nil && was.Metadata.ReadTime != nil && was.Metadata.Issuer == st.Metadata.Issuer &&
+		equality.Semantic.DeepEqual(was.Endpoints, st.Endpoints) && equality.Semantic.DeepEqual(was.Deployment, st.Deployment) {
+		st.Metadata.ReadTime = was.Metadata.ReadTime
+	}
 }
 
 func setTenantConditions(et *egainv1alpha1.EgainTenant, ready metav1.Condition, f *fault.Error, now time.Time) {
@@ -227,9 +257,9 @@ func metadataChanges(before, after *egainv1alpha1.EgainTenantStatus) []string {
 		changes = append(changes, changed("issuer", before.Metadata.Issuer, after.Metadata.Issuer))
 	}
 	for _, was := range before.Endpoints {
-		i := slices.IndexFunc(after.Endpoints, func(e egainv1alpha1.ActorEndpoints) bool { return e.Actor == was.Actor })
-		if i >= 0 && after.Endpoints[i].TokenURL != was.TokenURL {
-			changes = append(changes, changed("token URL of "+was.Actor, was.TokenURL, after.Endpoints[i].TokenURL))
+		i := slices.IndexFunc(after.Endpoints, func(e egainv1alpha1.ActorEndpointsStatus) bool { return e.Actor == was.Actor })
+		if i >= 0 && was.TokenURL != "" && after.Endpoints[i].TokenURL != was.TokenURL {
+			changes = append(changes, changed("token URL of "+string(was.Actor), was.TokenURL, after.Endpoints[i].TokenURL))
 		}
 	}
 	return changes

@@ -55,19 +55,25 @@ func TestATenantShowsItsEndpointsAndClients(t *testing.T) {
 	result := f.inspect(et)
 	f.Expect(readiness(et)).To(gomega.Equal("Current: EndpointsKnown"))
 	rigel, api := f.sim.Rigel(), f.sim.APIURL()
-	want := func(actor string, a egainsim.Actor) egainv1alpha1.ActorEndpoints {
-		e := egainv1alpha1.ActorEndpoints{
-			Actor: actor, TokenURL: rigel.TokenURL(a), APIURL: api, Source: egainv1alpha1.EndpointSourceMetadata,
-		}
-		if a != egainsim.Client {
-			e.AuthorizationURL = rigel.AuthorizationURL(a)
+	const metadata, derived = egainv1alpha1.EndpointSourceMetadata, egainv1alpha1.EndpointSourceDerived
+	want := func(actor egainv1alpha1.TenantActor, tokenURL string, source egainv1alpha1.EndpointSource) egainv1alpha1.ActorEndpointsStatus {
+		e := egainv1alpha1.ActorEndpointsStatus{Actor: actor, TokenURL: tokenURL, Source: source, APIURL: api, APIURLSource: metadata}
+		switch actor {
+		case "User":
+			e.AuthorizationURL, e.AuthorizationURLSource = rigel.AuthorizationURL(egainsim.User), metadata
+		case "Customer":
+			e.AuthorizationURL, e.AuthorizationURLSource = rigel.AuthorizationURL(egainsim.Customer), metadata
 		}
 		return e
 	}
-	f.Expect(et.Status.Endpoints).To(gomega.Equal([]egainv1alpha1.ActorEndpoints{
-		want("Client", egainsim.Client), want("User", egainsim.User), want("Customer", egainsim.Customer),
+	f.Expect(et.Status.Endpoints).To(gomega.Equal([]egainv1alpha1.ActorEndpointsStatus{
+		want("Client", rigel.TokenURL(egainsim.Client), metadata), want("User", rigel.TokenURL(egainsim.User), metadata),
+		want("Customer", rigel.TokenURL(egainsim.Customer), metadata),
+		want("AnonymousCustomer", rigel.AnonymousTokenURL(), derived),
+		want("OnBehalfOfUser", rigel.TokenURL(egainsim.User), metadata), want("OnBehalfOfCustomer", rigel.TokenURL(egainsim.Customer), metadata),
 	}))
-	f.Expect(et.Status.Metadata.ReadTime.Time).To(gomega.BeTemporally("==", f.clock.Now()))
+	first := f.clock.Now()
+	f.Expect(et.Status.Metadata.ReadTime.Time).To(gomega.BeTemporally("==", first))
 	f.Expect(*et.Status.Clients).To(gomega.BeEquivalentTo(2))
 	f.Expect(result.RequeueAfter).To(gomega.Equal(time.Hour), "the document's lifetime")
 
@@ -76,8 +82,17 @@ func TestATenantShowsItsEndpointsAndClients(t *testing.T) {
 	same()
 	f.step(result.RequeueAfter)
 	f.inspect(et)
-	f.Expect(et.Status.Metadata.ReadTime.Time).To(gomega.BeTemporally("==", f.clock.Now()))
-	f.Expect(reasons(f.sent())).To(gomega.Equal([]string{"Normal EndpointsKnown"}))
+	same() // the document was read again and says the same
+	f.Expect(f.asked(egainsim.MetadataEndpoint)).To(gomega.Equal(2))
+	f.restart()
+	f.inspect(et)
+	same()
+	f.Expect(et.Status.Metadata.ReadTime.Time).To(gomega.BeTemporally("==", first))
+	f.sim.SetFault(metadataRequests, egainsim.Fault{Set: map[string]json.RawMessage{"client": json.RawMessage(`{}`)}})
+	f.step(time.Hour)
+	f.inspect(et)
+	f.Expect(et.Status.Metadata.ReadTime.Time).To(gomega.BeTemporally("==", f.clock.Now()), "another content")
+	f.Expect(reasons(f.sent())).To(gomega.Equal([]string{"Normal EndpointsKnown", "Warning MetadataChanged"}))
 }
 
 func TestATenantThatNeedsNoMetadataIsNotLookedAtAgain(t *testing.T) {

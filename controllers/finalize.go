@@ -178,7 +178,7 @@ func (r *EgainClientReconciler) tokenOf(ctx context.Context, ec *egainv1alpha1.E
 
 func (r *EgainClientReconciler) sendRevocations(ctx context.Context, ec *egainv1alpha1.EgainClient, tokens []revocable) error {
 	tenant, err := r.tenant(ctx, ec)
-	if err != nil && tenant.Location == (egainv1alpha1.TenantLocation{}) {
+	if err != nil && tenant.OAuth().Empty() {
 		return err
 	}
 	in := &ingredients{request: issuance.Request(ec)}
@@ -191,6 +191,9 @@ func (r *EgainClientReconciler) sendRevocations(ctx context.Context, ec *egainv1
 	endpoints, err := r.endpoints(ctx, ec, tenant, in, r.Providers.Breakers.Do)
 	if err != nil {
 		return err
+	}
+	if endpoints.Unusable.RevocationURL != nil {
+		return endpoints.Unusable.RevocationURL
 	}
 	if endpoints.RevocationURL == "" {
 		return fault.New(fault.Terminal, fault.ReasonEndpointInvalid, "the tenant has no revocation endpoint: set tenant.endpoints.revocationURL, or unset revokeOnDelete")

@@ -105,7 +105,7 @@ func remedyOf(reason string) string {
 	switch reason {
 	case egainv1alpha1.ReasonSessionNotFound, egainv1alpha1.ReasonSessionInvalid, egainv1alpha1.ReasonReauthorizationRequired:
 		return metrics.RemedyLogin
-	case egainv1alpha1.ReasonEndpointInvalid, egainv1alpha1.ReasonEndpointRefused:
+	case egainv1alpha1.ReasonEndpointInvalid, egainv1alpha1.ReasonEndpointRefused, egainv1alpha1.ReasonTenantMismatch:
 		return metrics.RemedyEdit
 	}
 	switch {

@@ -1,7 +1,9 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -100,66 +102,72 @@ func (p *Providers) caBundle(ctx context.Context, ref *egainv1alpha1.NamespacedC
 	return bundle, nil
 }
 
-// metadata reads a document, or has it from before.
-func (p *Providers) metadata(ctx context.Context, tracer trace.Tracer, hc *http.Client, address string) (*oauth.Metadata, error) {
+// document reads a document, or has it from before.
+func (p *Providers) document(ctx context.Context, tracer trace.Tracer, hc *http.Client, at oauth.Place) (*oauth.Document, error) {
 	ctx, span := begin(ctx, tracer, "read metadata")
-	span.SetAttributes(attributeHost.String(hostOf(address)))
-	document, err := p.Directory.Metadata(ctx, hc, address)
+	span.SetAttributes(attributeHost.String(hostOf(at.URL)))
+	document, err := p.Directory.Read(ctx, hc, at)
 	end(span, err)
 	return document, err
 }
 
 // inspection is what was found out about a tenant.
 type inspection struct {
-	endpoints   []egainv1alpha1.ActorEndpoints
-	scopePrefix string
-	// document is nil if none was needed.
-	document *oauth.Metadata
+	endpoints []egainv1alpha1.ActorEndpointsStatus
+	// found is the zero value if no document was needed.
+	found oauth.Discovery
 }
 
-// inspect finds the endpoints of every actor of a tenant. An actor that a document says nothing of, or whose token requests
-// would be refused, is left out.
+// inspect finds the endpoints of every actor of a tenant. It fails if no actor has a token URL that requests may go to.
 func (p *Providers) inspect(ctx context.Context, tracer trace.Tracer, t issuance.Tenant) (inspection, error) {
 	hc, err := p.http(ctx, t, "")
 	if err != nil {
 		return inspection{}, err
 	}
 	var found inspection
-	tenant := t.OAuth()
-	if tenant.NeedsMetadata() {
-		if found.document, err = p.metadata(ctx, tracer, hc, tenant.MetadataURL); err != nil {
+	tenant, roles := t.OAuth(), issuance.Roles()
+	var wanting []oauth.Actor
+	for _, role := range roles {
+		if tenant.NeedsDocuments(role.Actor) {
+			wanting = append(wanting, role.Actor)
+		}
+	}
+	if len(wanting) > 0 {
+		read := func(ctx context.Context, at oauth.Place) (*oauth.Document, error) { return p.document(ctx, tracer, hc, at) }
+		if found.found, err = tenant.Discover(ctx, read, wanting...); err != nil {
 			return inspection{}, err
 		}
 	}
-	var amiss error
-	for _, actor := range actors {
-		e, err := oauth.Resolve(tenant, found.document, actor.flow, actor.subject)
+	var failure error
+	usable := false
+	for _, role := range roles {
+		e, err := oauth.Resolve(tenant, found.found, role.Flow, role.Subject)
 		if err == nil {
 			err = p.Egress.Permits(e.TokenURL)
 		}
-		if err != nil {
-			amiss = err
-			continue
-		}
-		found.scopePrefix = e.ScopePrefix
-		found.endpoints = append(found.endpoints, egainv1alpha1.ActorEndpoints{
-			Actor: actor.name, TokenURL: truncate(e.TokenURL, maxURL), AuthorizationURL: truncate(e.AuthorizationURL, maxURL),
-			RevocationURL: truncate(e.RevocationURL, maxURL), APIURL: truncate(e.APIURL, maxURL), Source: egainv1alpha1.EndpointSource(e.Source),
-		})
+		usable = usable || err == nil
+		failure = cmp.Or(failure, err)
+		found.endpoints = append(found.endpoints, actorStatus(role.Name, e, cmp.Or(err, e.Unusable.First())))
 	}
-	if len(found.endpoints) == 0 {
-		return inspection{}, amiss
+	if usable {
+		failure = nil
 	}
-	return found, nil
+	return found, failure
 }
 
-// actors are those that the eGain console lists endpoints for, each with a flow that uses them.
-var actors = []struct {
-	name    string
-	flow    oauth.Flow
-	subject oauth.Subject
-}{
-	{"Client", oauth.ClientCredentials, oauth.Subject{}},
-	{"User", oauth.AuthorizationCode, oauth.Subject{Actor: oauth.ActorUser}},
-	{"Customer", oauth.AuthorizationCode, oauth.Subject{Actor: oauth.ActorCustomer}},
+// actorStatus says what was found out about an actor. One whose token URL may not be used has none.
+func actorStatus(actor egainv1alpha1.TenantActor, e oauth.Endpoints, err error) egainv1alpha1.ActorEndpointsStatus {
+	st := egainv1alpha1.ActorEndpointsStatus{Actor: actor}
+	if f := fault.Of(err); f != nil {
+		st.Reason, st.Message = f.Reason, truncate(f.Message, maxMessage)
+	}
+	if err != nil && !errors.Is(err, e.Unusable.First()) {
+		return st
+	}
+	st.TokenURL, st.Source = truncate(e.TokenURL, maxURL), egainv1alpha1.EndpointSource(e.Source)
+	st.AuthorizationURL, st.AuthorizationURLSource = truncate(e.AuthorizationURL, maxURL), egainv1alpha1.EndpointSource(e.Sources.AuthorizationURL)
+	st.RevocationURL, st.RevocationURLSource = truncate(e.RevocationURL, maxURL), egainv1alpha1.EndpointSource(e.Sources.RevocationURL)
+	st.APIURL, st.APIURLSource = truncate(e.APIURL, maxURL), egainv1alpha1.EndpointSource(e.Sources.APIURL)
+	st.ScopePrefix, st.ScopePrefixSource = truncate(e.ScopePrefix, maxRenewal), egainv1alpha1.EndpointSource(e.Sources.ScopePrefix)
+	return st
 }

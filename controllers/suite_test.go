@@ -90,6 +90,12 @@ var namespaces atomic.Int64
 // newFixture starts what a test needs. The clock begins a while from now, so that nobody mistakes it for the real one.
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
+	return newFixtureOf(t, nil)
+}
+
+// newFixtureOf starts a simulator of some tenants; of the default ones if there are none.
+func newFixtureOf(t *testing.T, tenants []egainsim.TenantConfig) *fixture {
+	t.Helper()
 	f := &fixture{
 		WithT:     gomega.NewWithT(t),
 		t:         t,
@@ -97,7 +103,7 @@ func newFixture(t *testing.T) *fixture {
 		clock:     clocktesting.NewFakePassiveClock(time.Now().Truncate(time.Second).Add(1000 * time.Hour)),
 		events:    events.NewFakeRecorder(100),
 	}
-	f.sim = startSimulator(t, egainsim.Config{Clock: f.clock})
+	f.sim = startSimulator(t, egainsim.Config{Clock: f.clock, Tenants: tenants})
 	f.create(&corev1.ConfigMap{ObjectMeta: f.named("egain-ca"), Data: map[string]string{"ca.crt": string(f.sim.CABundle())}})
 	f.restart()
 	return f

@@ -80,7 +80,7 @@ type EndpointSource string
 const (
 	// EndpointSourceSpec is spec.tenant.endpoints.
 	EndpointSourceSpec EndpointSource = "Spec"
-	// EndpointSourceMetadata is the document at spec.tenant.metadataURL.
+	// EndpointSourceMetadata is a document: the one at metadataURL, or one that the url of an EgainTenant leads to.
 	EndpointSourceMetadata EndpointSource = "Metadata"
 	// EndpointSourceDerived is a URL that eGain documents, filled in with spec.tenant.id.
 	EndpointSourceDerived EndpointSource = "Derived"
@@ -210,12 +210,14 @@ type EgainClientSpec struct {
 	Scopes []Scope `json:"scopes,omitempty"`
 
 	// parameters are extra form parameters of the token request: 1 to 16, with values of at most 2048 characters.
+	// With flow AuthorizationCode, resource and audience go with the login as well (RFC 8707).
 	// Those that a flow sets itself (grant_type, scope, client_id and so on), and credentials, are refused.
 	// +optional
 	// +kubebuilder:validation:MinProperties=1
 	// +kubebuilder:validation:MaxProperties=16
 	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) >= 1 && size(k) <= 64)",message="the name of a parameter has 1 to 64 characters"
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !(k in ['grant_type', 'scope', 'client_id', 'client_secret', 'username', 'password', 'subject_username', 'subject_userid', 'subject_email', 'subject_token', 'subject_token_type', 'registration_id', 'client_assertion', 'client_assertion_type', 'assertion', 'actor_token', 'device_code', 'code', 'code_verifier', 'redirect_uri', 'refresh_token']))",message="must not hold what the flow sets itself (grant_type, scope, client_id, subject_token and so on) nor credentials (client_secret, password, code, refresh_token, client_assertion): use scopes, onBehalfOf, tokenExchange, authorizationCode or credentialsSecretRef"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.matches('^(?i)(state|nonce|request|request_uri|response_.*|code_challenge.*)$'))",message="must not hold what a login sets itself: state, nonce, response_*, code_challenge*, request, request_uri"
 	Parameters map[string]ParameterValue `json:"parameters,omitempty"`
 
 	// target is the Secret in which the token is kept. Default: a Secret with the name of the EgainClient.
@@ -284,6 +286,7 @@ type TenantLocation struct {
 	// metadataURL is the Metadata URL that the eGain console shows for the client application.
 	// A document as RFC 8414 or OpenID Connect Discovery describe it does as well.
 	// The URLs in it must be https, on the same site as itself; give those that are not in endpoints.
+	// An EgainTenant may list hosts of other sites in trustedHosts.
 	// It is not read if endpoints has both tokenURL and apiURL, unless revokeOnDelete needs it.
 	// +optional
 	MetadataURL HTTPSURL `json:"metadataURL,omitempty"`
@@ -293,8 +296,9 @@ type TenantLocation struct {
 	// +optional
 	Endpoints *Endpoints `json:"endpoints,omitempty"`
 
-	// scopePrefix is put before every scope that lacks it, such as api.egain.cloud/auth/: at most 256 characters.
+	// scopePrefix is put before every scope that lacks it, such as https://api.egain.cloud/auth/: at most 256 characters.
 	// It is the API Permission Prefix that the eGain console shows for tenants of the commercial platform.
+	// Scopes that are whole URIs, and those of OpenID Connect, stay as they are.
 	// Default: what the metadata document says, if it is read; else none.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -456,6 +460,16 @@ type AuthorizationCode struct {
 	// +optional
 	// +default="http://127.0.0.1:8765/callback"
 	RedirectURL RedirectURL `json:"redirectURL,omitempty"`
+
+	// parameters go with the login only: 1 to 10, with values of at most 2048 characters.
+	// Allowed are prompt, domain_hint, login_hint, ui_locales, acr_values, max_age, resource, audience, kc_idp_hint and p.
+	// domain_hint is found by itself for an EgainTenant with a url; a value given here wins.
+	// A change of parameters takes no new token.
+	// +optional
+	// +kubebuilder:validation:MinProperties=1
+	// +kubebuilder:validation:MaxProperties=10
+	// +kubebuilder:validation:XValidation:rule="self.all(k, k in ['prompt', 'domain_hint', 'login_hint', 'ui_locales', 'acr_values', 'max_age', 'resource', 'audience', 'kc_idp_hint', 'p'])",message="must be one of prompt, domain_hint, login_hint, ui_locales, acr_values, max_age, resource, audience, kc_idp_hint and p: a login sets the rest itself"
+	Parameters map[string]ParameterValue `json:"parameters,omitempty"`
 }
 
 // SessionSecretReference names the Secret of a session, in the namespace of the EgainClient.

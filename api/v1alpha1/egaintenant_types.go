@@ -18,11 +18,68 @@ type NamespaceName string
 // +kubebuilder:validation:XValidation:rule="self.matches('^[!#-)+-\\\\[\\\\]-~]*[*]?$')",message="must be a scope such as knowledge.portalmgr.manage, or the beginning of one and '*', such as knowledge.*"
 type ScopePattern string
 
+// HostName is the name of a host, without a scheme, port or path.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=253
+// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?([.][A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$')",message="must be the exact name of a host, such as acmeint.b2clogin.com: no scheme, port, path or wildcard"
+type HostName string
+
+// EgainURL is the address at which people open the customer's eGain: scheme and host.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=2048
+// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() == 'https' && size(url(self).getHostname()) > 0 && url(self).getEscapedPath() in ['', '/'] && !self.contains('?') && !self.contains('#') && !self.contains('@') && !self.contains(' ')",message="must be https and a host, such as https://acme.egain.cloud: no path, query or credentials"
+type EgainURL string
+
+// TenantActor is who a token speaks for. eGain has endpoints and scope prefixes for each.
+// Client: the client application itself. User: a logged-in agent. Customer: a logged-in person who is no agent.
+// AnonymousCustomer: a customer who is not logged in.
+// OnBehalfOfUser and OnBehalfOfCustomer: the client application acting for a user or a customer.
+//
+// +kubebuilder:validation:Enum=Client;User;Customer;AnonymousCustomer;OnBehalfOfUser;OnBehalfOfCustomer
+type TenantActor string
+
+// The actors.
+const (
+	TenantActorClient             TenantActor = "Client"
+	TenantActorUser               TenantActor = "User"
+	TenantActorCustomer           TenantActor = "Customer"
+	TenantActorAnonymousCustomer  TenantActor = "AnonymousCustomer"
+	TenantActorOnBehalfOfUser     TenantActor = "OnBehalfOfUser"
+	TenantActorOnBehalfOfCustomer TenantActor = "OnBehalfOfCustomer"
+)
+
 // EgainTenantSpec says where tokens of a tenant come from, and who may have them.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.id) || has(self.metadataURL) || (has(self.endpoints) && has(self.endpoints.tokenURL))",message="set at least one of id, metadataURL or endpoints.tokenURL"
+// +kubebuilder:validation:XValidation:rule="has(self.url) || has(self.id) || has(self.metadataURL) || (has(self.endpoints) && has(self.endpoints.tokenURL)) || (has(self.actorEndpoints) && self.actorEndpoints.exists(e, has(e.tokenURL)))",message="set at least one of url, id, metadataURL, endpoints.tokenURL or a tokenURL in actorEndpoints"
 type EgainTenantSpec struct {
+	// url is the address at which people open your eGain, such as https://acme.egain.cloud: scheme and host.
+	// The operator asks it for everything else: tenant id, API domain, and endpoints and scope prefix of each actor.
+	// What is given in other fields wins over what is found. An id that differs from the one found is refused.
+	// +optional
+	URL EgainURL `json:"url,omitempty"`
+
 	TenantLocation `json:",inline"`
+
+	// actorEndpoints are the endpoints of single actors: 1 to 6. They win over endpoints, documents and derived URLs.
+	// Use them for a tenant whose documents cannot be read.
+	// +optional
+	// +listType=map
+	// +listMapKey=actor
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=6
+	ActorEndpoints []ActorEndpoints `json:"actorEndpoints,omitempty"`
+
+	// trustedHosts are hosts of other sites that documents of this tenant may name: 1 to 16 exact names.
+	// Without it, a document may only name hosts of the site of url or metadataURL.
+	// Under domains where anyone gets a name, such as b2clogin.com, that is the same host only.
+	// A trusted host passes on no trust: other hosts of its site stay refused.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	TrustedHosts []HostName `json:"trustedHosts,omitempty"`
 
 	// caBundleRef names a ConfigMap or Secret with the PEM certificates to trust for this tenant.
 	// Default: those that the operator's image trusts.
@@ -36,7 +93,9 @@ type EgainTenantSpec struct {
 
 	// allowedScopes are the scopes that EgainClients may ask for: 1 to 256. Default: all.
 	// An entry that ends in '*' allows every scope that begins with what stands before it.
-	// They are compared without scopePrefix. A flow that could do without scopes must then list some.
+	// They are compared without the scope prefix of the flow's actor, in either spelling (with or without https://).
+	// openid and offline_access pass for flow AuthorizationCode. Other scopes of OpenID, and .default, must be listed literally.
+	// A flow that could do without scopes must then list some.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -96,7 +155,7 @@ type RequestLimits struct {
 // +kubebuilder:validation:MinProperties=1
 type EgainTenantStatus struct {
 	// conditions of the object.
-	// Ready: the endpoints of the tenant are known.
+	// Ready: at least one actor has a token URL; status.endpoints says which, and why others have none.
 	// Reconciling and Stalled are present only while True, for tools that follow kstatus.
 	// +optional
 	// +listType=map
@@ -110,20 +169,19 @@ type EgainTenantStatus struct {
 	// +kubebuilder:validation:Minimum=-1
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// endpoints of the tenant, one entry for each actor that has any.
+	// endpoints of the tenant by actor: at most 6.
+	// Each entry has URLs and scope prefix with their sources, or the reason why the actor has no usable token URL.
 	// +optional
 	// +listType=map
 	// +listMapKey=actor
-	// +kubebuilder:validation:MaxItems=3
-	Endpoints []ActorEndpoints `json:"endpoints,omitempty"`
+	// +kubebuilder:validation:MaxItems=6
+	Endpoints []ActorEndpointsStatus `json:"endpoints,omitempty"`
 
-	// scopePrefix is put before every scope that lacks it.
+	// deployment is what the address in spec.url says of itself.
 	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=256
-	ScopePrefix string `json:"scopePrefix,omitempty"`
+	Deployment *DeploymentStatus `json:"deployment,omitempty"`
 
-	// metadata says what was last read from metadataURL.
+	// metadata is about the documents that were read.
 	// +optional
 	Metadata *MetadataStatus `json:"metadata,omitempty"`
 
@@ -134,11 +192,39 @@ type EgainTenantStatus struct {
 }
 
 // ActorEndpoints are the endpoints of a tenant for one actor.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.tokenURL) || has(self.authorizationURL) || has(self.revocationURL) || has(self.scopePrefix)",message="set at least one of tokenURL, authorizationURL, revocationURL and scopePrefix"
+// +kubebuilder:validation:XValidation:rule="!has(self.authorizationURL) || self.actor in ['User', 'Customer']",message="authorizationURL is for the actors User and Customer, who log in"
 type ActorEndpoints struct {
-	// actor that the endpoints are for: Client (a server), User (an agent) or Customer.
+	// actor that the endpoints are for: Client, User, Customer, AnonymousCustomer, OnBehalfOfUser or OnBehalfOfCustomer.
 	// +required
-	// +kubebuilder:validation:Enum=Client;User;Customer
-	Actor string `json:"actor,omitempty"`
+	Actor TenantActor `json:"actor,omitempty"`
+
+	// tokenURL is the token endpoint. Its query string, if any, is kept.
+	// +optional
+	TokenURL HTTPSURL `json:"tokenURL,omitempty"`
+
+	// authorizationURL is where a person logs in at a browser, for User and Customer.
+	// +optional
+	AuthorizationURL HTTPSURL `json:"authorizationURL,omitempty"`
+
+	// revocationURL is the RFC 7009 revocation endpoint, used by revokeOnDelete.
+	// +optional
+	RevocationURL HTTPSURL `json:"revocationURL,omitempty"`
+
+	// scopePrefix is put before every scope of the actor that lacks it. Default: spec.scopePrefix.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[!#-\\\\[\\\\]-~]+$')",message="must not contain spaces, quotes or backslashes"
+	ScopePrefix string `json:"scopePrefix,omitempty"`
+}
+
+// ActorEndpointsStatus are the endpoints of a tenant for one actor, or why there are none.
+type ActorEndpointsStatus struct {
+	// actor that the endpoints are for.
+	// +required
+	Actor TenantActor `json:"actor,omitempty"`
 
 	// tokenURL is the token endpoint.
 	// +optional
@@ -146,11 +232,19 @@ type ActorEndpoints struct {
 	// +kubebuilder:validation:MaxLength=2048
 	TokenURL string `json:"tokenURL,omitempty"`
 
+	// source of tokenURL: Spec, Metadata or Derived.
+	// +optional
+	Source EndpointSource `json:"source,omitempty"`
+
 	// authorizationURL is where a person logs in at a browser.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=2048
 	AuthorizationURL string `json:"authorizationURL,omitempty"`
+
+	// authorizationURLSource is where authorizationURL comes from.
+	// +optional
+	AuthorizationURLSource EndpointSource `json:"authorizationURLSource,omitempty"`
 
 	// revocationURL is the RFC 7009 revocation endpoint.
 	// +optional
@@ -158,24 +252,68 @@ type ActorEndpoints struct {
 	// +kubebuilder:validation:MaxLength=2048
 	RevocationURL string `json:"revocationURL,omitempty"`
 
+	// revocationURLSource is where revocationURL comes from.
+	// +optional
+	RevocationURLSource EndpointSource `json:"revocationURLSource,omitempty"`
+
 	// apiURL is the base URL of API calls.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=2048
 	APIURL string `json:"apiURL,omitempty"`
 
-	// source of tokenURL: Spec, Metadata or Derived.
+	// apiURLSource is where apiURL comes from.
 	// +optional
-	Source EndpointSource `json:"source,omitempty"`
+	APIURLSource EndpointSource `json:"apiURLSource,omitempty"`
+
+	// scopePrefix is put before every scope of the actor that lacks it.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	ScopePrefix string `json:"scopePrefix,omitempty"`
+
+	// scopePrefixSource is where scopePrefix comes from.
+	// +optional
+	ScopePrefixSource EndpointSource `json:"scopePrefixSource,omitempty"`
+
+	// reason why a URL of the actor is missing: that of the condition that EgainClients get for it.
+	// Absent if all that the documents name can be used.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	Reason string `json:"reason,omitempty"`
+
+	// message says what is wrong and what to change.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
 }
 
-// MetadataStatus says what was last read of a metadata document.
+// DeploymentStatus is what the address of a customer's eGain says of itself.
+//
+// +kubebuilder:validation:MinProperties=1
+type DeploymentStatus struct {
+	// tenantID is the id of the tenant.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	TenantID string `json:"tenantID,omitempty"`
+
+	// domainHint is sent with logins, so that a gateway of several tenants finds this one.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=260
+	DomainHint string `json:"domainHint,omitempty"`
+}
+
+// MetadataStatus is about the documents of a tenant.
 type MetadataStatus struct {
-	// readTime is when the document was last read.
+	// readTime is when the present content was first read.
 	// +optional
 	ReadTime *metav1.Time `json:"readTime,omitempty"`
 
-	// issuer that the document names, if it names one.
+	// issuer that the metadata document names, if it names one.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=2048
@@ -190,7 +328,7 @@ type MetadataStatus struct {
 // +kubebuilder:resource:scope=Cluster,shortName=egt,categories=egain,path=egaintenants
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Clients",type=integer,JSONPath=`.status.clients`,description="How many EgainClients refer to the tenant."
-// +kubebuilder:printcolumn:name="Metadata read",type=date,JSONPath=`.status.metadata.readTime`
+// +kubebuilder:printcolumn:name="Metadata since",type=date,JSONPath=`.status.metadata.readTime`,description="How long the documents have said what they say now."
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="API",type=string,priority=1,JSONPath=`.status.endpoints[0].apiURL`
 // +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`

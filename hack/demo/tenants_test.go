@@ -19,7 +19,7 @@ func TestTenantRows(t *testing.T) {
 		Conditions: []metav1.Condition{{Type: egainv1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: "EndpointsKnown"}},
 		Clients:    &clients,
 		Metadata:   &egainv1alpha1.MetadataStatus{ReadTime: &read},
-		Endpoints:  []egainv1alpha1.ActorEndpoints{{Actor: "Client", APIURL: "https://api.example.com"}},
+		Endpoints:  []egainv1alpha1.ActorEndpointsStatus{{Actor: "Client", APIURL: "https://api.example.com"}},
 	}
 	want := `TENANT                READY                 CLIENTS     METADATA READ   API
 production            ✗                     0           –               –

@@ -17,6 +17,7 @@ const (
 	ReasonEndpointInvalid     = "EndpointInvalid"
 	ReasonEndpointRefused     = "EndpointRefused"
 	ReasonCABundleInvalid     = "CABundleInvalid"
+	ReasonTenantMismatch      = "TenantMismatch"
 
 	ReasonReauthorizationRequired = "ReauthorizationRequired"
 	ReasonAPIServerFailed         = "APIServerFailed"
@@ -39,7 +40,7 @@ func PassesByItself(reason string) bool {
 func IsRejection(reason string) bool {
 	switch reason {
 	case ReasonClientRejected, ReasonSubjectRejected, ReasonScopeRejected, ReasonRequestRejected,
-		ReasonEndpointInvalid, ReasonEndpointRefused:
+		ReasonEndpointInvalid, ReasonEndpointRefused, ReasonTenantMismatch:
 		return true
 	default:
 		return false

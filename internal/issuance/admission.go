@@ -10,6 +10,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/oauth"
 )
 
 // Admit refuses an EgainClient that an EgainTenant does not allow, by its namespace, whose labels are given, or by its
@@ -23,7 +24,27 @@ func Admit(et *egainv1alpha1.EgainTenant, ec *egainv1alpha1.EgainClient, namespa
 		return fault.New(fault.Terminal, egainv1alpha1.ReasonTenantNotAllowed,
 			"EgainTenant %q does not allow namespace %q: ask whoever keeps it to add the namespace to its allowedNamespaces", et.Name, ec.Namespace)
 	}
-	return admitScopes(et, ec)
+	t := Shared(et)
+	if prefix, known := t.prefix(ActorOf(ec)); known {
+		return t.AdmitScopes(ec, prefix)
+	}
+	return nil
+}
+
+// ActorOf is the actor whose endpoints an EgainClient uses.
+func ActorOf(ec *egainv1alpha1.EgainClient) oauth.Actor {
+	request := Request(ec)
+	return oauth.ActorOf(request.Flow, request.Subject)
+}
+
+// prefix is the scope prefix of an actor, as far as it is known without reading documents.
+func (t Tenant) prefix(actor oauth.Actor) (string, bool) {
+	tenant := t.OAuth()
+	if prefix := tenant.For(actor).ScopePrefix; prefix != "" || !tenant.Discovers() {
+		return prefix, true
+	}
+	known, ok := t.KnownFor(actor)
+	return known.ScopePrefix, ok
 }
 
 func admitsNamespace(allowed *egainv1alpha1.AllowedNamespaces, name string, namespace map[string]string) (bool, error) {
@@ -45,34 +66,46 @@ func SelectsNamespaces(et *egainv1alpha1.EgainTenant) bool {
 	return et.Spec.AllowedNamespaces != nil && et.Spec.AllowedNamespaces.Selector != nil
 }
 
-func admitScopes(et *egainv1alpha1.EgainTenant, ec *egainv1alpha1.EgainClient) error {
-	if len(et.Spec.AllowedScopes) == 0 {
+// AdmitScopes refuses scopes that the EgainTenant does not allow. They are compared as they are sent, with the scope prefix
+// of the flow's actor, which may or may not be written out on either side.
+func (t Tenant) AdmitScopes(ec *egainv1alpha1.EgainClient, prefix string) error {
+	if len(t.AllowedScopes) == 0 {
 		return nil
 	}
 	if len(ec.Spec.Scopes) == 0 {
 		return fault.New(fault.Terminal, egainv1alpha1.ReasonScopeNotAllowed,
-			"EgainTenant %q allows certain scopes only, and without spec.scopes the server decides: list the scopes that are needed", et.Name)
+			"EgainTenant %q allows certain scopes only, and without spec.scopes the server decides: list the scopes that are needed", t.Name)
 	}
 	var refused []string
 	for _, scope := range ec.Spec.Scopes {
-		if !admitsScope(et, string(scope)) {
+		if !t.admitsScope(string(scope), prefix, ec.Spec.Flow) {
 			refused = append(refused, string(scope))
 		}
 	}
 	if len(refused) > 0 {
 		return fault.New(fault.Terminal, egainv1alpha1.ReasonScopeNotAllowed,
-			"EgainTenant %q does not allow the scopes %q: take them out of spec.scopes, or ask whoever keeps it to add them to its allowedScopes", et.Name, refused)
+			"EgainTenant %q does not allow the scopes %q: take them out of spec.scopes, or ask whoever keeps it to add them to its allowedScopes", t.Name, refused)
 	}
 	return nil
 }
 
-// admitsScope compares without the tenant's prefix, which may or may not be written out on either side.
-func admitsScope(et *egainv1alpha1.EgainTenant, scope string) bool {
-	plain := strings.TrimPrefix(scope, et.Spec.ScopePrefix)
-	return slices.ContainsFunc(et.Spec.AllowedScopes, func(p egainv1alpha1.ScopePattern) bool {
-		pattern := strings.TrimPrefix(string(p), et.Spec.ScopePrefix)
+// admitsScope compares a scope with each pattern. A scope of another API, which is a whole URI, is compared whole. No
+// asterisk stands for scopes that are not of the API (OpenID Connect), or that mean all that the application may do.
+func (t Tenant) admitsScope(scope, prefix string, flow egainv1alpha1.Flow) bool {
+	plain := oauth.WithoutPrefix(scope, prefix)
+	foreign := plain == scope && strings.Contains(scope, "://")
+	login := plain == "openid" || plain == "offline_access"
+	if login && flow == egainv1alpha1.FlowAuthorizationCode {
+		return true
+	}
+	literal := oauth.IsOpenIDScope(plain) || plain == ".default" || strings.HasSuffix(plain, "/.default")
+	return slices.ContainsFunc(t.AllowedScopes, func(p egainv1alpha1.ScopePattern) bool {
+		pattern := string(p)
+		if !foreign {
+			pattern = oauth.WithoutPrefix(pattern, prefix)
+		}
 		if beginning, open := strings.CutSuffix(pattern, "*"); open {
-			return strings.HasPrefix(plain, beginning)
+			return !literal && strings.HasPrefix(plain, beginning)
 		}
 		return plain == pattern
 	})

@@ -108,27 +108,37 @@ func TestAdmitByScope(t *testing.T) {
 		asked         scopes
 		reason, words string
 	}{
-		"all, if the tenant does not say":                  {"", nil, scopes{"a.read"}, "", ""},
-		"none asked for, if the tenant does not say":       {"", nil, nil, "", ""},
-		"those that are listed":                            {"", patterns{"a.read", "b.read"}, scopes{"b.read", "a.read"}, "", ""},
-		"not one that only begins like one of the list":    {"", patterns{"a.read"}, scopes{"a.readall"}, refused, `does not allow the scopes ["a.readall"]`},
-		"not one that one of the list only begins with":    {"", patterns{"a.read"}, scopes{"a"}, refused, `does not allow the scopes ["a"]`},
-		"not one in other letters":                         {"", patterns{"a.read"}, scopes{"A.READ"}, refused, `["A.READ"]`},
-		"all that are refused, and only those":             {"", patterns{"a.read"}, scopes{"b", "a.read", "c"}, refused, `EgainTenant "production" does not allow the scopes ["b" "c"]: take them out of spec.scopes, or ask whoever keeps it to add them to its allowedScopes`},
-		"none asked for, where some are listed":            {"", patterns{"a.read"}, nil, refused, `EgainTenant "production" allows certain scopes only, and without spec.scopes the server decides: list the scopes that are needed`},
-		"those that a pattern begins":                      {"", patterns{"a.*"}, scopes{"a.read", "a."}, "", ""},
-		"not one that a pattern does not begin":            {"", patterns{"a.*"}, scopes{"ab.read"}, refused, `["ab.read"]`},
-		"all, by an asterisk":                              {"", patterns{"*"}, scopes{"a.read", prefix + ".default"}, "", ""},
-		"no others by an asterisk that is not at the end":  {"", patterns{"*.read"}, scopes{"a.read"}, refused, `["a.read"]`},
-		"one with the prefix, listed without":              {prefix, patterns{"a.read"}, scopes{prefix + "a.read"}, "", ""},
-		"one without the prefix, listed with it":           {prefix, patterns{prefix + "a.read"}, scopes{"a.read"}, "", ""},
-		"one with the prefix, listed with it":              {prefix, patterns{prefix + "a.read"}, scopes{prefix + "a.read"}, "", ""},
-		"one with the prefix that a pattern begins":        {prefix, patterns{"a.*"}, scopes{prefix + "a.read"}, "", ""},
-		"one without the prefix, by a pattern with it":     {prefix, patterns{prefix + "a.*"}, scopes{"a.read"}, "", ""},
-		"all, by the prefix and an asterisk":               {prefix, patterns{prefix + "*"}, scopes{"a.read"}, "", ""},
-		"not the prefix twice, which is another scope":     {prefix, patterns{"a.read"}, scopes{prefix + prefix + "a.read"}, refused, "a.read"},
-		"not all that the application was given, unlisted": {prefix, patterns{"a.*"}, scopes{".default"}, refused, `[".default"]`},
-		"not one with a prefix that is not the tenant's":   {"", patterns{"a.read"}, scopes{prefix + "a.read"}, refused, "a.read"},
+		"all, if the tenant does not say":                       {"", nil, scopes{"a.read"}, "", ""},
+		"none asked for, if the tenant does not say":            {"", nil, nil, "", ""},
+		"those that are listed":                                 {"", patterns{"a.read", "b.read"}, scopes{"b.read", "a.read"}, "", ""},
+		"not one that only begins like one of the list":         {"", patterns{"a.read"}, scopes{"a.readall"}, refused, `does not allow the scopes ["a.readall"]`},
+		"not one that one of the list only begins with":         {"", patterns{"a.read"}, scopes{"a"}, refused, `does not allow the scopes ["a"]`},
+		"not one in other letters":                              {"", patterns{"a.read"}, scopes{"A.READ"}, refused, `["A.READ"]`},
+		"all that are refused, and only those":                  {"", patterns{"a.read"}, scopes{"b", "a.read", "c"}, refused, `EgainTenant "production" does not allow the scopes ["b" "c"]: take them out of spec.scopes, or ask whoever keeps it to add them to its allowedScopes`},
+		"none asked for, where some are listed":                 {"", patterns{"a.read"}, nil, refused, `EgainTenant "production" allows certain scopes only, and without spec.scopes the server decides: list the scopes that are needed`},
+		"those that a pattern begins":                           {"", patterns{"a.*"}, scopes{"a.read", "a."}, "", ""},
+		"not one that a pattern does not begin":                 {"", patterns{"a.*"}, scopes{"ab.read"}, refused, `["ab.read"]`},
+		"all, by an asterisk":                                   {"", patterns{"*"}, scopes{"a.read", prefix + "b.read"}, "", ""},
+		"not all of an application, by an asterisk":             {prefix, patterns{"*"}, scopes{".default"}, refused, `[".default"]`},
+		"nor with the prefix, nor of another API":               {prefix, patterns{"*"}, scopes{prefix + ".default", "https://x.example/.default"}, refused, `["` + prefix + `.default" "https://x.example/.default"]`},
+		"all of an application, listed literally":               {prefix, patterns{".default"}, scopes{".default", prefix + ".default"}, "", ""},
+		"no scope of OpenID, by an asterisk":                    {prefix, patterns{"*", prefix + "*"}, scopes{"openid", "email", "offline_access"}, refused, `["openid" "email" "offline_access"]`},
+		"one of OpenID, listed literally":                       {prefix, patterns{"email"}, scopes{"email"}, "", ""},
+		"one with the prefix in its other spelling":             {"https://" + prefix, patterns{"a.*"}, scopes{prefix + "a.read", "https://" + prefix + "a.read"}, "", ""},
+		"one listed with the prefix in its other spelling":      {prefix, patterns{"https://" + prefix + "a.*"}, scopes{"a.read", prefix + "a.read"}, "", ""},
+		"not one of another API, by the prefix and an asterisk": {"https://" + prefix, patterns{"https://" + prefix + "*"}, scopes{"https://graph.example/a.read"}, refused, "graph"},
+		"not one of another API that ends alike":                {"https://" + prefix, patterns{"a.read"}, scopes{"https://graph.example/a.read"}, refused, "graph"},
+		"one of another API, listed whole":                      {"https://" + prefix, patterns{"https://graph.example/*"}, scopes{"https://graph.example/a.read"}, "", ""},
+		"no others by an asterisk that is not at the end":       {"", patterns{"*.read"}, scopes{"a.read"}, refused, `["a.read"]`},
+		"one with the prefix, listed without":                   {prefix, patterns{"a.read"}, scopes{prefix + "a.read"}, "", ""},
+		"one without the prefix, listed with it":                {prefix, patterns{prefix + "a.read"}, scopes{"a.read"}, "", ""},
+		"one with the prefix, listed with it":                   {prefix, patterns{prefix + "a.read"}, scopes{prefix + "a.read"}, "", ""},
+		"one with the prefix that a pattern begins":             {prefix, patterns{"a.*"}, scopes{prefix + "a.read"}, "", ""},
+		"one without the prefix, by a pattern with it":          {prefix, patterns{prefix + "a.*"}, scopes{"a.read"}, "", ""},
+		"all, by the prefix and an asterisk":                    {prefix, patterns{prefix + "*"}, scopes{"a.read"}, "", ""},
+		"not the prefix twice, which is another scope":          {prefix, patterns{"a.read"}, scopes{prefix + prefix + "a.read"}, refused, "a.read"},
+		"not all that the application was given, unlisted":      {prefix, patterns{"a.*"}, scopes{".default"}, refused, `[".default"]`},
+		"not one with a prefix that is not the tenant's":        {"", patterns{"a.read"}, scopes{prefix + "a.read"}, refused, "a.read"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -148,4 +158,33 @@ func TestAdmitSaysOfTheNamespaceFirst(t *testing.T) {
 		AllowedScopes:     []egainv1alpha1.ScopePattern{"a.read"},
 	})
 	wantRefusal(t, Admit(et, clientOf("team-a", "b.read"), nil), egainv1alpha1.ReasonTenantNotAllowed, "team-a")
+}
+
+func TestAdmitByScopeForALogin(t *testing.T) {
+	t.Parallel()
+	et := tenantWith(egainv1alpha1.EgainTenantSpec{AllowedScopes: []egainv1alpha1.ScopePattern{"a.*"}})
+	login := clientOf("team-a", "a.read", "openid", "offline_access")
+	login.Spec.Flow = egainv1alpha1.FlowAuthorizationCode
+	wantRefusal(t, Admit(et, login, nil), "", "")
+	login.Spec.Scopes = append(login.Spec.Scopes, "email")
+	wantRefusal(t, Admit(et, login, nil), egainv1alpha1.ReasonScopeNotAllowed, `["email"]`)
+}
+
+// TestScopesWaitForAPrefixThatDocumentsName holds that scopes are not refused for want of a prefix that is not known yet, and
+// are once it is.
+func TestScopesWaitForAPrefixThatDocumentsName(t *testing.T) {
+	t.Parallel()
+	const prefix = "https://api.egain.cloud/auth/"
+	et := tenantWith(egainv1alpha1.EgainTenantSpec{URL: "https://acme.egain.cloud", AllowedScopes: []egainv1alpha1.ScopePattern{prefix + "a.*"}})
+	et.Generation = 2
+	fine, other := clientOf("team-a", "a.read"), clientOf("team-a", "b.read")
+	wantRefusal(t, Admit(et, other, nil), "", "")
+	wantRefusal(t, Shared(et).AdmitScopes(other, prefix), egainv1alpha1.ReasonScopeNotAllowed, "b.read")
+	et.Status = egainv1alpha1.EgainTenantStatus{ObservedGeneration: 1, Endpoints: []egainv1alpha1.ActorEndpointsStatus{
+		{Actor: egainv1alpha1.TenantActorClient, TokenURL: "https://login.egain.cloud/t", ScopePrefix: prefix},
+	}}
+	wantRefusal(t, Admit(et, other, nil), "", "") // of an earlier spec
+	et.Status.ObservedGeneration = 2
+	wantRefusal(t, Admit(et, other, nil), egainv1alpha1.ReasonScopeNotAllowed, "b.read")
+	wantRefusal(t, Admit(et, fine, nil), "", "")
 }

@@ -43,7 +43,39 @@ func SpecID(ec *egainv1alpha1.EgainClient, t Tenant) string {
 	relevant := ec.Spec
 	relevant.Target, relevant.Renewal, relevant.Suspend, relevant.RevokeOnDelete = egainv1alpha1.Target{}, nil, nil, nil
 	relevant.Tenant, relevant.TenantRef = egainv1alpha1.Tenant{TenantLocation: t.Location}, nil
-	return identify(relevant)
+	relevant.AuthorizationCode = withoutParameters(ec.Spec.AuthorizationCode)
+	// Fields that are empty do not count, so that the id is the one that earlier versions wrote.
+	return identify(struct {
+		egainv1alpha1.EgainClientSpec
+		Discovery
+	}{relevant, t.Discovery})
+}
+
+// withoutParameters leaves out what goes with the login only: a token that was issued before is the same.
+func withoutParameters(code *egainv1alpha1.AuthorizationCode) *egainv1alpha1.AuthorizationCode {
+	if code == nil {
+		return nil
+	}
+	relevant := *code
+	relevant.Parameters = nil
+	return &relevant
+}
+
+// LoginParameters are those that go with the login of an EgainClient: its own, and of the token request's those that say
+// which API the token is for (RFC 8707 section 2).
+func LoginParameters(ec *egainv1alpha1.EgainClient) map[string]string {
+	parameters := map[string]string{}
+	for _, name := range []string{"resource", "audience"} {
+		if value, ok := ec.Spec.Parameters[name]; ok {
+			parameters[name] = string(value)
+		}
+	}
+	if code := ec.Spec.AuthorizationCode; code != nil {
+		for name, value := range code.Parameters {
+			parameters[name] = string(value)
+		}
+	}
+	return parameters
 }
 
 // RequestID identifies a token request without its secrets, in 32 characters: two specs with one id ask the same server
@@ -52,7 +84,8 @@ func SpecID(ec *egainv1alpha1.EgainClient, t Tenant) string {
 func RequestID(ec *egainv1alpha1.EgainClient, r oauth.Request) string {
 	r.Credentials, r.Exchange.SubjectToken, r.Session = oauth.Credentials{}, "", oauth.Session{RedirectURL: r.Session.RedirectURL}
 	places := egainv1alpha1.EgainClientSpec{
-		CredentialsSecretRef: ec.Spec.CredentialsSecretRef, TokenExchange: ec.Spec.TokenExchange, AuthorizationCode: ec.Spec.AuthorizationCode,
+		CredentialsSecretRef: ec.Spec.CredentialsSecretRef, TokenExchange: ec.Spec.TokenExchange,
+		AuthorizationCode: withoutParameters(ec.Spec.AuthorizationCode),
 	}
 	return identify(struct {
 		Request oauth.Request

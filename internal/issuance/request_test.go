@@ -2,6 +2,7 @@ package issuance
 
 import (
 	"encoding/json"
+	"maps"
 	"regexp"
 	"testing"
 
@@ -196,6 +197,51 @@ func TestSpecIDCountsWhatIsAskedOfTheServer(t *testing.T) {
 				t.Error("the id stayed the same")
 			}
 		})
+	}
+}
+
+func TestSpecIDLeavesOutTheParametersOfALogin(t *testing.T) {
+	t.Parallel()
+	before, after := clientFrom(t, login), clientFrom(t, login)
+	after.Spec.AuthorizationCode.Parameters = map[string]egainv1alpha1.ParameterValue{"prompt": "consent"}
+	if SpecID(before, Inline(before)) != SpecID(after, Inline(after)) || RequestID(before, addressed()) != RequestID(after, addressed()) {
+		t.Error("the id changed")
+	}
+	if len(after.Spec.AuthorizationCode.Parameters) != 1 {
+		t.Error("the spec was changed")
+	}
+}
+
+func TestSpecIDCountsWhatLeadsToEndpoints(t *testing.T) {
+	t.Parallel()
+	ec := clientFrom(t, crowded)
+	id := func(change func(*egainv1alpha1.EgainTenantSpec)) string {
+		et := tenantWith(egainv1alpha1.EgainTenantSpec{URL: "https://acme.egain.cloud"})
+		change(&et.Spec)
+		return SpecID(ec, Shared(et))
+	}
+	before := id(func(*egainv1alpha1.EgainTenantSpec) {})
+	for name, change := range map[string]func(*egainv1alpha1.EgainTenantSpec){
+		"the address": func(s *egainv1alpha1.EgainTenantSpec) { s.URL = "https://shop.egain.cloud" },
+		"the endpoints of an actor": func(s *egainv1alpha1.EgainTenantSpec) {
+			s.ActorEndpoints = []egainv1alpha1.ActorEndpoints{{Actor: "Client", TokenURL: "https://a.example"}}
+		},
+		"the trusted hosts": func(s *egainv1alpha1.EgainTenantSpec) { s.TrustedHosts = []egainv1alpha1.HostName{"a.example"} },
+	} {
+		if id(change) == before {
+			t.Errorf("%s: the id stayed the same", name)
+		}
+	}
+}
+
+func TestLoginParameters(t *testing.T) {
+	t.Parallel()
+	ec := clientFrom(t, login)
+	ec.Spec.Parameters = map[string]egainv1alpha1.ParameterValue{"resource": "https://api.example", "audience": "a", "other": "x"}
+	ec.Spec.AuthorizationCode.Parameters = map[string]egainv1alpha1.ParameterValue{"prompt": "consent", "audience": "b"}
+	want := map[string]string{"resource": "https://api.example", "audience": "b", "prompt": "consent"}
+	if got := LoginParameters(ec); !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
 

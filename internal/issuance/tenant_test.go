@@ -84,6 +84,36 @@ func TestShared(t *testing.T) {
 	}
 }
 
+func TestOAuthOfAnEgainTenant(t *testing.T) {
+	t.Parallel()
+	et := &egainv1alpha1.EgainTenant{Spec: egainv1alpha1.EgainTenantSpec{
+		URL: "https://acme.egain.cloud/", TrustedHosts: []egainv1alpha1.HostName{"acmeint.b2clogin.com"},
+		ActorEndpoints: []egainv1alpha1.ActorEndpoints{
+			{Actor: egainv1alpha1.TenantActorOnBehalfOfUser, TokenURL: "https://t", RevocationURL: "https://r", ScopePrefix: "p/"},
+			{Actor: egainv1alpha1.TenantActorUser, AuthorizationURL: "https://a"},
+		},
+	}}
+	want := oauth.Tenant{
+		URL: "https://acme.egain.cloud", TrustedHosts: []string{"acmeint.b2clogin.com"},
+		Actors: map[oauth.Actor]oauth.ActorEndpoints{
+			oauth.ActorOnBehalfOfUser: {TokenURL: "https://t", RevocationURL: "https://r", ScopePrefix: "p/"},
+			oauth.ActorUser:           {AuthorizationURL: "https://a"},
+		},
+	}
+	if diff := cmp.Diff(want, Shared(et).OAuth()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestRolesUseTheEndpointsOfTheirActor(t *testing.T) {
+	t.Parallel()
+	for _, role := range Roles() {
+		if got := oauth.ActorOf(role.Flow, role.Subject); got != role.Actor || oauthActor(role.Name) != role.Actor {
+			t.Errorf("%s: the flow uses the endpoints of %q", role.Name, got)
+		}
+	}
+}
+
 func TestOAuth(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {

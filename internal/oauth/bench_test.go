@@ -26,7 +26,7 @@ func BenchmarkParseMetadata(b *testing.B) {
 	const from = "https://ai.egain.cloud/.well-known/oauth-authorization-server/tenant1"
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := ParseMetadata(document, from, nil); err != nil {
+		if _, err := ParseMetadata(document, from); err != nil {
 			b.Fatal(err)
 		}
 	}

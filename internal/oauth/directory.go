@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"sync"
 	"time"
 
@@ -27,15 +26,13 @@ const (
 	maxDocuments = 4096
 )
 
-// Directory keeps metadata documents. Clients of one URL share a document; one request per URL is in flight at a time; a
+// Directory keeps the documents of tenants. Clients of one URL share a document; one request per URL is in flight at a time; a
 // copy that has outlived its lifetime serves while the server is down, or is being asked. It is safe for concurrent use.
 type Directory struct {
 	// Now is the clock.
 	Now func() time.Time
 	// Lifetime is how long a document is used without asking again.
 	Lifetime time.Duration
-	// Trusted reports whether a document of any site may name endpoints on the host of a URL; nil for none.
-	Trusted func(*url.URL) bool
 
 	flights singleflight.Group
 	mu      sync.Mutex
@@ -46,52 +43,57 @@ type Directory struct {
 // directoryKey includes the HTTP client, that is the CA bundle: a document fetched under one client's CA must not reach
 // another's.
 type directoryKey struct {
-	url    string
+	place  Place
 	client *http.Client
 }
 
 type entry struct {
-	document   *Metadata // nil if it could never be read
+	document   *Document // nil if it could never be read
 	tried      time.Time // when it was last asked for
 	tries      int       // how often it was asked for
 	err        error     // of the last try
 	refreshing bool      // a caller is asking for a newer copy; the others take this one
 }
 
-// Metadata returns the document at a URL, from the cache or from the server; all callers share it and must not change it.
+// Read returns the document at a place, from the cache or from the server; all callers share it and must not change it.
 // Errors are *fault.Error; one of class Busy says that many callers wait for the host already.
-func (d *Directory) Metadata(ctx context.Context, hc *http.Client, rawURL string) (*Metadata, error) {
-	key := directoryKey{url: rawURL, client: hc}
+func (d *Directory) Read(ctx context.Context, hc *http.Client, at Place) (*Document, error) {
+	key := directoryKey{place: at, client: hc}
 	known, serves := d.lookup(key)
 	if serves {
 		return known.result()
 	}
 	// Who refreshes a copy is alone to wait for that URL, and the slots of the host bound the URLs.
 	if known.document == nil {
-		if !d.enter(host(rawURL)) {
-			return nil, fault.New(fault.Busy, fault.ReasonMetadataUnavailable, "many clients wait for metadata of %s already", host(rawURL))
+		if !d.enter(host(at.URL)) {
+			return nil, fault.New(fault.Busy, fault.ReasonMetadataUnavailable, "many clients wait for metadata of %s already", host(at.URL))
 		}
-		defer d.leave(host(rawURL))
+		defer d.leave(host(at.URL))
 	}
 	// The flight outlives the caller that started it, since others wait for it too; hc bounds its time. Who was told to
 	// refresh a copy must not join the flight that fetched that copy, so that the try is part of the key.
-	flight := d.flights.DoChan(fmt.Sprintf("%p %d %s", hc, known.tries, rawURL), func() (any, error) {
+	flight := d.flights.DoChan(fmt.Sprintf("%p %d %d %s", hc, known.tries, at.Kind, at.URL), func() (any, error) {
 		// A flight may have ended between the lookup and this one.
 		if e, ok := d.after(key, known); ok {
 			return e, nil
 		}
-		document, err := d.fetch(context.WithoutCancel(ctx), hc, rawURL)
+		document, err := d.fetch(context.WithoutCancel(ctx), hc, at)
 		return d.store(key, document, err), nil
 	})
 	select {
 	case <-ctx.Done():
-		return nil, metadataFault(unreachable(ctx.Err(), host(rawURL)))
+		return nil, at.Kind.fault(unreachable(ctx.Err(), host(at.URL)))
 	case r := <-flight:
 		return r.Val.(entry).result()
 	}
 }
 
-func (e entry) result() (*Metadata, error) {
+// Reader reads documents by an HTTP client.
+func (d *Directory) Reader(hc *http.Client) Reader {
+	return func(ctx context.Context, at Place) (*Document, error) { return d.Read(ctx, hc, at) }
+}
+
+func (e entry) result() (*Document, error) {
 	if e.document != nil {
 		return e.document, nil
 	}
@@ -137,7 +139,7 @@ func (d *Directory) after(key directoryKey, earlier entry) (entry, bool) {
 	return *e, true
 }
 
-func (d *Directory) store(key directoryKey, document *Metadata, err error) entry {
+func (d *Directory) store(key directoryKey, document *Document, err error) entry {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := d.Now()
@@ -196,36 +198,67 @@ func (d *Directory) evict() {
 	delete(d.entries, oldest)
 }
 
-func (d *Directory) fetch(ctx context.Context, hc *http.Client, rawURL string) (*Metadata, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, rawURL, nil)
-	if err != nil {
-		return nil, endpointFault("tenant.metadataURL is not a URL: correct it")
+func (d *Directory) fetch(ctx context.Context, hc *http.Client, at Place) (*Document, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at.URL, nil)
+	if err != nil || req.URL.Host == "" {
+		return nil, endpointFault("the URL of the %s is not a URL: correct url or metadataURL", at.Kind)
 	}
 	req.Header.Set("Accept", "application/json")
 	resp, err := hc.Do(req)
 	if err != nil {
-		return nil, metadataFault(unreachable(err, req.URL.Host))
+		return nil, at.Kind.fault(unreachable(err, req.URL.Host))
 	}
 	defer resp.Body.Close() //nolint:errcheck // the body has been read to its end or to an error by then
 	if resp.StatusCode != http.StatusOK {
-		f := fault.New(fault.Retryable, fault.ReasonMetadataUnavailable, "%s answered HTTP %d for the metadata document: check tenant.metadataURL", req.URL.Host, resp.StatusCode)
+		f := fault.New(fault.Retryable, fault.ReasonMetadataUnavailable, "%s answered HTTP %d for the %s%s", req.URL.Host, resp.StatusCode, at.Kind, meaning(resp.StatusCode))
 		f.RetryAfter = retryAfter(resp.Header, d.Now())
 		return nil, f
 	}
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return nil, metadataFault(unreachable(err, req.URL.Host))
+		return nil, at.Kind.fault(unreachable(err, req.URL.Host))
 	}
-	return ParseMetadata(body, rawURL, d.Trusted)
+	return at.parse(body, req.URL.Host)
 }
 
-// metadataFault says of a network failure that it was the metadata document that could not be read.
-func metadataFault(err error) error {
+// meaning is what a status says of a document that anyone may read.
+func meaning(status int) string {
+	switch {
+	case status >= 300 && status < 400:
+		return " (a redirect, which is not followed)"
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return " (it asks for a login, which eGain does not)"
+	case status == http.StatusNotFound:
+		return " (there is none)"
+	default:
+		return ""
+	}
+}
+
+func (at Place) parse(body []byte, host string) (*Document, error) {
+	if at.Kind == DeploymentInfoDocument {
+		info, err := ParseDeploymentInfo(body, host)
+		return &Document{Deployment: info}, err
+	}
+	m, err := ParseMetadata(body, at.URL)
+	return &Document{Metadata: m}, err
+}
+
+// String is what messages call a document of the kind.
+func (k Kind) String() string {
+	if k == DeploymentInfoDocument {
+		return "document " + deploymentInfoPath
+	}
+	return "metadata document"
+}
+
+// fault says of a network failure which document could not be read for it.
+func (k Kind) fault(err error) error {
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok || f.Class != fault.Retryable || f.Reason != fault.ReasonServerUnavailable {
 		return err
 	}
-	named := fault.New(f.Class, fault.ReasonMetadataUnavailable, "reading the metadata document: %s", f.Message)
+	named := fault.New(f.Class, fault.ReasonMetadataUnavailable, "reading the %s: %s", k, f.Message)
 	named.RetryAfter = f.RetryAfter
 	return named
 }

@@ -97,6 +97,15 @@ func newSite(says func(context.Context) answer) *site { return &site{says: says}
 // newDirectory goes by the clock of the bubble that it is made in.
 func newDirectory() *Directory { return &Directory{Now: time.Now, Lifetime: shelfLife} }
 
+// read reads a metadata document.
+func read(ctx context.Context, d *Directory, hc *http.Client, address string) (*Metadata, error) {
+	document, err := d.Read(ctx, hc, Place{URL: address})
+	if document == nil {
+		return nil, err
+	}
+	return document.Metadata, err
+}
+
 func wantDocument(t *testing.T, m *Metadata, err error, path string) {
 	t.Helper()
 	if err != nil {
@@ -114,12 +123,12 @@ func TestDirectorySharesDocuments(t *testing.T) {
 		s := newSite(document("one"))
 		hc, d := s.client(), newDirectory()
 		for range 3 {
-			m, err := d.Metadata(t.Context(), hc, selfServiceURL)
+			m, err := read(t.Context(), d, hc, selfServiceURL)
 			wantDocument(t, m, err, "one")
 		}
 		s.wantCalls(t, 1)
 		s.serve(document("two"))
-		m, err := d.Metadata(t.Context(), hc, selfServiceURL+"?other")
+		m, err := read(t.Context(), d, hc, selfServiceURL+"?other")
 		wantDocument(t, m, err, "two")
 		s.wantCalls(t, 2)
 	})
@@ -132,9 +141,9 @@ func TestDirectoryKeepsCAsApart(t *testing.T) {
 		one, two := newSite(document("one")), newSite(document("two"))
 		hcOne, hcTwo, d := one.client(), two.client(), newDirectory()
 		for range 2 {
-			m, err := d.Metadata(t.Context(), hcOne, selfServiceURL)
+			m, err := read(t.Context(), d, hcOne, selfServiceURL)
 			wantDocument(t, m, err, "one")
-			m, err = d.Metadata(t.Context(), hcTwo, selfServiceURL)
+			m, err = read(t.Context(), d, hcTwo, selfServiceURL)
 			wantDocument(t, m, err, "two")
 		}
 		one.wantCalls(t, 1)
@@ -151,7 +160,7 @@ func TestDirectoryAsksOnceForManyWhoAskTogether(t *testing.T) {
 		var wg sync.WaitGroup
 		for range maxWaiting {
 			wg.Go(func() {
-				m, err := d.Metadata(t.Context(), hc, selfServiceURL)
+				m, err := read(t.Context(), d, hc, selfServiceURL)
 				wantDocument(t, m, err, "one")
 			})
 		}
@@ -176,21 +185,21 @@ func TestDirectoryBoundsWhoWaitsForAHost(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range maxWaiting {
 			wg.Go(func() {
-				m, err := d.Metadata(t.Context(), hc, fmt.Sprintf("%s?%d", selfServiceURL, i%2))
+				m, err := read(t.Context(), d, hc, fmt.Sprintf("%s?%d", selfServiceURL, i%2))
 				wantDocument(t, m, err, "one")
 			})
 		}
 		synctest.Wait()
 		for i := range 3 {
-			_, err := d.Metadata(t.Context(), hc, fmt.Sprintf("%s?%d", selfServiceURL, i))
+			_, err := read(t.Context(), d, hc, fmt.Sprintf("%s?%d", selfServiceURL, i))
 			wantFault(t, err, fault.Busy, fault.ReasonMetadataUnavailable)
 		}
 		other := newSite(document("other"))
-		m, err := d.Metadata(t.Context(), other.client(), "https://api.ai.egain.cloud/metadata")
+		m, err := read(t.Context(), d, other.client(), "https://api.ai.egain.cloud/metadata")
 		wantDocument(t, m, err, "other")
 		release()
 		wg.Wait()
-		m, err = d.Metadata(t.Context(), hc, selfServiceURL+"?2")
+		m, err = read(t.Context(), d, hc, selfServiceURL+"?2")
 		wantDocument(t, m, err, "one")
 		s.wantCalls(t, 3)
 	})
@@ -201,17 +210,17 @@ func TestDirectoryAsksAgainAfterTheLifetime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(document("one"))
 		hc, d := s.client(), newDirectory()
-		m, err := d.Metadata(t.Context(), hc, selfServiceURL)
+		m, err := read(t.Context(), d, hc, selfServiceURL)
 		wantDocument(t, m, err, "one")
 		s.serve(document("two"))
 		time.Sleep(shelfLife - time.Second)
-		m, err = d.Metadata(t.Context(), hc, selfServiceURL)
+		m, err = read(t.Context(), d, hc, selfServiceURL)
 		wantDocument(t, m, err, "one")
 		time.Sleep(time.Second)
-		m, err = d.Metadata(t.Context(), hc, selfServiceURL)
+		m, err = read(t.Context(), d, hc, selfServiceURL)
 		wantDocument(t, m, err, "two")
 		time.Sleep(shelfLife - time.Second)
-		m, err = d.Metadata(t.Context(), hc, selfServiceURL)
+		m, err = read(t.Context(), d, hc, selfServiceURL)
 		wantDocument(t, m, err, "two")
 		s.wantCalls(t, 2)
 	})
@@ -223,37 +232,37 @@ func TestDirectoryServesAStaleCopyWhileTheServerIsDown(t *testing.T) {
 		"no connection":              fails(io.EOF),
 		"a gateway error":            text(http.StatusBadGateway, canary),
 		"junk":                       text(http.StatusOK, canary),
-		"a document that is refused": text(http.StatusOK, `{"token_endpoint":"https://canary.example"}`),
+		"a document that is refused": text(http.StatusOK, `{"issuer":"https://canary.example","token_endpoint":"https://ai.egain.cloud/two"}`),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				s := newSite(document("one"))
 				hc, d := s.client(), newDirectory()
-				m, err := d.Metadata(t.Context(), hc, selfServiceURL)
+				m, err := read(t.Context(), d, hc, selfServiceURL)
 				wantDocument(t, m, err, "one")
 				s.serve(down)
 				time.Sleep(shelfLife)
 				for range 3 {
-					m, err := d.Metadata(t.Context(), hc, selfServiceURL)
+					m, err := read(t.Context(), d, hc, selfServiceURL)
 					wantDocument(t, m, err, "one")
 				}
 				s.wantCalls(t, 2)
 				time.Sleep(refetchFloor - time.Second)
-				m, err = d.Metadata(t.Context(), hc, selfServiceURL)
+				m, err = read(t.Context(), d, hc, selfServiceURL)
 				wantDocument(t, m, err, "one")
 				s.wantCalls(t, 2)
 				time.Sleep(time.Second)
-				m, err = d.Metadata(t.Context(), hc, selfServiceURL)
+				m, err = read(t.Context(), d, hc, selfServiceURL)
 				wantDocument(t, m, err, "one")
 				s.wantCalls(t, 3)
 				s.serve(document("two"))
 				time.Sleep(refetchFloor)
-				m, err = d.Metadata(t.Context(), hc, selfServiceURL)
+				m, err = read(t.Context(), d, hc, selfServiceURL)
 				wantDocument(t, m, err, "two")
 				s.wantCalls(t, 4)
 				time.Sleep(shelfLife - time.Second)
-				m, err = d.Metadata(t.Context(), hc, selfServiceURL)
+				m, err = read(t.Context(), d, hc, selfServiceURL)
 				wantDocument(t, m, err, "two")
 				s.wantCalls(t, 4)
 			})
@@ -267,24 +276,24 @@ func TestDirectoryServesAStaleCopyWhileTheServerIsAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(document("one"))
 		hc, d := s.client(), newDirectory()
-		m, err := d.Metadata(t.Context(), hc, selfServiceURL)
+		m, err := read(t.Context(), d, hc, selfServiceURL)
 		wantDocument(t, m, err, "one")
 		says, release := hanging(document("two"))
 		s.serve(says)
 		time.Sleep(shelfLife)
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			m, err := d.Metadata(t.Context(), hc, selfServiceURL)
+			m, err := read(t.Context(), d, hc, selfServiceURL)
 			wantDocument(t, m, err, "two")
 		})
 		synctest.Wait()
 		for range 2 * maxWaiting {
-			m, err := d.Metadata(t.Context(), hc, selfServiceURL)
+			m, err := read(t.Context(), d, hc, selfServiceURL)
 			wantDocument(t, m, err, "one")
 		}
 		release()
 		wg.Wait()
-		m, err = d.Metadata(t.Context(), hc, selfServiceURL)
+		m, err = read(t.Context(), d, hc, selfServiceURL)
 		wantDocument(t, m, err, "two")
 		s.wantCalls(t, 2)
 	})
@@ -297,9 +306,9 @@ func TestDirectoryTellsWhenADocumentWasRead(t *testing.T) {
 		hc, d := s.client(), newDirectory()
 		wantRead := func(want time.Time) {
 			t.Helper()
-			m, err := d.Metadata(t.Context(), hc, selfServiceURL)
-			if err != nil || !m.ReadTime.Equal(want) {
-				t.Errorf("a document read at %s was read at %s (%v)", want, m.ReadTime, err)
+			document, err := d.Read(t.Context(), hc, Place{URL: selfServiceURL})
+			if err != nil || !document.ReadTime.Equal(want) {
+				t.Errorf("a document read at %s was read at %s (%v)", want, document.ReadTime, err)
 			}
 		}
 		first := time.Now()
@@ -321,7 +330,7 @@ func TestDirectoryRefreshesAfterTheRefresherLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(document("one"))
 		hc, d := s.client(), newDirectory()
-		m, err := d.Metadata(t.Context(), hc, selfServiceURL)
+		m, err := read(t.Context(), d, hc, selfServiceURL)
 		wantDocument(t, m, err, "one")
 		says, release := hanging(fails(io.EOF))
 		s.serve(says)
@@ -329,7 +338,7 @@ func TestDirectoryRefreshesAfterTheRefresherLeft(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			_, err := d.Metadata(ctx, hc, selfServiceURL)
+			_, err := read(ctx, d, hc, selfServiceURL)
 			wantFault(t, err, fault.Retryable, fault.ReasonMetadataUnavailable)
 		})
 		synctest.Wait()
@@ -339,7 +348,7 @@ func TestDirectoryRefreshesAfterTheRefresherLeft(t *testing.T) {
 		synctest.Wait()
 		s.serve(document("two"))
 		time.Sleep(refetchFloor)
-		m, err = d.Metadata(t.Context(), hc, selfServiceURL)
+		m, err = read(t.Context(), d, hc, selfServiceURL)
 		wantDocument(t, m, err, "two")
 		s.wantCalls(t, 3)
 	})
@@ -351,13 +360,13 @@ func TestDirectorySharesFailures(t *testing.T) {
 		s := newSite(fails(io.EOF))
 		hc, d := s.client(), newDirectory()
 		for range 3 {
-			_, err := d.Metadata(t.Context(), hc, selfServiceURL)
+			_, err := read(t.Context(), d, hc, selfServiceURL)
 			wantFault(t, err, fault.Retryable, fault.ReasonMetadataUnavailable)
 		}
 		s.wantCalls(t, 1)
 		s.serve(document("one"))
 		time.Sleep(failureFloor)
-		m, err := d.Metadata(t.Context(), hc, selfServiceURL)
+		m, err := read(t.Context(), d, hc, selfServiceURL)
 		wantDocument(t, m, err, "one")
 		s.wantCalls(t, 2)
 	})
@@ -369,19 +378,19 @@ func TestDirectoryRemembersNoBusyHost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(busy)
 		hc, d := s.client(), newDirectory()
-		_, err := d.Metadata(t.Context(), hc, selfServiceURL)
+		_, err := read(t.Context(), d, hc, selfServiceURL)
 		wantFault(t, err, fault.Busy, fault.ReasonServerUnavailable)
 		s.serve(document("one"))
-		m, err := d.Metadata(t.Context(), hc, selfServiceURL)
+		m, err := read(t.Context(), d, hc, selfServiceURL)
 		wantDocument(t, m, err, "one")
 
 		// With a copy, that copy serves, and the next caller asks again.
 		s.serve(busy)
 		time.Sleep(shelfLife)
-		m, err = d.Metadata(t.Context(), hc, selfServiceURL)
+		m, err = read(t.Context(), d, hc, selfServiceURL)
 		wantDocument(t, m, err, "one")
 		s.serve(document("two"))
-		m, err = d.Metadata(t.Context(), hc, selfServiceURL)
+		m, err = read(t.Context(), d, hc, selfServiceURL)
 		wantDocument(t, m, err, "two")
 		s.wantCalls(t, 4)
 	})
@@ -401,12 +410,12 @@ func TestDirectoryOutlivesACallerThatLeaves(t *testing.T) {
 		first, leave := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			_, err := d.Metadata(first, hc, selfServiceURL)
+			_, err := read(first, d, hc, selfServiceURL)
 			wantFault(t, err, fault.Retryable, fault.ReasonMetadataUnavailable)
 		})
 		synctest.Wait() // the first caller has started the request
 		wg.Go(func() {
-			m, err := d.Metadata(t.Context(), hc, selfServiceURL)
+			m, err := read(t.Context(), d, hc, selfServiceURL)
 			wantDocument(t, m, err, "one")
 		})
 		synctest.Wait()
@@ -426,7 +435,7 @@ func TestDirectoryTellsOfADeadline(t *testing.T) {
 		hc, d := newSite(says).client(), newDirectory()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		_, err := d.Metadata(ctx, hc, selfServiceURL)
+		_, err := read(ctx, d, hc, selfServiceURL)
 		wantFault(t, err, fault.Retryable, fault.ReasonMetadataUnavailable)
 		wantMessage(t, err, "ai.egain.cloud did not answer in time")
 	})
@@ -442,14 +451,14 @@ func TestDirectoryForgetsTheOldestDocuments(t *testing.T) {
 	const more = 10
 	for i := range maxDocuments + more {
 		clock = clock.Add(time.Millisecond)
-		d.store(directoryKey{url: address(i), client: hc}, &Metadata{Any: ActorMetadata{TokenURL: "https://ai.egain.cloud/one"}}, nil)
+		d.store(directoryKey{place: Place{URL: address(i)}, client: hc}, &Document{Metadata: &Metadata{Any: ActorMetadata{TokenURL: "https://ai.egain.cloud/one"}}}, nil)
 	}
 	if n := len(d.entries); n != maxDocuments {
 		t.Errorf("%d documents are kept, want %d", n, maxDocuments)
 	}
 	ask := func(i int) {
 		t.Helper()
-		m, err := d.Metadata(t.Context(), hc, address(i))
+		m, err := read(t.Context(), d, hc, address(i))
 		wantDocument(t, m, err, "one")
 	}
 	for i := more; i < 2*more; i++ {
@@ -464,13 +473,13 @@ func TestDirectoryForgetsTheOldestDocuments(t *testing.T) {
 func TestDirectoryFindsWhatAFlightBrought(t *testing.T) {
 	t.Parallel()
 	d := &Directory{Now: fixed, Lifetime: shelfLife}
-	key := directoryKey{url: selfServiceURL}
+	key := directoryKey{place: Place{URL: selfServiceURL}}
 	before, _ := d.lookup(key)
 	if _, ok := d.after(key, before); ok {
 		t.Error("something was found although nothing happened since")
 	}
 	for range 2 { // the first document, and another one
-		d.store(key, &Metadata{}, nil)
+		d.store(key, &Document{}, nil)
 		if e, ok := d.after(key, before); !ok || e.document == nil {
 			t.Errorf("what was stored since was not found: %+v", e)
 		}
@@ -495,7 +504,7 @@ func TestDirectoryUnderLoad(t *testing.T) {
 	for range maxWaiting {
 		wg.Go(func() {
 			for i := range 200 {
-				m, err := d.Metadata(t.Context(), hc, fmt.Sprintf("%s?%d", selfServiceURL, i%3))
+				m, err := read(t.Context(), d, hc, fmt.Sprintf("%s?%d", selfServiceURL, i%3))
 				wantDocument(t, m, err, "one")
 			}
 		})
@@ -503,7 +512,7 @@ func TestDirectoryUnderLoad(t *testing.T) {
 	wg.Wait()
 	for i := range 3 {
 		s.serve(document("two"))
-		m, err := d.Metadata(t.Context(), hc, fmt.Sprintf("%s?%d", selfServiceURL, i))
+		m, err := read(t.Context(), d, hc, fmt.Sprintf("%s?%d", selfServiceURL, i))
 		wantDocument(t, m, err, "two")
 	}
 }
@@ -554,7 +563,7 @@ func TestFetch(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(tc.says)
-			m, err := (&Directory{Now: fixed, Lifetime: shelfLife}).Metadata(t.Context(), s.client(), selfServiceURL+"?"+canary)
+			m, err := read(t.Context(), &Directory{Now: fixed, Lifetime: shelfLife}, s.client(), selfServiceURL+"?"+canary)
 			if m != nil {
 				t.Errorf("got %+v beside an error", m)
 			}
@@ -566,7 +575,7 @@ func TestFetch(t *testing.T) {
 			s.wantCalls(t, 1)
 		})
 	}
-	_, err := (&Directory{Now: fixed}).Metadata(t.Context(), newSite(fails(io.EOF)).client(), "https://%zz/"+canary)
+	_, err := read(t.Context(), &Directory{Now: fixed}, newSite(fails(io.EOF)).client(), "https://%zz/"+canary)
 	wantFault(t, err, fault.Terminal, fault.ReasonEndpointInvalid)
 }
 
@@ -590,7 +599,7 @@ func TestDirectoryOverTLS(t *testing.T) {
 		}
 	})
 	d := &Directory{Now: time.Now, Lifetime: shelfLife}
-	m, err := d.Metadata(t.Context(), p.client(t), p.URL+"/metadata?x=1")
+	m, err := read(t.Context(), d, p.client(t), p.URL+"/metadata?x=1")
 	if err != nil {
 		t.Fatalf("Metadata: %v", err)
 	}
@@ -601,15 +610,15 @@ func TestDirectoryOverTLS(t *testing.T) {
 		t.Errorf("asked %+v", a)
 	}
 	for _, status := range []string{"302", "307", "308"} {
-		_, err = d.Metadata(t.Context(), p.client(t), p.URL+"/"+status)
+		_, err = read(t.Context(), d, p.client(t), p.URL+"/"+status)
 		wantFault(t, err, fault.Retryable, fault.ReasonMetadataUnavailable)
 		wantMessage(t, err, "answered HTTP "+status)
 	}
 	if n := len(elsewhere.asked()); n != 0 {
 		t.Errorf("%d redirects were followed", n)
 	}
-	_, err = d.Metadata(t.Context(), guarded(t, time.Minute, nil), p.URL+"/metadata?x=1")
+	_, err = read(t.Context(), d, guarded(t, time.Minute, nil), p.URL+"/metadata?x=1")
 	wantFault(t, err, fault.Retryable, fault.ReasonTLSFailed)
-	_, err = d.Metadata(t.Context(), guarded(t, 500*time.Millisecond, nil), "http://127.0.0.1/metadata")
+	_, err = read(t.Context(), d, guarded(t, 500*time.Millisecond, nil), "http://127.0.0.1/metadata")
 	wantFault(t, err, fault.Terminal, fault.ReasonEndpointRefused)
 }

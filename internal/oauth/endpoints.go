@@ -2,12 +2,10 @@ package oauth
 
 import (
 	"net/url"
-	"regexp"
-	"slices"
 	"strings"
 )
 
-// Source says where a token URL came from.
+// Source says where an endpoint came from.
 type Source string
 
 // The sources, by the names of the API.
@@ -17,23 +15,44 @@ const (
 	SourceDerived  Source = "Derived"
 )
 
-// Tenant is what a spec says of a tenant. Every field may be empty, but not all of ID, MetadataURL and TokenURL.
-type Tenant struct {
-	ID, MetadataURL, TokenURL, AuthorizationURL, RevocationURL, APIURL, ScopePrefix string
-}
-
 // Endpoints are what a flow needs.
 type Endpoints struct {
 	TokenURL, RevocationURL, APIURL string
-	// AuthorizationURL is where somebody logs in for AuthorizationCode; empty for the other flows, or if nothing names one:
+	// AuthorizationURL is where a person logs in for AuthorizationCode; empty for the other flows, or if nothing names one:
 	// a refresh does without.
 	AuthorizationURL string
+	// DomainHint is the host by which a shared gateway finds the tenant of a login; empty if it is unknown.
+	DomainHint string
 	// Issuer that the metadata document names; empty if none was read, or it names none.
 	Issuer string
 	// Source of TokenURL.
 	Source Source
 	// ScopePrefix is put before scopes that lack it.
 	ScopePrefix string
+	// Sources of the rest.
+	Sources Sources
+	// Unusable says why an endpoint is missing that a document names.
+	Unusable Unusable
+}
+
+// Sources say where the endpoints besides the token URL came from; empty for those that are missing.
+type Sources struct {
+	AuthorizationURL, RevocationURL, APIURL, ScopePrefix Source
+}
+
+// Unusable are the failures of endpoints that a flow can do without to get a token. Each is nil or a *fault.Error.
+type Unusable struct {
+	AuthorizationURL, RevocationURL, APIURL error
+}
+
+// First is the first failure in the order in which people should see to them; nil if there is none.
+func (u Unusable) First() error {
+	for _, err := range []error{u.APIURL, u.AuthorizationURL, u.RevocationURL} {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Hosts of the self-service platform, for which the tenant's id is enough to derive every URL.
@@ -42,181 +61,189 @@ const (
 	selfServiceAPI   = "https://api.ai.egain.cloud"
 )
 
-// Paths that eGain documents.
-const (
-	selfServiceAnonymous = "/core/authmgr/v3/oauth2/v2.0/anonymous/token"
-	commercialAnonymous  = "/internal/oauth2/v2.0/anonymous/token"
-	commercialOnBehalfOf = "/core/authmgr/v4/oauth2/v2.0/onbehalfof/token"
-)
-
-// The endpoints of the self-service platform, as its paths end.
-const (
-	endToken     = "token"
-	endAuthorize = "authorize"
-)
-
-// selfServiceEndpoint is the path of a URL of the self-service platform: the tenant, and U for users and clients or C for
-// customers.
-var selfServiceEndpoint = regexp.MustCompile(`^/system/auth/(.+)-([UC])/oauth2/(?:` + endToken + `|` + endAuthorize + `)$`)
-
-// NeedsMetadata reports whether the token URL or the API URL is left to the metadata document. With both in the spec the
-// document is not asked for, so that they work around one that is wrong or unreachable.
-func (t Tenant) NeedsMetadata() bool {
-	return t.MetadataURL != "" && (t.TokenURL == "" || t.APIURL == "")
-}
-
-// Resolve finds the endpoints of a flow: those of the spec, else of the metadata document (nil if there is none or it
-// is not needed), else derived from documented URLs. It fails if that leaves no token URL: Terminal if only the spec can
-// change that, Rejected if the document can, since no event tells of its change.
-func Resolve(t Tenant, m *Metadata, flow Flow, subject Subject) (Endpoints, error) {
-	actor := actorOf(flow, subject)
-	var said ActorMetadata
-	var issuer string
-	if m != nil {
-		said, issuer = m.For(actor), m.Issuer
+// Resolve finds the endpoints of a flow: those of the spec, else of the documents, else derived from documented URLs. It
+// fails if that leaves no token URL: Terminal if only the spec can change that, Rejected if a document can, since no event
+// tells of its change. What is wrong with an endpoint that the flow does not need to get a token is in Unusable.
+func Resolve(t Tenant, d Discovery, flow Flow, subject Subject) (Endpoints, error) {
+	r := resolution{tenant: t, found: d, flow: flow, actor: ActorOf(flow, subject)}
+	r.own, r.said = t.For(r.actor), d.about(r.actor)
+	e := Endpoints{DomainHint: d.DomainHint, Issuer: d.issuer()}
+	e.APIURL, e.Sources.APIURL, e.Unusable.APIURL = r.apiURL()
+	var err error
+	if e.TokenURL, e.Source, err = r.tokenURL(e); err != nil {
+		return Endpoints{}, err
 	}
-	// The console shows the API domain with a slash at its end, which would be doubled by whoever appends a path.
-	e := Endpoints{
-		RevocationURL: first(t.RevocationURL, said.RevocationURL),
-		APIURL:        strings.TrimSuffix(first(t.APIURL, said.APIURL), "/"),
-		ScopePrefix:   first(t.ScopePrefix, said.ScopePrefix),
-		Issuer:        issuer,
+	if e.ScopePrefix, e.Sources.ScopePrefix, err = r.scopePrefix(); err != nil {
+		return Endpoints{}, err
 	}
-	if t.MetadataURL == "" && t.TokenURL == "" {
-		if t.ID == "" {
-			return Endpoints{}, endpointFault("nothing says where tokens are issued: set tenant.id, tenant.metadataURL or tenant.endpoints.tokenURL")
-		}
-		said = ActorMetadata{TokenURL: selfServiceLogin + selfServicePath(t.ID, realm(actor), endToken)}
-		e.APIURL = first(e.APIURL, selfServiceAPI)
-	}
-	switch {
-	case t.TokenURL != "":
-		e.TokenURL, e.Source = t.TokenURL, SourceSpec
-	case said.TokenURL == "":
-		return Endpoints{}, metadataInvalid("the metadata document has no token URL for this flow: set tenant.endpoints.tokenURL")
-	default:
-		special, err := specialURL(said.TokenURL, e.APIURL, t.ID, flow, actor)
-		if err != nil {
-			return Endpoints{}, err
-		}
-		e.TokenURL, e.Source = first(special, said.TokenURL), SourceMetadata
-		if special != "" || m == nil {
-			e.Source = SourceDerived
-		}
-	}
+	e.RevocationURL, e.Sources.RevocationURL, e.Unusable.RevocationURL = r.choose(r.own.RevocationURL, r.said.RevocationURL, "a revocation URL")
 	if flow == AuthorizationCode {
-		e.AuthorizationURL = first(t.AuthorizationURL, ofActor(said.AuthorizationURL, actor), loginBeside(e.TokenURL))
+		e.AuthorizationURL, e.Sources.AuthorizationURL, e.Unusable.AuthorizationURL = r.authorizationURL(e.TokenURL)
 	}
 	return e, nil
 }
 
-func actorOf(flow Flow, s Subject) Actor {
+// resolution is what the endpoints of one flow are found from.
+type resolution struct {
+	tenant Tenant
+	found  Discovery
+	flow   Flow
+	actor  Actor
+	// own is what the spec says for the actor, said what the documents say.
+	own  ActorEndpoints
+	said ActorMetadata
+}
+
+// choose prefers the spec's URL to a document's, and says where it came from.
+func (r resolution) choose(spec, said, what string) (string, Source, error) {
 	switch {
-	case flow == OnBehalfOf && s.Email != "", flow == AnonymousCustomer, flow == AuthorizationCode && s.Actor == ActorCustomer:
-		return ActorCustomer
-	case flow == OnBehalfOf, flow == TokenExchange, flow == AuthorizationCode:
-		return ActorUser
+	case spec != "":
+		return spec, SourceSpec, filled(spec, what)
+	case said != "":
+		usable, err := r.document(said, what)
+		if err != nil {
+			return "", "", err
+		}
+		return usable, SourceMetadata, nil
 	default:
-		return ActorClient
+		return "", "", nil
 	}
 }
 
-// realm is the letter of an actor in the paths of the self-service platform.
-func realm(actor Actor) string {
-	if actor == ActorCustomer {
-		return "C"
+// filled refuses a URL of the spec in which documentation's placeholders are left.
+func filled(raw, what string) error {
+	if p := placeholderIn(raw); p != "" {
+		return endpointFault("the spec has %s with the placeholder %s: replace it by the tenant's own value", what, p)
 	}
-	return "U"
+	return nil
 }
 
-func selfServicePath(tenantID, realm, end string) string {
-	return "/system/auth/" + url.PathEscape(tenantID) + "-" + realm + "/oauth2/" + end
+// document is a URL that a document names, with the tenant's id filled in, if it may be used.
+func (r resolution) document(raw, what string) (string, error) {
+	usable := fillDomainName(raw, r.tenantID())
+	host := host(first(r.found.MetadataURL, r.tenant.start()))
+	if strings.Contains(usable, domainName) {
+		return "", metadataInvalid("the metadata document of %s names %s with %s, which stands for the tenant's id, and the id is unknown: set id", host, what, domainName)
+	}
+	if p := placeholderIn(usable); p != "" {
+		return "", metadataInvalid("the metadata document of %s names %s with the placeholder %s: set the URL in endpoints or actorEndpoints", host, what, p)
+	}
+	return usable, boundary{r.tenant.start(), r.tenant.TrustedHosts}.check(usable, what, host)
 }
 
-// ofActor turns an authorization URL of the self-service platform into that of an actor, since a document may list one
-// actor's for all. It leaves others as they are.
-func ofActor(raw string, actor Actor) string {
-	u, err := url.Parse(raw)
-	if err != nil {
+func (r resolution) tenantID() string { return first(r.tenant.ID, r.found.TenantID) }
+
+// domainName is the literal that eGain's documents have in place of the tenant's id.
+const domainName = "<DOMAIN_NAME>"
+
+func fillDomainName(raw, id string) string {
+	if id == "" {
 		return raw
 	}
-	match := selfServiceEndpoint.FindStringSubmatch(u.Path)
-	if match == nil {
-		return raw
-	}
-	return first(sibling(u, selfServicePath(match[1], realm(actor), endAuthorize)), raw)
+	return strings.NewReplacer(domainName, id, url.QueryEscape(domainName), id, "%3cDOMAIN_NAME%3e", id).Replace(raw)
 }
 
-// loginBeside is the authorization URL that belongs to a token URL of the self-service platform; "" for others.
-func loginBeside(tokenURL string) string {
-	u, err := url.Parse(tokenURL)
-	if err != nil {
-		return ""
+// apiURL is the base URL of API calls. A document of eGain's shape names none: it is the host that serves the document. The
+// console shows the API domain with a slash at its end, which would be doubled by whatever appends a path.
+func (r resolution) apiURL() (string, Source, error) {
+	if r.tenant.APIURL == "" && !r.tenant.Discovers() && r.own.TokenURL == "" {
+		return selfServiceAPI, SourceDerived, nil
 	}
-	match := selfServiceEndpoint.FindStringSubmatch(u.Path)
-	if match == nil {
-		return ""
+	if r.tenant.APIURL == "" && r.found.APIURL != "" { // it was checked on the way to the document
+		return r.found.APIURL, SourceMetadata, nil
 	}
-	u.RawQuery = ""
-	return sibling(u, selfServicePath(match[1], match[2], endAuthorize))
+	raw, source, err := r.choose(r.tenant.APIURL, r.said.APIURL, "an API URL")
+	return strings.TrimSuffix(raw, "/"), source, err
 }
 
-// specialURL derives the token URL of the flows that have one of their own beside the actor's, which the metadata does
-// not list, or list for one actor only. It returns "" for the other flows. The platform shows in the shape of the actor's token URL.
-func specialURL(tokenURL, apiURL, tenantID string, flow Flow, actor Actor) (string, error) {
-	login, err := url.Parse(tokenURL)
-	if err != nil {
-		return "", metadataInvalid("the token URL in the metadata document is not a URL: set tenant.endpoints.tokenURL")
+func (r resolution) scopePrefix() (string, Source, error) {
+	if r.own.ScopePrefix != "" {
+		return r.own.ScopePrefix, SourceSpec, nil
 	}
-	selfService := selfServiceEndpoint.FindStringSubmatch(login.Path)
-	switch {
-	case flow == AnonymousCustomer && selfService != nil:
-		return withQuery(apiURL, selfServiceAnonymous, "user_type", "customer", "domain_hint", tenantID)
-	case flow == AnonymousCustomer:
-		return withQuery("https://"+login.Host, commercialAnonymous, "user_type", "customer", "domain_hint", tenantID)
-	case (flow == OnBehalfOf || flow == AuthorizationCode) && selfService != nil:
-		return sibling(login, selfServicePath(selfService[1], realm(actor), endToken)), nil
-	case flow == OnBehalfOf:
-		return withQuery(apiURL, commercialOnBehalfOf, "user_type", string(actor))
-	default:
-		return "", nil
+	prefix := fillDomainName(r.said.ScopePrefix, r.tenantID())
+	if strings.ContainsFunc(prefix, notInScope) {
+		return "", "", metadataInvalid("the metadata document of %s has an API permission prefix with characters that no scope may hold: set scopePrefix", host(r.found.MetadataURL))
 	}
+	if prefix == "" {
+		return "", "", nil
+	}
+	return prefix, SourceMetadata, nil
 }
 
-// sibling is a URL with another path; "" if it has that path already.
-func sibling(u *url.URL, path string) string {
-	if u.EscapedPath() == path {
-		return ""
+// tokenURL is the spec's, or the documents' own for the actor, or one derived from those of another actor.
+func (r resolution) tokenURL(e Endpoints) (string, Source, error) {
+	if r.own.TokenURL != "" {
+		return r.own.TokenURL, SourceSpec, filled(r.own.TokenURL, "a token URL")
 	}
-	s := &url.URL{Scheme: u.Scheme, Host: u.Host, RawQuery: u.RawQuery}
-	return s.JoinPath(path).String()
+	if !r.tenant.Discovers() {
+		return r.selfService(e)
+	}
+	if listed := r.found.listed(r.actor); listed != "" {
+		usable, err := r.document(listed, "a token URL")
+		return usable, SourceMetadata, err
+	}
+	if r.actor == ActorAnonymousCustomer && r.found.AnonymousFault != nil {
+		return "", "", r.found.AnonymousFault
+	}
+	return r.derived(e)
 }
 
-// withQuery joins a base URL, a path and a query in the order given, leaving out parameters without a value.
-func withQuery(base, path string, params ...string) (string, error) {
-	if base == "" {
-		return "", metadataInvalid("this flow's token URL is on the API domain, which the metadata document does not name: set tenant.endpoints.apiURL or tenant.endpoints.tokenURL")
+// selfService is for a tenant of which only the id is known.
+func (r resolution) selfService(e Endpoints) (string, Source, error) {
+	if r.tenant.ID == "" {
+		return "", "", endpointFault("nothing says where tokens are issued: set tenant.id, tenant.metadataURL or tenant.endpoints.tokenURL")
 	}
-	var query []string
-	for pair := range slices.Chunk(params, 2) {
-		if name, value := pair[0], pair[1]; value != "" {
-			query = append(query, name+"="+url.QueryEscape(value))
+	actors := selfServiceLogin + selfServicePath(r.tenant.ID, r.actor.person(), endToken)
+	special, err := r.special(actors, e)
+	return first(special, actors), SourceDerived, err
+}
+
+// derived tries the candidates until one can be used. The failure of the first is reported.
+func (r resolution) derived(e Endpoints) (string, Source, error) {
+	failure := r.noTokenURL()
+	for i, c := range r.found.candidates(r.actor) {
+		tokenURL, source, err := r.deriveFrom(c, e)
+		switch {
+		case err == nil:
+			return tokenURL, source, nil
+		case i == 0:
+			failure = err
 		}
 	}
-	return strings.TrimSuffix(base, "/") + path + "?" + strings.Join(query, "&"), nil
+	return "", "", failure
 }
 
-// openIDScopes are those of OpenID Connect Core sections 3.1.2.1, 5.4 and 11. They are of the protocol, not of an API.
-var openIDScopes = []string{"openid", "profile", "email", "address", "phone", "offline_access"}
-
-// WithPrefix puts the tenant's scope prefix before every scope that lacks it, but for those of OpenID Connect.
-func (e Endpoints) WithPrefix(scopes []string) []string {
-	prefixed := make([]string, len(scopes))
-	for i, s := range scopes {
-		if !strings.HasPrefix(s, e.ScopePrefix) && !slices.Contains(openIDScopes, s) {
-			s = e.ScopePrefix + s
-		}
-		prefixed[i] = s
+// deriveFrom is the actor's token URL as a candidate has it, or one derived from that.
+func (r resolution) deriveFrom(c candidate, e Endpoints) (string, Source, error) {
+	base, err := r.document(c.url, "a token URL")
+	if err != nil {
+		return "", "", err
 	}
-	return prefixed
+	var special string
+	if c.another && r.actor == ActorClient {
+		special, err = r.clientFrom(base)
+	} else {
+		special, err = r.special(base, e)
+	}
+	if err != nil || special != "" {
+		return special, SourceDerived, err
+	}
+	return base, SourceMetadata, nil
+}
+
+func (r resolution) noTokenURL() error {
+	return metadataInvalid("the metadata document of %s has no token URL for this flow (actor %s): set tenant.endpoints.tokenURL, or an entry of actorEndpoints",
+		host(first(r.found.MetadataURL, r.tenant.start())), r.actor)
+}
+
+// authorizationURL is where a person logs in.
+func (r resolution) authorizationURL(tokenURL string) (string, Source, error) {
+	raw, source, err := r.choose(r.own.AuthorizationURL, ofActor(r.said.AuthorizationURL, r.actor), "an authorization URL")
+	if raw != "" || err != nil {
+		return raw, source, err
+	}
+	if beside := loginBeside(tokenURL); beside != "" {
+		return beside, SourceDerived, nil
+	}
+	return "", "", nil
 }

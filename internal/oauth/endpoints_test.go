@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/egain-operator/egain-operator/internal/fault"
 )
@@ -198,13 +199,13 @@ func TestResolve(t *testing.T) {
 		for who, f := range everyFlow {
 			t.Run(name+", "+who, func(t *testing.T) {
 				t.Parallel()
-				got, err := Resolve(tc.tenant, tc.document, f.flow, f.subject)
+				got, err := Resolve(tc.tenant, Discovery{Metadata: tc.document}, f.flow, f.subject)
 				if err != nil {
 					t.Fatalf("Resolve: %v", err)
 				}
 				want := tc.rest
 				want.TokenURL, want.Source = tc.want[who].url, tc.want[who].source
-				if diff := cmp.Diff(want, got); diff != "" {
+				if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(Endpoints{}, "Sources")); diff != "" {
 					t.Errorf("endpoints (-want +got):\n%s", diff)
 				}
 			})
@@ -287,8 +288,8 @@ func TestResolveForALogin(t *testing.T) {
 		"URLs that are none": {
 			tenant:   Tenant{TokenURL: "https://%zz", MetadataURL: commercialURL},
 			document: &Metadata{Any: ActorMetadata{AuthorizationURL: "https://%zz/authorize"}},
-			user:     endpoint{"https://%zz", SourceSpec, "https://%zz/authorize"},
-			customer: endpoint{"https://%zz", SourceSpec, "https://%zz/authorize"},
+			user:     endpoint{"https://%zz", SourceSpec, ""},
+			customer: endpoint{"https://%zz", SourceSpec, ""},
 		},
 		"a token URL that is none": {
 			tenant:   Tenant{TokenURL: "https://%zz"},
@@ -314,7 +315,7 @@ func TestResolveForALogin(t *testing.T) {
 		} {
 			t.Run(name+", "+who, func(t *testing.T) {
 				t.Parallel()
-				got, err := Resolve(tc.tenant, tc.document, AuthorizationCode, f.subject)
+				got, err := Resolve(tc.tenant, Discovery{Metadata: tc.document}, AuthorizationCode, f.subject)
 				if err != nil {
 					t.Fatalf("Resolve: %v", err)
 				}
@@ -364,14 +365,18 @@ func TestResolveFails(t *testing.T) {
 		"a token URL that is none": {
 			Tenant{MetadataURL: selfServiceURL},
 			&Metadata{Any: ActorMetadata{TokenURL: "https://%zz/" + canary}}, AnonymousCustomer,
-			fault.Rejected, "is not a URL",
+			fault.Rejected, "is not a plain https URL",
 		},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := Resolve(tc.tenant, tc.document, tc.flow, anybody)
-			wantFault(t, err, tc.class, fault.ReasonEndpointInvalid)
+			got, err := Resolve(tc.tenant, Discovery{Metadata: tc.document}, tc.flow, anybody)
+			reason := fault.ReasonEndpointInvalid
+			if name == "a token URL that is none" {
+				reason = fault.ReasonEndpointRefused
+			}
+			wantFault(t, err, tc.class, reason)
 			wantMessage(t, err, tc.words)
 			if diff := cmp.Diff(Endpoints{}, got); diff != "" {
 				t.Errorf("endpoints beside an error (-want +got):\n%s", diff)
@@ -380,7 +385,7 @@ func TestResolveFails(t *testing.T) {
 	}
 }
 
-func TestNeedsMetadata(t *testing.T) {
+func TestNeedsDocuments(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		tenant Tenant
@@ -395,8 +400,8 @@ func TestNeedsMetadata(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := tc.tenant.NeedsMetadata(); got != tc.want {
-				t.Errorf("NeedsMetadata = %t, want %t", got, tc.want)
+			if got := tc.tenant.NeedsDocuments(ActorClient); got != tc.want {
+				t.Errorf("NeedsDocuments = %t, want %t", got, tc.want)
 			}
 		})
 	}

@@ -1,30 +1,17 @@
 package oauth
 
 import (
+	"bytes"
 	"encoding/json"
 	"maps"
-	"net"
 	"net/url"
 	"slices"
 	"strings"
-	"time"
-
-	"golang.org/x/net/publicsuffix"
 
 	"github.com/egain-operator/egain-operator/internal/fault"
 )
 
-// Actor is who a token speaks for; the eGain console lists endpoints per actor.
-type Actor string
-
-// The actors, as the console names them.
-const (
-	ActorClient   Actor = "client"
-	ActorUser     Actor = "user"
-	ActorCustomer Actor = "customer"
-)
-
-// Metadata is what a tenant's metadata document says.
+// Metadata is what a metadata document says. Nothing of it is trusted: Resolve checks what a flow uses.
 type Metadata struct {
 	// Any holds for every actor that has no entry of its own.
 	Any ActorMetadata
@@ -32,8 +19,8 @@ type Metadata struct {
 	Actors map[Actor]ActorMetadata
 	// Issuer is the document's issuer, as it is spelt there; empty if it names none.
 	Issuer string
-	// ReadTime is when a Directory read the document from the server.
-	ReadTime time.Time
+	// Native says that the document has eGain's own shape, whose API domain is the host that serves it.
+	Native bool
 }
 
 // ActorMetadata is what a document says for one actor. Every field may be empty.
@@ -63,44 +50,143 @@ func first(values ...string) string {
 }
 
 // The names of fields, lower-cased and without separators: those of RFC 8414 and OpenID Connect Discovery first, which win
-// over those that the eGain console uses. eGain does not publish the form of its document, so either spelling of either is
-// read.
+// over those that the eGain console shows, of which any spelling is read.
 var (
 	tokenURLNames         = []string{"tokenendpoint", "accesstokenurl", "tokenurl"}
-	authorizationURLNames = []string{"authorizationendpoint", "authorizationurl", "authorizeurl"}
+	authorizationURLNames = []string{"authorizationendpoint", "authorizationurl", "authorizeurl", "authurl"}
 	revocationURLNames    = []string{"revocationendpoint", "revocationurl"}
 	apiURLNames           = []string{"apidomain", "domainurl", "apiurl"}
 	scopePrefixNames      = []string{"apipermissionprefix"}
 )
 
-// ParseMetadata reads a metadata document: RFC 8414, OpenID Connect Discovery, or the eGain console's form, flat or per
-// actor. Every URL in it must be https, and of the same site as the document or of a host that is trusted, since credentials
-// are sent there, and people log in there. A nil function trusts no host.
-func ParseMetadata(document []byte, from string, trusted func(*url.URL) bool) (*Metadata, error) {
+// ParseMetadata reads a metadata document: eGain's own shape, RFC 8414, OpenID Connect Discovery, or the eGain console's
+// names, flat or per actor. It fails if the document is not a JSON object, names no endpoint, or names an issuer other than
+// the one that its URL stands for.
+func ParseMetadata(document []byte, from string) (*Metadata, error) {
 	base, err := url.Parse(from)
 	if err != nil {
 		return nil, endpointFault("tenant.metadataURL is not a URL: correct it")
 	}
-	var fields map[string]json.RawMessage
-	if json.Unmarshal(document, &fields) != nil {
-		return nil, fault.New(fault.Retryable, fault.ReasonMetadataUnavailable, "the metadata document of %s is not a JSON object: check tenant.metadataURL", base.Host)
+	fields, err := parseObject(document, base.Host, "metadata document")
+	if err != nil {
+		return nil, err
 	}
 	issuer, err := issuerOf(fields, base)
 	if err != nil {
 		return nil, err
 	}
-	fields = normalized(fields)
-	m := &Metadata{Any: actorMetadata(fields), Actors: map[Actor]ActorMetadata{}, Issuer: issuer}
+	m := &Metadata{Actors: map[Actor]ActorMetadata{}, Issuer: issuer}
+	m.readConsole(normalized(fields))
+	m.readNative(document)
+	if m.empty() {
+		return nil, fault.New(fault.Retryable, fault.ReasonMetadataUnavailable, "the metadata document of %s names no endpoint", base.Host)
+	}
+	return m, nil
+}
+
+// parseObject reads a JSON object. The errors tell apart what a person sees in a browser: nothing, a page, something else.
+func parseObject(document []byte, host, what string) (map[string]json.RawMessage, error) {
+	var fields map[string]json.RawMessage
+	start := bytes.TrimLeft(bytes.TrimPrefix(document, byteOrderMark), " \t\r\n")
+	problem := "is not a JSON object"
+	switch {
+	case len(start) == 0:
+		problem = "is empty"
+	case start[0] == '<':
+		problem = "is an HTML or XML page, not a JSON object"
+	case json.Unmarshal(start, &fields) == nil && fields != nil:
+		return fields, nil
+	}
+	return nil, fault.New(fault.Retryable, fault.ReasonMetadataUnavailable, "the %s of %s %s", what, host, problem)
+}
+
+// byteOrderMark is what some servers put before JSON (RFC 8259 section 8.1 lets readers ignore it).
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
+// readConsole reads the names of the standards and of the console.
+func (m *Metadata) readConsole(fields map[string]json.RawMessage) {
+	m.Any = actorMetadata(fields)
 	for _, actor := range []Actor{ActorClient, ActorUser, ActorCustomer} {
 		var nested map[string]json.RawMessage
 		if json.Unmarshal(fields[string(actor)], &nested) == nil && len(nested) > 0 {
 			m.Actors[actor] = actorMetadata(normalized(nested))
 		}
 	}
-	if err := m.check(base, trusted); err != nil {
-		return nil, err
+}
+
+// nativeEntries are the arrays of eGain's own shape. The last three are the security scheme names of eGain's API
+// descriptions; whether its metadata have them is not public.
+var nativeEntries = map[string]Actor{
+	"oAuthUser":               ActorUser,
+	"oAuthCustomer":           ActorCustomer,
+	"oAuthAnonymousCustomer":  ActorAnonymousCustomer,
+	"oAuthClient":             ActorClient,
+	"oAuthOnBehalfOfUser":     ActorOnBehalfOfUser,
+	"oAuthOnBehalfOfCustomer": ActorOnBehalfOfCustomer,
+}
+
+// readNative reads eGain's own shape, in which an entry wins over one that the console's names made. The query of an
+// authURL is dropped, as eGain's own clients do: that of a deployment's document hints at a tenant of its choice.
+func (m *Metadata) readNative(document []byte) {
+	var top map[string]json.RawMessage
+	_ = json.Unmarshal(bytes.TrimPrefix(document, byteOrderMark), &top) // it was read before
+	details, ok := members(top["authenticationDetails"])
+	if !ok {
+		return
 	}
-	return m, nil
+	m.Native = true
+	for name, actor := range nativeEntries {
+		var entries []json.RawMessage
+		if json.Unmarshal(details[name], &entries) != nil || len(entries) == 0 {
+			continue
+		}
+		entry, _ := members(entries[0])
+		said := m.Actors[actor]
+		said.TokenURL = first(textOf(entry["accessTokenURL"]), said.TokenURL)
+		said.AuthorizationURL = first(withoutQuery(textOf(entry["authURL"])), said.AuthorizationURL)
+		m.Actors[actor] = said
+	}
+	m.readPrefixes(top, details)
+}
+
+// readPrefixes reads the scope prefix of each actor: users and customers have one of their own, and so have anonymous
+// customers. That of CORE holds for everyone else, and for those whose own is missing.
+func (m *Metadata) readPrefixes(top, details map[string]json.RawMessage) {
+	api, _ := members(top["apiMetadata"])
+	core, _ := members(api["CORE"])
+	m.Any.ScopePrefix = first(textOf(core["apiPermissionPrefix"]), m.Any.ScopePrefix)
+	for actor, prefix := range map[Actor]string{
+		ActorUser:              textOf(core["iApiPermissionPrefix"]),
+		ActorCustomer:          textOf(core["eApiPermissionPrefix"]),
+		ActorAnonymousCustomer: textOf(details["apiPermissionPrefix"]),
+	} {
+		if prefix != "" {
+			said := m.Actors[actor]
+			said.ScopePrefix = prefix
+			m.Actors[actor] = said
+		}
+	}
+}
+
+// members are those of a JSON object; false if it is none.
+func members(raw json.RawMessage) (map[string]json.RawMessage, bool) {
+	var object map[string]json.RawMessage
+	err := json.Unmarshal(raw, &object)
+	return object, err == nil && object != nil
+}
+
+// textOf is a JSON string; "" for anything else.
+func textOf(raw json.RawMessage) string {
+	var value string
+	if json.Unmarshal(raw, &value) != nil {
+		return ""
+	}
+	return value
+}
+
+func withoutQuery(raw string) string {
+	address, _, _ := strings.Cut(raw, "?")
+	return address
 }
 
 // normalized lower-cases names and takes their separators out. Of names that become one, the first in the order of the
@@ -135,8 +221,7 @@ func actorMetadata(fields map[string]json.RawMessage) ActorMetadata {
 // firstString is the first of the named fields that is a string with something in it.
 func firstString(fields map[string]json.RawMessage, names []string) string {
 	for _, name := range names {
-		var value string
-		if json.Unmarshal(fields[name], &value) == nil && value != "" {
+		if value := textOf(fields[name]); value != "" {
 			return value
 		}
 	}
@@ -158,7 +243,7 @@ func issuerOf(fields map[string]json.RawMessage, base *url.URL) (string, error) 
 	}
 	u, err := url.Parse(issuer)
 	if err != nil || u.Scheme != "https" || !strings.EqualFold(u.Host, base.Host) {
-		return "", metadataInvalid("the issuer in the metadata document is not on " + base.Host + ", where the document is from: check tenant.metadataURL")
+		return "", metadataInvalid("the issuer in the metadata document is not on %s, where the document is from: check tenant.metadataURL", base.Host)
 	}
 	path, standard := strings.CutPrefix(base.Path, "/.well-known/oauth-authorization-server")
 	if standard && (strings.TrimSuffix(u.Path, "/") != strings.TrimSuffix(path, "/") || u.RawQuery != "" || u.Fragment != "") {
@@ -167,65 +252,28 @@ func issuerOf(fields map[string]json.RawMessage, base *url.URL) (string, error) 
 	return issuer, nil
 }
 
-func (m *Metadata) check(base *url.URL, trusted func(*url.URL) bool) error {
-	empty := true
-	for _, a := range []ActorMetadata{m.Any, m.Actors[ActorClient], m.Actors[ActorUser], m.Actors[ActorCustomer]} {
-		for _, raw := range []string{a.TokenURL, a.AuthorizationURL, a.RevocationURL, a.APIURL} {
-			if raw == "" {
-				continue
-			}
-			empty = false
-			if !trustworthy(raw, base, trusted) {
-				return fault.New(fault.Rejected, fault.ReasonEndpointRefused, "the metadata document of %s names an endpoint that is not https or belongs to another site: if it is right, set tokenURL and apiURL in tenant.endpoints, and authorizationURL for AuthorizationCode, or list the host in the operator's --allowed-hosts", base.Host)
-			}
-		}
-		if strings.ContainsFunc(a.ScopePrefix, notInScope) {
-			return metadataInvalid("the API permission prefix in the metadata document holds characters that no scope may hold: check tenant.metadataURL")
-		}
+// empty reports whether a document names no endpoint.
+func (m *Metadata) empty() bool {
+	named := func(a ActorMetadata) bool {
+		return a.TokenURL != "" || a.AuthorizationURL != "" || a.RevocationURL != "" || a.APIURL != ""
 	}
-	if empty {
-		return fault.New(fault.Retryable, fault.ReasonMetadataUnavailable, "the metadata document of %s names no endpoint: check tenant.metadataURL, or set tenant.endpoints.tokenURL", base.Host)
-	}
-	return nil
-}
-
-// notInScope reports whether a scope may not hold a character (RFC 6749 section 3.3).
-func notInScope(r rune) bool {
-	return r <= ' ' || r > '~' || r == '"' || r == '\\'
-}
-
-// trustworthy reports whether credentials may be sent to a URL that the document at base names.
-func trustworthy(raw string, base *url.URL, trusted func(*url.URL) bool) bool {
-	u, err := url.Parse(raw)
-	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil {
+	if named(m.Any) {
 		return false
 	}
-	return sameSite(u.Hostname(), base.Hostname()) || (trusted != nil && trusted(u))
-}
-
-// sameSite reports whether two hosts belong to one registrable domain, as ai.egain.cloud and api.ai.egain.cloud do. This
-// machine is one site by whichever name.
-func sameSite(a, b string) bool {
-	a, b = strings.ToLower(a), strings.ToLower(b)
-	if a == b || (loopback(a) && loopback(b)) {
-		return true
+	for _, a := range m.Actors {
+		if named(a) {
+			return false
+		}
 	}
-	siteA, errA := publicsuffix.EffectiveTLDPlusOne(a)
-	siteB, errB := publicsuffix.EffectiveTLDPlusOne(b)
-	return errA == nil && errB == nil && siteA == siteB && net.ParseIP(a) == nil && net.ParseIP(b) == nil
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || (ip != nil && ip.IsLoopback())
+	return true
 }
 
 // endpointFault is about an endpoint in the spec, whose change wakes the client.
-func endpointFault(message string) error {
-	return fault.New(fault.Terminal, fault.ReasonEndpointInvalid, "%s", message)
+func endpointFault(format string, args ...any) error {
+	return fault.New(fault.Terminal, fault.ReasonEndpointInvalid, format, args...)
 }
 
-// metadataInvalid is about a metadata document that was read, of whose change nothing tells: it is looked at again, rarely.
-func metadataInvalid(message string) error {
-	return fault.New(fault.Rejected, fault.ReasonEndpointInvalid, "%s", message)
+// metadataInvalid is about a document that was read. No event tells of its change, so it is rarely retried.
+func metadataInvalid(format string, args ...any) error {
+	return fault.New(fault.Rejected, fault.ReasonEndpointInvalid, format, args...)
 }

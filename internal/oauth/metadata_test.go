@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	stdcmp "cmp"
 	"encoding/json"
 	"net/url"
 	"strings"
@@ -97,6 +98,15 @@ func TestParseMetadata(t *testing.T) {
 			  "authorizeUrl":"https://ai.egain.cloud/c","authorizationUrl":"https://ai.egain.cloud/b","authorization_endpoint":"https://ai.egain.cloud/a"}`,
 			flat(ActorMetadata{TokenURL: "https://ai.egain.cloud/a", AuthorizationURL: "https://ai.egain.cloud/a", RevocationURL: "https://ai.egain.cloud/a", APIURL: "https://ai.egain.cloud/a"}),
 		},
+		"eGain's name of the authorization URL in the console's form": {
+			selfServiceURL,
+			`{"accessTokenURL":"https://ai.egain.cloud/t","authURL":"https://ai.egain.cloud/a?p=1"}`,
+			flat(ActorMetadata{TokenURL: "https://ai.egain.cloud/t", AuthorizationURL: "https://ai.egain.cloud/a?p=1"}),
+		},
+		"a byte order mark before it": {
+			selfServiceURL, "\xef\xbb\xbf" + `{"accessTokenURL":"https://ai.egain.cloud/t"}`,
+			flat(ActorMetadata{TokenURL: "https://ai.egain.cloud/t"}),
+		},
 		"fields of other types are no fields": {
 			selfServiceURL,
 			`{"token_endpoint":5,"accessTokenUrl":["https://ai.egain.cloud/b"],"tokenUrl":"https://ai.egain.cloud/a","apiUrl":null,"user":"x","customer":{},"client":null}`,
@@ -117,7 +127,7 @@ func TestParseMetadata(t *testing.T) {
 			t.Parallel()
 			// More than once, since maps have no order and a document must mean the same each time.
 			for range 20 {
-				got, err := ParseMetadata([]byte(tc.document), tc.from, nil)
+				got, err := ParseMetadata([]byte(tc.document), tc.from)
 				if err != nil {
 					t.Fatalf("ParseMetadata: %v", err)
 				}
@@ -150,22 +160,22 @@ func TestParseMetadataRefuses(t *testing.T) {
 		"no endpoint":                   {selfServiceURL, `{"canary":"https://ai.egain.cloud/token","userinfo_endpoint":"https://ai.egain.cloud/a"}`, unavailable},
 		"an endpoint that is a number":  {selfServiceURL, `{"token_endpoint":5}`, unavailable},
 		"an endpoint of plain HTTP":     {selfServiceURL, `{"token_endpoint":"http://ai.egain.cloud/canary"}`, elsewhere},
-		"an endpoint of another site":   {selfServiceURL, `{"token_endpoint":"https://canary.example/token"}`, elsewhere},
-		"a site that looks alike":       {selfServiceURL, `{"token_endpoint":"https://ai.egain.cloud.canary.example/token"}`, elsewhere},
-		"a site that ends alike":        {selfServiceURL, `{"token_endpoint":"https://canary-egain.cloud/token"}`, elsewhere},
-		"a name before the host":        {selfServiceURL, `{"token_endpoint":"https://ai.egain.cloud@canary.example/token"}`, elsewhere},
+		"an endpoint of another site":   {selfServiceURL, `{"token_endpoint":"https://other.example/canary"}`, elsewhere},
+		"a site that looks alike":       {selfServiceURL, `{"token_endpoint":"https://ai.egain.cloud.other.example/canary"}`, elsewhere},
+		"a site that ends alike":        {selfServiceURL, `{"token_endpoint":"https://other-egain.cloud/token"}`, elsewhere},
+		"a name before the host":        {selfServiceURL, `{"token_endpoint":"https://ai.egain.cloud@other.example/canary"}`, elsewhere},
 		"a user name":                   {selfServiceURL, `{"token_endpoint":"https://canary:canary@ai.egain.cloud/token"}`, elsewhere},
 		"an address":                    {selfServiceURL, `{"token_endpoint":"https://127.0.0.1/canary"}`, elsewhere},
 		"no host":                       {selfServiceURL, `{"token_endpoint":"https:///canary"}`, elsewhere},
 		"no URL":                        {selfServiceURL, `{"token_endpoint":"canary"}`, elsewhere},
 		"no URL either":                 {selfServiceURL, `{"token_endpoint":"https://%zz/canary"}`, elsewhere},
-		"a revocation URL elsewhere":    {selfServiceURL, `{"token_endpoint":"https://ai.egain.cloud/t","revocation_endpoint":"https://canary.example"}`, elsewhere},
-		"a login elsewhere":             {selfServiceURL, `{"token_endpoint":"https://ai.egain.cloud/t","authorization_endpoint":"https://canary.example/login"}`, elsewhere},
+		"a revocation URL elsewhere":    {selfServiceURL, `{"token_endpoint":"https://ai.egain.cloud/t","revocation_endpoint":"https://other.example"}`, elsewhere},
+		"a login elsewhere":             {selfServiceURL, `{"token_endpoint":"https://ai.egain.cloud/t","authorization_endpoint":"https://other.example/login"}`, elsewhere},
 		"a login of another scheme":     {selfServiceURL, `{"token_endpoint":"https://ai.egain.cloud/t","user":{"authorizationUrl":"javascript:canary"}}`, elsewhere},
-		"an API elsewhere":              {selfServiceURL, `{"token_endpoint":"https://ai.egain.cloud/t","api_domain":"canary.example"}`, elsewhere},
-		"an API of another scheme":      {selfServiceURL, `{"api_domain":"ftp://ai.egain.cloud"}`, elsewhere},
-		"an API domain that is none":    {selfServiceURL, `{"api_domain":"javascript:canary"}`, elsewhere},
-		"another site for one actor":    {selfServiceURL, `{"token_endpoint":"https://ai.egain.cloud/t","customer":{"token_url":"https://canary.example"}}`, elsewhere},
+		"an API elsewhere":              {selfServiceURL, `{"token_endpoint":"https://ai.egain.cloud/t","api_domain":"other.example"}`, elsewhere},
+		"an API of another scheme":      {selfServiceURL, `{"token_endpoint":"https://ai.egain.cloud/t","api_domain":"ftp://ai.egain.cloud"}`, elsewhere},
+		"an API domain that is none":    {selfServiceURL, `{"token_endpoint":"https://ai.egain.cloud/t","api_domain":"javascript:canary"}`, elsewhere},
+		"another site for one actor":    {selfServiceURL, `{"token_endpoint":"https://ai.egain.cloud/t","customer":{"token_url":"https://other.example"}}`, elsewhere},
 		"addresses that end alike":      {"https://10.0.0.1/metadata", `{"token_endpoint":"https://192.168.0.1/canary"}`, elsewhere},
 		"two addresses of one network":  {"https://10.0.0.1/metadata", `{"token_endpoint":"https://10.0.0.2/canary"}`, elsewhere},
 		"two sites of one hosting firm": {"https://a.azurewebsites.net/metadata", `{"token_endpoint":"https://b.azurewebsites.net/canary"}`, elsewhere},
@@ -187,13 +197,30 @@ func TestParseMetadataRefuses(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := ParseMetadata([]byte(tc.document), tc.from, nil)
-			if got != nil {
+			got, err := ParseMetadata([]byte(tc.document), tc.from)
+			if got != nil && err != nil {
 				t.Errorf("ParseMetadata returns %+v beside an error", got)
+			}
+			if err == nil {
+				err = refusal(Tenant{MetadataURL: tc.from}, got)
 			}
 			wantFault(t, err, tc.want.Class, tc.want.Reason)
 		})
 	}
+}
+
+// refusal is the first failure that a document means for any flow; nil if each gets all that the document names.
+func refusal(t Tenant, m *Metadata) error {
+	for _, flow := range []struct {
+		Flow
+		Subject
+	}{{ClientCredentials, anybody}, {AuthorizationCode, Subject{Actor: ActorUser}}, {AuthorizationCode, shopper}} {
+		e, err := Resolve(t, Discovery{Metadata: m}, flow.Flow, flow.Subject)
+		if err = stdcmp.Or(err, e.Unusable.First()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func TestMetadataForAnActor(t *testing.T) {
@@ -221,7 +248,7 @@ func TestMetadataForAnActor(t *testing.T) {
 
 func TestTrustedHostsMayBeOfAnotherSite(t *testing.T) {
 	t.Parallel()
-	trusted := func(u *url.URL) bool { return u.Hostname() == "login.partner.example" }
+	trusting := Tenant{MetadataURL: selfServiceURL, TrustedHosts: []string{"login.partner.example"}}
 	tests := map[string]struct {
 		document string
 		fine     bool
@@ -239,7 +266,11 @@ func TestTrustedHostsMayBeOfAnotherSite(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if _, err := ParseMetadata([]byte(tc.document), selfServiceURL, trusted); (err == nil) != tc.fine {
+			m, err := ParseMetadata([]byte(tc.document), selfServiceURL)
+			if err == nil {
+				err = refusal(trusting, m)
+			}
+			if (err == nil) != tc.fine {
 				t.Errorf("got %v, want it accepted: %t", err, tc.fine)
 			}
 		})
@@ -259,8 +290,8 @@ func FuzzParseMetadata(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, document []byte) {
-		m, err := ParseMetadata(document, selfServiceURL, nil)
-		again, errAgain := ParseMetadata(document, selfServiceURL, nil)
+		m, err := ParseMetadata(document, selfServiceURL)
+		again, errAgain := ParseMetadata(document, selfServiceURL)
 		if diff := cmp.Diff(m, again); diff != "" || (err == nil) != (errAgain == nil) || (err != nil && err.Error() != errAgain.Error()) {
 			t.Fatalf("a document means two things: %v, %v\n%s", err, errAgain, diff)
 		}
@@ -270,9 +301,12 @@ func FuzzParseMetadata(f *testing.F) {
 			}
 			return
 		}
-		for _, actor := range []Actor{ActorClient, ActorUser, ActorCustomer} {
-			said := m.For(actor)
-			for _, raw := range []string{said.TokenURL, said.AuthorizationURL, said.RevocationURL, said.APIURL} {
+		for _, f := range everyFlow {
+			e, err := Resolve(Tenant{ID: tenantID, MetadataURL: selfServiceURL}, Discovery{Metadata: m}, f.flow, f.subject)
+			if err != nil && fault.Of(err) == nil {
+				t.Errorf("Resolve returns the unclassified %v", err)
+			}
+			for _, raw := range []string{e.TokenURL, e.AuthorizationURL, e.RevocationURL, e.APIURL} {
 				u, err := url.Parse(raw)
 				if raw == "" {
 					continue

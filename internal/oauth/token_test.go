@@ -37,7 +37,9 @@ func TestFlowsSendTheirParameters(t *testing.T) {
 		},
 		"anonymous customer without credentials": {
 			Request{Flow: AnonymousCustomer, Scopes: []string{"knowledge.portalmgr.read"}},
-			url.Values{"grant_type": {"client_credentials"}, "scope": {"knowledge.portalmgr.read"}},
+			url.Values{
+				"grant_type": {"client_credentials"}, "scope": {"knowledge.portalmgr.read"}, "client_id": {"clientId"}, "client_secret": {"clientSecret"},
+			},
 		},
 		"anonymous customer with a client id alone": {
 			Request{Flow: AnonymousCustomer, Credentials: Credentials{ClientID: "widget"}, Scopes: []string{"a"}},

@@ -247,7 +247,7 @@ func (c *createClient) resolve() error {
 		return err
 	}
 	tenant := issuance.Inline(ec).OAuth()
-	if tenant == (oauth.Tenant{}) {
+	if tenant.Empty() {
 		return nil // which the rules of the API say better
 	}
 	return checkEndpoints(tenant, c.document, ec.Spec.Flow, issuance.Request(ec).Subject)

@@ -35,7 +35,7 @@ func (l *locationFlags) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&l.APIURL, "api-url", "", "base URL of API calls, the console's Domain URL or API Domain")
 	flags.StringVar(&l.AuthorizationURL, "authorization-url", "", "where a person logs in at a browser")
 	flags.StringVar(&l.RevocationURL, "revocation-url", "", "RFC 7009 revocation endpoint, for --revoke-on-delete")
-	flags.StringVar(&l.ScopePrefix, "scope-prefix", "", "put before scopes that lack it, the console's API Permission Prefix, such as api.egain.cloud/auth/")
+	flags.StringVar(&l.ScopePrefix, "scope-prefix", "", "put before scopes that lack it, the console's API Permission Prefix, such as https://api.egain.cloud/auth/")
 	flags.StringVar(&l.CABundle, "ca-bundle", "", "KIND/NAME or KIND/NAME/KEY of the PEM certificates that the operator trusts, such as configmap/corp-ca/ca.crt")
 }
 
@@ -61,13 +61,13 @@ func (e *environment) discover(ctx context.Context, url string, caBundle []byte)
 		return nil, advise(err, "put PEM certificates into the file of --ca-file")
 	}
 	directory := &oauth.Directory{Now: e.clock.Now, Lifetime: metadataTimeout}
-	document, err := directory.Metadata(ctx, hc, url)
+	read, err := directory.Read(ctx, hc, oauth.Place{URL: url})
 	if err != nil {
 		return nil, advise(err, "correct the URL, which the eGain console shows for the client application, or give the endpoints with --token-url and --api-url instead")
 	}
 	e.notef("The metadata document at %s names:\n", view.OneLine(url))
-	e.showMetadata(document)
-	return document, nil
+	e.showMetadata(read.Metadata)
+	return read.Metadata, nil
 }
 
 func (e *environment) showMetadata(document *oauth.Metadata) {
@@ -96,10 +96,11 @@ func (e *environment) showMetadata(document *oauth.Metadata) {
 
 // checkEndpoints checks that the endpoints of a flow are known, if that can be told from here: document is nil if it was not read.
 func checkEndpoints(tenant oauth.Tenant, document *oauth.Metadata, flow egainv1alpha1.Flow, subject oauth.Subject) error {
-	if document == nil && tenant.NeedsMetadata() {
+	if document == nil && tenant.NeedsDocuments(oauth.ActorOf(oauth.Flow(flow), subject)) {
 		return nil
 	}
-	endpoints, err := oauth.Resolve(tenant, document, oauth.Flow(flow), subject)
+	found := oauth.Discovery{Metadata: document, MetadataURL: tenant.MetadataURL}
+	endpoints, err := oauth.Resolve(tenant, found, oauth.Flow(flow), subject)
 	if err != nil {
 		return advise(fmt.Errorf("flow %s: %w", flow, err), "choose another flow with --flow, or give the endpoints with --token-url and --api-url")
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/loopback"
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/view"
 	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/issuance"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/oauth"
 )
@@ -119,7 +120,7 @@ func (l *login) begin(ctx context.Context, name string) (*attempt, error) {
 func (a *attempt) code(ctx context.Context) (oauth.Secret, error) {
 	target, err := a.provider.endpoints.LoginURL(oauth.Login{
 		ClientID: a.provider.request.Credentials.ClientID, RedirectURL: a.redirectURL(),
-		Scopes: a.provider.request.Scopes, State: a.state, Verifier: a.verifier,
+		Scopes: a.provider.request.Scopes, State: a.state, Verifier: a.verifier, Parameters: issuance.LoginParameters(a.client),
 	})
 	if err != nil {
 		return "", err

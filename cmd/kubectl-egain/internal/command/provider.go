@@ -48,24 +48,22 @@ func (e *environment) provider(ctx context.Context, ec *egainv1alpha1.EgainClien
 }
 
 func (p *provider) resolve(ctx context.Context, t oauth.Tenant, wanted func(oauth.Endpoints) string) error {
-	var document *oauth.Metadata
-	read := func() (err error) {
-		directory := &oauth.Directory{Now: p.client.Now}
-		document, err = directory.Metadata(ctx, p.http, t.MetadataURL)
+	actor := oauth.ActorOf(p.request.Flow, p.request.Subject)
+	directory := &oauth.Directory{Now: p.client.Now}
+	resolve := func(read bool) (err error) {
+		var found oauth.Discovery
+		if read {
+			if found, err = t.Discover(ctx, directory.Reader(p.http), actor); err != nil {
+				return err
+			}
+		}
+		p.endpoints, err = oauth.Resolve(t, found, p.request.Flow, p.request.Subject)
 		return err
 	}
-	if t.NeedsMetadata() {
-		if err := read(); err != nil {
-			return err
-		}
-	}
-	var err error
-	p.endpoints, err = oauth.Resolve(t, document, p.request.Flow, p.request.Subject)
-	if err == nil && wanted(p.endpoints) == "" && document == nil && t.MetadataURL != "" {
-		if err := read(); err != nil {
-			return err
-		}
-		p.endpoints, err = oauth.Resolve(t, document, p.request.Flow, p.request.Subject)
+	needed := t.NeedsDocuments(actor)
+	err := resolve(needed)
+	if err == nil && wanted(p.endpoints) == "" && !needed && t.Discovers() {
+		err = resolve(true)
 	}
 	p.request.TokenURL, p.request.Scopes = p.endpoints.TokenURL, p.endpoints.WithPrefix(p.request.Scopes)
 	return err

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/egain-operator/egain-operator/internal/egress"
+	"github.com/egain-operator/egain-operator/internal/oauth"
 	"github.com/egain-operator/egain-operator/internal/options"
 )
 
@@ -162,8 +163,8 @@ func (e *examination) flags(ctx context.Context) Finding {
 // unlisted is a host that the operator has to ask and that is not listed; empty if there is none.
 func (e *examination) unlisted(hosts egress.Hosts) string {
 	asked := []string{e.endpoints.TokenURL}
-	if tenant := e.tenant.OAuth(); tenant.NeedsMetadata() {
-		asked = append(asked, tenant.MetadataURL)
+	if tenant := e.tenant.OAuth(); tenant.NeedsDocuments(oauth.ActorOf(e.request.Flow, e.request.Subject)) {
+		asked = append(asked, tenant.URL, tenant.MetadataURL)
 	}
 	for _, raw := range asked {
 		if u, err := url.Parse(raw); err == nil && u.Host != "" && len(hosts) > 0 && !hosts.Lists(u) {

@@ -33,19 +33,16 @@ const (
 )
 
 func (e *examination) resolve(ctx context.Context) Finding {
-	t := e.tenant.OAuth()
-	var document *oauth.Metadata
+	t, actor := e.tenant.OAuth(), oauth.ActorOf(e.request.Flow, e.request.Subject)
+	var found oauth.Discovery
 	var err error
-	if t.NeedsMetadata() {
+	if t.NeedsDocuments(actor) {
 		directory := &oauth.Directory{Now: e.Clock.Now}
-		if o := e.whatRuns(ctx).options; o != nil {
-			directory.Trusted = o.AllowedHosts.Lists
-		}
-		if document, err = directory.Metadata(ctx, e.http, t.MetadataURL); err != nil {
+		if found, err = t.Discover(ctx, directory.Reader(e.http), actor); err != nil {
 			return broken(err.Error(), "open "+t.MetadataURL+" and compare it with the Metadata URL that the eGain console shows, or set endpoints.tokenURL and endpoints.apiURL of the tenant")
 		}
 	}
-	if e.endpoints, err = oauth.Resolve(t, document, e.request.Flow, e.request.Subject); err != nil {
+	if e.endpoints, err = oauth.Resolve(t, found, e.request.Flow, e.request.Subject); err != nil {
 		return broken(err.Error(), "compare the tenant with what the eGain console shows under Metadata")
 	}
 	e.request.TokenURL, e.request.Scopes = e.endpoints.TokenURL, e.endpoints.WithPrefix(e.request.Scopes)
