@@ -118,13 +118,13 @@ func TestConsoleMetadataComesInEverySpelling(t *testing.T) {
 			"authorizationUrl":    commercial.AuthorizationURL(egainsim.Customer),
 			"tokenUrl":            commercial.TokenURL(egainsim.Customer),
 			"apiDomain":           w.APIURL() + "/",
-			"apiPermissionPrefix": "api.egain.cloud/auth/",
+			"apiPermissionPrefix": egainsim.DefaultScopePrefix,
 			"metadataUrl":         commercial.MetadataURL(egainsim.ConsoleFlatCamel, egainsim.Customer),
 		}},
 		"commercial, a client, snake case": {commercial, egainsim.ConsoleFlatSnake, egainsim.Client, map[string]any{
 			"token_url":             commercial.TokenURL(egainsim.Client),
 			"api_domain":            w.APIURL() + "/",
-			"api_permission_prefix": "api.egain.cloud/auth/",
+			"api_permission_prefix": egainsim.DefaultScopePrefix,
 			"metadata_url":          commercial.MetadataURL(egainsim.ConsoleFlatSnake, egainsim.Client),
 		}},
 	} {
