@@ -36,7 +36,7 @@ var manifests = map[string]string{
 		" --target plain --creation-policy Owner --deletion-policy Delete --type Opaque --suspend=false",
 	"everything": "client all --tenant-id TM1 --metadata-url https://login.egain.cloud/m --token-url https://login.egain.cloud/token?p=1" +
 		" --api-url https://api.egain.cloud --authorization-url https://login.egain.cloud/authorize --revocation-url https://login.egain.cloud/revoke" +
-		" --scope-prefix api.egain.cloud/auth/ --ca-bundle secret/corp-ca/bundle.pem --credentials app:id:secret --scope a --target token" +
+		" --scope-prefix https://api.egain.cloud/auth/ --ca-bundle secret/corp-ca/bundle.pem --credentials app:id:secret --scope a --target token" +
 		" --creation-policy Merge --deletion-policy Retain --type example.com/token --renew-percent 80 --parameter resource=x --parameter audience=y" +
 		" --env-var EGAIN_ACCESS_TOKEN --env-var EGAIN_API_URL=APIURL --revoke-on-delete --suspend",
 	"tenant": "tenant production --tenant-id TM1 --ca-bundle configmap/corp-ca -n platform --allow-namespace team-a,team-b --namespace-selector tier=web" +

@@ -99,7 +99,7 @@ func TestSelectsNamespaces(t *testing.T) {
 
 func TestAdmitByScope(t *testing.T) {
 	t.Parallel()
-	const refused, prefix = egainv1alpha1.ReasonScopeNotAllowed, "api.egain.cloud/auth/"
+	const refused, prefix = egainv1alpha1.ReasonScopeNotAllowed, "https://api.egain.cloud/auth/"
 	type patterns = []egainv1alpha1.ScopePattern
 	type scopes = []egainv1alpha1.Scope
 	tests := map[string]struct {

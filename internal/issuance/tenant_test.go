@@ -20,7 +20,7 @@ func location() egainv1alpha1.TenantLocation {
 			RevocationURL:    "https://login.egain.cloud/revoke",
 			APIURL:           "https://api.egain.cloud",
 		},
-		ScopePrefix: "api.egain.cloud/auth/",
+		ScopePrefix: "https://api.egain.cloud/auth/",
 	}
 }
 
@@ -121,7 +121,7 @@ func TestOAuth(t *testing.T) {
 		want     oauth.Tenant
 	}{
 		"every field": {location(), oauth.Tenant{
-			ID: "TMPRODB88619984", MetadataURL: "https://login.egain.cloud/metadata", ScopePrefix: "api.egain.cloud/auth/",
+			ID: "TMPRODB88619984", MetadataURL: "https://login.egain.cloud/metadata", ScopePrefix: "https://api.egain.cloud/auth/",
 			TokenURL: "https://login.egain.cloud/token", AuthorizationURL: "https://login.egain.cloud/authorize",
 			RevocationURL: "https://login.egain.cloud/revoke", APIURL: "https://api.egain.cloud",
 		}},

@@ -48,7 +48,7 @@ func selfServiceMetadata() *Metadata {
 
 func commercialMetadata() *Metadata {
 	return &Metadata{
-		Any: ActorMetadata{APIURL: "https://api.egain.cloud", ScopePrefix: "api.egain.cloud/auth/", RevocationURL: "https://login.egain.cloud/revoke"},
+		Any: ActorMetadata{APIURL: "https://api.egain.cloud", ScopePrefix: "https://api.egain.cloud/auth/", RevocationURL: "https://login.egain.cloud/revoke"},
 		Actors: map[Actor]ActorMetadata{
 			ActorClient:   {TokenURL: commercialClient},
 			ActorUser:     {TokenURL: commercialUser, AuthorizationURL: commercialUserLogin},
@@ -126,7 +126,7 @@ func TestResolve(t *testing.T) {
 			tenant:   Tenant{MetadataURL: commercialURL},
 			document: commercialMetadata(),
 			rest: Endpoints{
-				APIURL: "https://api.egain.cloud", ScopePrefix: "api.egain.cloud/auth/", RevocationURL: "https://login.egain.cloud/revoke",
+				APIURL: "https://api.egain.cloud", ScopePrefix: "https://api.egain.cloud/auth/", RevocationURL: "https://login.egain.cloud/revoke",
 			},
 			want: map[string]endpoint{
 				"ClientCredentials":        {commercialClient, metadata},
@@ -163,7 +163,7 @@ func TestResolve(t *testing.T) {
 			tenant:   Tenant{ID: tenantID, MetadataURL: commercialURL, TokenURL: explicit},
 			document: commercialMetadata(),
 			rest: Endpoints{
-				APIURL: "https://api.egain.cloud", ScopePrefix: "api.egain.cloud/auth/", RevocationURL: "https://login.egain.cloud/revoke",
+				APIURL: "https://api.egain.cloud", ScopePrefix: "https://api.egain.cloud/auth/", RevocationURL: "https://login.egain.cloud/revoke",
 			},
 			want: map[string]endpoint{
 				"ClientCredentials": {explicit, spec}, "AnonymousCustomer": {explicit, spec}, "OnBehalfOf a user": {explicit, spec},
@@ -409,11 +409,11 @@ func TestNeedsDocuments(t *testing.T) {
 
 func TestWithPrefix(t *testing.T) {
 	t.Parallel()
-	scopes := []string{"core.aiservices.read", "api.egain.cloud/auth/knowledge.portalmgr.manage", ".default", "openid", "offline_access", "offline_access.x"}
-	prefixed := Endpoints{ScopePrefix: "api.egain.cloud/auth/"}.WithPrefix(scopes)
+	scopes := []string{"core.aiservices.read", "https://api.egain.cloud/auth/knowledge.portalmgr.manage", ".default", "openid", "offline_access", "offline_access.x"}
+	prefixed := Endpoints{ScopePrefix: "https://api.egain.cloud/auth/"}.WithPrefix(scopes)
 	want := []string{
-		"api.egain.cloud/auth/core.aiservices.read", "api.egain.cloud/auth/knowledge.portalmgr.manage", "api.egain.cloud/auth/.default",
-		"openid", "offline_access", "api.egain.cloud/auth/offline_access.x",
+		"https://api.egain.cloud/auth/core.aiservices.read", "https://api.egain.cloud/auth/knowledge.portalmgr.manage", "https://api.egain.cloud/auth/.default",
+		"openid", "offline_access", "https://api.egain.cloud/auth/offline_access.x",
 	}
 	if diff := cmp.Diff(want, prefixed); diff != "" {
 		t.Errorf("with a prefix (-want +got):\n%s", diff)

@@ -51,8 +51,8 @@ func TestLoginURL(t *testing.T) {
 			begins:    commercialUserLogin + "?p=B2C%5F1&b&a=%20&", want: always("p", "B2C_1", "b", "", "a", " "),
 		},
 		"with a scope prefix": {
-			endpoints: Endpoints{AuthorizationURL: commercialUserLogin, ScopePrefix: "api.egain.cloud/auth/"},
-			begins:    commercialUserLogin + "?", want: always("scope", "api.egain.cloud/auth/knowledge.portalmgr.read offline_access"),
+			endpoints: Endpoints{AuthorizationURL: commercialUserLogin, ScopePrefix: "https://api.egain.cloud/auth/"},
+			begins:    commercialUserLogin + "?", want: always("scope", "https://api.egain.cloud/auth/knowledge.portalmgr.read offline_access"),
 		},
 		"with more parameters": {
 			endpoints:  Endpoints{AuthorizationURL: selfServiceUserLogin},

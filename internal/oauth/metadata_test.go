@@ -57,10 +57,10 @@ func TestParseMetadata(t *testing.T) {
 		"the console, flat, camelCase": {
 			selfServiceURL,
 			`{"authorizationUrl":"https://ai.egain.cloud/system/auth/T-U/oauth2/authorize","accessTokenUrl":"https://ai.egain.cloud/system/auth/T-U/oauth2/token",
-			  "domainUrl":"https://api.ai.egain.cloud/","apiPermissionPrefix":"api.egain.cloud/auth/"}`,
+			  "domainUrl":"https://api.ai.egain.cloud/","apiPermissionPrefix":"https://api.egain.cloud/auth/"}`,
 			flat(ActorMetadata{
 				TokenURL: "https://ai.egain.cloud/system/auth/T-U/oauth2/token", AuthorizationURL: "https://ai.egain.cloud/system/auth/T-U/oauth2/authorize",
-				APIURL: "https://api.ai.egain.cloud/", ScopePrefix: "api.egain.cloud/auth/",
+				APIURL: "https://api.ai.egain.cloud/", ScopePrefix: "https://api.egain.cloud/auth/",
 			}),
 		},
 		"the console, flat, snake_case": {

@@ -139,8 +139,8 @@ func locationRules(at, nothing string) map[string]rule {
 		"a tenant id with a path":                   given(at+".id", "TMPRODB88619984/../other", id),
 		"a tenant id with a space":                  given(at+".id", "TMPRODB88619984 ", id),
 		"a tenant id that begins with a hyphen":     given(at+".id", "-U", id),
-		"a scope prefix with a space":               given(at+".scopePrefix", "api.egain.cloud/auth/ ", prefix),
-		"a scope prefix in quotes":                  given(at+".scopePrefix", `"api.egain.cloud/auth/"`, prefix),
+		"a scope prefix with a space":               given(at+".scopePrefix", "https://api.egain.cloud/auth/ ", prefix),
+		"a scope prefix in quotes":                  given(at+".scopePrefix", `"https://api.egain.cloud/auth/"`, prefix),
 		"a scope prefix with a backslash":           given(at+".scopePrefix", `api.egain.cloud\auth`, prefix),
 	}
 }
@@ -426,7 +426,7 @@ func TestWhatTheRulesLeaveOpen(t *testing.T) {
 		"an anonymous customer at a token URL without an id": {base: anonymousCustomer, change: change{"spec.tenant": login}},
 		"a token exchange with scopes":                       {base: secretExchange, change: change{"spec.scopes": []string{"knowledge.portalmgr.read"}}},
 		"every character that a scope may have":              {change: change{"spec.scopes": []string{"!#$%&'()*+,-./0:;<=>?@A[]^_`a{|}~"}}},
-		"a scope of the commercial platform":                 {change: change{"spec.scopes": []string{"api.egain.cloud/auth/.default"}}},
+		"a scope of the commercial platform":                 {change: change{"spec.scopes": []string{"https://api.egain.cloud/auth/.default"}}},
 		"a parameter with a name of 64 characters":           {change: change{"spec.parameters": object{long(64): ""}}},
 		"an e-mail address with a plus sign":                 {base: onBehalfOf, change: change{"spec.onBehalfOf": object{"email": "a.customer+tag@mail.example.com"}}},
 		"the shortest time before the expiry":                {change: change{"spec.renewal.before": "5s"}},

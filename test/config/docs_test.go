@@ -83,7 +83,7 @@ var kindsOfTools = []string{"kind: Kustomization", "kind: ExternalSecret"}
 
 func TestTheManifestsOfTheGuidesAreOfTheAPI(t *testing.T) {
 	t.Parallel()
-	for _, page := range []string{"gitops.md", "workloads.md"} {
+	for _, page := range []string{"gitops.md", "workloads.md", "commercial.md"} {
 		decoded := 0
 		for _, manifest := range manifests(t, page) {
 			if !strings.Contains(manifest, "\nkind: ") {

@@ -131,7 +131,7 @@ func TestThePictureShowsTheSession(t *testing.T) {
 // runBy says which test runs the commands of a document.
 var runBy = map[string]string{
 	"tutorial.md": "test/guides", "operations.md": "test/guides", "troubleshooting.md": "test/guides", "runbook.md": "test/guides",
-	"gitops.md": "test/guides", "flows.md": "test/guides", "workloads.md": "test/guides", "README.md": "test/guides", "install.md": "test/guides",
+	"gitops.md": "test/guides", "commercial.md": "test/guides", "flows.md": "test/guides", "workloads.md": "test/guides", "README.md": "test/guides", "install.md": "test/guides",
 	"cli.md":          "test/cli, which writes it by running them",
 	"CONTRIBUTING.md": "who merges a change, or releases: .ci runs these targets, and this test among them",
 	"performance.md":  "who measures: they take hours and a machine of their own",

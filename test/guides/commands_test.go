@@ -8,7 +8,7 @@ import (
 
 // guides are the documents whose commands are run here, after the tutorial's. docs/cli.md is made by running its own.
 var guides = []string{
-	"docs/operations.md", "docs/troubleshooting.md", "docs/runbook.md", "docs/gitops.md", "docs/flows.md", "docs/workloads.md", "README.md",
+	"docs/operations.md", "docs/troubleshooting.md", "docs/runbook.md", "docs/gitops.md", "docs/flows.md", "docs/commercial.md", "docs/workloads.md", "README.md",
 }
 
 // unrun are parts of the commands that are not run, with the reason.
@@ -21,6 +21,7 @@ var unrun = map[string]string{
 	"get deployment egain-operator":   "the demo runs the operator as a process: there is no Deployment",
 	"top pods":                        "there is no node, and nothing that measures pods",
 	"kubectl debug node/":             "there is no node",
+	"egain create tenant acme --url":  "needs an eGain at that address",
 	"kubectl egain login":             "needs a person at a browser; test/e2e plays one",
 	"sops --encrypt":                  "needs sops and a key",
 	"kubeseal":                        "needs kubeseal and a cluster with its controller",

@@ -218,21 +218,67 @@ func TestTheExamplesCallWithTheTokenOfTheMoment(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newPod(t, "config/samples/client-credentials.yaml")
-			lines := p.start(program[0], program[1:]...)
-			await(t, lines, "200")
-			old := p.token
-			p.renew()
-			p.sim.RevokeToken(old)
-			for range 5 {
-				if line := <-lines; line != "200" {
-					t.Errorf("a call after the renewal was answered %q", line)
-				}
-			}
-			p.sim.RevokeToken(p.token)
-			await(t, lines, "401")
-			p.renew()
-			await(t, lines, "200")
+			p.expectRenewalsAreFollowed(p.start(program[0], program[1:]...))
 		})
+	}
+}
+
+// expectRenewalsAreFollowed fails unless a program that prints the status of each call uses the token of the moment.
+func (p *pod) expectRenewalsAreFollowed(lines <-chan string) {
+	p.t.Helper()
+	await(p.t, lines, "200")
+	old := p.token
+	p.renew()
+	p.sim.RevokeToken(old)
+	for range 5 {
+		if line := <-lines; line != "200" {
+			p.t.Errorf("a call after the renewal was answered %q", line)
+		}
+	}
+	p.sim.RevokeToken(p.token)
+	await(p.t, lines, "401")
+	p.renew()
+	await(p.t, lines, "200")
+}
+
+// TestTheExamplesOfTheSDKsCallWithTheTokenOfTheMoment runs the examples with stand-ins of eGain's SDKs: no registry has those.
+func TestTheExamplesOfTheSDKsCallWithTheTokenOfTheMoment(t *testing.T) {
+	t.Parallel()
+	const standIns = "testdata/sdk"
+	t.Run("Python", func(t *testing.T) {
+		t.Parallel()
+		p := newPod(t, "config/samples/client-credentials.yaml")
+		p.env = append(p.env, "PYTHONDONTWRITEBYTECODE=1", "PYTHONPATH="+filepath.Join(standIns, "python"))
+		p.expectRenewalsAreFollowed(p.start("python3", filepath.Join(root, "examples/python/call_by_sdk.py")))
+	})
+	t.Run("Node.js", func(t *testing.T) {
+		t.Parallel()
+		p := newPod(t, "config/samples/client-credentials.yaml")
+		// Node.js looks for packages beside the program.
+		dir := t.TempDir()
+		program := filepath.Join(dir, "call_by_sdk.mjs")
+		copyFile(t, filepath.Join(root, "examples/node/call_by_sdk.mjs"), program)
+		pkg := filepath.Join(dir, "node_modules/@egain/egain-api-typescript")
+		copyFile(t, filepath.Join(standIns, "node/index.mjs"), filepath.Join(pkg, "index.mjs"))
+		if err := os.WriteFile(filepath.Join(pkg, "package.json"), []byte(`{"exports": "./index.mjs"}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		p.expectRenewalsAreFollowed(p.start("node", program))
+	})
+}
+
+// copyFile copies a file into a directory that it makes.
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	content, err := os.ReadFile(from)
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(to), 0o700)
+	}
+	if err == nil {
+		err = os.WriteFile(to, content, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -108,7 +108,7 @@ func TestLogin(t *testing.T) {
 			egainsim.RigelPublicClientID, "", "localhost", customer, asCustomer, []string{"a customer", egainsim.RigelPublicClientID}, time.Time{},
 		},
 		"a tenant of the commercial platform, which says how long the session lasts": {
-			egainsim.CommercialPublicClientID, "", "127.0.0.1", agent, func(*egainv1alpha1.EgainClient) {}, []string{"api.egain.cloud/auth/core.aiservices.use"}, time.Now().Add(24 * time.Hour),
+			egainsim.CommercialPublicClientID, "", "127.0.0.1", agent, func(*egainv1alpha1.EgainClient) {}, []string{egainsim.DefaultScopePrefix + "core.aiservices.use"}, time.Now().Add(24 * time.Hour),
 		},
 	}
 	for name, tc := range tests {
