@@ -97,7 +97,7 @@ func rejected(resp *http.Response, host string, now time.Time) error {
 // refusal is the failure of a request that was answered with an error code or status.
 func (v verdict) refusal(resp *http.Response, said, host string, now time.Time) error {
 	f := fault.New(v.class, v.reason, "%s answered %s: %s", host, said, v.advice)
-	f.RetryAfter = retryAfter(resp.Header, now)
+	f.RetryAfter = RequestedWait(resp, now)
 	return f
 }
 
@@ -116,22 +116,6 @@ func byStatus(status int) verdict {
 	default:
 		return verdict{fault.Rejected, fault.ReasonRequestRejected, "the server does not accept the request; check the URL, spec.flow and spec.parameters"}
 	}
-}
-
-// retryAfter reads Retry-After (RFC 9110 section 10.2.3), in seconds or as a date, zero if absent or unreadable. A date is by
-// the server's clock, which the answer's own Date shows.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	value := h.Get("Retry-After")
-	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
-		return time.Duration(seconds) * time.Second
-	}
-	if at, err := http.ParseTime(value); err == nil {
-		if date, err := http.ParseTime(h.Get("Date")); err == nil {
-			now = date
-		}
-		return max(0, at.Sub(now))
-	}
-	return 0
 }
 
 // unreachable classifies a request that got no whole answer. The text of network errors holds addresses and ports that
