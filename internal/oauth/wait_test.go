@@ -53,7 +53,7 @@ func TestRateLimitReset(t *testing.T) {
 			t.Run(name+" "+whose, func(t *testing.T) {
 				t.Parallel()
 				value := tc.format(at.Add(clock.shift))
-				got := RequestedWait(limited(http.StatusTooManyRequests, value, "", clock.date), now)
+				got := waitOf(http.StatusTooManyRequests, value, "", clock.date)
 				if diff := got - tc.want; diff.Abs() > time.Second/2 {
 					t.Errorf("%s %q makes a wait of %s, want %s", resetHeader, value, got, tc.want)
 				}
@@ -96,14 +96,14 @@ func TestRateLimitResetIsBounded(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := RequestedWait(limited(http.StatusTooManyRequests, tc.value, "", ""), now); got != tc.want {
+			if got := waitOf(http.StatusTooManyRequests, tc.value, "", ""); got != tc.want {
 				t.Errorf("%s %q makes a wait of %s, want %s", resetHeader, tc.value, got, tc.want)
 			}
 		})
 	}
 	for _, date := range []string{"Sun, 01 Jan 9999 00:00:00 GMT", "Mon, 01 Jan 0001 00:00:00 GMT"} {
 		for _, value := range []string{"1795428000", "99999999999999999999", "2026-11-23T10:01:00Z"} {
-			if got := RequestedWait(limited(429, value, "", date), now); got < 0 || got > time.Hour {
+			if got := waitOf(429, value, "", date); got < 0 || got > time.Hour {
 				t.Errorf("%q at %s makes a wait of %s", value, date, got)
 			}
 		}
@@ -130,7 +130,7 @@ func TestTheLaterWaitCounts(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := RequestedWait(limited(tc.status, tc.reset, tc.after, ""), now); got != tc.want {
+			if got := waitOf(tc.status, tc.reset, tc.after, ""); got != tc.want {
 				t.Errorf("the wait is %s, want %s", got, tc.want)
 			}
 		})
@@ -167,15 +167,16 @@ func FuzzRateLimitReset(f *testing.F) {
 		f.Add(seed, "", "")
 	}
 	f.Fuzz(func(t *testing.T, reset, after, date string) {
-		got := RequestedWait(limited(http.StatusTooManyRequests, reset, after, date), now)
+		got := waitOf(http.StatusTooManyRequests, reset, after, date)
 		if got < retryAfter(http.Header{"Retry-After": {after}, "Date": {date}}, now) || got < 0 || got > time.Hour {
 			t.Errorf("%q and %q at %q make a wait of %s", reset, after, date, got)
 		}
 	})
 }
 
-func limited(status int, reset, after, date string) *http.Response {
-	return &http.Response{StatusCode: status, Header: http.Header{"X-Ratelimit-Reset": {reset}, "Retry-After": {after}, "Date": {date}}}
+// waitOf is the wait that an answer requests.
+func waitOf(status int, reset, after, date string) time.Duration {
+	return RequestedWait(&http.Response{StatusCode: status, Header: http.Header{"X-Ratelimit-Reset": {reset}, "Retry-After": {after}, "Date": {date}}}, now)
 }
 
 func layout(l string) func(time.Time) string {
