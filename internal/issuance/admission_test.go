@@ -99,7 +99,7 @@ func TestSelectsNamespaces(t *testing.T) {
 
 func TestAdmitByScope(t *testing.T) {
 	t.Parallel()
-	const refused, prefix = egainv1alpha1.ReasonScopeNotAllowed, "https://api.egain.cloud/auth/"
+	const refused, prefix, bare = egainv1alpha1.ReasonScopeNotAllowed, "https://api.egain.cloud/auth/", "api.egain.cloud/auth/"
 	type patterns = []egainv1alpha1.ScopePattern
 	type scopes = []egainv1alpha1.Scope
 	tests := map[string]struct {
@@ -124,11 +124,11 @@ func TestAdmitByScope(t *testing.T) {
 		"all of an application, listed literally":               {prefix, patterns{".default"}, scopes{".default", prefix + ".default"}, "", ""},
 		"no scope of OpenID, by an asterisk":                    {prefix, patterns{"*", prefix + "*"}, scopes{"openid", "email", "offline_access"}, refused, `["openid" "email" "offline_access"]`},
 		"one of OpenID, listed literally":                       {prefix, patterns{"email"}, scopes{"email"}, "", ""},
-		"one with the prefix in its other spelling":             {"https://" + prefix, patterns{"a.*"}, scopes{prefix + "a.read", "https://" + prefix + "a.read"}, "", ""},
-		"one listed with the prefix in its other spelling":      {prefix, patterns{"https://" + prefix + "a.*"}, scopes{"a.read", prefix + "a.read"}, "", ""},
-		"not one of another API, by the prefix and an asterisk": {"https://" + prefix, patterns{"https://" + prefix + "*"}, scopes{"https://graph.example/a.read"}, refused, "graph"},
-		"not one of another API that ends alike":                {"https://" + prefix, patterns{"a.read"}, scopes{"https://graph.example/a.read"}, refused, "graph"},
-		"one of another API, listed whole":                      {"https://" + prefix, patterns{"https://graph.example/*"}, scopes{"https://graph.example/a.read"}, "", ""},
+		"one with the prefix in its other spelling":             {prefix, patterns{"a.*"}, scopes{bare + "a.read", prefix + "a.read"}, "", ""},
+		"one listed with the prefix in its other spelling":      {bare, patterns{prefix + "a.*"}, scopes{"a.read", bare + "a.read"}, "", ""},
+		"not one of another API, by the prefix and an asterisk": {prefix, patterns{prefix + "*"}, scopes{"https://graph.example/a.read"}, refused, "graph"},
+		"not one of another API that ends alike":                {prefix, patterns{"a.read"}, scopes{"https://graph.example/a.read"}, refused, "graph"},
+		"one of another API, listed whole":                      {prefix, patterns{"https://graph.example/*"}, scopes{"https://graph.example/a.read"}, "", ""},
 		"no others by an asterisk that is not at the end":       {"", patterns{"*.read"}, scopes{"a.read"}, refused, `["a.read"]`},
 		"one with the prefix, listed without":                   {prefix, patterns{"a.read"}, scopes{prefix + "a.read"}, "", ""},
 		"one without the prefix, listed with it":                {prefix, patterns{prefix + "a.read"}, scopes{"a.read"}, "", ""},

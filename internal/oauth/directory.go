@@ -211,7 +211,7 @@ func (d *Directory) fetch(ctx context.Context, hc *http.Client, at Place) (*Docu
 	defer resp.Body.Close() //nolint:errcheck // the body has been read to its end or to an error by then
 	if resp.StatusCode != http.StatusOK {
 		f := fault.New(fault.Retryable, fault.ReasonMetadataUnavailable, "%s answered HTTP %d for the %s%s", req.URL.Host, resp.StatusCode, at.Kind, meaning(resp.StatusCode))
-		f.RetryAfter = retryAfter(resp.Header, d.Now())
+		f.RetryAfter = RequestedWait(resp, d.Now())
 		return nil, f
 	}
 	body, err := io.ReadAll(resp.Body)

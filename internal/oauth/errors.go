@@ -39,13 +39,17 @@ var codes = map[string]verdict{
 	"server_error":            {fault.Retryable, fault.ReasonServerUnavailable, "the server met an error of its own"},
 }
 
-// classify turns the error of a token request into a *fault.Error. Nothing of the answer but a known code gets into it.
+// classify turns the error of a token request into a *fault.Error. Nothing of the answer but a known code gets into it; of the
+// request, the scopes if they are refused.
 func classify(err error, rec *recorder, r Request, now time.Time) error {
 	server := host(r.TokenURL)
 	if refused, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
 		v, known := r.verdict(refused.ErrorCode)
 		// Too many requests are just that, whatever code comes with them.
 		if known && refused.Response.StatusCode != http.StatusTooManyRequests {
+			if v.reason == fault.ReasonScopeRejected {
+				v = v.refusedScopes(r.scopes(), server)
+			}
 			return v.refusal(refused.Response, refused.ErrorCode, server, now)
 		}
 		return rejected(refused.Response, server, now)
@@ -96,9 +100,14 @@ func rejected(resp *http.Response, host string, now time.Time) error {
 
 // refusal is the failure of a request that was answered with an error code or status.
 func (v verdict) refusal(resp *http.Response, said, host string, now time.Time) error {
-	f := fault.New(v.class, v.reason, "%s answered %s: %s", host, said, v.advice)
-	f.RetryAfter = retryAfter(resp.Header, now)
+	f := fault.New(v.class, v.reason, "%s", v.message(said, host))
+	f.RetryAfter = RequestedWait(resp, now)
 	return f
+}
+
+// message is the text of a refusal.
+func (v verdict) message(said, host string) string {
+	return fmt.Sprintf("%s answered %s: %s", host, said, v.advice)
 }
 
 func byStatus(status int) verdict {
@@ -116,22 +125,6 @@ func byStatus(status int) verdict {
 	default:
 		return verdict{fault.Rejected, fault.ReasonRequestRejected, "the server does not accept the request; check the URL, spec.flow and spec.parameters"}
 	}
-}
-
-// retryAfter reads Retry-After (RFC 9110 section 10.2.3), in seconds or as a date, zero if absent or unreadable. A date is by
-// the server's clock, which the answer's own Date shows.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	value := h.Get("Retry-After")
-	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
-		return time.Duration(seconds) * time.Second
-	}
-	if at, err := http.ParseTime(value); err == nil {
-		if date, err := http.ParseTime(h.Get("Date")); err == nil {
-			now = date
-		}
-		return max(0, at.Sub(now))
-	}
-	return 0
 }
 
 // unreachable classifies a request that got no whole answer. The text of network errors holds addresses and ports that

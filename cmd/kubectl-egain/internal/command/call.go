@@ -17,6 +17,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/printers"
+
+	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/apierror"
 )
 
 // callTimeout is how long a call may take by default, from the dial to the last byte.
@@ -86,10 +88,11 @@ func (c *call) run(cmd *cobra.Command, name, path string) error {
 			"see that the host can be reached from here, through HTTPS_PROXY if need be, and that its certificate is trusted: tenant.caBundleRef names others")
 	}
 	defer resp.Body.Close() //nolint:errcheck // all that is wanted of it has been read
-	if err := c.print(resp); err != nil {
+	var head apierror.Head
+	if err := c.print(resp, &head); err != nil {
 		return err
 	}
-	return verdict(resp, h)
+	return verdict(apierror.Read(resp, head.Bytes(), c.env.clock.Now()), h)
 }
 
 func (c *call) newRequest(ctx context.Context, h *held, path string, hasBody bool) (*http.Request, error) {
@@ -209,8 +212,9 @@ func parseHeaders(lines []string) (http.Header, error) {
 	return header, nil
 }
 
-// print writes the status to standard error and the body, after the headers if they are asked for, to standard output.
-func (c *call) print(resp *http.Response) error {
+// print writes the status to standard error and the body, after the headers if they are asked for, to standard output. The
+// beginning of the body goes to head too.
+func (c *call) print(resp *http.Response, head io.Writer) error {
 	c.env.notef("%s %s\n", resp.Proto, printers.EscapeTerminal(resp.Status))
 	if c.include {
 		for _, name := range slices.Sorted(maps.Keys(resp.Header)) {
@@ -220,7 +224,7 @@ func (c *call) print(resp *http.Response) error {
 		}
 		c.env.printf("\n")
 	}
-	if _, err := io.Copy(c.env.Out, resp.Body); err != nil {
+	if _, err := io.Copy(c.env.Out, io.TeeReader(resp.Body, head)); err != nil {
 		return advise(fmt.Errorf("reading the answer: %w", err), "try again, with a longer --timeout if it ran out")
 	}
 	if c.env.screen.terminal != nil {
@@ -229,20 +233,25 @@ func (c *call) print(resp *http.Response) error {
 	return nil
 }
 
-// verdict turns an answer that is none into an error that says what to do.
-func verdict(resp *http.Response, h *held) error {
+// verdict turns an error answer into an error that says what to do.
+func verdict(a apierror.Answer, h *held) error {
 	name := h.client.Name
-	switch code := resp.StatusCode; {
-	case code == http.StatusUnauthorized:
-		return advise(errors.New("the API does not accept the token (HTTP 401): it is expired, revoked, or of another tenant"),
+	what, next, known := a.Explain(name)
+	switch {
+	case known && a.Status == http.StatusForbidden:
+		return advise(fmt.Errorf("the API %s: the token has the scopes %s", what, scopesOf(h)), next)
+	case known && a.Status >= http.StatusBadRequest:
+		return advise(errors.New("the API "+what), next)
+	case a.Status == http.StatusUnauthorized:
+		return advise(fmt.Errorf("the API does not accept the token (%s): it is expired, revoked, or of another tenant", a),
 			"have it replaced with kubectl egain renew "+name+" --wait, and see kubectl egain status "+name)
-	case code == http.StatusForbidden:
-		return advise(fmt.Errorf("the API accepts the token but not for this call (HTTP 403): it has the scopes %s", scopesOf(h)),
+	case a.Status == http.StatusForbidden:
+		return advise(fmt.Errorf("the API accepts the token but not for this call (%s): it has the scopes %s", a, scopesOf(h)),
 			"add the scope that eGain documents for the call to spec.scopes, and see that the flow is of the kind of that scope")
-	case code >= http.StatusBadRequest:
-		return advise(fmt.Errorf("the API answered HTTP %d", code), "see the answer above, and eGain's documentation of the call")
-	case code >= http.StatusMultipleChoices && code != http.StatusNotModified:
-		return advise(fmt.Errorf("the API answered with a redirect (HTTP %d), which is not followed", code),
+	case a.Status >= http.StatusBadRequest:
+		return advise(fmt.Errorf("the API answered %s", a), "see the answer above, and eGain's documentation of the call")
+	case a.Status >= http.StatusMultipleChoices && a.Status != http.StatusNotModified:
+		return advise(fmt.Errorf("the API answered with a redirect (HTTP %d), which is not followed", a.Status),
 			"call the place that it names, if it is of the same host: -i shows it as Location")
 	default:
 		return nil

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -277,9 +278,18 @@ func (a *attempt) redeem(ctx context.Context, code oauth.Secret) (kubesecret.Ses
 	}
 	if tok.RefreshToken == "" {
 		return kubesecret.Session{}, advise(errors.New("the login succeeded, but eGain gave no refresh token, without which the operator cannot keep the session: nothing was stored"),
-			"allow refresh tokens for the client application in the eGain console, or add the scope offline_access to spec.scopes if the tenant asks for it; then log in again")
+			refreshAdvice(request.Scopes))
 	}
 	return kubesecret.Session{RefreshToken: tok.RefreshToken, ExpirationTime: tok.RefreshExpirationTime}, nil
+}
+
+// refreshAdvice says what brings a refresh token, by the scopes of a login that brought none.
+func refreshAdvice(scopes []string) string {
+	if slices.Contains(scopes, "offline_access") {
+		return "log in again with prompt=consent (spec.authorizationCode.parameters: {prompt: consent}), since earlier consent may not include offline_access; " +
+			"if that does not help, allow refresh tokens for the client application in the eGain console"
+	}
+	return "allow refresh tokens for the client application in the eGain console, or add the scope offline_access to spec.scopes if the tenant asks for it; then log in again"
 }
 
 func (a *attempt) until(s kubesecret.Session) string {

@@ -3,8 +3,6 @@ package doctor
 import (
 	"context"
 	"fmt"
-	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -129,33 +127,6 @@ func nextTry(f *egainv1alpha1.FailureStatus) string {
 		return "not tried again before something changes"
 	}
 	return "next try at " + f.RetryTime.UTC().Format(time.RFC3339)
-}
-
-// api asks for the root of the API with the token. Only a 401 says something about the token: there need be nothing at the root.
-func (e *examination) api(ctx context.Context) Finding {
-	raw := string(e.target.Data[kubesecret.KeyAPIURL])
-	u, err := url.Parse(raw)
-	if raw == "" || err != nil || u.Scheme != "https" || u.Host == "" {
-		return warning("the target does not say where the API is", "set endpoints.apiURL of the tenant, if workloads need it")
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(raw, "/")+"/", nil)
-	if err != nil {
-		return warning("the API URL in the target is no URL", "correct endpoints.apiURL of the tenant")
-	}
-	req.Header.Set("Authorization", string(e.target.Data[kubesecret.KeyAuthorization]))
-	resp, err := e.http.Do(req)
-	if err != nil {
-		return unreachable(err, u)
-	}
-	defer resp.Body.Close() //nolint:errcheck // nothing was asked of the body
-	switch code := resp.StatusCode; {
-	case code == http.StatusUnauthorized:
-		return broken(u.Host+" does not accept the token (HTTP 401)", "have it replaced with kubectl egain renew "+e.Name+"; if that does not help, the API is another tenant's: check endpoints.apiURL")
-	case code == http.StatusNotFound || code >= http.StatusInternalServerError:
-		return ok(fmt.Sprintf("%s answers (HTTP %d at its root, which does not tell whether it accepts the token)", u.Host, code))
-	default:
-		return ok(fmt.Sprintf("%s answers (HTTP %d at its root)", u.Host, code))
-	}
 }
 
 func (e *examination) workloads(ctx context.Context) Finding {

@@ -216,7 +216,7 @@ func (e *examination) tokenRequest(ctx context.Context) Finding {
 		details = append(details, fmt.Sprintf("HTTP %d", record.status))
 	}
 	if err != nil {
-		return Finding{Status: Broken, Message: err.Error(), Advice: e.requestAdvice(err), Details: details}
+		return e.otherSpelling(ctx, client, err, Finding{Status: Broken, Message: err.Error(), Advice: e.requestAdvice(err), Details: details})
 	}
 	details = append(details, "expires_in "+tok.ExpirationTime.Sub(tok.IssueTime).String(), "scope "+strings.Join(tok.Scopes, " "))
 	return Finding{Status: OK, Message: "eGain issues a token; " + e.discard(ctx, client, tok), Details: details}

@@ -1,0 +1,90 @@
+package command
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/onsi/gomega"
+
+	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/apierror"
+	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/doctor"
+	"github.com/egain-operator/egain-operator/internal/egainsim"
+)
+
+// errorBody is one of eGain's API. Its text must not get into a message.
+func errorBody(code string) string { return `{"code":"` + code + `","developerMessage":"canary"}` }
+
+func TestCallSaysWhatACodeMeans(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	long := strings.Repeat("x", 2*apierror.MaxBody)
+	f.api(func(w http.ResponseWriter, r *http.Request) {
+		code := strings.TrimPrefix(r.URL.Path, "/base/")
+		status := map[string]int{"401": http.StatusUnauthorized, "403": http.StatusForbidden, "429": http.StatusTooManyRequests}[code[:3]]
+		if status == http.StatusTooManyRequests {
+			w.Header().Set("X-RateLimit-Limit", "100")
+			w.Header().Set("Retry-After", "42")
+		}
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, errorBody(code)+long)
+	})
+	tests := map[string][]string{
+		"401-101": {"does not accept the token: it is expired or invalid (HTTP 401, code 401-101)", "next:  replace the token with kubectl egain renew knowledge-sync --wait"},
+		"401-104": {"got no Authorization header", "(HTTP 401, code 401-104)"},
+		"401-999": {"does not accept the token (HTTP 401, code 401-999)"},
+		"403-197": {"lacks the scope for this call (HTTP 403, code 403-197): the token has the scopes knowledge.portalmgr.manage", "spec.scopes"},
+		"403-105": {"lacks a permission for this call (HTTP 403, code 403-105)", "eGain administrator"},
+		"403-abc": {"not for this call (HTTP 403): it has the scopes"},
+		"429-001": {"it allows 100 a minute (HTTP 429, code 429-001)", "next:  wait 42s, then try again"},
+	}
+	for code, said := range tests {
+		f.Expect(f.run("call", "knowledge-sync", "/"+code)).To(gomega.Equal(1))
+		for _, words := range said {
+			f.Expect(f.err.String()).To(gomega.ContainSubstring(words))
+		}
+		f.Expect(f.err.String()).NotTo(gomega.ContainSubstring("canary"))
+		f.Expect(f.out.String()).To(gomega.Equal(errorBody(code)+long), "the whole body is printed")
+	}
+}
+
+func TestDoctorSaysWhatACodeMeans(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		fault         egainsim.Fault
+		status        doctor.Status
+		said, advised string
+	}{
+		"the token is not accepted": {
+			egainsim.Fault{Status: 401, Text: errorBody("401-101")}, doctor.Broken, "it is expired or invalid (HTTP 401, code 401-101)", "kubectl egain renew mine",
+		},
+		"the header is removed on the way": {
+			egainsim.Fault{Status: 401, Text: errorBody("401-104")}, doctor.Broken, "got no Authorization header", "HTTPS_PROXY",
+		},
+		"the code is not known": {
+			egainsim.Fault{Status: 401, Text: errorBody("401-999")}, doctor.Broken, "does not accept the token (HTTP 401, code 401-999)", "kubectl egain renew mine",
+		},
+		"a permission is missing": {
+			egainsim.Fault{Status: 403, Text: errorBody("403-105")}, doctor.Warning, "lacks a permission", "eGain administrator",
+		},
+		"there are too many requests": {
+			egainsim.Fault{Status: 429, Text: errorBody("429-001"), Header: map[string]string{"X-RateLimit-Reset": "42"}}, doctor.Warning, "too many requests", "wait 42s",
+		},
+		"nothing is at the root": {egainsim.Fault{Status: 404, Text: "canary"}, doctor.OK, "HTTP 404 at its root", ""},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSimulated(t)
+			s.healthy()
+			s.sim.SetFault(egainsim.Match{Endpoint: egainsim.UnknownEndpoint}, tc.fault)
+			report, r := s.diagnose("--no-request")
+			f := finding(report, "API")
+			s.Expect(f.Status).To(gomega.Equal(tc.status), r.stdout)
+			s.Expect(f.Message).To(gomega.ContainSubstring(tc.said))
+			s.Expect(f.Advice).To(gomega.ContainSubstring(tc.advised))
+			s.Expect(r.stdout + r.stderr).NotTo(gomega.ContainSubstring("canary"))
+		})
+	}
+}
