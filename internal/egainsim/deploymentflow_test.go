@@ -20,8 +20,10 @@ type deployed struct {
 
 func (w *world) everyDeployment() []deployed {
 	return []deployed{
-		{w.Tenant(egainsim.SelfServiceAddressTenantID), "selfservice"}, {w.Tenant(egainsim.AmericasTenantID), "americas"},
-		{w.Tenant(egainsim.EMEATenantID), "emea"}, {w.Tenant(egainsim.ElsewhereTenantID), "elsewhere"},
+		{w.Tenant(egainsim.SelfServiceAddressTenantID), "selfservice"},
+		{w.Tenant(egainsim.AmericasTenantID), "americas"},
+		{w.Tenant(egainsim.EMEATenantID), "emea"},
+		{w.Tenant(egainsim.ElsewhereTenantID), "elsewhere"},
 	}
 }
 

@@ -4,22 +4,26 @@
 // failing server shows.
 //
 // eGain documents the URLs of its token and authorization endpoints, the parameters of its flows and the shapes of its
-// answers; these are kept exactly. So is what the code of eGain's public clients shows: deploymentInfo and the metadata of
-// tenants and deployments, the gateways and scope prefixes of the regions, the policy with which users sign in, the hint
-// about the domain, the placeholder in the anonymous endpoint's URL, and the codes of the API's errors.
+// answers; these are kept exactly. The code of eGain's public clients shows more, which is kept exactly too:
+//   - deploymentInfo, and the metadata of tenants and deployments;
+//   - the gateways and scope prefixes of the Americas and EMEA, and the policy with which users sign in;
+//   - domain_hint, and the placeholder in the URL of the anonymous endpoint;
+//   - the codes of the API's errors.
 //
-// What is not public is the simulator's own:
-//   - hosts of other sites: ElsewhereHost stands for those on b2clogin.com, of which it is unknown whether production
-//     tenants have any;
-//   - whether the metadata have entries for clients and for the on-behalf-of flow: Deployment.ListsClients decides;
-//   - limits of the token endpoint: there are none but faults;
-//   - the revocation and introspection endpoints, and where keys are served;
-//   - the lifetime of refresh tokens and codes, and what a reused one leads to (RFC 6749 and RFC 9700 say);
-//   - a government region: there is none.
+// Some of eGain is not public. There the simulator does this:
+//   - Production hosts on b2clogin.com: ElsewhereHost stands for such a host.
+//   - Entries for clients and the on-behalf-of flow in the metadata: Deployment.ListsClients decides.
+//   - Limits of the token endpoint: none but faults.
+//   - A revocation endpoint of the two newer platforms: each actor has one, and one for introspection.
+//   - The lifetime of refresh tokens and codes: Config, and a minute. RFC 6749 and RFC 9700 say what a reused one leads to.
+//   - A government region: none.
 //
-// So are the other forms of metadata, the issuers (eGain's commercial ones begin with /tfp/), the pages of a login, that
-// a login without a hint is refused at a gateway of several tenants, the prefix of a scope in the on-behalf-of flow (that of
-// the user or customer), the names of the default scopes other than knowledge.portalmgr.manage and core.aiservices.read, the
-// policy with which customers sign in, the members of metadata that no client knows, the default users, and the ids of
-// the default tenants' clients. Self-service metadata name no prefixes and no policies.
+// These are the simulator's own as well:
+//   - the other forms of metadata, and the place of the keys;
+//   - the issuers: those of eGain's commercial platform begin with /tfp/;
+//   - the refusal of a login without domain_hint at a gateway of several tenants, and the pages of a login;
+//   - the scope prefix of the on-behalf-of flow, which is that of the user or customer;
+//   - self-service metadata without prefixes and policies, and all members that no client knows;
+//   - the names of the default scopes other than knowledge.portalmgr.manage and core.aiservices.read;
+//   - the policy with which customers sign in, the gateway and prefixes of ElsewhereTenantID, the default users and clients.
 package egainsim

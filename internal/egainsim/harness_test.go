@@ -207,7 +207,7 @@ func TestMisuseIsRefusedAtTheStart(t *testing.T) {
 		"a Rigel tenant with prefixes by actor": {Tenants: []egainsim.TenantConfig{
 			{ID: "TM1", Platform: egainsim.Rigel, ScopePrefixes: map[egainsim.Actor]string{egainsim.User: "x/"}},
 		}},
-		"a prefix of nobody": {Tenants: []egainsim.TenantConfig{{
+		"a prefix of an unknown actor": {Tenants: []egainsim.TenantConfig{{
 			ID: "TM1", Platform: egainsim.Commercial, GatewayID: "gw", ScopePrefixes: map[egainsim.Actor]string{"agent": "x/"},
 		}}},
 		"two tenants with one id": {Tenants: []egainsim.TenantConfig{rigel, rigel}},

@@ -11,69 +11,77 @@ import (
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 )
 
+// sentForm is a request that a test is about to make.
+type sentForm struct {
+	target string
+	form   url.Values
+}
+
+// clientCredentialsWith is a good request on Rigel, with more in its query and its form.
+func clientCredentialsWith(query string, pairs ...string) func(*testing.T, *world) sentForm {
+	return func(_ *testing.T, w *world) sentForm {
+		return sentForm{w.Rigel().TokenURL(egainsim.Client) + query, with(rigelForm(), pairs...)}
+	}
+}
+
 func TestUnknownParametersAreIgnoredAndRecorded(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	rigel, web := w.Rigel(), w.webLogin()
-	p := newProvider(t, w)
-	session := w.logIn(t, web)
 	long := strings.Repeat("x", 33)
+	// A world of its own for each, so that the last record is that of the case.
 	for name, tc := range map[string]struct {
-		target string
-		form   url.Values
-		want   []string
+		ask  func(t *testing.T, w *world) sentForm
+		want []string
 	}{
-		"a misspelt one": {
-			rigel.TokenURL(egainsim.Client), with(rigelForm(), "scopes", "x"), []string{"scopes"},
-		},
-		"what MSAL sends": {
-			rigel.TokenURL(egainsim.Client), with(rigelForm(), "client_info", "1", "x-client-SKU", "msal.js"),
-			[]string{"client_info", "x-client-SKU"},
-		},
-		"one of another grant": {
-			rigel.TokenURL(egainsim.Client), with(rigelForm(), "subject_username", "agent.smith"), []string{"subject_username"},
-		},
-		"one in the query": {
-			rigel.TokenURL(egainsim.Client) + "?policy=x", with(rigelForm(), "client_info", "1"), []string{"client_info", "policy"},
-		},
-		"names that may be values": {
-			rigel.TokenURL(egainsim.Client), with(rigelForm(), long, "x", "a b", "x", "ä", "x"), nil,
-		},
-		"a name of full length": {
-			rigel.TokenURL(egainsim.Client), with(rigelForm(), long[1:], "x"), []string{long[1:]},
-		},
-		"none": {
-			rigel.TokenURL(egainsim.Client), with(rigelForm(), "resource", "https://api.example.com/"), nil,
-		},
-		"a scope with a code": {
-			rigel.TokenURL(egainsim.User), with(web.codeForm(w.code(t, web, web.query())), "scope", "core.aiservices.use"),
-			[]string{"scope"},
-		},
-		"a verifier with a refresh": {
-			rigel.TokenURL(egainsim.User), web.refreshForm(session.refreshToken(t), "code_verifier", verifier),
-			[]string{"code_verifier"},
-		},
-		"an actor with a token exchange": {
-			rigel.TokenURL(egainsim.User), rigelCredentials(
-				"grant_type", "urn:ietf:params:oauth:grant-type:token-exchange", "subject_token", p.token(t, "agent.smith"),
+		"a misspelt one":           {clientCredentialsWith("", "scopes", "x"), []string{"scopes"}},
+		"what MSAL sends":          {clientCredentialsWith("", "client_info", "1", "x-client-SKU", "msal.js"), []string{"client_info", "x-client-SKU"}},
+		"one of another grant":     {clientCredentialsWith("", "subject_username", "agent.smith"), []string{"subject_username"}},
+		"one in the query":         {clientCredentialsWith("?policy=x", "client_info", "1"), []string{"client_info", "policy"}},
+		"names that may be values": {clientCredentialsWith("", long, "x", "a b", "x", "ä", "x"), nil},
+		"a name of full length":    {clientCredentialsWith("", long[1:], "x"), []string{long[1:]}},
+		"none":                     {clientCredentialsWith("", "resource", "https://api.example.com/"), nil},
+		"a scope with a code": {func(t *testing.T, w *world) sentForm {
+			t.Helper()
+			web := w.webLogin()
+			return sentForm{
+				w.Rigel().TokenURL(egainsim.User),
+				with(web.codeForm(w.code(t, web, web.query())), "scope", "core.aiservices.use"),
+			}
+		}, []string{"scope"}},
+		"a verifier with a refresh": {func(t *testing.T, w *world) sentForm {
+			t.Helper()
+			web := w.webLogin()
+			return sentForm{
+				w.Rigel().TokenURL(egainsim.User),
+				web.refreshForm(w.logIn(t, web).refreshToken(t), "code_verifier", verifier),
+			}
+		}, []string{"code_verifier"}},
+		"an actor with a token exchange": {func(t *testing.T, w *world) sentForm {
+			t.Helper()
+			return sentForm{w.Rigel().TokenURL(egainsim.User), rigelCredentials(
+				"grant_type", "urn:ietf:params:oauth:grant-type:token-exchange",
+				"subject_token", newProvider(t, w).token(t, "agent.smith"),
 				"subject_token_type", "urn:ietf:params:oauth:token-type:access_token", "registration_id", registrationID,
-				"actor_token", "x"), []string{"actor_token"},
-		},
-		"at the anonymous endpoint": {
-			rigel.AnonymousTokenURL() + "&x=y",
-			form("grant_type", "client_credentials", "scope", "knowledge.portalmgr.read", "subject_email", "x"),
-			[]string{"subject_email", "x"},
-		},
-		"at the revocation endpoint": {
-			rigel.RevocationURL(egainsim.User), rigelCredentials("token", "x", "scope", "y"), []string{"scope"},
-		},
-		"at the introspection endpoint": {
-			rigel.IntrospectionURL(egainsim.User), rigelCredentials("token", "x", "scope", "y"), []string{"scope"},
-		},
+				"actor_token", "x")}
+		}, []string{"actor_token"}},
+		"at the anonymous endpoint": {func(_ *testing.T, w *world) sentForm {
+			return sentForm{
+				w.Rigel().AnonymousTokenURL() + "&x=y",
+				form("grant_type", "client_credentials", "scope", "knowledge.portalmgr.read", "subject_email", "x"),
+			}
+		}, []string{"subject_email", "x"}},
+		"at the revocation endpoint": {func(_ *testing.T, w *world) sentForm {
+			return sentForm{w.Rigel().RevocationURL(egainsim.User), rigelCredentials("token", "x", "scope", "y")}
+		}, []string{"scope"}},
+		"at the introspection endpoint": {func(_ *testing.T, w *world) sentForm {
+			return sentForm{w.Rigel().IntrospectionURL(egainsim.User), rigelCredentials("token", "x", "scope", "y")}
+		}, []string{"scope"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			g := gomega.NewWithT(t)
-			r := w.post(t, tc.target, tc.form)
+			w := newWorld(t)
+			sent := tc.ask(t, w)
+			r := w.post(t, sent.target, sent.form)
 			g.Expect(r.status).To(gomega.Equal(http.StatusOK), string(r.body))
 			g.Expect(w.lastRequest().Ignored).To(gomega.Equal(tc.want))
 		})
