@@ -271,7 +271,9 @@ func TestDocumentsThatAreDownCostNoToken(t *testing.T) {
 	f.run(late)
 	f.Expect(state(late)).To(gomega.Equal("InProgress: NoToken, MetadataUnavailable"))
 	// What the status says of another spec serves nobody.
-	f.updateTenant(et, func() { et.Spec.AllowedNamespaces = &egainv1alpha1.AllowedNamespaces{Selector: &metav1.LabelSelector{}} })
+	f.updateTenant(et, func() {
+		et.Spec.AllowedNamespaces = &egainv1alpha1.AllowedNamespaces{Selector: &metav1.LabelSelector{}}
+	})
 	f.restart()
 	f.demand(ec, "again")
 	f.run(ec)

@@ -39,8 +39,9 @@ const countDelay = time.Second
 // waits, since its clients look for themselves.
 const tenantFailures = 5
 
-// anonymousRetry is the wait until the document that only anonymous customers need is read again after a failure.
-const anonymousRetry = time.Minute
+// documentRetry is the wait until documents are read again that could not be, or of which an old copy serves. It is the time
+// for which a Directory asks nobody again.
+const documentRetry = 30 * time.Second
 
 // EgainTenantReconciler reports on EgainTenants: their endpoints, what their metadata say, how many clients they have. The
 // EgainClients do not depend on it; they read the same documents from the same Directory.
@@ -137,10 +138,8 @@ func (r *EgainTenantReconciler) next(found inspection, f *fault.Error) (ctrl.Res
 	switch {
 	case f == nil && found.found.Metadata == nil:
 		return ctrl.Result{}, nil
-	case f == nil && found.found.AnonymousFault != nil:
-		return ctrl.Result{RequeueAfter: anonymousRetry}, nil
 	case f == nil:
-		return ctrl.Result{RequeueAfter: max(r.Providers.Directory.Lifetime-now.Sub(found.found.ReadTime), fault.Floor)}, nil
+		return ctrl.Result{RequeueAfter: found.rereadAfter(r.Providers.Directory.Lifetime, now)}, nil
 	case f.Class == fault.Busy:
 		return ctrl.Result{RequeueAfter: fault.Floor}, nil
 	}
@@ -148,6 +147,14 @@ func (r *EgainTenantReconciler) next(found inspection, f *fault.Error) (ctrl.Res
 		return ctrl.Result{RequeueAfter: at.Sub(now)}, nil
 	}
 	return ctrl.Result{}, reconcile.TerminalError(f)
+}
+
+// rereadAfter is the wait until the documents are read again.
+func (i inspection) rereadAfter(lifetime time.Duration, now time.Time) time.Duration {
+	if i.found.AnonymousFault != nil {
+		return documentRetry
+	}
+	return max(lifetime-now.Sub(i.found.ReadTime), documentRetry)
 }
 
 // setTenantStatus says what was found out. Endpoints that were known stay known while the documents cannot be read.
@@ -172,28 +179,40 @@ func setTenantStatus(et *egainv1alpha1.EgainTenant, found inspection, f *fault.E
 	setTenantConditions(et, ready, f, now)
 }
 
-// setFound takes over what was found; known says that the status is about the present spec. The time is when this content was first read: a restart, which reads it again, writes
-// nothing.
+// setFound takes over what was found; known says that the status is about the present spec. The time is when this content was
+// first read: a restart, which reads it again, writes nothing.
 func setFound(st *egainv1alpha1.EgainTenantStatus, found inspection, known bool) {
-	was := *st
+	was, d := *st, found.found
 	st.Endpoints, st.Deployment, st.Metadata = found.endpoints, nil, nil
-	for i, is := range st.Endpoints {
-		before := slices.IndexFunc(was.Endpoints, func(e egainv1alpha1.ActorEndpointsStatus) bool { return e.Actor == is.Actor && e.TokenURL != "" })
-		if is.Reason == egainv1alpha1.ReasonMetadataUnavailable && before >= 0 && known {
-			st.Endpoints[i] = was.Endpoints[before] // as with documents that all actors need
-		}
+	if known {
+		keepEndpoints(st.Endpoints, was.Endpoints)
 	}
-	if d := found.found; d.TenantID != "" || d.DomainHint != "" {
+	if d.TenantID != "" || d.DomainHint != "" {
 		st.Deployment = &egainv1alpha1.DeploymentStatus{TenantID: d.TenantID, DomainHint: d.DomainHint}
 	}
-	if found.found.Metadata == nil {
+	if d.Metadata == nil {
 		return
 	}
-	st.Metadata = &egainv1alpha1.MetadataStatus{ReadTime: second(found.found.ReadTime), Issuer: truncate(found.found.Metadata.Issuer, maxURL)}
-	if was.Metadata != nil && was.Metadata.ReadTime != nil && was.Metadata.Issuer == st.Metadata.Issuer &&
-		equality.Semantic.DeepEqual(was.Endpoints, st.Endpoints) && equality.Semantic.DeepEqual(was.Deployment, st.Deployment) {
+	st.Metadata = &egainv1alpha1.MetadataStatus{ReadTime: second(d.ReadTime), Issuer: truncate(d.Metadata.Issuer, maxURL)}
+	if sameContent(&was, st) {
 		st.Metadata.ReadTime = was.Metadata.ReadTime
 	}
+}
+
+// keepEndpoints keeps the endpoints of actors whose own document cannot be read, as those of all are kept when no document can.
+func keepEndpoints(is, was []egainv1alpha1.ActorEndpointsStatus) {
+	for i := range is {
+		before := slices.IndexFunc(was, func(e egainv1alpha1.ActorEndpointsStatus) bool { return e.Actor == is[i].Actor && e.TokenURL != "" })
+		if is[i].Reason == egainv1alpha1.ReasonMetadataUnavailable && before >= 0 {
+			is[i] = was[before]
+		}
+	}
+}
+
+// sameContent reports whether the documents say what they said before.
+func sameContent(was, is *egainv1alpha1.EgainTenantStatus) bool {
+	return was.Metadata != nil && was.Metadata.ReadTime != nil && was.Metadata.Issuer == is.Metadata.Issuer &&
+		equality.Semantic.DeepEqual(was.Endpoints, is.Endpoints) && equality.Semantic.DeepEqual(was.Deployment, is.Deployment)
 }
 
 func setTenantConditions(et *egainv1alpha1.EgainTenant, ready metav1.Condition, f *fault.Error, now time.Time) {

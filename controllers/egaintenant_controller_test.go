@@ -58,11 +58,8 @@ func TestATenantShowsItsEndpointsAndClients(t *testing.T) {
 	const metadata, derived = egainv1alpha1.EndpointSourceMetadata, egainv1alpha1.EndpointSourceDerived
 	want := func(actor egainv1alpha1.TenantActor, tokenURL string, source egainv1alpha1.EndpointSource) egainv1alpha1.ActorEndpointsStatus {
 		e := egainv1alpha1.ActorEndpointsStatus{Actor: actor, TokenURL: tokenURL, Source: source, APIURL: api, APIURLSource: metadata}
-		switch actor {
-		case "User":
-			e.AuthorizationURL, e.AuthorizationURLSource = rigel.AuthorizationURL(egainsim.User), metadata
-		case "Customer":
-			e.AuthorizationURL, e.AuthorizationURLSource = rigel.AuthorizationURL(egainsim.Customer), metadata
+		if login, ok := map[egainv1alpha1.TenantActor]egainsim.Actor{"User": egainsim.User, "Customer": egainsim.Customer}[actor]; ok {
+			e.AuthorizationURL, e.AuthorizationURLSource = rigel.AuthorizationURL(login), metadata
 		}
 		return e
 	}

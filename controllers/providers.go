@@ -133,7 +133,9 @@ func (p *Providers) inspect(ctx context.Context, tracer trace.Tracer, t issuance
 		}
 	}
 	if len(wanting) > 0 {
-		read := func(ctx context.Context, at oauth.Place) (*oauth.Document, error) { return p.document(ctx, tracer, hc, at) }
+		read := func(ctx context.Context, at oauth.Place) (*oauth.Document, error) {
+			return p.document(ctx, tracer, hc, at)
+		}
 		if found.found, err = tenant.Discover(ctx, read, wanting...); err != nil {
 			return inspection{}, err
 		}

@@ -1,5 +1,7 @@
 package oauth
 
+import "slices"
+
 // Actor is who a token speaks for. eGain lists endpoints and scope prefixes per actor.
 //
 // The values are part of what identifies a token request, so they never change.
@@ -39,24 +41,25 @@ func ActorOf(flow Flow, s Subject) Actor {
 
 // person is the user or customer that an actor is, or acts for: User for a client application.
 func (a Actor) person() Actor {
-	switch a {
-	case ActorCustomer, ActorAnonymousCustomer, ActorOnBehalfOfCustomer:
+	if slices.Contains([]Actor{ActorCustomer, ActorAnonymousCustomer, ActorOnBehalfOfCustomer}, a) {
 		return ActorCustomer
-	default:
-		return ActorUser
 	}
+	return ActorUser
+}
+
+// hasFlowOfItsOwn reports whether an actor has one flow only, which its entry in a document is about.
+func (a Actor) hasFlowOfItsOwn() bool {
+	return slices.Contains([]Actor{ActorAnonymousCustomer, ActorOnBehalfOfUser, ActorOnBehalfOfCustomer}, a)
 }
 
 // derivedFrom are the actors whose token URL leads to that of an actor that the documents list no entry for, the likeliest
-// first.
+// first. Users and customers are not among them: their endpoints are listed, or they have none.
 func (a Actor) derivedFrom() []Actor {
-	switch a {
-	case ActorClient:
+	switch {
+	case a == ActorClient || a == ActorOnBehalfOfUser:
 		return []Actor{ActorUser, ActorCustomer}
-	case ActorAnonymousCustomer, ActorOnBehalfOfCustomer:
+	case a.hasFlowOfItsOwn():
 		return []Actor{ActorCustomer, ActorUser}
-	case ActorOnBehalfOfUser:
-		return []Actor{ActorUser, ActorCustomer}
 	default:
 		return nil
 	}

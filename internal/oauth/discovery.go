@@ -160,21 +160,28 @@ func (t Tenant) apiOf(domain, address string) (string, error) {
 	if domain == "" {
 		return "", metadataInvalid("%s names no apiDomain: set endpoints.apiURL", address)
 	}
-	raw := domain
+	api, start := plainHost(domain), plainHost(t.URL)
+	if api == nil || start == nil || port(api) != port(start) {
+		return "", metadataInvalid("the apiDomain that %s names is not an https host of the same port: set endpoints.apiURL", address)
+	}
+	if !(boundary{t.URL, t.TrustedHosts}).within(api.Hostname()) {
+		return "", fault.New(fault.Rejected, fault.ReasonEndpointRefused,
+			"%s names the apiDomain %s, a host of another site: if it is right, add it to trustedHosts, or set endpoints.apiURL", address, shownHost(api.Hostname()))
+	}
+	return api.String(), nil
+}
+
+// plainHost is the https URL of a host and port, given with or without the scheme; nil for anything else.
+func plainHost(raw string) *url.URL {
 	if !strings.Contains(raw, "://") {
 		raw = scheme + raw
 	}
 	raw = strings.TrimSuffix(raw, "/")
 	u, err := url.Parse(raw)
-	plain := err == nil && u.Scheme == "https" && u.Hostname() != "" && raw == scheme+u.Host && printable(raw) && placeholderIn(raw) == ""
-	if start, _ := url.Parse(t.URL); !plain || start == nil || port(u) != port(start) {
-		return "", metadataInvalid("the apiDomain that %s names is not an https host of the same port: set endpoints.apiURL", address)
+	if err != nil || u.Scheme != "https" || u.Hostname() == "" || raw != scheme+u.Host || !printable(raw) || placeholderIn(raw) != "" {
+		return nil
 	}
-	if !(boundary{t.URL, t.TrustedHosts}).within(u.Hostname()) {
-		return "", fault.New(fault.Rejected, fault.ReasonEndpointRefused,
-			"%s names the apiDomain %s, a host of another site: if it is right, add it to trustedHosts, or set endpoints.apiURL", address, shownHost(u.Hostname()))
-	}
-	return raw, nil
+	return u
 }
 
 func port(u *url.URL) string { return first(u.Port(), "443") }
@@ -262,8 +269,7 @@ func (d Discovery) about(a Actor) ActorMetadata {
 // listed is the token URL of an entry that is about nothing but the flow of an actor, which is taken as it is; "" if there
 // is none.
 func (d Discovery) listed(a Actor) string {
-	switch a {
-	case ActorClient, ActorUser, ActorCustomer:
+	if !a.hasFlowOfItsOwn() {
 		return ""
 	}
 	for _, m := range []*Metadata{d.Metadata, d.Anonymous} {

@@ -306,7 +306,8 @@ func TestDiscoveryOfBrokenDocuments(t *testing.T) {
 		"a placeholder in the metadataURL": {Tenant{MetadataURL: selfAPI + metadataPath + "tenant/<TENANT>"}, "", "", `EndpointInvalid: the spec has a metadataURL with the placeholder "<": replace it by the tenant's own value`},
 		"a placeholder in the token URL":   {Tenant{TokenURL: "https://login.egain.cloud/GATEWAY_ID/p/token"}, "", "", "EndpointInvalid: the spec has a token URL with the placeholder GATEWAY_ID: replace it by the tenant's own value"},
 		"a prefix with a space": {
-			Tenant{URL: acme}, info, `{"authenticationDetails":{"oAuthUser":[{"accessTokenURL":"` + selfServiceUser + `"}]},"apiMetadata":{"CORE":{"iApiPermissionPrefix":"a b/"}}}`,
+			Tenant{URL: acme},
+			info, `{"authenticationDetails":{"oAuthUser":[{"accessTokenURL":"` + selfServiceUser + `"}]},"apiMetadata":{"CORE":{"iApiPermissionPrefix":"a b/"}}}`,
 			"EndpointInvalid: the metadata document of api.ai.egain.cloud has an API permission prefix with characters that no scope may hold: set scopePrefix",
 		},
 	} {
