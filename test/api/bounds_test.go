@@ -119,6 +119,22 @@ func inDictionary(of func(int64) any) func(int64) any {
 	return func(n int64) any { return map[string]any{"key": of(n)} }
 }
 
+// loginNames are the parameters that a login may have.
+var loginNames = []string{"prompt", "domain_hint", "login_hint", "ui_locales", "acr_values", "max_age", "resource", "audience", "kc_idp_hint", "p"}
+
+// loginParameters are a number of them, with values as long as may be, and past their number one that there is not.
+func loginParameters(n int64) any {
+	values := map[string]any{}
+	for i := range n {
+		name := fmt.Sprint(i)
+		if i < int64(len(loginNames)) {
+			name = loginNames[i]
+		}
+		values[name] = long(2048)
+	}
+	return values
+}
+
 // clientBounds are those of all fields of an EgainClient, by their paths.
 var clientBounds = map[string]bound{
 	"spec.tenant":                            {measure: entries, least: 1, most: none, of: one("id", "TMPRODB88619984")},
@@ -161,6 +177,8 @@ var clientBounds = map[string]bound{
 
 	"spec.authorizationCode.sessionSecretRef.name": {measure: length, least: 1, most: 253, of: text, base: authorizationCode},
 	"spec.authorizationCode.redirectURL":           {measure: length, least: 1, most: 2048, of: url, base: authorizationCode},
+	"spec.authorizationCode.parameters":            {measure: entries, least: 1, most: 10, of: loginParameters, base: authorizationCode},
+	"spec.authorizationCode.parameters[*]":         {measure: length, least: none, most: 2048, of: func(n int64) any { return map[string]any{"prompt": long(n)} }, base: authorizationCode},
 
 	"spec.scopes":          {measure: items, least: 1, most: 64, of: list},
 	"spec.scopes[*]":       {measure: length, least: 1, most: 256, of: inList(text)},
@@ -267,7 +285,10 @@ func within(path string, value any) change {
 	if !listed {
 		return change{path: value}
 	}
-	element := map[string]any{"actor": "Client"}
+	element := map[string]any{"actor": "User"}
+	if list == "spec.actorEndpoints" {
+		element["tokenURL"] = someURL
+	}
 	element[field] = value
 	return change{list: []any{element}}
 }
@@ -325,7 +346,7 @@ func TestListsWithoutDuplicates(t *testing.T) {
 	condition := map[string]string{
 		"type": "Ready", "status": "True", "reason": "Reason", "message": "", "lastTransitionTime": "2026-11-23T00:00:00Z",
 	}
-	ofMaps := map[string]any{"status.conditions": condition, "status.endpoints": map[string]string{"actor": "User"}}
+	ofMaps := map[string]any{"status.conditions": condition, "status.endpoints": map[string]string{"actor": "User"}, "spec.actorEndpoints": map[string]string{"actor": "User", "tokenURL": someURL}}
 	for _, k := range kinds {
 		for path, listType := range k.listTypes {
 			t.Run(k.name+" "+path, func(t *testing.T) {

@@ -55,7 +55,8 @@ func (k *kind) filled(part string, v variant) change {
 // crowded is the largest value: of a collection, the most elements, each as long as may be.
 func (k *kind) crowded(path string, b bound) any {
 	element, collects := k.bounds[path+"[*]"]
-	if !collects {
+	_, anyKey := k.longestKeys[path]
+	if !collects || (b.measure == entries && !anyKey) { // a map with keys of its own
 		return b.of(b.most)
 	}
 	if b.measure == items {

@@ -312,11 +312,11 @@ func TestColumns(t *testing.T) {
 		{
 			&tenants,
 			[]string{
-				"Name: columns", "Ready: <nil>", "Clients: <nil>", "Metadata read: <nil>", "Age: set",
+				"Name: columns", "Ready: <nil>", "Clients: <nil>", "Metadata since: <nil>", "Age: set",
 				"wide API: <nil>", "wide Reason: <nil>", "wide Message: <nil>",
 			},
 			[]string{
-				"Name: columns", "Ready: True", "Clients: 0", "Metadata read: set", "Age: set",
+				"Name: columns", "Ready: True", "Clients: 0", "Metadata since: set", "Age: set",
 				"wide API: https://api.egain.cloud", "wide Reason: EndpointsKnown", "wide Message: known",
 			},
 			map[string]any{

@@ -167,6 +167,16 @@ func requestRules() map[string]rule {
 	} {
 		rows["the parameter "+parameter] = given("spec.parameters", object{"resource": "a", parameter: "x"}, forbidden)
 	}
+	for _, parameter := range []string{
+		"state", "nonce", "request", "request_uri", "response_type", "response_mode", "code_challenge", "code_challenge_method", "State", "RESPONSE_TYPE", "Code_Challenge",
+	} {
+		rows["the parameter of a login "+parameter] = given("spec.parameters", object{parameter: "x"},
+			"must not hold what a login sets itself: state, nonce, response_*, code_challenge*, request, request_uri")
+		rows["a login's own parameter "+parameter] = given("spec.authorizationCode.parameters", object{parameter: "x"}, "a login sets the rest itself").of(authorizationCode)
+	}
+	for _, parameter := range []string{"Prompt", "client_id", "scope", "redirect_uri", "x", ""} {
+		rows["a login with the parameter "+parameter] = given("spec.authorizationCode.parameters", object{parameter: "x"}, "must be one of prompt, domain_hint, login_hint").of(authorizationCode)
+	}
 	return rows
 }
 
@@ -357,13 +367,13 @@ func urlRulesOf(says string, fields ...string) map[string]rule {
 			"without a host": "https:///token", "with only a port": "https://:443/token", "that is a path": "/token",
 			"of another scheme": "file:///etc/passwd", "with a port that is none": "https://ai.egain.cloud:port/token",
 		} {
-			rows[field+" "+what] = given(field, value, says)
+			rows[field+" "+what] = rule{change: within(field, value), field: field, says: says}
 		}
 		for what, value := range map[string]string{
 			"with a fragment": "https://ai.egain.cloud/token#x", "with credentials": "https://user:secret@ai.egain.cloud/token",
 			"with a user": "https://user@ai.egain.cloud/token", "with a space at its end": "https://ai.egain.cloud/token ",
 		} {
-			rows[field+" "+what] = given(field, value, "must not contain spaces, a fragment (#) or credentials (user@)")
+			rows[field+" "+what] = rule{change: within(field, value), field: field, says: "must not contain spaces, a fragment (#) or credentials (user@)"}
 		}
 	}
 	return rows
@@ -457,6 +467,13 @@ func TestWhatTheRulesLeaveOpen(t *testing.T) {
 		"one's own tenant instead of a shared one":           {base: tenantReference, change: change{"spec.tenantRef": nil, "spec.tenant": object{"id": "T"}}},
 		"an anonymous customer of a shared tenant":           {base: anonymousCustomer, change: change{"spec.tenant": nil, "spec.tenantRef": object{"name": "production"}}},
 		"a login at a shared tenant":                         {base: authorizationCode, change: change{"spec.tenant": nil, "spec.tenantRef": object{"name": "production"}}},
+		"a login with every parameter that it may have":      {base: authorizationCode, change: change{"spec.authorizationCode.parameters": loginParameters(10)}},
+		"parameters whose names only begin like a login's":   {change: change{"spec.parameters": object{"stateful": "x", "requested": "y", "nonce2": "z"}}},
+		"a tenant by its address alone":                      {base: unlimitedTenant, change: change{"spec": object{"url": "https://acme.egain.cloud"}}},
+		"an address with a port and a slash":                 {base: unlimitedTenant, change: change{"spec": object{"url": "https://localhost:8443/"}}},
+		"a tenant of the token URL of one actor":             {base: unlimitedTenant, change: change{"spec": object{"actorEndpoints": []object{{"actor": "Client", "tokenURL": someURL}}}}},
+		"an actor with only a prefix":                        {base: sharedTenant, change: change{"spec.actorEndpoints": []object{{"actor": "OnBehalfOfUser", "scopePrefix": "https://api.egain.cloud/auth/"}}}},
+		"trusted hosts, an address among them":               {base: sharedTenant, change: change{"spec.trustedHosts": []string{"acmeint.b2clogin.com", "127.0.0.2"}}},
 		"a tenant that all may use":                          {base: unlimitedTenant},
 		"a tenant of only a token URL":                       {base: unlimitedTenant, change: change{"spec": object{"endpoints": object{"tokenURL": "https://login.egain.cloud/token"}}}},
 		"a tenant of every namespace, by a selector":         {base: sharedTenant, change: change{"spec.allowedNamespaces": object{"selector": object{}}}},
