@@ -29,7 +29,7 @@ type HostName string
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=2048
-// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() == 'https' && size(url(self).getHostname()) > 0 && url(self).getEscapedPath() in [”, '/'] && !self.contains('?') && !self.contains('#') && !self.contains('@') && !self.contains(' ')",message="must be https and a host, such as https://acme.egain.cloud: no path, query or credentials"
+// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() == 'https' && size(url(self).getHostname()) > 0 && size(url(self).getEscapedPath()) <= 1 && !self.contains('?') && !self.contains('#') && !self.contains('@') && !self.contains(' ')",message="must be https and a host, such as https://acme.egain.cloud: no path, query or credentials"
 type EgainURL string
 
 // TenantActor is who a token speaks for. eGain has endpoints and scope prefixes for each.

@@ -1,6 +1,9 @@
 package oauth
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Actor is who a token speaks for. eGain lists endpoints and scope prefixes per actor.
 //
@@ -20,6 +23,14 @@ const (
 	ActorOnBehalfOfUser     Actor = "onBehalfOfUser"
 	ActorOnBehalfOfCustomer Actor = "onBehalfOfCustomer"
 )
+
+// Name is the actor's name in the API.
+func (a Actor) Name() string {
+	if a == "" {
+		return ""
+	}
+	return strings.ToUpper(string(a[:1])) + string(a[1:])
+}
 
 // ActorOf is the actor whose endpoints a flow uses.
 func ActorOf(flow Flow, s Subject) Actor {

@@ -210,7 +210,7 @@ func (d *Directory) fetch(ctx context.Context, hc *http.Client, at Place) (*Docu
 	}
 	defer resp.Body.Close() //nolint:errcheck // the body has been read to its end or to an error by then
 	if resp.StatusCode != http.StatusOK {
-		f := fault.New(fault.Retryable, fault.ReasonMetadataUnavailable, "%s answered HTTP %d for the %s%s", req.URL.Host, resp.StatusCode, at.Kind, meaning(resp.StatusCode))
+		f := at.Kind.unavailable(req.URL.Host, resp.StatusCode)
 		f.RetryAfter = RequestedWait(resp, d.Now())
 		return nil, f
 	}
@@ -221,15 +221,24 @@ func (d *Directory) fetch(ctx context.Context, hc *http.Client, at Place) (*Docu
 	return at.parse(body, req.URL.Host)
 }
 
+// unavailable is the failure of a document that was answered with a status other than 200.
+func (k Kind) unavailable(host string, status int) *fault.Error {
+	f := fault.New(fault.Retryable, fault.ReasonMetadataUnavailable, "%s answered HTTP %d for the %s", host, status, k)
+	if what := meaning(status); what != "" {
+		f.Message = fmt.Sprintf("%s (%s)", f.Message, what)
+	}
+	return f
+}
+
 // meaning is what a status says of a document that anyone may read.
 func meaning(status int) string {
 	switch {
 	case status >= 300 && status < 400:
-		return " (a redirect, which is not followed)"
+		return "a redirect, which is not followed"
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
-		return " (it asks for a login, which eGain does not)"
+		return "it asks for a login, which eGain does not"
 	case status == http.StatusNotFound:
-		return " (there is none)"
+		return "there is none"
 	default:
 		return ""
 	}
@@ -247,7 +256,7 @@ func (at Place) parse(body []byte, host string) (*Document, error) {
 // String is what messages call a document of the kind.
 func (k Kind) String() string {
 	if k == DeploymentInfoDocument {
-		return "document " + deploymentInfoPath
+		return "document /system/deploymentInfo"
 	}
 	return "metadata document"
 }

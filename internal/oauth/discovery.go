@@ -46,7 +46,7 @@ type DeploymentInfo struct {
 
 // ParseDeploymentInfo reads the document at /system/deploymentInfo of a host. Members of other types count as missing.
 func ParseDeploymentInfo(document []byte, host string) (*DeploymentInfo, error) {
-	fields, err := parseObject(document, host, "document "+deploymentInfoPath)
+	fields, err := parseObject(document, host, DeploymentInfoDocument.String())
 	if err != nil {
 		return nil, err
 	}
@@ -312,7 +312,7 @@ func advised(err error, advice string) error {
 	if f == nil || strings.Contains(f.Message, ": ") {
 		return err
 	}
-	told := *f
-	told.Message += ": " + advice
-	return &told
+	whole := fault.New(f.Class, f.Reason, "%s: %s", f.Message, advice)
+	whole.RetryAfter, whole.Called = f.RetryAfter, f.Called
+	return whole
 }

@@ -233,7 +233,7 @@ func (r resolution) deriveFrom(c candidate, e Endpoints) (string, Source, error)
 
 func (r resolution) noTokenURL() error {
 	return metadataInvalid("the metadata document of %s has no token URL for this flow (actor %s): set tenant.endpoints.tokenURL, or an entry of actorEndpoints",
-		host(first(r.found.MetadataURL, r.tenant.start())), r.actor)
+		host(first(r.found.MetadataURL, r.tenant.start())), r.actor.Name())
 }
 
 // authorizationURL is where a person logs in.

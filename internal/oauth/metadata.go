@@ -67,7 +67,7 @@ func ParseMetadata(document []byte, from string) (*Metadata, error) {
 	if err != nil {
 		return nil, endpointFault("tenant.metadataURL is not a URL: correct it")
 	}
-	fields, err := parseObject(document, base.Host, "metadata document")
+	fields, err := parseObject(document, base.Host, MetadataAtURL.String())
 	if err != nil {
 		return nil, err
 	}

@@ -160,7 +160,7 @@ func TestDiscoveryWithoutATenantID(t *testing.T) {
 	if got["anonymousCustomer"].failure != unfilled {
 		t.Errorf("anonymous customers: %q", got["anonymousCustomer"].failure)
 	}
-	const missing = "EndpointInvalid: the metadata document of api-emea.egain.cloud has no token URL for this flow (actor customer): set tenant.endpoints.tokenURL, or an entry of actorEndpoints"
+	const missing = "EndpointInvalid: the metadata document of api-emea.egain.cloud has no token URL for this flow (actor Customer): set tenant.endpoints.tokenURL, or an entry of actorEndpoints"
 	if got["customer"].failure != missing {
 		t.Errorf("customers: %q", got["customer"].failure)
 	}
@@ -207,7 +207,7 @@ func TestDiscoveryOfHostsOfAnotherSite(t *testing.T) {
 	// A client application has no token endpoint at an identity provider of its users.
 	documents[americas] = strings.Replace(strings.Replace(documents[americas], "oAuthClient", "x", 1), "oAuthCustomer", "y", 1)
 	got := outcomes(t, trusting, &shelf{documents: documents})["client"]
-	if !strings.HasPrefix(got.failure, "EndpointInvalid: the metadata document of api.egain.cloud has no token URL for this flow (actor client)") {
+	if !strings.HasPrefix(got.failure, "EndpointInvalid: the metadata document of api.egain.cloud has no token URL for this flow (actor Client)") {
 		t.Errorf("the client application gets %+v", got)
 	}
 }
@@ -271,7 +271,7 @@ func TestDiscoveryOfBrokenDocuments(t *testing.T) {
 	}
 	const (
 		checkURL = ": check that url is the address at which people open eGain, or set metadataURL or actorEndpoints instead"
-		noUser   = "EndpointInvalid: the metadata document of api.ai.egain.cloud has no token URL for this flow (actor user): set tenant.endpoints.tokenURL, or an entry of actorEndpoints"
+		noUser   = "EndpointInvalid: the metadata document of api.ai.egain.cloud has no token URL for this flow (actor User): set tenant.endpoints.tokenURL, or an entry of actorEndpoints"
 	)
 	for name, tc := range map[string]struct {
 		tenant         Tenant

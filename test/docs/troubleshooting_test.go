@@ -80,9 +80,9 @@ func TestAdviceIsComplete(t *testing.T) {
 var cast = []string{
 	"team-a", "platform", "knowledge-sync", "portal", "partner-login", "egain-app", "okta-token", "portal-token", "my-session", "sync",
 	"corp-ca", "ConfigMap", "Secret", "production", "egain", "client_id", "client_secret", "refresh_token", "access_token", "token", "ca.crt",
-	"config.json", "core.aiservices.read", "ai.egain.cloud", "https://ai.egain.cloud/token", "https://login.egain.cloud/token",
+	"config.json", "core.aiservices.read", "ai.egain.cloud", "acme.egain.cloud", "acmeint.b2clogin.com", "/system/deploymentInfo", "https://ai.egain.cloud/token", "https://login.egain.cloud/token",
 	"login.egain.cloud", "https://api.egain.cloud/auth/", "api.egain.cloud/auth/core.aiservices.read",
-	"302", "403", "404", "429", "503", "8", "256", "scope", "token URL",
+	"Customer", "302", "403", "404", "429", "503", "8", "256", "scope", "token URL", "GATEWAY_ID",
 	`applying Secret "knowledge-sync"`, `reading Secret "egain-app"`, `secrets "egain-app" is forbidden`,
 	`admission webhook "policy.example.com" denied the request: (the message quotes the Secret and is not shown)`,
 	`Secret "knowledge-sync" is invalid: data[tls.crt]: Required value`, `"Is" is not a valid label selector operator`,
