@@ -347,12 +347,19 @@ func (w *world) misled() []*egainv1alpha1.EgainClient {
 		return egainv1alpha1.TenantLocation{MetadataURL: egainv1alpha1.HTTPSURL(w.gateway.URL + path)}
 	}
 	theirs := egainv1alpha1.CABundleReference{Name: "gateway-ca"}
+	w.create(&egainv1alpha1.EgainTenant{ObjectMeta: metav1.ObjectMeta{Name: "elsewhere"}, Spec: egainv1alpha1.EgainTenantSpec{
+		URL: egainv1alpha1.EgainURL(w.gateway.URL), TenantLocation: egainv1alpha1.TenantLocation{ID: "T"},
+		CABundleRef: &egainv1alpha1.NamespacedCABundleReference{CABundleReference: theirs, Namespace: team},
+	}})
 	return []*egainv1alpha1.EgainClient{
 		by("another-ca", theirs, endpoint(w.sim.Rigel().TokenURL(egainsim.Client))),
 		by("no-ca", egainv1alpha1.CABundleReference{Kind: "Secret", Name: "no-bundle"}, endpoint(w.sim.Rigel().TokenURL(egainsim.Client))),
 		by("metadata-service", theirs, endpoint("https://169.254.169.254/latest/api/token")),
 		by("no-document", theirs, document("/fails-with-a-page")),
 		by("another-issuer", theirs, document("/makes-it-the-issuer")),
+		w.client("another-tenant", func(ec *egainv1alpha1.EgainClient) {
+			ec.Spec.Tenant, ec.Spec.TenantRef = egainv1alpha1.Tenant{}, &egainv1alpha1.TenantReference{Name: "elsewhere"}
+		}),
 	}
 }
 

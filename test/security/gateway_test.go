@@ -124,7 +124,16 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.w.keep("the "+name+" that the gateway got", form.Get(name))
 		secret += form.Get(name)
 	}
-	tricks[r.URL.Path](w, heard{r, string(dump), secret})
+	trick, known := tricks[r.URL.Path]
+	if !known {
+		trick = pretend
+	}
+	trick(w, heard{r, string(dump), secret})
+}
+
+// pretend answers as the address of another tenant would.
+func pretend(w http.ResponseWriter, r heard) {
+	answer(w, http.StatusOK, `{"tenantId":"OTHER","apiDomain":%q,"domainHint":%q}`, r.dump, r.dump)
 }
 
 func (g *gateway) review(w http.ResponseWriter, r *http.Request) {
