@@ -178,7 +178,7 @@ func plainHost(raw string) *url.URL {
 	}
 	raw = strings.TrimSuffix(raw, "/")
 	u, err := url.Parse(raw)
-	if err != nil || u.Scheme != "https" || u.Hostname() == "" || raw != scheme+u.Host || !printable(raw) || placeholderIn(raw) != "" {
+	if err != nil || u.Scheme != "https" || u.Hostname() == "" || !strings.EqualFold(raw, scheme+u.Host) || !printable(raw) || placeholderIn(raw) != "" {
 		return nil
 	}
 	return u

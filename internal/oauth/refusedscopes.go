@@ -14,8 +14,6 @@ const (
 	// maxShownScopes and maxShownScope bound the scopes in it: how many, and the bytes of each.
 	maxShownScopes = 5
 	maxShownScope  = 256
-	// schemePrefix is what the two spellings of a scope prefix differ in.
-	schemePrefix = "https://"
 )
 
 // bareScope is a scope whose prefix is a host and a path without a scheme, such as api.egain.cloud/auth/. Plain scopes have no
@@ -27,13 +25,13 @@ var bareScope = regexp.MustCompile(`^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+/([^/]+/)+[^
 //
 // eGain's own clients write https://api.egain.cloud/auth/, and one of its pages writes api.egain.cloud/auth/.
 func OtherSpelling(scopes []string) ([]string, bool) {
-	respell := func(scope string) string { return strings.TrimPrefix(scope, schemePrefix) }
+	respell := func(scope string) string { return strings.TrimPrefix(scope, scheme) }
 	if slices.ContainsFunc(scopes, bareScope.MatchString) {
-		respell = func(scope string) string { return schemePrefix + strings.TrimPrefix(scope, schemePrefix) }
+		respell = func(scope string) string { return scheme + strings.TrimPrefix(scope, scheme) }
 	}
 	other, changed := slices.Clone(scopes), false
 	for i, scope := range scopes {
-		if bareScope.MatchString(strings.TrimPrefix(scope, schemePrefix)) {
+		if bareScope.MatchString(strings.TrimPrefix(scope, scheme)) {
 			other[i] = respell(scope)
 			changed = changed || other[i] != scope
 		}
@@ -61,9 +59,9 @@ func (v verdict) refusedScopes(scopes []string, server string) verdict {
 		return v
 	}
 	switch prefix := OtherPrefix(scopes); {
-	case strings.HasPrefix(prefix, schemePrefix+"api.egain.cloud/"), strings.HasPrefix(prefix, schemePrefix+"api-emea.egain.cloud/"):
+	case strings.HasPrefix(prefix, scheme+"api.egain.cloud/"), strings.HasPrefix(prefix, scheme+"api-emea.egain.cloud/"):
 		v.advice = fmt.Sprintf("eGain's own clients write the prefix %s: correct scopePrefix or spec.scopes, and see that the scopes are granted and of the flow's kind", quoteScope(prefix))
-	case strings.HasPrefix(prefix, schemePrefix):
+	case strings.HasPrefix(prefix, scheme):
 		v.advice = fmt.Sprintf("the prefix may lack its scheme: try %s in scopePrefix or spec.scopes, and see that the scopes are granted and of the flow's kind", quoteScope(prefix))
 	case prefix != "":
 		v.advice += fmt.Sprintf("; the other spelling of the prefix is %s", quoteScope(prefix))
