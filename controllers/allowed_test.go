@@ -10,7 +10,6 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 	"github.com/egain-operator/egain-operator/internal/egress"
-	"github.com/egain-operator/egain-operator/internal/oauth"
 )
 
 // allow has the operator send requests to some hosts only.
@@ -19,7 +18,6 @@ func (f *fixture) allow(entries ...string) {
 	hosts, err := egress.ParseHosts(entries)
 	f.Expect(err).NotTo(gomega.HaveOccurred())
 	f.reach(egress.Options{Timeout: 5 * time.Second, PerHost: 4, AllowLoopback: true, AllowedHosts: hosts, Now: f.clock.Now})
-	f.r.Providers.Directory = &oauth.Directory{Now: f.clock.Now, Lifetime: time.Hour}
 }
 
 // host is the simulator's, with its port.

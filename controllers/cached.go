@@ -14,9 +14,9 @@ import (
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
 )
 
-// CacheOptions keep the caches small and free of secrets: Secrets and ConfigMaps are watched as metadata, and of all objects
+// cacheOptions keep the caches small and free of secrets: Secrets and ConfigMaps are watched as metadata, and of all objects
 // only that is kept which something is read from.
-func CacheOptions() ctrlcache.Options {
+func cacheOptions() ctrlcache.Options {
 	words := &vocabulary{}
 	return ctrlcache.Options{
 		DefaultTransform: ctrlcache.TransformStripManagedFields(),
@@ -28,8 +28,8 @@ func CacheOptions() ctrlcache.Options {
 	}
 }
 
-// ClientOptions have Secrets and ConfigMaps read live.
-func ClientOptions() client.Options {
+// clientOptions have Secrets and ConfigMaps read live.
+func clientOptions() client.Options {
 	return client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}}}}
 }
 

@@ -8,15 +8,10 @@ import (
 	"fmt"
 	"time"
 
-	"go.opentelemetry.io/otel/trace"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/client-go/tools/events"
-	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
-	"github.com/egain-operator/egain-operator/internal/metrics"
 	"github.com/egain-operator/egain-operator/internal/oauth"
 	"github.com/egain-operator/egain-operator/internal/rotation"
 )
@@ -27,22 +22,11 @@ const ActTimeout = 90 * time.Second
 
 // EgainClientReconciler keeps the targets of EgainClients.
 type EgainClientReconciler struct {
-	// Client reads Secrets and ConfigMaps live, EgainClients from the cache, and writes.
-	Client client.Client
-	// Cache holds EgainClients, and the metadata of Secrets and ConfigMaps.
-	Cache client.Reader
-	// Clock tells the time.
-	Clock clock.PassiveClock
-	// Recorder sends events.
-	Recorder events.EventRecorder
+	Parts
+	// Providers reaches authorization servers and their documents.
+	Providers *Providers
 	// OAuth sends token requests.
 	OAuth *oauth.Client
-	// Providers reaches authorization servers and their metadata.
-	Providers *Providers
-	// Metrics counts.
-	Metrics *metrics.Metrics
-	// Tracer traces reconciles; nil if nobody wants to know.
-	Tracer trace.Tracer
 	// OwnToken returns the token that the operator authenticates to the API server with.
 	OwnToken func() (oauth.Secret, error)
 	// Workers is how many objects are reconciled at a time.

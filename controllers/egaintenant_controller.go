@@ -8,14 +8,12 @@ import (
 	"strings"
 	"time"
 
-	"go.opentelemetry.io/otel/trace"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
-	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -28,7 +26,6 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/issuance"
-	"github.com/egain-operator/egain-operator/internal/metrics"
 )
 
 // countDelay gathers the EgainClients that come and go with a tenant, as when a whole namespace is applied, into one
@@ -46,20 +43,9 @@ const documentRetry = 30 * time.Second
 // EgainTenantReconciler reports on EgainTenants: their endpoints, what their metadata say, how many clients they have. The
 // EgainClients do not depend on it; they read the same documents from the same Directory.
 type EgainTenantReconciler struct {
-	// Client reads ConfigMaps and Secrets live, EgainTenants from the cache, and writes.
-	Client client.Client
-	// Cache holds EgainTenants and EgainClients.
-	Cache client.Reader
-	// Clock tells the time.
-	Clock clock.PassiveClock
-	// Recorder sends events.
-	Recorder events.EventRecorder
-	// Providers reads metadata documents.
+	Parts
+	// Providers reads documents.
 	Providers *Providers
-	// Metrics counts failures.
-	Metrics *metrics.Metrics
-	// Tracer traces reconciles; nil if nobody wants to know.
-	Tracer trace.Tracer
 }
 
 // +kubebuilder:rbac:groups=auth.egain.com,resources=egaintenants,verbs=list;watch

@@ -16,10 +16,7 @@ import (
 )
 
 func (f *fixture) tenants() *EgainTenantReconciler {
-	return &EgainTenantReconciler{
-		Client: f.r.Client, Cache: f.r.Cache, Clock: f.clock, Recorder: f.events, Providers: f.r.Providers, Metrics: f.r.Metrics,
-		Tracer: f.r.Tracer,
-	}
+	return &EgainTenantReconciler{Parts: f.r.Parts, Providers: f.r.Providers}
 }
 
 // inspect reconciles an EgainTenant once and reads it again.

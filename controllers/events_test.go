@@ -104,7 +104,7 @@ func TestEveryReasonIsToldOnceWhenItComes(t *testing.T) {
 			t.Run(reason+", "+name, func(t *testing.T) {
 				t.Parallel()
 				recorder := events.NewFakeRecorder(10)
-				r := &EgainClientReconciler{Recorder: recorder}
+				r := &EgainClientReconciler{Parts: Parts{Recorder: recorder}}
 				ec := &egainv1alpha1.EgainClient{}
 				for i, f := range tc.steps {
 					before, now := ec.DeepCopy(), noon.Add(time.Duration(i)*time.Hour)

@@ -13,25 +13,17 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/onsi/gomega"
-	"github.com/prometheus/client_golang/prometheus"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/clientcmd"
-	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
-	ctrlcache "sigs.k8s.io/controller-runtime/pkg/cache"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
-	"github.com/egain-operator/egain-operator/internal/egress"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
-	"github.com/egain-operator/egain-operator/internal/metrics"
-	"github.com/egain-operator/egain-operator/internal/oauth"
 	"github.com/egain-operator/egain-operator/test/controlplane"
 )
 
@@ -52,27 +44,13 @@ func runOperator() error {
 	if err != nil {
 		return err
 	}
-	options := CacheOptions()
-	options.DefaultNamespaces = map[string]ctrlcache.Config{os.Getenv(envNamespace): {}}
-	mgr, err := ctrl.NewManager(c, ctrl.Options{
-		Scheme: scheme, Cache: options, Client: ClientOptions(), Metrics: metricsserver.Options{BindAddress: "0"},
-	})
+	options := ManagerOptions(os.Getenv(envNamespace))
+	options.Metrics.BindAddress = "0"
+	mgr, err := ctrl.NewManager(c, options)
 	if err != nil {
 		return err
 	}
-	r := &EgainClientReconciler{
-		Client: mgr.GetClient(), Cache: mgr.GetCache(), Clock: clock.RealClock{}, Recorder: mgr.GetEventRecorder("egain-operator"),
-		OAuth: &oauth.Client{Now: time.Now},
-		Providers: &Providers{
-			Client:    mgr.GetClient(),
-			Directory: &oauth.Directory{Now: time.Now, Lifetime: time.Hour},
-			Egress:    egress.New(egress.Options{Timeout: 10 * time.Second, PerHost: 16, AllowLoopback: true}),
-			Breakers:  &egress.Breakers{Now: time.Now},
-		},
-		Metrics:  metrics.New(prometheus.NewRegistry()),
-		OwnToken: OwnToken(mgr.GetConfig()),
-		Workers:  heapWorkers,
-	}
+	r := live(mgr, heapWorkers)
 	ctx := ctrl.SetupSignalHandler()
 	if err := r.SetupWithManager(ctx, mgr); err != nil {
 		return err

@@ -18,17 +18,13 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/config"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/yaml"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 	"github.com/egain-operator/egain-operator/internal/egress"
 	"github.com/egain-operator/egain-operator/internal/metrics"
-	"github.com/egain-operator/egain-operator/internal/oauth"
 )
 
 // patience bounds waits for watches and controllers; nothing depends on how soon they end within it.
@@ -71,33 +67,14 @@ func operatorConfig(t *testing.T, namespace string) *rest.Config {
 // returns once it has stopped.
 func startManager(t *testing.T, c *rest.Config, workers int, namespaces ...string) (r *EgainClientReconciler, stop func()) {
 	t.Helper()
-	options := CacheOptions()
-	options.DefaultNamespaces = map[string]cache.Config{}
-	for _, namespace := range namespaces {
-		options.DefaultNamespaces[namespace] = cache.Config{}
-	}
-	grace := ActTimeout
-	mgr, err := ctrl.NewManager(c, ctrl.Options{
-		Scheme: scheme, Cache: options, Client: ClientOptions(), GracefulShutdownTimeout: &grace,
-		Metrics:    metricsserver.Options{BindAddress: "0"},
-		Controller: config.Controller{SkipNameValidation: new(true)},
-	})
+	options := ManagerOptions(namespaces...)
+	options.GracefulShutdownTimeout, options.Metrics.BindAddress = new(ActTimeout), "0"
+	options.Controller.SkipNameValidation = new(true)
+	mgr, err := ctrl.NewManager(c, options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r = &EgainClientReconciler{
-		Client: mgr.GetClient(), Cache: mgr.GetCache(), Clock: clock.RealClock{}, Recorder: mgr.GetEventRecorder("egain-operator"),
-		OAuth: &oauth.Client{Now: time.Now},
-		Providers: &Providers{
-			Client:    mgr.GetClient(),
-			Directory: &oauth.Directory{Now: time.Now, Lifetime: time.Hour},
-			Egress:    egress.New(egress.Options{Timeout: 10 * time.Second, PerHost: 16, AllowLoopback: true}),
-			Breakers:  &egress.Breakers{Now: time.Now},
-		},
-		Metrics:  metrics.New(prometheus.NewRegistry()),
-		OwnToken: OwnToken(c),
-		Workers:  workers,
-	}
+	r = live(mgr, workers)
 	if err := r.SetupWithManager(t.Context(), mgr); err != nil {
 		t.Fatal(err)
 	}
@@ -115,6 +92,17 @@ func startManager(t *testing.T, c *rest.Config, workers int, namespaces ...strin
 	}
 	t.Cleanup(stop)
 	return r, stop
+}
+
+// live is the reconciler of a manager, in real time.
+func live(mgr ctrl.Manager, workers int) *EgainClientReconciler {
+	r, _ := New(Parts{
+		Client: mgr.GetClient(), Cache: mgr.GetCache(), Clock: clock.RealClock{}, Recorder: mgr.GetEventRecorder("egain-operator"),
+		Metrics: metrics.New(prometheus.NewRegistry()),
+	}, Settings{
+		Workers: workers, MetadataLifetime: time.Hour, Egress: egress.Options{Timeout: 10 * time.Second, PerHost: 16, AllowLoopback: true},
+	}, OwnToken(mgr.GetConfig()))
+	return r
 }
 
 // liveFixture is a fixture with the real time and no reconciler of its own: a manager does the work.

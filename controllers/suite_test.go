@@ -82,6 +82,7 @@ type fixture struct {
 	events    *events.FakeRecorder
 	// intercept injects failures of the API server.
 	intercept interceptor.Funcs
+	parts     Parts
 	r         *EgainClientReconciler
 }
 
@@ -147,21 +148,13 @@ func (f *fixture) restart() {
 			return c.SubResource(sub).Patch(ctx, obj, patch, opts...)
 		},
 	})
-	f.r = &EgainClientReconciler{
-		Client:   c,
-		Cache:    indexed{admin},
-		Clock:    f.clock,
-		Recorder: f.events,
-		OAuth:    &oauth.Client{Now: f.clock.Now},
-		Providers: &Providers{
-			Client:    c,
-			Directory: &oauth.Directory{Now: f.clock.Now, Lifetime: time.Hour},
-			Egress:    egress.New(egress.Options{Timeout: 5 * time.Second, PerHost: 4, AllowLoopback: true, Now: f.clock.Now}),
-			Breakers:  &egress.Breakers{Now: f.clock.Now},
-		},
-		Metrics:  metrics.New(prometheus.NewRegistry()),
-		OwnToken: func() (oauth.Secret, error) { return mintOwnToken() },
-	}
+	f.parts = Parts{Client: c, Cache: indexed{admin}, Clock: f.clock, Recorder: f.events, Metrics: metrics.New(prometheus.NewRegistry())}
+	f.build(egress.Options{Timeout: 5 * time.Second, PerHost: 4, AllowLoopback: true})
+}
+
+// build makes a reconciler that reaches providers in a way.
+func (f *fixture) build(reach egress.Options) {
+	f.r, _ = New(f.parts, Settings{MetadataLifetime: time.Hour, Egress: reach}, func() (oauth.Secret, error) { return mintOwnToken() })
 }
 
 // mintOwnToken mints the token that the operator would authenticate with: one for whatever the API server accepts.

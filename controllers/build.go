@@ -1,0 +1,96 @@
+package controllers
+
+import (
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/egress"
+	"github.com/egain-operator/egain-operator/internal/metrics"
+	"github.com/egain-operator/egain-operator/internal/oauth"
+)
+
+// Parts are what both reconcilers work with.
+type Parts struct {
+	// Client reads Secrets and ConfigMaps live, the kinds of the API from the cache, and writes.
+	Client client.Client
+	// Cache holds the kinds of the API, and the metadata of Secrets and ConfigMaps.
+	Cache client.Reader
+	// Clock tells the time.
+	Clock clock.PassiveClock
+	// Recorder sends events.
+	Recorder events.EventRecorder
+	// Metrics counts.
+	Metrics *metrics.Metrics
+	// Tracer traces reconciles; nil for none.
+	Tracer trace.Tracer
+}
+
+// Settings are what an administrator decides.
+type Settings struct {
+	// Workers is how many EgainClients are reconciled at a time. With 0, requests and probes are not bounded by it.
+	Workers int
+	// MetadataLifetime is how long a document is used without asking for it again.
+	MetadataLifetime time.Duration
+	// RequireTenantRef refuses tenants that an EgainClient describes itself.
+	RequireTenantRef bool
+	// Namespaces that the operator works in; all if empty.
+	Namespaces []string
+	// Egress shapes requests to providers. Its clock and total are set here.
+	Egress egress.Options
+}
+
+// workersPerProbe leaves most workers to endpoints that do not fail: each probe of one that hangs takes one for as long as a
+// request may last.
+const workersPerProbe = 4
+
+// New makes the reconcilers, which share what reaches providers. This is the only place that does.
+func New(p Parts, s Settings, ownToken func() (oauth.Secret, error)) (*EgainClientReconciler, *EgainTenantReconciler) {
+	now := p.Clock.Now
+	s.Egress.Now, s.Egress.Total = now, s.Workers
+	breakers := &egress.Breakers{Now: now}
+	if s.Workers > 0 {
+		breakers.Probes = max(1, s.Workers/workersPerProbe)
+	}
+	providers := &Providers{
+		Client:    p.Client,
+		Directory: &oauth.Directory{Now: now, Lifetime: s.MetadataLifetime},
+		Egress:    egress.New(s.Egress),
+		Breakers:  breakers,
+	}
+	clients := &EgainClientReconciler{
+		Parts:            p,
+		Providers:        providers,
+		OAuth:            &oauth.Client{Now: now},
+		OwnToken:         ownToken,
+		Workers:          s.Workers,
+		RequireTenantRef: s.RequireTenantRef,
+		Namespaces:       s.Namespaces,
+	}
+	return clients, &EgainTenantReconciler{Parts: p, Providers: providers}
+}
+
+// ManagerOptions are those of the manager of the reconcilers, as far as they depend on them. It may look into some namespaces
+// only; into all if none are given.
+func ManagerOptions(namespaces ...string) ctrl.Options {
+	scheme := runtime.NewScheme()
+	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
+	utilruntime.Must(egainv1alpha1.AddToScheme(scheme))
+	o := ctrl.Options{Scheme: scheme, Cache: cacheOptions(), Client: clientOptions()}
+	for _, namespace := range namespaces {
+		if o.Cache.DefaultNamespaces == nil {
+			o.Cache.DefaultNamespaces = map[string]cache.Config{}
+		}
+		o.Cache.DefaultNamespaces[namespace] = cache.Config{}
+	}
+	return o
+}
