@@ -2,12 +2,9 @@ package controllers
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/url"
-	"slices"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -23,6 +20,7 @@ import (
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/metrics"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/refusal"
 	"github.com/egain-operator/egain-operator/internal/rotation"
 )
 
@@ -452,18 +450,11 @@ func (r *EgainClientReconciler) makeWay(ctx context.Context, ec *egainv1alpha1.E
 	return nil
 }
 
-const (
-	// maxRefusal bounds what is quoted of an API server's refusal.
-	maxRefusal = 512
-	// minQuoted is the length from which a value in a refusal is taken for a quotation rather than a common word.
-	minQuoted = 16
-)
-
 // refused tells what a person must mend from what passes by itself. The API server's words are for the user, unless an
 // admission webhook put a value of the Secret into them.
 func refused(err error, want *corev1ac.SecretApplyConfiguration) error {
-	invalid := (apierrors.IsInvalid(err) && !anotherObject(err)) || apierrors.IsBadRequest(err) || apierrors.IsRequestEntityTooLargeError(err)
-	err = unquoted(err, want.Data)
+	invalid := (apierrors.IsInvalid(err) && !refusal.AnotherObject(err)) || apierrors.IsBadRequest(err) || apierrors.IsRequestEntityTooLargeError(err)
+	err = refusal.Unquoted(err, want.Data, kubesecret.KeyAccessToken)
 	if !invalid && !apierrors.IsForbidden(err) {
 		return fmt.Errorf("applying Secret %q: %w", *want.Name, err)
 	}
@@ -475,45 +466,7 @@ func refused(err error, want *corev1ac.SecretApplyConfiguration) error {
 	if invalid {
 		class = fault.Terminal
 	}
-	return fault.New(class, egainv1alpha1.ReasonTargetRejected, "the API server does not accept Secret %q: %s", *want.Name, truncate(words, maxRefusal))
-}
-
-// unquoted is an error of the API server without words that repeat a value of a Secret, as those of an admission webhook may.
-// Which webhook it was is the API server's own word.
-func unquoted(err error, data map[string][]byte) error {
-	if err == nil || !quotes(err.Error(), data) {
-		return err
-	}
-	instead := "(the message quotes the Secret and is not shown)"
-	if by, _, _ := strings.Cut(err.Error(), ": "); strings.HasPrefix(by, "admission webhook ") && !quotes(by, data) {
-		instead = by + ": " + instead
-	}
-	status, ok := errors.AsType[*apierrors.StatusError](err)
-	if !ok {
-		return errors.New(instead)
-	}
-	silent := metav1.Status{Status: status.ErrStatus.Status, Reason: status.ErrStatus.Reason, Code: status.ErrStatus.Code, Message: instead}
-	return &apierrors.StatusError{ErrStatus: silent}
-}
-
-// quotes reports whether a message repeats a value of a Secret, as it is or as the API has it.
-func quotes(words string, data map[string][]byte) bool {
-	for key, value := range data {
-		if len(value) < minQuoted && key != kubesecret.KeyAccessToken {
-			continue
-		}
-		if strings.Contains(words, string(value)) || strings.Contains(words, base64.StdEncoding.EncodeToString(value)) {
-			return true
-		}
-	}
-	return false
-}
-
-// anotherObject reports whether an apply was refused since another object has taken the place of the one it was meant for.
-func anotherObject(err error) bool {
-	status, ok := errors.AsType[*apierrors.StatusError](err)
-	return ok && status.ErrStatus.Details != nil && slices.ContainsFunc(status.ErrStatus.Details.Causes,
-		func(c metav1.StatusCause) bool { return c.Field == "metadata.uid" })
+	return fault.New(class, egainv1alpha1.ReasonTargetRejected, "the API server does not accept Secret %q: %s", *want.Name, truncate(words, refusal.MaxText))
 }
 
 // tidy ends what an earlier spec asked for, now that the target is as the present one has it.

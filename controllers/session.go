@@ -16,6 +16,7 @@ import (
 	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/refusal"
 )
 
 // successor is a refresh token that the server issued and that is not in the session Secret yet. The one that is there is
@@ -135,12 +136,12 @@ func (r *EgainClientReconciler) persistSession(ctx context.Context, ec *egainv1a
 // version by now it is looked at: somebody may have logged in anew, or logged out, and then the successor serves no more.
 func (r *EgainClientReconciler) writeSession(ctx context.Context, s *successor) error {
 	applied := kubesecret.RenderSession(&s.secret, s.session).WithResourceVersion(s.secret.ResourceVersion)
-	err := unquoted(r.Client.Apply(ctx, applied, client.FieldOwner(kubesecret.Manager), client.ForceOwnership), applied.Data)
+	err := refusal.Unquoted(r.Client.Apply(ctx, applied, client.FieldOwner(kubesecret.Manager), client.ForceOwnership), applied.Data)
 	if err == nil {
 		s.secret.ResourceVersion = *applied.ResourceVersion
 		return nil
 	}
-	if !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) && !anotherObject(err) {
+	if !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) && !refusal.AnotherObject(err) {
 		return err
 	}
 	secret := &corev1.Secret{}

@@ -9,6 +9,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/refusal"
 )
 
 // toldAfter is how many errors of the API server in a row an object says nothing of. The fifth comes four seconds after the
@@ -63,7 +64,7 @@ func explain(err error) (kind string, f *fault.Error) {
 	}
 	what := doing(err, status)
 	return what + string(apierrors.ReasonForError(err)), fault.New(fault.Paused, fault.ReasonAPIServerFailed,
-		"%s fails time and again, and is tried every 30 seconds: %s; the API server says: %s", what, remedy(err), truncate(status.Error(), maxRefusal))
+		"%s fails time and again, and is tried every 30 seconds: %s; the API server says: %s", what, remedy(err), truncate(status.Error(), refusal.MaxText))
 }
 
 // unanswered is the part of an error that comes from below the operator: that of the HTTP client, or else the innermost.
