@@ -14,10 +14,10 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
-	"github.com/egain-operator/egain-operator/internal/egress"
 	"github.com/egain-operator/egain-operator/internal/issuance"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/transport"
 )
 
 // deployed is a fixture with eGain as it really is: hosts of customers that lead to everything else.
@@ -52,7 +52,7 @@ func (f *fixture) secretsOf(t *egainsim.Tenant) {
 // call calls the API that a Secret names with the token in it.
 func (f *fixture) call(secret string) int {
 	f.t.Helper()
-	hc, err := egress.New(egress.Options{Timeout: 10 * time.Second, PerHost: 4, AllowLoopback: true}).Client(egress.Profile{CABundle: f.sim.CABundle()})
+	hc, err := transport.New(transport.Options{Timeout: 10 * time.Second, AllowLoopback: true}).Client("", "", f.sim.CABundle())
 	f.Expect(err).NotTo(gomega.HaveOccurred())
 	req, err := http.NewRequestWithContext(f.t.Context(), http.MethodGet, f.value(secret, kubesecret.KeyAPIURL)+"/core/authmgr/v3/whoami", nil)
 	f.Expect(err).NotTo(gomega.HaveOccurred())

@@ -10,14 +10,15 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 	"github.com/egain-operator/egain-operator/internal/egress"
+	"github.com/egain-operator/egain-operator/internal/transport"
 )
 
 // allow has the operator send requests to some hosts only.
 func (f *fixture) allow(entries ...string) {
 	f.t.Helper()
-	hosts, err := egress.ParseHosts(entries)
+	hosts, err := transport.ParseHosts(entries)
 	f.Expect(err).NotTo(gomega.HaveOccurred())
-	f.reach(egress.Options{Timeout: 5 * time.Second, PerHost: 4, AllowLoopback: true, AllowedHosts: hosts, Now: f.clock.Now})
+	f.reach(egress.Options{PerHost: 4, Now: f.clock.Now, Options: transport.Options{Timeout: 5 * time.Second, AllowLoopback: true, AllowedHosts: hosts}})
 }
 
 // host is the simulator's, with its port.

@@ -15,6 +15,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egress"
+	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/metrics"
 	"github.com/egain-operator/egain-operator/internal/oauth"
 )
@@ -57,6 +58,9 @@ const workersPerProbe = 4
 func New(p Parts, s Settings, ownToken func() (oauth.Secret, error)) (*EgainClientReconciler, *EgainTenantReconciler) {
 	now := p.Clock.Now
 	s.Egress.Now, s.Egress.Total = now, s.Workers
+	if s.RequireTenantRef {
+		s.Egress.Unnamed = fault.New(fault.Terminal, egainv1alpha1.ReasonTenantRefRequired, "this operator takes tenants from EgainTenants only: name one in spec.tenantRef instead of spec.tenant")
+	}
 	breakers := &egress.Breakers{Now: now}
 	if s.Workers > 0 {
 		breakers.Probes = max(1, s.Workers/workersPerProbe)
@@ -68,13 +72,12 @@ func New(p Parts, s Settings, ownToken func() (oauth.Secret, error)) (*EgainClie
 		Breakers:  breakers,
 	}
 	clients := &EgainClientReconciler{
-		Parts:            p,
-		Providers:        providers,
-		OAuth:            &oauth.Client{Now: now},
-		OwnToken:         ownToken,
-		Workers:          s.Workers,
-		RequireTenantRef: s.RequireTenantRef,
-		Namespaces:       s.Namespaces,
+		Parts:      p,
+		Providers:  providers,
+		OAuth:      &oauth.Client{Now: now},
+		OwnToken:   ownToken,
+		Workers:    s.Workers,
+		Namespaces: s.Namespaces,
 	}
 	return clients, &EgainTenantReconciler{Parts: p, Providers: providers}
 }

@@ -31,8 +31,6 @@ type EgainClientReconciler struct {
 	OwnToken func() (oauth.Secret, error)
 	// Workers is how many objects are reconciled at a time.
 	Workers int
-	// RequireTenantRef refuses tenants that an EgainClient describes itself.
-	RequireTenantRef bool
 	// Namespaces that the operator works in; all if empty.
 	Namespaces []string
 

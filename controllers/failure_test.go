@@ -20,6 +20,7 @@ import (
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 	"github.com/egain-operator/egain-operator/internal/egress"
 	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/transport"
 )
 
 // answered has the simulator's token responses changed.
@@ -303,7 +304,7 @@ func TestRefusesToSendCredentialsToTheMachineItself(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.credentials()
-	f.reach(egress.Options{Timeout: time.Second, PerHost: 1})
+	f.reach(egress.Options{PerHost: 1, Options: transport.Options{Timeout: time.Second}})
 	ec := f.client("sync")
 
 	f.run(ec)
@@ -315,7 +316,7 @@ func TestASlowServerIsGivenUp(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.credentials()
-	f.reach(egress.Options{Timeout: 200 * time.Millisecond, PerHost: 1, AllowLoopback: true})
+	f.reach(egress.Options{PerHost: 1, Options: transport.Options{Timeout: 200 * time.Millisecond, AllowLoopback: true}})
 	f.sim.SetFault(egainsim.Match{}, egainsim.Fault{Hang: true})
 	ec := f.client("sync")
 
@@ -327,8 +328,8 @@ func TestASlowServerIsGivenUp(t *testing.T) {
 // occupy takes every slot of the simulator's host, until the test ends or release is called.
 func (f *fixture) occupy() (release func()) {
 	f.t.Helper()
-	f.reach(egress.Options{Timeout: time.Minute, PerHost: 1, AllowLoopback: true})
-	hc, err := f.r.Providers.Egress.Client(egress.Profile{CABundle: f.sim.CABundle()})
+	f.reach(egress.Options{PerHost: 1, Options: transport.Options{Timeout: time.Minute, AllowLoopback: true}})
+	hc, err := f.r.Providers.Egress.Client("", "", f.sim.CABundle())
 	f.Expect(err).NotTo(gomega.HaveOccurred())
 	response, err := hc.Get(f.sim.Rigel().JWKSURL(egainsim.User)) //nolint:noctx // it ends with the body
 	f.Expect(err).NotTo(gomega.HaveOccurred())

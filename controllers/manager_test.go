@@ -25,6 +25,7 @@ import (
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 	"github.com/egain-operator/egain-operator/internal/egress"
 	"github.com/egain-operator/egain-operator/internal/metrics"
+	"github.com/egain-operator/egain-operator/internal/transport"
 )
 
 // patience bounds waits for watches and controllers; nothing depends on how soon they end within it.
@@ -100,7 +101,7 @@ func live(mgr ctrl.Manager, workers int) *EgainClientReconciler {
 		Client: mgr.GetClient(), Cache: mgr.GetCache(), Clock: clock.RealClock{}, Recorder: mgr.GetEventRecorder("egain-operator"),
 		Metrics: metrics.New(prometheus.NewRegistry()),
 	}, Settings{
-		Workers: workers, MetadataLifetime: time.Hour, Egress: egress.Options{Timeout: 10 * time.Second, PerHost: 16, AllowLoopback: true},
+		Workers: workers, MetadataLifetime: time.Hour, Egress: egress.Options{PerHost: 16, Options: transport.Options{Timeout: 10 * time.Second, AllowLoopback: true}},
 	}, OwnToken(mgr.GetConfig()))
 	return r
 }

@@ -6,12 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"sync"
 
 	"go.opentelemetry.io/otel/trace"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/utils/lru"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
@@ -31,45 +29,31 @@ type Providers struct {
 	Egress *egress.Egress
 	// Breakers leave endpoints alone that fail.
 	Breakers *egress.Breakers
-
-	// known are HTTP clients by what they were made of, so that a CA bundle is read once and not for each request.
-	known     *lru.Cache
-	knownOnce sync.Once
-}
-
-// maxKnown bounds the HTTP clients that are known by the versions of their CA bundles; it is the number that Egress keeps.
-const maxKnown = 1024
-
-// profile is what an HTTP client is made of, with the version of the CA bundle in place of the bundle.
-type profile struct {
-	version, key, group string
-	limits              egainv1alpha1.RequestLimits
 }
 
 // asker sends a request to an endpoint, or fails without, as egress.Breakers do.
 type asker func(ctx context.Context, e egress.Endpoint, send func(context.Context) error) error
 
-// http makes the HTTP client of a tenant. The version identifies the object that the CA bundle is in; empty if it is unknown.
+// http returns the HTTP client of a tenant, the only way to send a request for it. It fails if a rule of the operator lets none
+// be sent. The version identifies the object that the CA bundle is in, which is read only if the version is another one; it is
+// empty if it is unknown.
 func (p *Providers) http(ctx context.Context, t issuance.Tenant, version string) (*http.Client, error) {
-	p.knownOnce.Do(func() { p.known = lru.New(maxKnown) })
-	made := profile{version: version, group: t.Name, limits: t.Limits}
-	if t.CABundleRef != nil {
-		made.key = string(t.CABundleRef.Key)
+	if err := p.Egress.PermitTenant(t.Name); err != nil {
+		return nil, err
 	}
-	if c, ok := p.known.Get(made); ok && version != "" {
-		return c.(*http.Client), nil
+	p.Egress.Limit(t.Name, egress.Limits{Concurrent: int(t.Limits.Concurrent), PerSecond: int(t.Limits.PerSecond)})
+	trust := version
+	if version != "" {
+		trust += " " + string(t.CABundleRef.Key)
+	}
+	if c := p.Egress.Known(t.Name, trust); c != nil {
+		return c, nil
 	}
 	bundle, err := p.caBundle(ctx, t.CABundleRef)
 	if err != nil {
 		return nil, err
 	}
-	c, err := p.Egress.Client(egress.Profile{
-		CABundle: bundle, Group: t.Name, Concurrent: int(t.Limits.Concurrent), PerSecond: int(t.Limits.PerSecond),
-	})
-	if err == nil && version != "" {
-		p.known.Add(made, c)
-	}
-	return c, err
+	return p.Egress.Client(t.Name, trust, bundle)
 }
 
 // caBundle reads the PEM certificates to trust; nil for the system's.
@@ -145,7 +129,7 @@ func (p *Providers) inspect(ctx context.Context, tracer trace.Tracer, t issuance
 	for _, role := range roles {
 		e, err := oauth.Resolve(tenant, found.found, role.Flow, role.Subject)
 		if err == nil {
-			err = p.Egress.Permits(e.TokenURL)
+			err = p.Egress.PermitURL(e.TokenURL)
 		}
 		usable = usable || err == nil
 		failure = cmp.Or(failure, err)

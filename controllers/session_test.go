@@ -18,9 +18,9 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
-	"github.com/egain-operator/egain-operator/internal/egress"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/transport"
 )
 
 const redirectURL = "http://127.0.0.1:8765/callback"
@@ -47,7 +47,7 @@ func withLogins(t *testing.T) *fixture {
 func (f *fixture) logIn() {
 	f.t.Helper()
 	tenant := f.sim.Rigel()
-	hc, err := egress.New(egress.Options{Timeout: 10 * time.Second, PerHost: 4, AllowLoopback: true}).Client(egress.Profile{CABundle: f.sim.CABundle()})
+	hc, err := transport.New(transport.Options{Timeout: 10 * time.Second, AllowLoopback: true}).Client("", "", f.sim.CABundle())
 	f.Expect(err).NotTo(gomega.HaveOccurred())
 	login := oauth.Login{
 		ClientID: egainsim.RigelWebClientID, RedirectURL: redirectURL, Scopes: []string{"core.aiservices.use"},

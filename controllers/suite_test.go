@@ -28,6 +28,7 @@ import (
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/metrics"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/transport"
 	"github.com/egain-operator/egain-operator/test/controlplane"
 )
 
@@ -83,6 +84,7 @@ type fixture struct {
 	// intercept injects failures of the API server.
 	intercept interceptor.Funcs
 	parts     Parts
+	settings  Settings
 	r         *EgainClientReconciler
 }
 
@@ -149,12 +151,13 @@ func (f *fixture) restart() {
 		},
 	})
 	f.parts = Parts{Client: c, Cache: indexed{admin}, Clock: f.clock, Recorder: f.events, Metrics: metrics.New(prometheus.NewRegistry())}
-	f.build(egress.Options{Timeout: 5 * time.Second, PerHost: 4, AllowLoopback: true})
+	f.build(egress.Options{PerHost: 4, Options: transport.Options{Timeout: 5 * time.Second, AllowLoopback: true}})
 }
 
 // build makes a reconciler that reaches providers in a way.
 func (f *fixture) build(reach egress.Options) {
-	f.r, _ = New(f.parts, Settings{MetadataLifetime: time.Hour, Egress: reach}, func() (oauth.Secret, error) { return mintOwnToken() })
+	f.settings.MetadataLifetime, f.settings.Egress = time.Hour, reach
+	f.r, _ = New(f.parts, f.settings, func() (oauth.Secret, error) { return mintOwnToken() })
 }
 
 // mintOwnToken mints the token that the operator would authenticate with: one for whatever the API server accepts.

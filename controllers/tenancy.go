@@ -20,10 +20,7 @@ import (
 func (r *EgainClientReconciler) tenant(ctx context.Context, ec *egainv1alpha1.EgainClient) (issuance.Tenant, error) {
 	if ec.Spec.TenantRef == nil {
 		t := issuance.Inline(ec)
-		if r.RequireTenantRef {
-			return t, fault.New(fault.Terminal, egainv1alpha1.ReasonTenantRefRequired, "this operator takes tenants from EgainTenants only: name one in spec.tenantRef instead of spec.tenant")
-		}
-		return t, nil
+		return t, r.Providers.Egress.PermitTenant(t.Name)
 	}
 	et := &egainv1alpha1.EgainTenant{}
 	name := string(ec.Spec.TenantRef.Name)

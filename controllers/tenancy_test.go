@@ -200,7 +200,7 @@ func TestATokenOutlivesTheLeaveToRenewIt(t *testing.T) {
 			})
 		},
 		"the tenant is gone":        func(f *fixture, et *egainv1alpha1.EgainTenant) { f.delete(et) },
-		"inline tenants are banned": func(f *fixture, _ *egainv1alpha1.EgainTenant) { f.r.RequireTenantRef = true },
+		"inline tenants are banned": func(f *fixture, _ *egainv1alpha1.EgainTenant) { f.requireTenantRef(true) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -245,7 +245,7 @@ func TestAnInlineTenantIsRefusedWhereTenantsAreShared(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.credentials()
-	f.r.RequireTenantRef = true
+	f.requireTenantRef(true)
 	ec := f.client("sync")
 	f.run(ec)
 	f.Expect(state(ec)).To(gomega.Equal("Failed: NoToken, TenantRefRequired"))
@@ -343,4 +343,10 @@ type delays struct {
 
 func (d *delays) AddAfter(request reconcile.Request, after time.Duration) {
 	d.names, d.after = append(d.names, request.Name), append(d.after, after)
+}
+
+// requireTenantRef restarts the operator with --require-tenant-ref, or without.
+func (f *fixture) requireTenantRef(required bool) {
+	f.settings.RequireTenantRef = required
+	f.restart()
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/egain-operator/egain-operator/internal/metrics"
 	"github.com/egain-operator/egain-operator/internal/options"
 	"github.com/egain-operator/egain-operator/internal/tracing"
+	"github.com/egain-operator/egain-operator/internal/transport"
 )
 
 // leaseRetryPeriod is after how long the leader renews its Lease, and 2.2 times that, at most, after how long a standby looks at
@@ -115,9 +116,8 @@ func setup(ctx context.Context, mgr ctrl.Manager, o *options.Options, tracer tra
 func settings(o *options.Options) controllers.Settings {
 	return controllers.Settings{
 		Workers: o.Workers, MetadataLifetime: o.MetadataLifetime, RequireTenantRef: o.RequireTenantRef, Namespaces: o.WatchNamespaces,
-		Egress: egress.Options{
-			Timeout: o.RequestTimeout, PerHost: o.RequestsPerHost,
-			AllowLoopback: o.AllowLoopback, AllowPrivate: o.AllowPrivate, AllowedHosts: o.AllowedHosts,
-		},
+		Egress: egress.Options{PerHost: o.RequestsPerHost, Options: transport.Options{
+			Timeout: o.RequestTimeout, AllowLoopback: o.AllowLoopback, AllowPrivate: o.AllowPrivate, AllowedHosts: o.AllowedHosts,
+		}},
 	}
 }

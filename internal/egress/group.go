@@ -7,26 +7,40 @@ import (
 	"github.com/egain-operator/egain-operator/internal/fault"
 )
 
-// group bounds the requests of a profile: how many are under way, and how many are begun in a second.
+// group bounds the requests of a tenant: how many are under way, and how many are begun in a second.
 type group struct {
-	concurrent int
-	now        func() time.Time
+	now func() time.Time
 
 	mu      sync.Mutex
+	limits  Limits
 	taken   int
 	waiting waiting // for one of those that may be under way
 	turns   *turns  // nil if there is no bound
 }
 
-func newGroup(p Profile, now func() time.Time) *group {
-	g := &group{concurrent: p.Concurrent, now: now}
-	if p.PerSecond > 0 {
-		// A burst of a twentieth of a second, and two of that less in the rest of it: with what requests come closer together on
-		// their way, no second has more than the limit.
-		burst := p.PerSecond / 20
-		g.turns = newTurns(p.PerSecond-2*burst, 1+burst)
-	}
+func newGroup(l Limits, now func() time.Time) *group {
+	g := &group{now: now}
+	g.limit(l)
 	return g
+}
+
+// limit sets the limits. Requests under way count as before, and so do those of the last second unless their bound changed.
+func (g *group) limit(l Limits) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.limits == l {
+		return
+	}
+	if l.PerSecond != g.limits.PerSecond {
+		g.turns = nil
+		if l.PerSecond > 0 {
+			// A burst of a twentieth of a second, and two of that less in the rest of it: with what requests come closer together on
+			// their way, no second has more than the limit.
+			burst := l.PerSecond / 20
+			g.turns = newTurns(l.PerSecond-2*burst, 1+burst)
+		}
+	}
+	g.limits = l
 }
 
 // enter takes a slot, and a turn if the request is one that is paced. It fails with a Busy failure that says when to come
@@ -44,8 +58,8 @@ func (g *group) reserve(host string, w *Waiter) *fault.Error {
 func (g *group) admit(paced bool, host string, w *Waiter, take func(*turns, time.Time) time.Duration) *fault.Error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	free := g.concurrent == 0 || g.taken < g.concurrent
-	if w != nil && g.concurrent > 0 {
+	free := g.limits.Concurrent == 0 || g.taken < g.limits.Concurrent
+	if w != nil && g.limits.Concurrent > 0 {
 		g.waiting.came(w.Key, free)
 	}
 	if !free {
@@ -87,7 +101,7 @@ func (g *group) abandon() {
 func (g *group) leave() {
 	g.mu.Lock()
 	g.taken--
-	calls := g.waiting.next(g.concurrent - g.taken)
+	calls := g.waiting.next(g.limits.Concurrent - g.taken)
 	g.mu.Unlock()
 	ring(calls)
 }

@@ -1,8 +1,14 @@
 package egress
 
 import (
+	"context"
+	"encoding/pem"
 	"errors"
+	"io"
+	"log"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -11,6 +17,7 @@ import (
 	"time"
 
 	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/transport"
 )
 
 // clock is set by hand.
@@ -21,7 +28,7 @@ func newClock() *clock { return &clock{time.Date(2026, time.November, 23, 10, 0,
 func (c *clock) now() time.Time { return c.at }
 
 // paced is a group of so many requests a second.
-func paced(perSecond int, c *clock) *group { return newGroup(Profile{PerSecond: perSecond}, c.now) }
+func paced(perSecond int, c *clock) *group { return newGroup(Limits{PerSecond: perSecond}, c.now) }
 
 // wantBusy fails the test unless a request is sent away for a while.
 func wantBusy(t *testing.T, f *fault.Error, after time.Duration) {
@@ -40,7 +47,7 @@ func wantEntered(t *testing.T, f *fault.Error) {
 
 func TestAGroupBoundsTheRequestsUnderWay(t *testing.T) {
 	t.Parallel()
-	g := newGroup(Profile{Concurrent: 2}, nil)
+	g := newGroup(Limits{Concurrent: 2}, nil)
 	wantEntered(t, g.enter(true, "a.example"))
 	wantEntered(t, g.enter(false, "b.example"))
 	for _, post := range []bool{true, false} {
@@ -57,7 +64,7 @@ func TestAGroupBoundsTheRequestsUnderWay(t *testing.T) {
 
 func TestAGroupWithoutBoundsLetsAllThrough(t *testing.T) {
 	t.Parallel()
-	g := newGroup(Profile{Group: "production"}, nil)
+	g := newGroup(Limits{}, nil)
 	for range 10_000 {
 		wantEntered(t, g.enter(true, "a.example"))
 	}
@@ -220,25 +227,25 @@ func TestOnlyRequestsForTokensArePaced(t *testing.T) {
 // TestARequestThatIsSentAwayTakesNothing looks at what is left taken after each way for a request to end.
 func TestARequestThatIsSentAwayTakesNothing(t *testing.T) {
 	t.Parallel()
-	broken := transport(func(*http.Request) (*http.Response, error) { return nil, errors.New("broken") })
+	broken := roundTripper(func(*http.Request) (*http.Response, error) { return nil, errors.New("broken") })
 	fine := answer(strings.NewReader(""))
 	tests := map[string]struct {
 		next    http.RoundTripper
 		perHost int
-		profile Profile
+		limits  Limits
 		before  func(*group)
 		taken   int
 		sent    bool
 	}{
-		"answered":              {next: fine, perHost: 1, profile: Profile{Concurrent: 1}, sent: true},
-		"broken off":            {next: broken, perHost: 1, profile: Profile{Concurrent: 1}, sent: true},
-		"without a host's slot": {next: fine, perHost: 0, profile: Profile{Concurrent: 1}},
+		"answered":              {next: fine, perHost: 1, limits: Limits{Concurrent: 1}, sent: true},
+		"broken off":            {next: broken, perHost: 1, limits: Limits{Concurrent: 1}, sent: true},
+		"without a host's slot": {next: fine, perHost: 0, limits: Limits{Concurrent: 1}},
 		"without a group's slot": {
-			next: fine, perHost: 1, profile: Profile{Concurrent: 1}, taken: 1,
+			next: fine, perHost: 1, limits: Limits{Concurrent: 1}, taken: 1,
 			before: func(g *group) { _ = g.enter(true, "a.example") },
 		},
 		"before its turn": {
-			next: fine, perHost: 1, profile: Profile{Concurrent: 2, PerSecond: 1},
+			next: fine, perHost: 1, limits: Limits{Concurrent: 2, PerSecond: 1},
 			before: func(g *group) { _ = g.enter(true, "a.example"); g.leave() },
 		},
 	}
@@ -246,8 +253,8 @@ func TestARequestThatIsSentAwayTakesNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			sent := false
-			next := transport(func(req *http.Request) (*http.Response, error) { sent = true; return tc.next.RoundTrip(req) })
-			l := &limited{next: next, slots: newSlots(0, tc.perHost), group: newGroup(tc.profile, newClock().now)}
+			next := roundTripper(func(req *http.Request) (*http.Response, error) { sent = true; return tc.next.RoundTrip(req) })
+			l := &limited{next: next, slots: newSlots(0, tc.perHost), group: newGroup(tc.limits, newClock().now)}
 			if tc.before != nil {
 				tc.before(l.group)
 			}
@@ -269,7 +276,7 @@ func TestARequestThatIsSentAwayTakesNothing(t *testing.T) {
 func TestAConcurrencyLimitSpendsNoTurn(t *testing.T) {
 	t.Parallel()
 	c := newClock()
-	g := newGroup(Profile{Concurrent: 1, PerSecond: 1}, c.now)
+	g := newGroup(Limits{Concurrent: 1, PerSecond: 1}, c.now)
 	wantEntered(t, g.enter(true, "a.example"))
 	c.at = c.at.Add(time.Second)
 	wantBusy(t, g.enter(true, "a.example"), 0)
@@ -280,7 +287,7 @@ func TestAConcurrencyLimitSpendsNoTurn(t *testing.T) {
 func TestAGroupIsSafeForConcurrentUse(t *testing.T) {
 	t.Parallel()
 	const concurrent, callers = 5, 64
-	g := newGroup(Profile{Concurrent: concurrent, PerSecond: 10_000}, newClock().now)
+	g := newGroup(Limits{Concurrent: concurrent, PerSecond: 10_000}, newClock().now)
 	var inside atomic.Int32
 	var wg sync.WaitGroup
 	for range callers {
@@ -303,54 +310,19 @@ func TestAGroupIsSafeForConcurrentUse(t *testing.T) {
 	}
 }
 
-func TestClientsAreSharedByProfile(t *testing.T) {
-	t.Parallel()
-	base := Profile{Group: "production", Concurrent: 4, PerSecond: 20}
-	ca := pemOf("CERTIFICATE", certificate(t))
-	e := New(Options{Timeout: time.Minute, PerHost: 1, Now: newClock().now})
-	made := func(p Profile) *http.Client {
-		t.Helper()
-		c, err := e.Client(p)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return c
-	}
-	first := made(base)
-	if made(Profile{Group: "production", Concurrent: 4, PerSecond: 20}) != first {
-		t.Error("one profile has two clients, and so twice the limits")
-	}
-	others := map[*http.Client]string{first: "base"}
-	for name, change := range map[string]func(*Profile){
-		"another tenant":      func(p *Profile) { p.Group = "staging" },
-		"no tenant":           func(p *Profile) { p.Group = "" },
-		"another concurrency": func(p *Profile) { p.Concurrent = 5 },
-		"another pace":        func(p *Profile) { p.PerSecond = 21 },
-		"limits exchanged":    func(p *Profile) { p.Concurrent, p.PerSecond = p.PerSecond, p.Concurrent },
-		"another CA":          func(p *Profile) { p.CABundle = ca },
-	} {
-		p := base
-		change(&p)
-		c := made(p)
-		if other, shared := others[c]; shared {
-			t.Errorf("%s has the client of %s", name, other)
-		}
-		others[c] = name
-	}
-}
-
 func TestGroupsHaveLimitsOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
 	arrived := make(chan struct{}, 2)
-	srv := serve(t, func(w http.ResponseWriter, r *http.Request) {
+	srv := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		arrived <- struct{}{}
 		<-release
-		ok(w, r)
-	})
+	}))
+	t.Cleanup(srv.Close)
 	e := New(options)
 	post := func(name string) (*http.Response, error) {
-		c, err := e.Client(Profile{CABundle: srv.bundle(), Group: name, Concurrent: 1})
+		e.Limit(name, Limits{Concurrent: 1})
+		c, err := e.Client(name, "", bundleOf(srv))
 		if err != nil {
 			return nil, err
 		}
@@ -373,4 +345,120 @@ func TestGroupsHaveLimitsOfTheirOwn(t *testing.T) {
 	wantFault(t, err, fault.Busy, fault.ReasonServerUnavailable)
 	close(release)
 	wg.Wait()
+}
+
+// options for a server on this machine, with time enough for a slow one.
+var options = Options{PerHost: 10, Options: transport.Options{Timeout: time.Minute, AllowLoopback: true}}
+
+// bundleOf holds the certificate of a server.
+func bundleOf(srv *httptest.Server) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw})
+}
+
+// TestLimitsOutliveTheClientsOfATenant holds that another CA bundle gives a tenant no second share.
+func TestLimitsOutliveTheClientsOfATenant(t *testing.T) {
+	t.Parallel()
+	e := New(Options{PerHost: 10, Now: newClock().now})
+	group := func(trust string) *group {
+		t.Helper()
+		c, err := e.Client("production", trust, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.Transport.(*limited).group
+	}
+	e.Limit("production", Limits{Concurrent: 1})
+	first := group("v1")
+	wantEntered(t, first.enter(true, "a.example"))
+	if group("v2") != first {
+		t.Fatal("another bundle has limits of its own")
+	}
+	wantBusy(t, group("v3").enter(true, "a.example"), 0)
+	e.Limit("production", Limits{Concurrent: 2})
+	wantEntered(t, group("v3").enter(true, "a.example"))
+	wantBusy(t, first.enter(true, "a.example"), 0)
+	if c, err := e.Client("staging", "v1", nil); err != nil || c.Transport.(*limited).group == first {
+		t.Error("another tenant shares the limits")
+	}
+}
+
+func TestCancelledRequestsReleaseTheirSlot(t *testing.T) {
+	t.Parallel()
+	arrived := make(chan struct{}, 1)
+	srv, _ := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		arrived <- struct{}{}
+		<-r.Context().Done()
+	})
+	c := client(t, srv)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-arrived
+		cancel()
+	}()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, srv.URL, nil)
+	if err != nil {
+		t.Fatalf("making a request: %v", err)
+	}
+	if _, err := c.Do(req); !errors.Is(err, context.Canceled) { //nolint:bodyclose // there is none
+		t.Errorf("got %v, want %v", err, context.Canceled)
+	}
+	if taken := c.Transport.(*limited).slots.taken; len(taken) != 0 {
+		t.Errorf("slots are taken after the cancellation: %v", taken)
+	}
+}
+
+func TestBrokenConnectionsReleaseTheirSlotAndAreNotTriedAgain(t *testing.T) {
+	t.Parallel()
+	srv, requests := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/fine" {
+			return
+		}
+		panic(http.ErrAbortHandler)
+	})
+	c := client(t, srv)
+	// The connection is used before: for one that proves dead net/http would try again what may be tried again.
+	fine, err := c.Do(request(t, srv.URL+"/fine"))
+	if err != nil {
+		t.Fatalf("using the connection: %v", err)
+	}
+	_, _ = io.Copy(io.Discard, fine.Body)
+	_ = fine.Body.Close()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL+"/broken", strings.NewReader("a=b"))
+	if err != nil {
+		t.Fatalf("making a request: %v", err)
+	}
+	_, err = c.Do(req) //nolint:bodyclose // there is none
+	if _, ok := errors.AsType[*url.Error](err); !ok {
+		t.Errorf("got %v, want a network error", err)
+	}
+	if got := requests.Load(); got != 2 {
+		t.Errorf("the server got %d requests, want 2: a token request is sent once", got)
+	}
+	if taken := c.Transport.(*limited).slots.taken; len(taken) != 0 {
+		t.Errorf("slots are taken after the failure: %v", taken)
+	}
+}
+
+// serve starts a TLS server that counts requests.
+func serve(t *testing.T, handler http.HandlerFunc) (srv *httptest.Server, requests *atomic.Int32) {
+	t.Helper()
+	requests = &atomic.Int32{}
+	srv = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests.Add(1)
+		handler(w, r)
+	}))
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0) // a connection that breaks is the point of a test
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
+	return srv, requests
+}
+
+func client(t *testing.T, srv *httptest.Server) *http.Client {
+	t.Helper()
+	c, err := New(options).Client("", "", bundleOf(srv))
+	if err != nil {
+		t.Fatalf("making a client: %v", err)
+	}
+	t.Cleanup(c.CloseIdleConnections)
+	return c
 }

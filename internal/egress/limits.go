@@ -1,17 +1,13 @@
 package egress
 
 import (
-	"cmp"
 	"io"
 	"maps"
-	"net"
 	"net/http"
-	"net/url"
 	"slices"
-	"strings"
 	"sync"
 
-	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/transport"
 )
 
 // slots bounds the requests under way, in all and per host. A request that finds no slot free is refused at once, so that
@@ -97,84 +93,39 @@ func (s *slots) release(host string) {
 	ring(calls)
 }
 
-// limited refuses plain HTTP and hosts that are not listed, and bounds the requests per host and group and the size of bodies.
+// limited bounds the requests per host and group.
 type limited struct {
 	next  http.RoundTripper
-	hosts Hosts
 	slots *slots
 	group *group
-	// maxBody bounds bodies in bytes; 0 stands for the default.
-	maxBody int64
 }
 
 // RoundTrip fails with a Busy failure if host or group have no slot free, or it is not the group's turn yet. The slots are
 // held until the body is closed.
 func (l *limited) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.URL.Scheme != "https" {
-		return nil, refuse(req, fault.New(fault.Terminal, fault.ReasonEndpointRefused, "the URL on %s is not https, and credentials are sent over nothing else: correct it", req.URL.Host))
-	}
-	if f := l.hosts.check(req.URL); f != nil {
-		return nil, refuse(req, f)
-	}
 	slot, f := l.slotFor(req)
 	if f != nil {
-		return nil, refuse(req, f)
+		return nil, transport.Refuse(req, f)
 	}
 	resp, err := l.next.RoundTrip(req)
 	if err != nil {
 		slot.release()
 		return nil, err
 	}
-	bound := cmp.Or(l.maxBody, maxBody)
-	resp.Body = &boundedBody{ReadCloser: resp.Body, bound: bound, left: bound, release: slot.release}
+	resp.Body = &heldBody{ReadCloser: resp.Body, release: slot.release}
 	return resp, nil
 }
 
-// refuse fails a request that is not sent; a RoundTripper closes the body even then.
-func refuse(req *http.Request, err error) error {
-	if req.Body != nil {
-		_ = req.Body.Close()
-	}
-	return err
-}
-
-// slotOf is the host and port that a URL leads to, so that no other spelling of a name gets slots of its own.
-func slotOf(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = "443"
-	}
-	return net.JoinHostPort(strings.TrimSuffix(strings.ToLower(u.Hostname()), "."), port)
-}
-
 // CloseIdleConnections lets http.Client.CloseIdleConnections reach the transport.
-func (l *limited) CloseIdleConnections() {
-	if c, ok := l.next.(interface{ CloseIdleConnections() }); ok {
-		c.CloseIdleConnections()
-	}
-}
+func (l *limited) CloseIdleConnections() { transport.CloseIdle(l.next) }
 
-type boundedBody struct {
+// heldBody holds the slots of its request until it is closed.
+type heldBody struct {
 	io.ReadCloser
-	bound   int64
-	left    int64
 	release func()
 }
 
-// Read fails once the body proves longer than the bound, rather than cut it off: half a document must not pass for a
-// whole one.
-func (b *boundedBody) Read(p []byte) (int, error) {
-	if int64(len(p)) > b.left+1 {
-		p = p[:b.left+1]
-	}
-	n, err := b.ReadCloser.Read(p)
-	if b.left -= int64(n); b.left < 0 {
-		return 0, fault.New(fault.Retryable, fault.ReasonResponseInvalid, "the answer is larger than %d KiB: check that the URL is the right one", b.bound>>10)
-	}
-	return n, err
-}
-
-func (b *boundedBody) Close() error {
+func (b *heldBody) Close() error {
 	b.release()
 	return b.ReadCloser.Close()
 }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/transport"
 )
 
 // reservation is the right to send one POST request to an endpoint, taken ahead of it.
@@ -99,7 +100,7 @@ func (l *limited) reserve(rawURL string, w *Waiter) (*slot, *fault.Error) {
 // slotFor returns the slot that was reserved for a request, or takes one.
 func (l *limited) slotFor(req *http.Request) (*slot, *fault.Error) {
 	paced := req.Method == http.MethodPost
-	if r, ok := req.Context().Value(reservationKey{}).(*reservation); ok && paced && r.slot.take(l, slotOf(req.URL)) {
+	if r, ok := req.Context().Value(reservationKey{}).(*reservation); ok && paced && r.slot.take(l, transport.HostPort(req.URL)) {
 		l.group.begin()
 		return r.slot, nil
 	}
@@ -108,7 +109,7 @@ func (l *limited) slotFor(req *http.Request) (*slot, *fault.Error) {
 
 // enter takes a slot of the host and one of the group.
 func (l *limited) enter(u *url.URL, w *Waiter, group func(host string) *fault.Error) (*slot, *fault.Error) {
-	host := slotOf(u)
+	host := transport.HostPort(u)
 	if !l.slots.take(host, w) {
 		return nil, busy(w, "every request slot of %s is in use", u.Host)
 	}

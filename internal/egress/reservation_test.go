@@ -12,8 +12,8 @@ import (
 )
 
 // reservable is an endpoint whose client has one slot per host, and what counts it.
-func reservable(p Profile, now func() time.Time) (Endpoint, *limited) {
-	l := &limited{next: answer(strings.NewReader("")), slots: newSlots(0, 1), group: newGroup(p, now)}
+func reservable(bounds Limits, now func() time.Time) (Endpoint, *limited) {
+	l := &limited{next: answer(strings.NewReader("")), slots: newSlots(0, 1), group: newGroup(bounds, now)}
 	return Endpoint{Client: &http.Client{Transport: l}, URL: "https://ai.egain.cloud/token"}, l
 }
 
@@ -55,7 +55,7 @@ func send(ctx context.Context, b *Breakers, e Endpoint, method string) error {
 func TestAReservedSlotIsKeptForTheRequest(t *testing.T) {
 	t.Parallel()
 	b, _, _ := newBreakers()
-	e, l := reservable(Profile{}, nil)
+	e, l := reservable(Limits{}, nil)
 	ctx, release := reserve(t, b, e)
 	refused(t, b, e, fault.Busy)
 	wantFault(t, send(t.Context(), b, e, http.MethodPost), fault.Busy, fault.ReasonServerUnavailable)
@@ -80,7 +80,7 @@ func TestAReservedSlotIsKeptForTheRequest(t *testing.T) {
 func TestAReservationThatIsNotUsedIsGivenBack(t *testing.T) {
 	t.Parallel()
 	b, _, _ := newBreakers()
-	e, l := reservable(Profile{Concurrent: 1}, nil)
+	e, l := reservable(Limits{Concurrent: 1}, nil)
 	_, release := reserve(t, b, e)
 	release()
 	if err := send(t.Context(), b, e, http.MethodPost); err != nil {
@@ -94,13 +94,13 @@ func TestAReservationThatIsNotUsedIsGivenBack(t *testing.T) {
 func TestAReservationOfAnotherHostOrClientIsOfNoUse(t *testing.T) {
 	t.Parallel()
 	b, _, _ := newBreakers()
-	e, _ := reservable(Profile{}, nil)
+	e, _ := reservable(Limits{}, nil)
 	ctx, _ := reserve(t, b, e)
 	elsewhere := Endpoint{Client: e.Client, URL: "https://eu.egain.cloud/token"}
 	if err := send(ctx, b, elsewhere, http.MethodPost); err != nil {
 		t.Errorf("another host: %v", err)
 	}
-	other, _ := reservable(Profile{}, nil)
+	other, _ := reservable(Limits{}, nil)
 	if err := send(ctx, b, other, http.MethodPost); err != nil {
 		t.Errorf("another client: %v", err)
 	}
@@ -110,7 +110,7 @@ func TestAReservationOfAnotherHostOrClientIsOfNoUse(t *testing.T) {
 func TestAReservationTakesOneTurn(t *testing.T) {
 	t.Parallel()
 	b, clock, _ := newBreakers()
-	e, _ := reservable(Profile{PerSecond: 1}, clock.now)
+	e, _ := reservable(Limits{PerSecond: 1}, clock.now)
 	ctx, release := reserve(t, b, e)
 	if err := send(ctx, b, e, http.MethodPost); err != nil {
 		t.Fatalf("the request that it is for: %v", err)
@@ -130,7 +130,7 @@ func TestAReservationTakesOneTurn(t *testing.T) {
 func TestAReservationOfAFailingEndpointIsItsProbe(t *testing.T) {
 	t.Parallel()
 	b, clock, failing := newBreakers()
-	e, l := reservable(Profile{}, nil)
+	e, l := reservable(Limits{}, nil)
 	openAt(t, b, e)
 	refused(t, b, e, fault.Paused)
 
@@ -154,7 +154,7 @@ func TestAReservationOfAFailingEndpointIsItsProbe(t *testing.T) {
 func TestAProbeWithoutASlotLeavesTheNextOneToOthers(t *testing.T) {
 	t.Parallel()
 	b, clock, _ := newBreakers()
-	e, l := reservable(Profile{}, nil)
+	e, l := reservable(Limits{}, nil)
 	openAt(t, b, e)
 	clock.at = clock.at.Add(probeFirst)
 	if !l.slots.take("ai.egain.cloud:443", nil) {

@@ -104,7 +104,7 @@ func TestASlotThatIsFreeOfAllHostsIsForWhoeverWaits(t *testing.T) {
 
 func TestWhoFindsATenantsLimitReachedIsCalled(t *testing.T) {
 	t.Parallel()
-	g, b := newGroup(Profile{Concurrent: 1}, nil), &bells{}
+	g, b := newGroup(Limits{Concurrent: 1}, nil), &bells{}
 	wantEntered(t, g.reserve("a.example", b.waiter("first", 0)))
 	f := g.reserve("a.example", b.waiter("second", 0))
 	if f == nil || !f.Called || f.RetryAfter != slotWait {
@@ -121,7 +121,7 @@ func TestWhoFindsATenantsLimitReachedIsCalled(t *testing.T) {
 func TestAReservationThatFindsNoSlotIsCalled(t *testing.T) {
 	t.Parallel()
 	breakers, _, _ := newBreakers()
-	e, _ := reservable(Profile{}, nil)
+	e, _ := reservable(Limits{}, nil)
 	b := &bells{}
 	_, release, f := breakers.Reserve(t.Context(), e, *b.waiter("first", 0))
 	if f != nil {
@@ -140,7 +140,7 @@ func TestAReservationThatFindsNoSlotIsCalled(t *testing.T) {
 func TestOfThoseWhoWaitForAnEndpointOnlyTheFirstIsToComeBackSoon(t *testing.T) {
 	t.Parallel()
 	breakers, _, _ := newBreakers()
-	e, _ := reservable(Profile{}, nil)
+	e, _ := reservable(Limits{}, nil)
 	openAt(t, breakers, e)
 	b := &bells{}
 	waits := func(number int) *fault.Error {
@@ -164,7 +164,7 @@ func TestOfThoseWhoWaitForAnEndpointOnlyTheFirstIsToComeBackSoon(t *testing.T) {
 func TestWhoWaitsForAnEndpointIsCalledWhenItHasRecovered(t *testing.T) {
 	t.Parallel()
 	breakers, clock, _ := newBreakers()
-	e, _ := reservable(Profile{}, nil)
+	e, _ := reservable(Limits{}, nil)
 	openAt(t, breakers, e)
 	b := &bells{}
 	for name, rank := range map[string]int64{"late": 30, "soon": 10, "later": 40} {

@@ -171,7 +171,7 @@ func TestEveryAnswerTellsTheSkew(t *testing.T) {
 	}
 	t.Run("no answer", func(t *testing.T) {
 		t.Parallel()
-		hc := &http.Client{Transport: transport(func(*http.Request) (*http.Response, error) { return nil, errors.New("broken") })}
+		hc := &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) { return nil, errors.New("broken") })}
 		if tok, err := issue(t, hc, "https://ai.egain.cloud/token"); tok.Skew != nil || err == nil {
 			t.Errorf("got a skew of %v, %v", tok.Skew, err)
 		}

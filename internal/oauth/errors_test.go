@@ -442,7 +442,7 @@ func TestNetworkErrors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			sent := 0
-			hc := &http.Client{Transport: transport(func(*http.Request) (*http.Response, error) {
+			hc := &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
 				sent++
 				return nil, tc.err
 			})}

@@ -33,7 +33,7 @@ func FuzzTokenResponse(f *testing.F) {
 		var got Token
 		var err error
 		var before, after runtime.MemStats
-		hc := &http.Client{Transport: transport(func(req *http.Request) (*http.Response, error) {
+		hc := &http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
 			var content io.Reader = strings.NewReader(answer)
 			if broke {
 				content = io.MultiReader(content, broken{})

@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/egain-operator/egain-operator/internal/egress"
 	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/transport"
 )
 
 // now is on half a second, so that a life counted in whole ones shows where it starts.
@@ -97,7 +97,7 @@ func (p *provider) client(t *testing.T) *http.Client {
 
 func guarded(t *testing.T, timeout time.Duration, bundle []byte) *http.Client {
 	t.Helper()
-	hc, err := egress.New(egress.Options{Timeout: timeout, PerHost: 1000, AllowLoopback: true}).Client(egress.Profile{CABundle: bundle})
+	hc, err := transport.New(transport.Options{Timeout: timeout, AllowLoopback: true}).Client("", "", bundle)
 	if err != nil {
 		t.Fatalf("making a client: %v", err)
 	}
@@ -105,10 +105,10 @@ func guarded(t *testing.T, timeout time.Duration, bundle []byte) *http.Client {
 	return hc
 }
 
-// transport answers requests without a network.
-type transport func(*http.Request) (*http.Response, error)
+// roundTripper answers requests without a network.
+type roundTripper func(*http.Request) (*http.Response, error)
 
-func (f transport) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
 func fixed() time.Time { return now }
 

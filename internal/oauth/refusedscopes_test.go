@@ -64,7 +64,7 @@ func TestOtherSpelling(t *testing.T) {
 // refuse sends a token request that is answered with invalid_scope.
 func refuse(t *testing.T, status int, r Request) error {
 	t.Helper()
-	hc := &http.Client{Transport: transport(func(req *http.Request) (*http.Response, error) {
+	hc := &http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: status, Request: req, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(`{"error":"invalid_scope","error_description":"canary"}`))}, nil
 	})}
 	_, err := (&Client{Now: fixed}).Token(t.Context(), hc, r)

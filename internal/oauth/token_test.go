@@ -142,7 +142,7 @@ func TestParametersCannotReplaceThoseOfTheFlow(t *testing.T) {
 
 func TestURLsThatNothingIsSentTo(t *testing.T) {
 	t.Parallel()
-	hc := &http.Client{Transport: transport(func(r *http.Request) (*http.Response, error) {
+	hc := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 		t.Errorf("a request to %s was sent", r.URL)
 		return nil, http.ErrAbortHandler
 	})}

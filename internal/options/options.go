@@ -11,7 +11,7 @@ import (
 
 	"go.uber.org/zap/zapcore"
 
-	"github.com/egain-operator/egain-operator/internal/egress"
+	"github.com/egain-operator/egain-operator/internal/transport"
 )
 
 // Options are the settings of the operator.
@@ -43,7 +43,7 @@ type Options struct {
 	// RequireTenantRef refuses EgainClients that describe their tenant themselves.
 	RequireTenantRef bool
 	// AllowedHosts are the hosts that requests to providers may go to; all if empty.
-	AllowedHosts egress.Hosts
+	AllowedHosts transport.Hosts
 	// AllowPrivate lets endpoints be in private networks.
 	AllowPrivate bool
 	// AllowLoopback lets endpoints be on this machine.
@@ -73,7 +73,7 @@ func (o *Options) BindFlags(fs *flag.FlagSet) {
 	fs.DurationVar(&o.MetadataLifetime, "metadata-lifetime", time.Hour, "Time that a tenant's metadata document is used without asking again, 1m to 24h.")
 	fs.BoolVar(&o.RequireTenantRef, "require-tenant-ref", false, "Refuse EgainClients that describe their tenant themselves instead of naming an EgainTenant.")
 	fs.Func("allowed-hosts", "Hosts that token, metadata and revocation requests may go to, separated by commas: a name, or *. and a domain for all below it, with a port if it is not 443. Default: all.", func(s string) (err error) {
-		o.AllowedHosts, err = egress.ParseHosts(split(s))
+		o.AllowedHosts, err = transport.ParseHosts(split(s))
 		return err
 	})
 	fs.BoolVar(&o.AllowPrivate, "allow-private", false, "Allow endpoints in private networks, as of an egress gateway or a private link.")

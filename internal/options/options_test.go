@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/zap/zapcore"
 
-	"github.com/egain-operator/egain-operator/internal/egress"
+	"github.com/egain-operator/egain-operator/internal/transport"
 )
 
 func parse(t *testing.T, args ...string) (Options, error) {
@@ -47,7 +47,7 @@ func TestFlags(t *testing.T) {
 	want := Options{
 		MetricsAddress: "0", HealthAddress: ":1", ProfileAddress: ":2", LeaderElectionNamespace: "egain-system", WatchNamespaces: []string{"team-a", "team-b"},
 		Workers: 1, RequestsPerHost: 1024, RequestTimeout: time.Minute, MetadataLifetime: 24 * time.Hour, AllowLoopback: true,
-		AllowPrivate: true, AllowedHosts: egress.Hosts{"*.egain.cloud:443", "gateway.corp.example:8443"},
+		AllowPrivate: true, AllowedHosts: transport.Hosts{"*.egain.cloud:443", "gateway.corp.example:8443"},
 		LogLevel: "debug", LogFormat: "console",
 	}
 	if diff := cmp.Diff(want, o); diff != "" || err != nil {

@@ -26,10 +26,10 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
-	"github.com/egain-operator/egain-operator/internal/egress"
 	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/transport"
 	"github.com/egain-operator/egain-operator/test/testbed"
 )
 
@@ -190,7 +190,7 @@ func (w *world) logIn() {
 	w.t.Helper()
 	const redirectURL = "http://127.0.0.1:8765/callback"
 	tenant := w.sim.Rigel()
-	hc, err := egress.New(egress.Options{Timeout: 10 * time.Second, PerHost: 4, AllowLoopback: true, Now: time.Now}).Client(egress.Profile{CABundle: w.sim.CABundle()})
+	hc, err := transport.New(transport.Options{Timeout: 10 * time.Second, AllowLoopback: true}).Client("", "", w.sim.CABundle())
 	w.Expect(err).NotTo(gomega.HaveOccurred())
 	login := oauth.Login{ClientID: egainsim.RigelWebClientID, RedirectURL: redirectURL, Scopes: []string{"core.aiservices.use"}, State: "state", Verifier: oauth.NewVerifier()}
 	at, err := oauth.Endpoints{AuthorizationURL: tenant.AuthorizationURL(egainsim.User)}.LoginURL(login)

@@ -27,9 +27,9 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
-	"github.com/egain-operator/egain-operator/internal/egress"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/transport"
 	"github.com/egain-operator/egain-operator/test/controlplane"
 	"github.com/egain-operator/egain-operator/test/testbed"
 )
@@ -158,7 +158,7 @@ func (w *world) apply() {
 func (w *world) logIn() {
 	w.t.Helper()
 	tenant := w.sim.Rigel()
-	hc, err := egress.New(egress.Options{Timeout: 10 * time.Second, PerHost: 4, AllowLoopback: true}).Client(egress.Profile{CABundle: w.sim.CABundle()})
+	hc, err := transport.New(transport.Options{Timeout: 10 * time.Second, AllowLoopback: true}).Client("", "", w.sim.CABundle())
 	w.Expect(err).NotTo(gomega.HaveOccurred())
 	login := oauth.Login{
 		ClientID: egainsim.RigelWebClientID, RedirectURL: redirectURL, Scopes: []string{"core.aiservices.use"},

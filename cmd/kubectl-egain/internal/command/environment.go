@@ -25,7 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
-	"github.com/egain-operator/egain-operator/internal/egress"
+	"github.com/egain-operator/egain-operator/internal/transport"
 )
 
 // fieldManager signs what the plugin writes to the cluster.
@@ -101,7 +101,7 @@ func newScheme() *runtime.Scheme {
 // egressClient is guarded as the operator's own requests are, but that it reaches this machine: who runs the plugin may.
 func egressClient(maxBody int64) httpMaker {
 	return func(caBundle []byte, timeout time.Duration) (*http.Client, error) {
-		return egress.New(egress.Options{Timeout: timeout, PerHost: 1, AllowLoopback: true, AllowPrivate: true, MaxBody: maxBody}).Client(egress.Profile{CABundle: caBundle})
+		return transport.New(transport.Options{Timeout: timeout, AllowLoopback: true, AllowPrivate: true, MaxBody: maxBody}).Client("", "", caBundle)
 	}
 }
 

@@ -17,9 +17,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/egain-operator/egain-operator/internal/egress"
 	"github.com/egain-operator/egain-operator/internal/oauth"
 	"github.com/egain-operator/egain-operator/internal/options"
+	"github.com/egain-operator/egain-operator/internal/transport"
 )
 
 const (
@@ -161,7 +161,7 @@ func (e *examination) flags(ctx context.Context) Finding {
 }
 
 // unlisted is a host that the operator has to ask and that is not listed; empty if there is none.
-func (e *examination) unlisted(hosts egress.Hosts) string {
+func (e *examination) unlisted(hosts transport.Hosts) string {
 	asked := []string{e.endpoints.TokenURL}
 	if tenant := e.tenant.OAuth(); tenant.NeedsDocuments(oauth.ActorOf(e.request.Flow, e.request.Subject)) {
 		asked = append(asked, tenant.URL, tenant.MetadataURL)

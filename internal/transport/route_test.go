@@ -1,4 +1,4 @@
-package egress
+package transport
 
 import (
 	"context"
@@ -86,7 +86,7 @@ func behind(t *testing.T, o Options, proxy string, bundle []byte, names map[stri
 	}
 	e := New(o)
 	e.proxy, e.lookup = http.ProxyURL(u), resolver(names)
-	c, err := e.Client(Profile{CABundle: bundle})
+	c, err := e.Client("", "", bundle)
 	if err != nil {
 		t.Fatalf("making a client: %v", err)
 	}
@@ -103,7 +103,7 @@ func TestBehindAProxy(t *testing.T) {
 		"metadata.example.com": {"169.254.169.254"},
 		"mixed.example.com":    {"93.184.216.34", "127.0.0.1"},
 	}
-	strict := Options{Timeout: options.Timeout, PerHost: 10}
+	strict := Options{Timeout: options.Timeout}
 	tests := map[string]struct {
 		host    string
 		change  func(*Options)
@@ -164,7 +164,7 @@ func TestAProxyIsNoWayToAMetadataService(t *testing.T) {
 func TestTheAddressOfTheProxyIsNoEndpoint(t *testing.T) {
 	t.Parallel()
 	srv := serve(t, ok)
-	e := New(Options{Timeout: options.Timeout, PerHost: 10})
+	e := New(Options{Timeout: options.Timeout})
 	proxy, err := url.Parse("http://" + srv.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -176,7 +176,7 @@ func TestTheAddressOfTheProxyIsNoEndpoint(t *testing.T) {
 		}
 		return proxy, nil
 	}
-	c, err := e.Client(Profile{CABundle: srv.bundle()})
+	c, err := e.Client("", "", srv.bundle())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,7 +191,7 @@ func TestAProxyThatIsNoURLIsNamed(t *testing.T) {
 	t.Parallel()
 	e := New(options)
 	e.proxy = func(*http.Request) (*url.URL, error) { return nil, errors.New("canary") }
-	c, err := e.Client(Profile{})
+	c, err := e.Client("", "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +204,7 @@ func TestTheProxyOfTheEnvironmentIsUsed(t *testing.T) {
 	t.Parallel()
 	const child = "EGRESS_TEST_CHILD"
 	if os.Getenv(child) != "" {
-		_, _, err := get(t, client(t, Options{Timeout: options.Timeout, PerHost: 1}, nil), "https://tokens.invalid/token")
+		_, _, err := get(t, client(t, Options{Timeout: options.Timeout}, nil), "https://tokens.invalid/token")
 		if err == nil {
 			t.Error("the certificate of the server is for another name, and was taken")
 		}

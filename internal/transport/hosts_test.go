@@ -1,4 +1,4 @@
-package egress
+package transport
 
 import (
 	"io"
@@ -104,10 +104,10 @@ func TestNothingIsSentToHostsThatAreNotListed(t *testing.T) {
 		t.Fatal(err)
 	}
 	sent := 0
-	l := &limited{next: transport(func(*http.Request) (*http.Response, error) {
+	l := &ruled{next: roundTripper(func(*http.Request) (*http.Response, error) {
 		sent++
 		return &http.Response{Body: io.NopCloser(strings.NewReader(""))}, nil
-	}), hosts: hosts, slots: newSlots(0, 1), group: newGroup(Profile{}, nil)}
+	}), hosts: hosts, maxBody: maxBody}
 	req := request(t, "https://login.egain.cloud:8443/token")
 	given := &body{Reader: req.Body}
 	req.Body = given
@@ -131,12 +131,12 @@ func TestNothingIsSentToHostsThatAreNotListed(t *testing.T) {
 func TestEgressTellsBeforehandWhatItPermits(t *testing.T) {
 	t.Parallel()
 	limited := New(Options{AllowedHosts: Hosts{"*.egain.cloud:443"}})
-	if err := limited.Permits("https://ai.egain.cloud/token"); err != nil {
+	if err := limited.PermitURL("https://ai.egain.cloud/token"); err != nil {
 		t.Errorf("a listed host: %v", err)
 	}
-	wantFault(t, limited.Permits("https://evil.example/token"), fault.Rejected, fault.ReasonEndpointRefused)
-	wantFault(t, limited.Permits("https://ai.egain.cloud:x/token"), fault.Terminal, fault.ReasonEndpointInvalid)
-	if err := New(Options{}).Permits("https://evil.example/token"); err != nil {
+	wantFault(t, limited.PermitURL("https://evil.example/token"), fault.Rejected, fault.ReasonEndpointRefused)
+	wantFault(t, limited.PermitURL("https://ai.egain.cloud:x/token"), fault.Terminal, fault.ReasonEndpointInvalid)
+	if err := New(Options{}).PermitURL("https://evil.example/token"); err != nil {
 		t.Errorf("without a list: %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package egress
+package transport
 
 import (
 	"context"
@@ -33,13 +33,13 @@ type routed struct {
 func (r *routed) RoundTrip(req *http.Request) (*http.Response, error) {
 	proxy, err := r.proxy(req)
 	if err != nil {
-		return nil, refuse(req, fault.New(fault.Retryable, fault.ReasonServerUnavailable, "the proxy in the operator's environment is not a URL: correct HTTPS_PROXY"))
+		return nil, Refuse(req, fault.New(fault.Retryable, fault.ReasonServerUnavailable, "the proxy in the operator's environment is not a URL: correct HTTPS_PROXY"))
 	}
 	if proxy == nil {
 		return r.direct.RoundTrip(req)
 	}
 	if f := r.foresee(req.Context(), req.URL.Hostname()); f != nil {
-		return nil, refuse(req, f)
+		return nil, Refuse(req, f)
 	}
 	return r.proxied.RoundTrip(req)
 }

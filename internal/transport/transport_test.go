@@ -1,7 +1,7 @@
-package egress
+package transport
 
 import (
-	"context"
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -9,23 +9,25 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/egain-operator/egain-operator/internal/fault"
 )
 
 // options for a server on this machine, with time enough for a slow one.
-var options = Options{Timeout: time.Minute, PerHost: 10, AllowLoopback: true}
+var options = Options{Timeout: time.Minute, AllowLoopback: true}
 
 // server is a TLS server that counts the connections and requests that it got.
 type server struct {
@@ -65,7 +67,7 @@ func pemOf(kind string, der []byte) []byte {
 
 func client(t *testing.T, o Options, bundle []byte) *http.Client {
 	t.Helper()
-	c, err := New(o).Client(Profile{CABundle: bundle})
+	c, err := New(o).Client("", "", bundle)
 	if err != nil {
 		t.Fatalf("making a client: %v", err)
 	}
@@ -242,9 +244,6 @@ func TestTimeout(t *testing.T) {
 			if ne, ok := errors.AsType[net.Error](err); !ok || !ne.Timeout() {
 				t.Errorf("got %v, want a timeout", err)
 			}
-			if taken := c.Transport.(*limited).slots.taken; len(taken) != 0 {
-				t.Errorf("slots are taken after the timeout: %v", taken)
-			}
 		})
 	}
 }
@@ -262,31 +261,6 @@ func TestHandshakeTimeout(t *testing.T) {
 	_, _, err = get(t, client(t, impatient, nil), "https://"+silent.Addr().String())
 	if ne, ok := errors.AsType[net.Error](err); !ok || !ne.Timeout() {
 		t.Errorf("got %v, want a timeout", err)
-	}
-}
-
-func TestCancelledRequestsReleaseTheirSlot(t *testing.T) {
-	t.Parallel()
-	arrived := make(chan struct{}, 1)
-	srv := serve(t, func(_ http.ResponseWriter, r *http.Request) {
-		arrived <- struct{}{}
-		untilHungUp(r)
-	})
-	c := client(t, options, srv.bundle())
-	ctx, cancel := context.WithCancel(t.Context())
-	go func() {
-		<-arrived
-		cancel()
-	}()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, srv.URL, nil)
-	if err != nil {
-		t.Fatalf("making a request: %v", err)
-	}
-	if _, err := c.Do(req); !errors.Is(err, context.Canceled) { //nolint:bodyclose // there is none
-		t.Errorf("got %v, want %v", err, context.Canceled)
-	}
-	if taken := c.Transport.(*limited).slots.taken; len(taken) != 0 {
-		t.Errorf("slots are taken after the cancellation: %v", taken)
 	}
 }
 
@@ -334,7 +308,7 @@ func TestClientsAreSharedByBundle(t *testing.T) {
 	one, other := pemOf("CERTIFICATE", certificate(t)), pemOf("CERTIFICATE", certificate(t))
 	get := func(bundle []byte) *http.Client {
 		t.Helper()
-		c, err := e.Client(Profile{CABundle: bundle})
+		c, err := e.Client("", "", bundle)
 		if err != nil {
 			t.Fatalf("making a client: %v", err)
 		}
@@ -352,14 +326,10 @@ func TestClientsAreSharedByBundle(t *testing.T) {
 	if get(nil) == get(one) {
 		t.Error("the client of a bundle is that of the system's certificates")
 	}
-	// A host gets its slots once, whatever CA it is asked with.
-	if get(one).Transport.(*limited).slots != get(other).Transport.(*limited).slots {
-		t.Error("each bundle has slots of its own")
-	}
-	if _, err := e.Client(Profile{CABundle: []byte("junk")}); err == nil {
+	if _, err := e.Client("", "", []byte("junk")); err == nil {
 		t.Error("junk makes a client")
 	}
-	if _, err := e.Client(Profile{CABundle: []byte("junk")}); err == nil {
+	if _, err := e.Client("", "", []byte("junk")); err == nil {
 		t.Error("junk makes a client the second time")
 	}
 }
@@ -399,7 +369,7 @@ func TestCABundles(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := New(options).Client(Profile{CABundle: tc.bundle})
+			_, err := New(options).Client("", "", tc.bundle)
 			if tc.wrong == "" {
 				if err != nil {
 					t.Errorf("refused: %v", err)
@@ -411,36 +381,6 @@ func TestCABundles(t *testing.T) {
 				t.Errorf("refused with %q, want a message with %q", err, tc.wrong)
 			}
 		})
-	}
-}
-
-func TestBrokenConnectionsReleaseTheirSlotAndAreNotTriedAgain(t *testing.T) {
-	t.Parallel()
-	srv := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/fine" {
-			ok(w, r)
-			return
-		}
-		panic(http.ErrAbortHandler)
-	})
-	c := client(t, options, srv.bundle())
-	// The connection is used before: for one that proves dead net/http would try again what may be tried again.
-	if _, _, err := get(t, c, srv.URL+"/fine"); err != nil {
-		t.Fatalf("using the connection: %v", err)
-	}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL+"/broken", strings.NewReader("a=b"))
-	if err != nil {
-		t.Fatalf("making a request: %v", err)
-	}
-	_, err = c.Do(req) //nolint:bodyclose // there is none
-	if _, ok := errors.AsType[*url.Error](err); !ok {
-		t.Errorf("got %v, want a network error", err)
-	}
-	if got := srv.requests.Load(); got != 2 {
-		t.Errorf("the server got %d requests, want 2: a token request is sent once", got)
-	}
-	if taken := c.Transport.(*limited).slots.taken; len(taken) != 0 {
-		t.Errorf("slots are taken after the failure: %v", taken)
 	}
 }
 
@@ -470,4 +410,229 @@ func privateKey(t *testing.T) []byte {
 		t.Fatalf("encoding a key: %v", err)
 	}
 	return der
+}
+
+// roundTripper answers requests without a network.
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+func answer(body io.Reader) roundTripper {
+	return func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(body)}, nil
+	}
+}
+
+// body tells whether it was closed.
+type body struct {
+	io.Reader
+	closed bool
+}
+
+func (b *body) Close() error {
+	b.closed = true
+	return nil
+}
+
+func request(t *testing.T, url string) *http.Request {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader("a=b"))
+	if err != nil {
+		t.Fatalf("making a request: %v", err)
+	}
+	return req
+}
+
+// wantFault fails the test unless an error is a fault of a class and reason.
+func wantFault(t *testing.T, err error, class fault.Class, reason string) {
+	t.Helper()
+	if f := fault.Of(err); f == nil || f.Class != class || f.Reason != reason {
+		t.Errorf("got error %v (%#v), want one of class %d and reason %s", err, f, class, reason)
+	}
+}
+
+// idle counts how often its idle connections are closed.
+type idle struct {
+	http.RoundTripper
+	closed int
+}
+
+func (i *idle) CloseIdleConnections() { i.closed++ }
+
+func TestTransport_closesConnectionsOfAClientThatIsForgotten(t *testing.T) {
+	t.Parallel()
+	var made []*idle
+	tr := New(Options{Wrap: func(http.RoundTripper, string) http.RoundTripper {
+		made = append(made, &idle{})
+		return made[len(made)-1]
+	}})
+	client := func(i int) *http.Client {
+		t.Helper()
+		c, err := tr.Client(fmt.Sprint(i), "v1", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	first := client(0)
+	for i := 1; i < maxClients; i++ {
+		client(i)
+	}
+	if client(0) != first || len(made) != maxClients {
+		t.Fatalf("%d clients were made for %d tenants", len(made), maxClients)
+	}
+	client(maxClients)
+	for i, m := range made {
+		want := 0
+		if i == 1 { // client 0 was used since
+			want = 1
+		}
+		if m.closed != want {
+			t.Errorf("the idle connections of client %d were closed %d times, want %d", i, m.closed, want)
+		}
+	}
+	if tr.Known("1", "v1") != nil {
+		t.Error("the least recently used client was kept")
+	}
+}
+
+func TestTransport_makesOneClientForManyWhoAskTogether(t *testing.T) {
+	t.Parallel()
+	tr := New(options)
+	var clients [32]*http.Client
+	var wg sync.WaitGroup
+	for i := range clients {
+		wg.Go(func() { clients[i], _ = tr.Client("production", "v1", nil) })
+	}
+	wg.Wait()
+	for _, c := range clients {
+		if c == nil || c != clients[0] || c != tr.Known("production", "v1") {
+			t.Error("the clients of one tenant differ")
+		}
+	}
+	for name, other := range map[string]func() (*http.Client, error){
+		"another tenant": func() (*http.Client, error) { return tr.Client("staging", "v1", nil) },
+		"no tenant":      func() (*http.Client, error) { return tr.Client("", "v1", nil) },
+		"another bundle": func() (*http.Client, error) { return tr.Client("production", "v2", nil) },
+	} {
+		if c, err := other(); err != nil || c == clients[0] {
+			t.Errorf("%s has the same client, or none: %v", name, err)
+		}
+	}
+	if tr.Known("production", "") != nil {
+		t.Error("a bundle of an unknown version has a client")
+	}
+}
+
+func TestTransport_hasNoClientForATenantThatARuleRefuses(t *testing.T) {
+	t.Parallel()
+	refused := fault.New(fault.Terminal, "Refused", "no")
+	tr := New(Options{Unnamed: refused})
+	if c, err := tr.Client("", "v1", nil); c != nil || !errors.Is(err, refused) {
+		t.Errorf("got %v, %v", c, err)
+	}
+	if tr.Known("", "v1") != nil || tr.PermitTenant("") == nil {
+		t.Error("a tenant without a name is permitted")
+	}
+	if c, err := tr.Client("production", "v1", nil); c == nil || err != nil || tr.PermitTenant("production") != nil {
+		t.Errorf("a tenant with a name is refused: %v", err)
+	}
+}
+
+func TestABodyMayHaveABoundOfItsOwn(t *testing.T) {
+	t.Parallel()
+	for size, fits := range map[int]bool{10 * maxBody: true, 10*maxBody + 1: false} {
+		l := &ruled{next: answer(bytes.NewReader(make([]byte, size))), maxBody: 10 * maxBody}
+		resp, err := l.RoundTrip(request(t, "https://api.ai.egain.cloud/"))
+		if err != nil {
+			t.Fatalf("asking: %v", err)
+		}
+		if _, err := io.ReadAll(resp.Body); (err == nil) != fits {
+			t.Errorf("reading %d bytes gives %v, want it to fit: %t", size, err, fits)
+		}
+		_ = resp.Body.Close()
+	}
+}
+
+func TestBodiesAreBounded(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		size int
+		read func(io.Reader) io.Reader
+		fits bool
+	}{
+		"an empty body":                           {0, nil, true},
+		"a body of the bound":                     {maxBody, nil, true},
+		"a body of the bound, a byte at a time":   {maxBody, iotest.OneByteReader, true},
+		"a body that ends with its data":          {maxBody, iotest.DataErrReader, true},
+		"one byte more":                           {maxBody + 1, nil, false},
+		"one byte more, a byte at a time":         {maxBody + 1, iotest.OneByteReader, false},
+		"one byte more that ends with its data":   {maxBody + 1, iotest.DataErrReader, false},
+		"a body much larger, read in small parts": {10 * maxBody, iotest.HalfReader, false},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var source io.Reader = bytes.NewReader(make([]byte, tc.size))
+			if tc.read != nil {
+				source = tc.read(source)
+			}
+			l := &ruled{next: answer(source), maxBody: maxBody}
+			resp, err := l.RoundTrip(request(t, "https://ai.egain.cloud/token"))
+			if err != nil {
+				t.Fatalf("asking: %v", err)
+			}
+			defer resp.Body.Close() //nolint:errcheck // a test double
+			got, err := io.ReadAll(resp.Body)
+			if tc.fits {
+				if err != nil || len(got) != tc.size {
+					t.Errorf("read %d bytes and %v, want %d", len(got), err, tc.size)
+				}
+				return
+			}
+			wantFault(t, err, fault.Retryable, fault.ReasonResponseInvalid)
+			if len(got) > maxBody {
+				t.Errorf("read %d bytes, want at most %d", len(got), maxBody)
+			}
+			if _, err := resp.Body.Read(make([]byte, 10)); fault.Of(err) == nil {
+				t.Errorf("reading on gives %v, want the same failure", err)
+			}
+		})
+	}
+}
+
+func TestRefusedRequestsAreNotSent(t *testing.T) {
+	t.Parallel()
+	unreachable := roundTripper(func(req *http.Request) (*http.Response, error) {
+		t.Errorf("a request to %s was sent", req.URL)
+		return nil, io.EOF
+	})
+	tests := map[string]struct {
+		url    string
+		class  fault.Class
+		reason string
+	}{
+		"plain HTTP":        {"http://ai.egain.cloud/token", fault.Terminal, fault.ReasonEndpointRefused},
+		"plain HTTP at 443": {"http://ai.egain.cloud:443/token", fault.Terminal, fault.ReasonEndpointRefused},
+		"no scheme":         {"//ai.egain.cloud/token", fault.Terminal, fault.ReasonEndpointRefused},
+		"another scheme":    {"ftp://ai.egain.cloud/token", fault.Terminal, fault.ReasonEndpointRefused},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := &ruled{next: unreachable, maxBody: maxBody}
+			req := request(t, tc.url)
+			sent := &body{Reader: req.Body}
+			req.Body = sent
+			_, err := l.RoundTrip(req) //nolint:bodyclose // there is none
+			wantFault(t, err, tc.class, tc.reason)
+			if !sent.closed {
+				t.Error("the body of the request was left open, which a RoundTripper must not do")
+			}
+			req = request(t, tc.url)
+			req.Body = nil
+			_, err = l.RoundTrip(req) //nolint:bodyclose // there is none
+			wantFault(t, err, tc.class, tc.reason)
+		})
+	}
 }

@@ -1,7 +1,8 @@
-package egress
+package transport
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"net/url"
 	"regexp"
@@ -28,7 +29,7 @@ func ParseHosts(entries []string) (Hosts, error) {
 		if err != nil || u.Host != domain || !plain(u) || (wild && isAddress(u)) {
 			return nil, fmt.Errorf("%q is not a host: write a name, an address or *. and a domain, with a port or without", entry)
 		}
-		host := slotOf(u)
+		host := HostPort(u)
 		if wild {
 			host = "*." + host
 		}
@@ -42,7 +43,7 @@ func (h Hosts) Lists(u *url.URL) bool {
 	if !plain(u) {
 		return false
 	}
-	host := slotOf(u)
+	host := HostPort(u)
 	return slices.ContainsFunc(h, func(listed string) bool {
 		domain, wild := strings.CutPrefix(listed, "*")
 		return host == listed || (wild && strings.HasSuffix(host, domain) && !isAddress(u))
@@ -66,4 +67,13 @@ func plain(u *url.URL) bool {
 func isAddress(u *url.URL) bool {
 	_, err := netip.ParseAddr(u.Hostname())
 	return err == nil
+}
+
+// HostPort is the host and port that a URL leads to, so that no other spelling of a name counts as another host.
+func HostPort(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = "443"
+	}
+	return net.JoinHostPort(strings.TrimSuffix(strings.ToLower(u.Hostname()), "."), port)
 }
