@@ -74,6 +74,10 @@ days: ## Play thirty days of 10,000 EgainClients with failing servers and restar
 fuzz: ## Run every fuzz target for FUZZTIME, one after another. Its seeds are also ordinary tests.
 	hack/fuzz.sh $(FUZZTIME)
 
+.PHONY: shape
+shape: ## Print figures of the code's structure: its largest type, arrows that point upwards, lines, names used twice.
+	@go run ./hack/shape
+
 .PHONY: lint
 lint: ## Run the linters.
 	$(TOOL) golangci-lint run $(ARGS)
