@@ -325,7 +325,7 @@ func (d *demo) checkRequests(ctx context.Context) (check, error) {
 	requests, tokens, logins := 0, 0, 0
 	var differing []string
 	for i, s := range d.samples {
-		asked, got := tokenRequests(stats, s.tenantID, s.clientID), d.workloads[i].snapshot().tokens
+		asked, got := tokenRequests(stats, s.tenantID, s.countedID()), d.workloads[i].snapshot().tokens
 		if s.session.Name != "" {
 			asked--
 			logins++
