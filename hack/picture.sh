@@ -39,7 +39,7 @@ has() {
   done
 }
 has 'export KUBECONFIG='
-has '18 of 18 clients ready'
+has '\b\([0-9][0-9]*\) of \1 clients ready'
 eval "$(grep -o 'export KUBECONFIG=.*' "$scratch/demo.log")"
 kubectl config set-context --current --namespace=knowledge >/dev/null
 

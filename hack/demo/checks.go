@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -325,7 +326,7 @@ func (d *demo) checkRequests(ctx context.Context) (check, error) {
 	requests, tokens, logins := 0, 0, 0
 	var differing []string
 	for i, s := range d.samples {
-		asked, got := tokenRequests(stats, s.tenantID, s.clientID), d.workloads[i].snapshot().tokens
+		asked, got := tokenRequests(stats, s.tenantID, s.countedID()), d.workloads[i].snapshot().tokens
 		if s.session.Name != "" {
 			asked--
 			logins++
@@ -342,7 +343,8 @@ func (d *demo) checkRequests(ctx context.Context) (check, error) {
 	return check{len(differing) == 0 && requests+logins == tokenRequests(stats, "", ""), text}, nil
 }
 
-// checkRestart kills the operator and looks at what the next one does, once it leads and has looked at every client.
+// checkRestart kills the operator and looks at what the next one does, once it leads and has looked at every client and every
+// EgainTenant.
 func (d *demo) checkRestart(ctx context.Context) (check, error) {
 	before, err := d.settled(ctx)
 	if err != nil {
@@ -354,7 +356,7 @@ func (d *demo) checkRestart(ctx context.Context) (check, error) {
 	}
 	err = stage.Await(ctx, stage.OperatorStart, "restarting the operator", func(ctx context.Context) (bool, error) {
 		metrics, err := d.scraper.scrape(ctx, d.scraper.authorized)
-		return err == nil && leads(metrics, len(d.samples)), nil
+		return err == nil && leads(metrics, map[string]int{"egainclient": len(d.samples), "egaintenant": d.tenants}), nil
 	})
 	if err != nil {
 		return check{false, fmt.Sprintf("kill -9 of the operator: %v", err)}, ctx.Err()
@@ -385,7 +387,7 @@ func restartCheck(before, after observation, leading time.Duration) check {
 // observation is what a restart must not change.
 type observation struct {
 	requests int
-	// versions are the resourceVersions of the samples, and of Secrets and events beside them, by kind and name.
+	// versions are the resourceVersions of the EgainTenants, the samples, and Secrets and events beside them, by kind and name.
 	versions map[string]string
 }
 
@@ -415,14 +417,14 @@ func (d *demo) observe(ctx context.Context) (observation, error) {
 		return observation{}, fmt.Errorf("counting token requests: %w", err)
 	}
 	o := observation{requests: tokenRequests(stats, "", ""), versions: map[string]string{}}
+	if err := d.observeKind(ctx, o, "EgainTenant", &egainv1alpha1.EgainTenantList{}, ""); err != nil {
+		return o, err
+	}
 	for _, namespace := range namespacesOf(d.samples) {
 		for kind, list := range map[string]client.ObjectList{
 			"EgainClient": &egainv1alpha1.EgainClientList{}, "Secret": &corev1.SecretList{}, "Event": &eventsv1.EventList{},
 		} {
-			if err := d.cluster.List(ctx, list, client.InNamespace(namespace)); err != nil {
-				return o, fmt.Errorf("listing every %s in %s: %w", kind, namespace, err)
-			}
-			if err := note(o.versions, kind, list); err != nil {
+			if err := d.observeKind(ctx, o, kind, list, namespace); err != nil {
 				return o, err
 			}
 		}
@@ -430,12 +432,20 @@ func (d *demo) observe(ctx context.Context) (observation, error) {
 	return o, nil
 }
 
+// observeKind adds the objects of a kind to an observation: those of a namespace, or for "" those of the whole cluster.
+func (d *demo) observeKind(ctx context.Context, o observation, kind string, list client.ObjectList, namespace string) error {
+	if err := d.cluster.List(ctx, list, client.InNamespace(namespace)); err != nil {
+		return fmt.Errorf("listing every %s in namespace %q: %w", kind, namespace, err)
+	}
+	return note(o.versions, kind, list)
+}
+
 // note adds the objects of a list to versions.
 func note(versions map[string]string, kind string, list client.ObjectList) error {
 	err := meta.EachListItem(list, func(o runtime.Object) error {
 		object, err := meta.Accessor(o)
 		if err == nil {
-			versions[kind+" "+object.GetNamespace()+"/"+object.GetName()] = object.GetResourceVersion()
+			versions[kind+" "+path.Join(object.GetNamespace(), object.GetName())] = object.GetResourceVersion()
 		}
 		return err
 	})

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 )
@@ -48,6 +49,23 @@ func TestChanges(t *testing.T) {
 	before := map[string]string{"same": "1", "changed": "2", "gone": "3"}
 	after := map[string]string{"same": "1", "changed": "4", "new": "5"}
 	if diff := cmp.Diff([]string{"changed", "gone", "new"}, changes(before, after)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestNote(t *testing.T) {
+	versions := map[string]string{}
+	ofCluster := &egainv1alpha1.EgainTenantList{Items: []egainv1alpha1.EgainTenant{{ObjectMeta: metav1.ObjectMeta{Name: "acme", ResourceVersion: "7"}}}}
+	inNamespace := &egainv1alpha1.EgainClientList{Items: []egainv1alpha1.EgainClient{{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "visitor", ResourceVersion: "8"},
+	}}}
+	for kind, list := range map[string]client.ObjectList{"EgainTenant": ofCluster, "EgainClient": inNamespace} {
+		if err := note(versions, kind, list); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := map[string]string{"EgainTenant acme": "7", "EgainClient shop/visitor": "8"}
+	if diff := cmp.Diff(want, versions); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }

@@ -27,12 +27,14 @@ type demo struct {
 	dir     string
 	started time.Time
 
-	cluster   *stage.Cluster
-	sim       *simulator
-	operator  *stage.Operator
-	provider  *identityProvider
-	scraper   *scraper
-	samples   []sample
+	cluster  *stage.Cluster
+	sim      *simulator
+	operator *stage.Operator
+	provider *identityProvider
+	scraper  *scraper
+	samples  []sample
+	// tenants is how many EgainTenants the samples have.
+	tenants   int
 	workloads []*workload
 
 	// stops undo what was started, last things first.
@@ -166,8 +168,15 @@ func (d *demo) startSimulator(ctx context.Context) (string, error) {
 	if d.sim, err = newSimulator(sim); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("simulated eGain at %s, with a tenant on each platform; tokens live %s",
-		sim.Description.LoginURL, span(d.tokenLife)), nil
+	if err := d.sim.addDeployment(ctx); err != nil {
+		return "", err
+	}
+	customer, err := d.sim.deployed()
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("simulated eGain at %s, with a tenant on each platform, and a customer's at %s; tokens live %s",
+		sim.Description.LoginURL, customer.URL, span(d.tokenLife)), nil
 }
 
 // startOperator installs the operator and runs it by the token of its own ServiceAccount.
@@ -236,13 +245,12 @@ func (d *demo) applySamples(ctx context.Context) (string, error) {
 		}
 	}
 	d.background(func() { d.refreshSubject(ctx) })
-	tenants := 0
 	for _, other := range others {
 		if other.GetKind() == "EgainTenant" {
-			tenants++
+			d.tenants++
 		}
 	}
-	return fmt.Sprintf("%d EgainTenants, %d EgainClients in %d namespaces", tenants, len(all), len(namespacesOf(all))), nil
+	return fmt.Sprintf("%d EgainTenants, %d EgainClients in %d namespaces", d.tenants, len(all), len(namespacesOf(all))), nil
 }
 
 // startWorkloads starts a workload for each sample, and the mirror that gives them their files.

@@ -90,9 +90,15 @@ func (s *scraper) refusesStrangers(ctx context.Context) bool {
 	return errors.As(err, &status) && int(status) == http.StatusUnauthorized
 }
 
-// leads reports whether the operator is the leader and has looked at a number of objects, with none left to look at.
-func leads(metrics string, objects int) bool {
-	return stage.SumSeries(metrics, "leader_election_master_status", "") == 1 &&
-		stage.SumSeries(metrics, "controller_runtime_reconcile_total", `controller="egainclient"`) >= float64(objects) &&
-		stage.SumSeries(metrics, "controller_runtime_active_workers", `controller="egainclient"`) == 0
+// leads reports whether the operator is the leader and has reconciled a number of objects by each controller, with no
+// worker busy.
+func leads(metrics string, objects map[string]int) bool {
+	for controller, count := range objects {
+		label := fmt.Sprintf("controller=%q", controller)
+		if stage.SumSeries(metrics, "controller_runtime_reconcile_total", label) < float64(count) ||
+			stage.SumSeries(metrics, "controller_runtime_active_workers", label) != 0 {
+			return false
+		}
+	}
+	return stage.SumSeries(metrics, "leader_election_master_status", "") == 1
 }

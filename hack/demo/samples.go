@@ -28,6 +28,7 @@ const (
 	caConfigMap         = "egain-ca"
 	platformNamespace   = "platform"
 	subjectSecretKey    = "token"
+	addressTenant       = "acme"
 	exchangeTenant      = "self-service-demo"
 	clusterRegistration = "cluster-demo"
 	clusterAudience     = "egain"
@@ -50,8 +51,10 @@ type sample struct {
 	actor       egainv1alpha1.Actor
 	redirectURL string
 	platform    egainsim.Platform
-	// tenantID and clientID are the names under which the simulator counts its requests.
-	tenantID, clientID string
+	// tenantID is the tenant that the simulator counts its requests for.
+	tenantID string
+	// clientID is its client application; empty for a client without credentials. See countedID.
+	clientID string
 	// began is when there was all that it takes to issue a token: the sample was applied, or somebody had logged in.
 	began time.Time
 }
@@ -59,6 +62,18 @@ type sample struct {
 // secrets are the client secrets of the sample's client application. Two are valid at a time, as at eGain, so that one can
 // be replaced by the other.
 func (s sample) secrets() []string { return []string{s.Name + "-secret-1", s.Name + "-secret-2"} }
+
+// unknownID stands for every client id that the simulator does not know. The operator sends such a placeholder for anonymous
+// customers without credentials.
+const unknownID = "(unknown)"
+
+// countedID is the client id that the simulator counts the sample's requests under.
+func (s sample) countedID() string {
+	if s.clientID == "" {
+		return unknownID
+	}
+	return s.clientID
+}
 
 // app is the sample's client application.
 func (s sample) app() egainsim.ClientApp {
@@ -101,8 +116,12 @@ func samples(sim *simulator) ([]sample, []*unstructured.Unstructured, error) {
 // renderSamples fills in what the simulator's description says, under the names that it has there.
 func renderSamples(sim *simulator) ([]byte, error) {
 	data := map[string]any{"apiURL": sim.Description.APIURL}
-	for name, platform := range map[string]egainsim.Platform{"rigel": egainsim.Rigel, "commercial": egainsim.Commercial} {
-		tenant, err := sim.tenant(platform)
+	for name, find := range map[string]func() (egainsim.TenantDescription, error){
+		"rigel":      func() (egainsim.TenantDescription, error) { return sim.tenant(egainsim.Rigel) },
+		"commercial": func() (egainsim.TenantDescription, error) { return sim.tenant(egainsim.Commercial) },
+		"address":    sim.deployed,
+	} {
+		tenant, err := find()
 		if err != nil {
 			return nil, err
 		}
@@ -147,6 +166,9 @@ func sampleOf(manifest *unstructured.Unstructured, sim *simulator) (sample, erro
 		platform:       egainsim.Platform(ec.Labels[platformLabel]),
 	}
 	tenant, err := sim.tenant(s.platform)
+	if ref := ec.Spec.TenantRef; ref != nil && ref.Name == addressTenant {
+		tenant, err = sim.deployed()
+	}
 	if err != nil {
 		return s, err
 	}

@@ -17,7 +17,7 @@ import (
 
 func testSimulator(t *testing.T) *simulator {
 	t.Helper()
-	sim, err := egainsim.New(egainsim.Config{})
+	sim, err := egainsim.New(egainsim.Config{Tenants: append(egainsim.DefaultTenants(), deploymentTenant())})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,10 +33,10 @@ func TestSamplesShowEveryFlowOnBothPlatforms(t *testing.T) {
 	for _, s := range all {
 		flow, _, _ := strings.Cut(s.manifest.Object["spec"].(map[string]any)["flow"].(string), " ")
 		shown[flow+" "+string(s.platform)] = true
-		if names[s.tenantID+"/"+s.clientID] {
+		if names[s.tenantID+"/"+s.countedID()] {
 			t.Errorf("%s: the simulator could not tell its requests from another's", s)
 		}
-		names[s.tenantID+"/"+s.clientID] = true
+		names[s.tenantID+"/"+s.countedID()] = true
 	}
 	for _, flow := range []string{"ClientCredentials", "AnonymousCustomer", "OnBehalfOf", "TokenExchange", "AuthorizationCode"} {
 		for _, platform := range []egainsim.Platform{egainsim.Rigel, egainsim.Commercial} {
@@ -45,8 +45,8 @@ func TestSamplesShowEveryFlowOnBothPlatforms(t *testing.T) {
 			}
 		}
 	}
-	if len(others) != 4 {
-		t.Errorf("%d objects beside the samples, want two EgainTenants, a Secret and a ServiceAccount", len(others))
+	if len(others) != 5 {
+		t.Errorf("%d objects beside the samples, want three EgainTenants, a Secret and a ServiceAccount", len(others))
 	}
 }
 
@@ -69,6 +69,37 @@ func TestSamplesShowTenantsInlineAndShared(t *testing.T) {
 	}
 }
 
+func TestSomeSamplesKnowTheAddressOfTheirTenantAlone(t *testing.T) {
+	all, others, err := samples(testSimulator(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, other := range others {
+		if spec, _ := other.Object["spec"].(map[string]any); other.GetName() == addressTenant {
+			for field := range spec {
+				if field != "url" && field != "caBundleRef" {
+					t.Errorf("EgainTenant %s says more than its address: %s", addressTenant, field)
+				}
+			}
+		}
+	}
+	var flows []string
+	for _, s := range all {
+		spec := s.manifest.Object["spec"].(map[string]any)
+		ref, _ := spec["tenantRef"].(map[string]any)
+		byAddress := ref["name"] == addressTenant
+		if byAddress != (s.tenantID == egainsim.AmericasTenantID) {
+			t.Errorf("%s: its application is at tenant %s", s, s.tenantID)
+		}
+		if byAddress {
+			flows = append(flows, spec["flow"].(string))
+		}
+	}
+	if diff := cmp.Diff([]string{"ClientCredentials", "AnonymousCustomer", "AuthorizationCode"}, flows); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
 func TestPeopleLogInAtApplicationsOfBothKindsOnBothPlatforms(t *testing.T) {
 	all, _, err := samples(testSimulator(t))
 	if err != nil {
@@ -84,7 +115,7 @@ func TestPeopleLogInAtApplicationsOfBothKindsOnBothPlatforms(t *testing.T) {
 			shown[s.platform] = append(shown[s.platform], app.Public)
 		}
 	}
-	want := map[egainsim.Platform][]bool{egainsim.Rigel: {false, true}, egainsim.Commercial: {false, true}}
+	want := map[egainsim.Platform][]bool{egainsim.Rigel: {false, true}, egainsim.Commercial: {false, true, false}}
 	if diff := cmp.Diff(want, shown); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -105,13 +136,13 @@ func TestTokenRequests(t *testing.T) {
 		return egainsim.Count{Labels: egainsim.Labels{Endpoint: endpoint, Tenant: tenant, ClientID: client}, Count: n}
 	}
 	stats := egainsim.Stats{Counts: []egainsim.Count{
-		count(egainsim.TokenEndpoint, "T", "a", 1), count(egainsim.TokenEndpoint, "T", "", 2),
+		count(egainsim.TokenEndpoint, "T", "a", 1), count(egainsim.TokenEndpoint, "T", unknownID, 2),
 		count(egainsim.TokenEndpoint, "U", "a", 4), count(egainsim.APIEndpoint, "T", "a", 8),
 	}}
 	for _, c := range []struct {
 		tenant, client string
 		want           int
-	}{{"T", "a", 1}, {"T", "", 2}, {"", "", 7}} {
+	}{{"T", "a", 1}, {"T", unknownID, 2}, {"", "", 7}} {
 		if got := tokenRequests(stats, c.tenant, c.client); got != c.want {
 			t.Errorf("tokenRequests(%q, %q) = %d, want %d", c.tenant, c.client, got, c.want)
 		}

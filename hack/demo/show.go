@@ -20,6 +20,14 @@ func (d *demo) rows(ctx context.Context) ([]row, error) {
 	if err := d.cluster.List(ctx, &all); err != nil {
 		return nil, fmt.Errorf("listing EgainClients: %w", err)
 	}
+	var tenants egainv1alpha1.EgainTenantList
+	if err := d.cluster.List(ctx, &tenants); err != nil {
+		return nil, fmt.Errorf("listing EgainTenants: %w", err)
+	}
+	byURL := map[string]bool{}
+	for i := range tenants.Items {
+		byURL[tenants.Items[i].Name] = tenants.Items[i].Spec.URL != ""
+	}
 	usages := map[string]*usage{}
 	for _, w := range d.workloads {
 		u := w.snapshot()
@@ -29,7 +37,7 @@ func (d *demo) rows(ctx context.Context) ([]row, error) {
 	var rows []row
 	for i := range all.Items {
 		ec := &all.Items[i]
-		rows = append(rows, rowOf(ec, usages[ec.Namespace+"/"+ec.Name], now))
+		rows = append(rows, rowOf(ec, usages[ec.Namespace+"/"+ec.Name], byURL, now))
 	}
 	slices.SortFunc(rows, func(a, b row) int { return strings.Compare(a.client, b.client) })
 	return rows, nil

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -25,18 +27,44 @@ func newSimulator(sim *stage.Simulator) (*simulator, error) {
 	return &simulator{sim, client}, err
 }
 
-// tenant is the simulator's tenant on a platform.
+// tenant is the simulator's tenant on a platform, of those without an address of their own.
 func (s *simulator) tenant(platform egainsim.Platform) (egainsim.TenantDescription, error) {
 	for _, tenant := range s.Description.Tenants {
-		if tenant.Platform == platform {
+		if tenant.Platform == platform && tenant.URL == "" {
 			return tenant, nil
 		}
 	}
 	return egainsim.TenantDescription{}, fmt.Errorf("the simulator has no tenant on platform %q", platform)
 }
 
+// deploymentTenant is the tenant of which the demo uses the address alone. It has what there is to find: a gateway, a scope
+// prefix, a domain hint, and an anonymous endpoint in the document of its deployment.
+func deploymentTenant() egainsim.TenantConfig {
+	all := egainsim.DeploymentTenants()
+	return all[slices.IndexFunc(all, func(t egainsim.TenantConfig) bool { return t.ID == egainsim.AmericasTenantID })]
+}
+
+// addDeployment serves deploymentTenant too. Others of DeploymentTenants need a loopback address that macOS lacks.
+func (s *simulator) addDeployment(ctx context.Context) error {
+	tenant, err := s.AddTenant(ctx, deploymentTenant())
+	if err != nil {
+		return fmt.Errorf("adding a tenant with an address of its own: %w", err)
+	}
+	s.Description.Tenants = append(s.Description.Tenants, tenant)
+	return nil
+}
+
+// deployed is the simulator's tenant with an address of its own.
+func (s *simulator) deployed() (egainsim.TenantDescription, error) {
+	for _, tenant := range s.Description.Tenants {
+		if tenant.URL != "" {
+			return tenant, nil
+		}
+	}
+	return egainsim.TenantDescription{}, errors.New("the simulator has no tenant with an address of its own")
+}
+
 // tokenRequests counts the token requests of one client application at a tenant, or with two empty strings all of them.
-// Requests of a client without an id are counted under the empty id of its tenant.
 func tokenRequests(stats egainsim.Stats, tenantID, clientID string) int {
 	total := 0
 	for _, count := range stats.Counts {

@@ -36,12 +36,13 @@ type row struct {
 // freshness is how long a rotation stands out.
 const freshness = 3 * time.Second
 
-// rowOf describes an EgainClient at a time. The usage is nil unless a workload mounts its target.
-func rowOf(ec *egainv1alpha1.EgainClient, u *usage, now time.Time) row {
+// rowOf describes an EgainClient at a time. The usage is nil unless a workload mounts its target. byURL are the EgainTenants
+// with spec.url.
+func rowOf(ec *egainv1alpha1.EgainClient, u *usage, byURL map[string]bool, now time.Time) row {
 	r := row{
 		client:    ec.Namespace + "/" + ec.Name,
 		flow:      flowOf(ec),
-		endpoints: endpointsOf(ec),
+		endpoints: endpointsOf(ec, byURL),
 		platform:  platformOf(ec),
 		ready:     meta.IsStatusConditionTrue(ec.Status.Conditions, egainv1alpha1.ConditionReady),
 	}
@@ -100,11 +101,13 @@ func exchanged(token egainv1alpha1.SubjectToken) string {
 
 // endpointsOf is where the endpoints come from. The operator says which source it used, the metadata URL which form the
 // document has.
-func endpointsOf(ec *egainv1alpha1.EgainClient) string {
+func endpointsOf(ec *egainv1alpha1.EgainClient, byURL map[string]bool) string {
 	url := string(ec.Spec.Tenant.MetadataURL)
 	switch {
 	case ec.Status.Endpoints == nil:
 		return ""
+	case ec.Spec.TenantRef != nil && byURL[string(ec.Spec.TenantRef.Name)]:
+		return "url"
 	case ec.Spec.TenantRef != nil:
 		return "tenantRef"
 	case ec.Status.Endpoints.Source == egainv1alpha1.EndpointSourceSpec:

@@ -82,7 +82,7 @@ func TestRowOf(t *testing.T) {
 		client: "team/app", flow: "ClientCredentials", platform: "Rigel", endpoints: "spec", ready: true,
 		left: time.Minute, life: 2 * time.Minute, mounted: true, usage: u, fresh: true,
 	}
-	if diff := cmp.Diff(want, rowOf(ec, &u, now), cmp.AllowUnexported(row{}, usage{})); diff != "" {
+	if diff := cmp.Diff(want, rowOf(ec, &u, nil, now), cmp.AllowUnexported(row{}, usage{})); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 
@@ -90,7 +90,7 @@ func TestRowOf(t *testing.T) {
 		Type: egainv1alpha1.ConditionTokenIssued, Status: metav1.ConditionFalse, Reason: "ClientRejected", Message: "check the secret",
 	}}}
 	want = row{client: "team/app", flow: "ClientCredentials", platform: "Rigel", problem: "ClientRejected: check the secret"}
-	if diff := cmp.Diff(want, rowOf(ec, nil, now), cmp.AllowUnexported(row{}, usage{})); diff != "" {
+	if diff := cmp.Diff(want, rowOf(ec, nil, nil, now), cmp.AllowUnexported(row{}, usage{})); diff != "" {
 		t.Errorf("without a token, -want +got:\n%s", diff)
 	}
 }
@@ -129,13 +129,17 @@ func TestEndpointsOf(t *testing.T) {
 	} {
 		ec := egainClient(egainv1alpha1.EgainClientSpec{Tenant: egainv1alpha1.Tenant{TenantLocation: egainv1alpha1.TenantLocation{MetadataURL: egainv1alpha1.HTTPSURL(url)}}})
 		ec.Status.Endpoints.Source = egainv1alpha1.EndpointSourceMetadata
-		if got := endpointsOf(ec); got != want {
+		if got := endpointsOf(ec, nil); got != want {
 			t.Errorf("endpoints %q of %q, want %q", got, url, want)
 		}
 	}
 	ec := egainClient(egainv1alpha1.EgainClientSpec{TenantRef: &egainv1alpha1.TenantReference{Name: "production"}})
-	if got := endpointsOf(ec); got != "tenantRef" {
+	if got := endpointsOf(ec, map[string]bool{"production": false, "acme": true}); got != "tenantRef" {
 		t.Errorf("endpoints %q of an EgainTenant", got)
+	}
+	ec.Spec.TenantRef.Name = "acme"
+	if got := endpointsOf(ec, map[string]bool{"acme": true}); got != "url" {
+		t.Errorf("endpoints %q of an EgainTenant with an address", got)
 	}
 }
 

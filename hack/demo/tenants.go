@@ -18,13 +18,13 @@ type tenantRow struct {
 	name, api, reason string
 	ready             bool
 	clients           int
-	// read is how long ago its metadata were read; negative if they were not.
-	read time.Duration
+	// unchanged is how long its documents have said what they say now; negative if none was read.
+	unchanged time.Duration
 }
 
 // tenantRowOf describes an EgainTenant at a time.
 func tenantRowOf(et *egainv1alpha1.EgainTenant, now time.Time) tenantRow {
-	r := tenantRow{name: et.Name, read: -1}
+	r := tenantRow{name: et.Name, unchanged: -1}
 	if ready := meta.FindStatusCondition(et.Status.Conditions, egainv1alpha1.ConditionReady); ready != nil {
 		r.ready, r.reason = ready.Status == "True", ready.Reason
 	}
@@ -32,7 +32,7 @@ func tenantRowOf(et *egainv1alpha1.EgainTenant, now time.Time) tenantRow {
 		r.clients = int(*et.Status.Clients)
 	}
 	if read := et.Status.Metadata; read != nil && read.ReadTime != nil {
-		r.read = max(0, now.Sub(read.ReadTime.Time))
+		r.unchanged = max(0, now.Sub(read.ReadTime.Time))
 	}
 	if len(et.Status.Endpoints) > 0 {
 		r.api = et.Status.Endpoints[0].APIURL
@@ -40,12 +40,13 @@ func tenantRowOf(et *egainv1alpha1.EgainTenant, now time.Time) tenantRow {
 	return r
 }
 
+// tenantColumns fit 80 characters.
 var tenantColumns = []column[tenantRow]{
-	{title: "TENANT", width: 20, cell: func(r tenantRow) cell { return cell{text: r.name} }},
-	{title: "READY", width: 20, cell: tenantReadyCell},
-	{title: "CLIENTS", width: 10, cell: func(r tenantRow) cell { return cell{text: strconv.Itoa(r.clients)} }},
-	{title: "METADATA READ", width: 14, cell: metadataCell},
-	{title: "API", width: 40, cell: func(r tenantRow) cell { return cell{text: dash(r.api)} }},
+	{title: "TENANT", width: 12, cell: func(r tenantRow) cell { return cell{text: r.name} }},
+	{title: "READY", width: 21, cell: tenantReadyCell},
+	{title: "CLIENTS", width: 7, right: true, cell: func(r tenantRow) cell { return cell{text: strconv.Itoa(r.clients)} }},
+	{title: "UNCHANGED", width: 9, right: true, cell: metadataCell},
+	{title: "API", width: 23, cell: func(r tenantRow) cell { return cell{text: dash(r.api)} }},
 }
 
 func tenantReadyCell(r tenantRow) cell {
@@ -56,11 +57,12 @@ func tenantReadyCell(r tenantRow) cell {
 	return c
 }
 
+// metadataCell is for how long the documents have been the same, restarts of the operator or not.
 func metadataCell(r tenantRow) cell {
-	if r.read < 0 {
+	if r.unchanged < 0 {
 		return cell{text: dash("")}
 	}
-	return cell{text: brief(r.read) + " ago"}
+	return cell{text: brief(r.unchanged)}
 }
 
 // tenantRows are of all EgainTenants that there are.

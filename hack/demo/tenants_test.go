@@ -21,9 +21,9 @@ func TestTenantRows(t *testing.T) {
 		Metadata:   &egainv1alpha1.MetadataStatus{ReadTime: &read},
 		Endpoints:  []egainv1alpha1.ActorEndpointsStatus{{Actor: "Client", APIURL: "https://api.example.com"}},
 	}
-	want := `TENANT                READY                 CLIENTS     METADATA READ   API
-production            ✗                     0           –               –
-production            ✓ EndpointsKnown      4           90s ago         https://api.example.com`
+	want := `TENANT        READY                  CLIENTS  UNCHANGED  API
+production    ✗                            0          –  –
+production    ✓ EndpointsKnown             4        90s  https://api.example.com`
 	rows := []tenantRow{unknown, tenantRowOf(et, now)}
 	if diff := cmp.Diff(want, strings.Join(table(tenantColumns, rows, palette(false)), "\n")); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
