@@ -14,8 +14,8 @@ import (
 	"github.com/egain-operator/egain-operator/internal/fault"
 )
 
-// ForeignKeys are the keys that Render would write, that the Secret has, and that we did not put there, sorted. In a
-// Secret that was created for the EgainClient, as when its creationPolicy was Owner before, none is foreign.
+// ForeignKeys are the keys that Render would write and that the Secret has from others, sorted. In a Secret that was
+// created for the EgainClient, as when its creationPolicy was Owner before, none is foreign.
 func ForeignKeys(s *corev1.Secret, ec *egainv1alpha1.EgainClient) []string {
 	if CreatedFor(s, ec) {
 		return nil
@@ -35,21 +35,21 @@ func ForeignKeys(s *corev1.Secret, ec *egainv1alpha1.EgainClient) []string {
 	return foreign
 }
 
-// Claim says whose a Secret is, as far as its metadata tell.
+// Claim says which EgainClient a Secret belongs to, by its metadata.
 type Claim int
 
 const (
-	// ClaimNone means nobody's that we know of, so not ours to overwrite either.
+	// ClaimNone means that no EgainClient has a claim, so that the Secret must not be overwritten.
 	ClaimNone Claim = iota
-	// ClaimOurs means the EgainClient's that was asked about.
+	// ClaimOurs means that the Secret belongs to the given EgainClient.
 	ClaimOurs
-	// ClaimOther means another EgainClient's.
+	// ClaimOther means that it belongs to another EgainClient.
 	ClaimOther
 	// ClaimLeaving means that it belonged to a deleted EgainClient of the same name and is about to be collected.
 	ClaimLeaving
 )
 
-// ClaimOn says whose a Secret is, and names the holder if it is another EgainClient.
+// ClaimOn returns the claim on a Secret, and the name of the holder if that is another EgainClient.
 func ClaimOn(s metav1.Object, ec *egainv1alpha1.EgainClient) (claim Claim, holder string) {
 	if c := metav1.GetControllerOf(s); c != nil {
 		switch {

@@ -16,16 +16,16 @@ import (
 
 // Reading is what a live target holds.
 type Reading struct {
-	// Token in it; nil if there is none, or not as we wrote it.
+	// Token in it; nil if it contains none, or a damaged one.
 	Token *Token
-	// Damaged says that we wrote a token there and it is no longer whole: a key is gone or was changed by somebody else.
+	// Damaged says that the operator wrote a token there that is no longer whole: another writer changed or removed a key.
 	Damaged bool
 
 	applied *corev1ac.SecretApplyConfiguration
 }
 
-// Read reads a target back. What was changed by somebody else shows in the managed fields: the API server takes a field
-// from its applier when another manager changes its value. So no fingerprint of the token needs to be kept.
+// Read reads a target back. Changes by others show in the managed fields: the API server takes a field from its applier when
+// another manager changes its value. So no fingerprint of the token needs to be kept.
 func Read(s *corev1.Secret) (Reading, error) {
 	applied, err := extract(s)
 	if err != nil {
