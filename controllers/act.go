@@ -3,25 +3,20 @@ package controllers
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/url"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egress"
 	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/issuance"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/metrics"
 	"github.com/egain-operator/egain-operator/internal/oauth"
-	"github.com/egain-operator/egain-operator/internal/refusal"
 	"github.com/egain-operator/egain-operator/internal/rotation"
+	"github.com/egain-operator/egain-operator/internal/target"
 )
 
 // outcome is what came of a reconcile.
@@ -33,7 +28,7 @@ type outcome struct {
 	// attempted says that the provider or the API server was asked for something, so that a failure counts.
 	attempted bool
 	// written is the token that was written to the target; nil if none was.
-	written *kubesecret.Token
+	written *target.Token
 	// endpoints that were used; nil if none were needed.
 	endpoints *oauth.Endpoints
 	// skew of the provider's clock; nil if no answer told it.
@@ -75,12 +70,12 @@ func (r *EgainClientReconciler) carryOut(ctx context.Context, ec *egainv1alpha1.
 			r.countRotation(o, o.err)
 			break
 		}
-		o.err = r.apply(ctx, ec, o, o.world.target.reading.Token)
+		o.err = r.apply(ctx, ec, o, o.world.target.Content)
 	case rotation.Issue:
 		o.err = r.rotate(ctx, ec, o)
 	}
 	if o.err == nil && !ec.Suspended() {
-		o.err = r.tidy(ctx, ec)
+		o.err = r.cleanUp(ctx, ec)
 	}
 }
 
@@ -92,7 +87,7 @@ func (r *EgainClientReconciler) repair(ctx context.Context, ec *egainv1alpha1.Eg
 		return
 	}
 	attempted := o.attempted
-	o.err = errors.Join(o.err, r.apply(ctx, ec, o, o.world.target.reading.Token))
+	o.err = errors.Join(o.err, r.apply(ctx, ec, o, o.world.target.Content))
 	o.attempted = attempted
 }
 
@@ -206,7 +201,7 @@ func (r *EgainClientReconciler) countRotation(o *outcome, err error) {
 
 // standing returns the token that is already there if a change of its sources, of the spec, or of the tenant turns out to ask
 // for no other one; nil if it does. Only the note of what it was issued for is then written.
-func (r *EgainClientReconciler) standing(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, in *ingredients) (*kubesecret.Token, error) {
+func (r *EgainClientReconciler) standing(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, in *ingredients) (*target.Token, error) {
 	cause := o.decision.Cause
 	if cause != rotation.CauseSourcesChanged && cause != rotation.CauseSpecChanged {
 		return nil, nil
@@ -225,7 +220,7 @@ func (r *EgainClientReconciler) standing(ctx context.Context, ec *egainv1alpha1.
 
 // relabelled returns the token that is already there if its sources got a new version but say the same, as when somebody
 // labels a Secret.
-func (r *EgainClientReconciler) relabelled(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, in *ingredients) *kubesecret.Token {
+func (r *EgainClientReconciler) relabelled(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, in *ingredients) *target.Token {
 	if o.world.remembered.digest != in.digest() {
 		return nil
 	}
@@ -238,7 +233,7 @@ func (r *EgainClientReconciler) relabelled(ctx context.Context, ec *egainv1alpha
 
 // restated returns the token that is already there if the spec, or the tenant that it refers to, says the same in other
 // words: the same request to the same server.
-func (r *EgainClientReconciler) restated(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, in *ingredients) *kubesecret.Token {
+func (r *EgainClientReconciler) restated(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, in *ingredients) *target.Token {
 	there := o.world.input.Token
 	if there.Request != issuance.RequestID(ec, in.request) || there.Sources != in.sources.String() {
 		return nil
@@ -251,7 +246,7 @@ func (r *EgainClientReconciler) restated(ctx context.Context, ec *egainv1alpha1.
 }
 
 // undue reads the token in the target, if it needs no renewal; nil if it does, or cannot be read.
-func (r *EgainClientReconciler) undue(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome) *kubesecret.Token {
+func (r *EgainClientReconciler) undue(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome) *target.Token {
 	there := o.world.input.Token
 	due := rotation.RenewAt(there.IssueTime, there.ExpirationTime, o.world.input.Policy, o.world.input.Spread)
 	requested := o.world.input.Renewal != "" && o.world.input.Renewal != there.Renewal
@@ -262,7 +257,7 @@ func (r *EgainClientReconciler) undue(ctx context.Context, ec *egainv1alpha1.Ega
 	if r.Client.Get(ctx, client.ObjectKey{Namespace: ec.Namespace, Name: ec.TargetName()}, secret) != nil {
 		return nil
 	}
-	reading, err := kubesecret.Read(secret)
+	reading, err := target.Read(secret)
 	if err != nil {
 		return nil
 	}
@@ -308,7 +303,7 @@ func lastEndpoints(ec *egainv1alpha1.EgainClient, o *outcome, in *ingredients, e
 }
 
 // issue runs the flow. A refresh token that came with the answer is noted, whatever else the answer was worth.
-func (r *EgainClientReconciler) issue(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, in *ingredients) (*kubesecret.Token, error) {
+func (r *EgainClientReconciler) issue(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, in *ingredients) (*target.Token, error) {
 	var tok oauth.Token
 	err := r.ask(ec, o)(ctx, in.endpoint(), func(untilRecovered context.Context) error {
 		var err error
@@ -329,7 +324,7 @@ func (r *EgainClientReconciler) issue(ctx context.Context, ec *egainv1alpha1.Ega
 	if err != nil {
 		return nil, loginAdvised(err, ec)
 	}
-	return &kubesecret.Token{
+	return &target.Token{
 		Token: rotation.Token{
 			IssueTime:      tok.IssueTime,
 			ExpirationTime: tok.ExpirationTime,
@@ -386,134 +381,46 @@ func (r *EgainClientReconciler) endpoints(ctx context.Context, ec *egainv1alpha1
 }
 
 // apply writes the target.
-func (r *EgainClientReconciler) apply(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, tok *kubesecret.Token) error {
-	want, err := kubesecret.Render(ec, tok)
+func (r *EgainClientReconciler) apply(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, tok *target.Token) error {
+	plan, err := target.PlanWrite(ec, o.world.target, tok)
 	if err != nil {
 		return err
 	}
 	o.attempted = true
-	if err := r.makeWay(ctx, ec, o, want, tok); err != nil {
-		return refused(err, want)
+	if err := r.deleteReplaced(ctx, ec, o, plan, tok); err != nil {
+		return plan.Refused(err)
 	}
 	writing, span := begin(ctx, r.Tracer, "apply Secret")
-	span.SetAttributes(attributeSecret.String(*want.Name))
-	err = r.write(writing, want, o.world.target.meta)
+	span.SetAttributes(attributeSecret.String(ec.TargetName()))
+	known, err := plan.Apply(writing, secrets{r.Client})
 	end(span, err)
 	if err != nil {
-		return refused(err, want)
+		return plan.Refused(err)
 	}
 	o.written = tok
-	o.world.remembered.held, o.world.remembered.endpoints = nil, nil
-	o.world.remembered.verified = version{generation: ec.Generation, target: digest(string(*want.UID), *want.ResourceVersion)}
-	o.world.remembered.token = kubesecret.Recall(&metav1.ObjectMeta{Annotations: want.Annotations})
+	o.world.remembered.held, o.world.remembered.endpoints, o.world.remembered.known = nil, nil, known
 	r.memory.remember(ec, o.world.remembered)
 	return nil
 }
 
-// write applies a target; afterwards want is the Secret as the API server has it. What somebody else put into a Secret
-// that is ours is overwritten; a Secret that has come, or come again, since we looked is not.
-func (r *EgainClientReconciler) write(ctx context.Context, want *corev1ac.SecretApplyConfiguration, meta *metav1.ObjectMeta) error {
-	if meta != nil {
-		return r.Client.Apply(ctx, want.WithUID(meta.UID), client.FieldOwner(kubesecret.Manager), client.ForceOwnership)
-	}
-	// No apply can be told to create or fail, and the last look is as old as the token request.
-	err := r.Client.Get(ctx, client.ObjectKey{Namespace: *want.Namespace, Name: *want.Name}, &corev1.Secret{})
-	switch {
-	case apierrors.IsNotFound(err):
-		return r.Client.Apply(ctx, want, client.FieldOwner(kubesecret.Manager))
-	case err != nil:
-		return err
-	default:
-		return apierrors.NewAlreadyExists(corev1.Resource("secrets"), *want.Name)
-	}
-}
-
-// makeWay deletes a target that cannot take what the spec asks for: its type and, once set, its immutability are final. It
-// stays if the API server would not take what is to replace it, and its token is held until that is written.
-func (r *EgainClientReconciler) makeWay(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, want *corev1ac.SecretApplyConfiguration, tok *kubesecret.Token) error {
-	if !o.world.target.replace {
+// deleteReplaced deletes a target that the planned one replaces. It stays if the API server would refuse its replacement. From
+// its deletion until Apply has succeeded the token is held.
+func (r *EgainClientReconciler) deleteReplaced(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, plan target.Plan, tok *target.Token) error {
+	if !plan.Replaces() {
 		return nil
 	}
-	meta := o.world.target.meta
-	rehearsal := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: ec.Namespace, GenerateName: kubesecret.Manager + "-"}, Type: *want.Type, Data: want.Data}
-	if err := r.Client.Create(ctx, rehearsal, client.DryRunAll); apierrors.IsInvalid(err) {
+	if err := plan.Rehearse(ctx, secrets{r.Client}); err != nil {
 		return err
 	}
 	o.world.remembered.held = tok
 	r.memory.remember(ec, o.world.remembered)
-	old := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: ec.Namespace, Name: meta.Name}}
-	err := r.Client.Delete(ctx, old, client.Preconditions{UID: &meta.UID, ResourceVersion: &meta.ResourceVersion})
-	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("replacing Secret %q: %w", meta.Name, err)
-	}
-	o.world.target.meta, o.world.target.replace = nil, false
-	return nil
+	return plan.Delete(ctx, secrets{r.Client})
 }
 
-// refused tells what a person must mend from what passes by itself. The API server's words are for the user, unless an
-// admission webhook put a value of the Secret into them.
-func refused(err error, want *corev1ac.SecretApplyConfiguration) error {
-	invalid := (apierrors.IsInvalid(err) && !refusal.AnotherObject(err)) || apierrors.IsBadRequest(err) || apierrors.IsRequestEntityTooLargeError(err)
-	err = refusal.Unquoted(err, want.Data, kubesecret.KeyAccessToken)
-	if !invalid && !apierrors.IsForbidden(err) {
-		return fmt.Errorf("applying Secret %q: %w", *want.Name, err)
-	}
-	words := ""
-	if status, ok := errors.AsType[*apierrors.StatusError](err); ok {
-		words = status.ErrStatus.Message
-	}
-	class := fault.Retryable // a quota or a webhook may let it pass later, and nothing tells us when
-	if invalid {
-		class = fault.Terminal
-	}
-	return fault.New(class, egainv1alpha1.ReasonTargetRejected, "the API server does not accept Secret %q: %s", *want.Name, truncate(words, refusal.MaxText))
-}
-
-// tidy ends what an earlier spec asked for, now that the target is as the present one has it.
-func (r *EgainClientReconciler) tidy(ctx context.Context, ec *egainv1alpha1.EgainClient) error {
-	if err := r.retire(ctx, ec); err != nil {
+// cleanUp ends what an earlier spec asked for, once the target is as the present one asks for.
+func (r *EgainClientReconciler) cleanUp(ctx context.Context, ec *egainv1alpha1.EgainClient) error {
+	if err := target.ReleaseFormer(ctx, secrets{r.Client}, ec); err != nil {
 		return err
 	}
 	return r.dropFinalizer(ctx, ec)
-}
-
-// retire cleans up the target of an earlier name.
-func (r *EgainClientReconciler) retire(ctx context.Context, ec *egainv1alpha1.EgainClient) error {
-	if ec.Status.Target == nil || ec.Status.Target.SecretName == ec.TargetName() {
-		return nil
-	}
-	return r.cleanUp(ctx, ec, ec.Status.Target.SecretName, ours)
-}
-
-// ours reports whether an EgainClient created a Secret or added keys to it.
-func ours(secret metav1.Object, ec *egainv1alpha1.EgainClient) bool {
-	return kubesecret.CreatedFor(secret, ec) || kubesecret.MergedBy(secret, ec)
-}
-
-// cleanUp does to a Secret that was a target what deletionPolicy says: one that we created goes away, one that we only
-// added keys to loses them. Secrets that it does not concern stay.
-func (r *EgainClientReconciler) cleanUp(ctx context.Context, ec *egainv1alpha1.EgainClient, name string, concerns func(metav1.Object, *egainv1alpha1.EgainClient) bool) error {
-	if ec.Spec.Target.DeletionPolicy == egainv1alpha1.DeletionPolicyRetain {
-		return nil
-	}
-	secret := &corev1.Secret{}
-	if err := r.Client.Get(ctx, client.ObjectKey{Namespace: ec.Namespace, Name: name}, secret); apierrors.IsNotFound(err) {
-		return nil
-	} else if err != nil {
-		return fmt.Errorf("reading the former target %q: %w", name, err)
-	}
-	var err error
-	switch {
-	case !concerns(secret, ec):
-		return nil
-	case kubesecret.CreatedFor(secret, ec):
-		err = r.Client.Delete(ctx, secret, client.Preconditions{UID: &secret.UID, ResourceVersion: &secret.ResourceVersion})
-	case kubesecret.MergedBy(secret, ec):
-		// Applying nothing gives up, and so removes, every field that we applied. The UID keeps that from creating a Secret.
-		err = r.Client.Apply(ctx, corev1ac.Secret(name, ec.Namespace).WithUID(secret.UID), client.FieldOwner(kubesecret.Manager))
-	}
-	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("cleaning up the former target %q: %w", name, err)
-	}
-	return nil
 }

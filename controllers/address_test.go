@@ -15,8 +15,8 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 	"github.com/egain-operator/egain-operator/internal/issuance"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/target"
 	"github.com/egain-operator/egain-operator/internal/transport"
 )
 
@@ -54,9 +54,9 @@ func (f *fixture) call(secret string) int {
 	f.t.Helper()
 	hc, err := transport.New(transport.Options{Timeout: 10 * time.Second, AllowLoopback: true}).Client("", "", f.sim.CABundle())
 	f.Expect(err).NotTo(gomega.HaveOccurred())
-	req, err := http.NewRequestWithContext(f.t.Context(), http.MethodGet, f.value(secret, kubesecret.KeyAPIURL)+"/core/authmgr/v3/whoami", nil)
+	req, err := http.NewRequestWithContext(f.t.Context(), http.MethodGet, f.value(secret, target.KeyAPIURL)+"/core/authmgr/v3/whoami", nil)
 	f.Expect(err).NotTo(gomega.HaveOccurred())
-	req.Header.Set("Authorization", f.value(secret, kubesecret.KeyAuthorization))
+	req.Header.Set("Authorization", f.value(secret, target.KeyAuthorization))
 	resp, err := hc.Do(req)
 	f.Expect(err).NotTo(gomega.HaveOccurred())
 	defer resp.Body.Close() //nolint:errcheck // nothing is asked of it
@@ -110,8 +110,8 @@ func TestEveryFlowByTheAddressAlone(t *testing.T) {
 				})
 				f.run(ec)
 				f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"), message(ec))
-				f.Expect(f.value("sync", kubesecret.KeyAPIURL)).To(gomega.Equal(tenant.APIURL()))
-				f.Expect(f.value("sync", kubesecret.KeyScope)).To(gomega.HaveSuffix(c.scope))
+				f.Expect(f.value("sync", target.KeyAPIURL)).To(gomega.Equal(tenant.APIURL()))
+				f.Expect(f.value("sync", target.KeyScope)).To(gomega.HaveSuffix(c.scope))
 				f.Expect(f.call("sync")).To(gomega.Equal(http.StatusOK))
 				f.Expect(f.requests()).To(gomega.Equal(1))
 			})
@@ -264,7 +264,7 @@ func TestDocumentsThatAreDownCostNoToken(t *testing.T) {
 	f.run(ec)
 	f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"), message(ec))
 	f.Expect(f.requests()).To(gomega.Equal(3), "from the status of the EgainTenant")
-	f.Expect(f.value("sync", kubesecret.KeyAPIURL)).To(gomega.Equal(tenant.APIURL()))
+	f.Expect(f.value("sync", target.KeyAPIURL)).To(gomega.Equal(tenant.APIURL()))
 
 	// A client that never had a token waits, and is served when the documents are back.
 	late := f.client("late", f.referring)

@@ -14,6 +14,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/target"
 )
 
 func TestTheCacheKeepsOfASecretOnlyItsVersionAndSession(t *testing.T) {
@@ -26,7 +27,7 @@ func TestTheCacheKeepsOfASecretOnlyItsVersionAndSession(t *testing.T) {
 			OwnerReferences: []metav1.OwnerReference{{Name: "sync"}},
 			Annotations: map[string]string{
 				kubesecret.AnnotationSession: "login", "kubectl.kubernetes.io/last-applied-configuration": `{"data":{"password":"aHVzaA=="}}`,
-				kubesecret.AnnotationOwnedBy: "sync", "auth.egain.community/x": "another group",
+				target.AnnotationOwnedBy: "sync", "auth.egain.community/x": "another group",
 			},
 			ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubectl"}},
 		},

@@ -12,7 +12,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/target"
 )
 
 func TestIssuesAnewWhenTheSpecChanges(t *testing.T) {
@@ -209,8 +209,8 @@ func TestIssuesAnewWhenTheTokenInTheTargetWasTamperedWith(t *testing.T) {
 		"the scope was deleted":                 func(s *corev1.Secret) { delete(s.Data, "scope") },
 		"the type was emptied":                  func(s *corev1.Secret) { s.Data["token_type"] = nil },
 		"all data was deleted":                  func(s *corev1.Secret) { s.Data = nil },
-		"the expiry in the memory was edited":   func(s *corev1.Secret) { s.Annotations[kubesecret.AnnotationExpirationTime] = "2099-01-01T00:00:00Z" },
-		"the memory was deleted":                func(s *corev1.Secret) { delete(s.Annotations, kubesecret.AnnotationIssueTime) },
+		"the expiry in the memory was edited":   func(s *corev1.Secret) { s.Annotations[target.AnnotationExpirationTime] = "2099-01-01T00:00:00Z" },
+		"the memory was deleted":                func(s *corev1.Secret) { delete(s.Annotations, target.AnnotationIssueTime) },
 		"the managed fields were taken from us": func(s *corev1.Secret) { s.ManagedFields = []metav1.ManagedFieldsEntry{{}} },
 	}
 	for name, edit := range tests {
@@ -260,7 +260,7 @@ func TestRepairsTheRestOfTheTargetWithoutARequest(t *testing.T) {
 		"a template's label was edited":        func(s *corev1.Secret) { s.Labels["team"] = "b" },
 		"a template's label was deleted":       func(s *corev1.Secret) { delete(s.Labels, "team") },
 		"the label that marks it was edited":   func(s *corev1.Secret) { s.Labels["app.kubernetes.io/managed-by"] = "me" },
-		"the note whose it is was edited":      func(s *corev1.Secret) { s.Annotations[kubesecret.AnnotationOwnedBy] = "me" },
+		"the note whose it is was edited":      func(s *corev1.Secret) { s.Annotations[target.AnnotationOwnedBy] = "me" },
 		"the owner reference was taken off":    func(s *corev1.Secret) { s.OwnerReferences = nil },
 		"it was made immutable":                func(s *corev1.Secret) { s.Immutable = new(true) },
 		"it was made immutable and edited too": func(s *corev1.Secret) { s.Immutable, s.Data["TOKEN"] = new(true), nil },
@@ -333,7 +333,7 @@ func TestForgetsAnObjectThatIsGone(t *testing.T) {
 	f.credentials()
 	ec := f.client("sync")
 	f.run(ec)
-	f.Expect(f.r.memory.recall(ec).verified).NotTo(gomega.BeZero())
+	f.Expect(f.r.memory.recall(ec).known).NotTo(gomega.BeZero())
 
 	f.delete(ec)
 	f.reconcile(ec)
@@ -352,7 +352,7 @@ func TestStartsAfreshWithAnObjectOfAFormerName(t *testing.T) {
 	f.delete(ec)
 	f.Eventually(func() bool { return f.gone(&corev1.Secret{ObjectMeta: f.named("sync")}) }, collected).Should(gomega.BeTrue())
 	again := f.client("sync")
-	f.Expect(f.r.memory.recall(again).verified).To(gomega.BeZero(), "what is remembered of %s is not true of %s", former.UID, again.UID)
+	f.Expect(f.r.memory.recall(again).known).To(gomega.BeZero(), "what is remembered of %s is not true of %s", former.UID, again.UID)
 	f.run(again)
 	f.Expect(state(again)).To(gomega.Equal("Current: TokenValid, Issued"))
 	f.Expect(f.secret("sync").OwnerReferences[0].UID).To(gomega.Equal(again.UID))

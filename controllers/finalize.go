@@ -6,7 +6,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -14,8 +13,8 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/issuance"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/target"
 )
 
 const (
@@ -34,9 +33,9 @@ const (
 
 // needsFinalizer reports whether deleting the object asks for more than the garbage collector does.
 func needsFinalizer(ec *egainv1alpha1.EgainClient) bool {
-	target := ec.Spec.Target
+	spec := ec.Spec.Target
 	return ec.RevokesOnDelete() ||
-		(target.CreationPolicy == egainv1alpha1.CreationPolicyMerge && target.DeletionPolicy != egainv1alpha1.DeletionPolicyRetain)
+		(spec.CreationPolicy == egainv1alpha1.CreationPolicyMerge && spec.DeletionPolicy != egainv1alpha1.DeletionPolicyRetain)
 }
 
 // ensureFinalizer sets the finalizer if the spec asks for it; it is the first write about an object that needs it.
@@ -74,7 +73,7 @@ func (r *EgainClientReconciler) finalize(ctx context.Context, ec *egainv1alpha1.
 	if ec.RevokesOnDelete() && !r.revoke(ctx, ec) {
 		return ctrl.Result{RequeueAfter: revokeRetry}, nil
 	}
-	err := r.release(ctx, ec)
+	err := target.Release(ctx, secrets{r.Client}, ec)
 	if err == nil {
 		before := ec.DeepCopy()
 		controllerutil.RemoveFinalizer(ec, egainv1alpha1.CleanupFinalizer)
@@ -84,21 +83,6 @@ func (r *EgainClientReconciler) finalize(ctx context.Context, ec *egainv1alpha1.
 		return ctrl.Result{}, nil
 	}
 	return r.report(ctx, ec, outcome{world: world{remembered: r.memory.recall(ec)}, err: err})
-}
-
-// release takes our keys out of the Secrets that we added them to: the target, and that of an earlier name if the client
-// was on the move.
-func (r *EgainClientReconciler) release(ctx context.Context, ec *egainv1alpha1.EgainClient) error {
-	names := []string{ec.TargetName()}
-	if was := ec.Status.Target; was != nil && was.SecretName != ec.TargetName() {
-		names = append(names, was.SecretName)
-	}
-	for _, name := range names {
-		if err := r.cleanUp(ctx, ec, name, kubesecret.MergedBy); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // revocable is a token that a deletion revokes.
@@ -153,27 +137,11 @@ func (r *EgainClientReconciler) revocables(ctx context.Context, ec *egainv1alpha
 			tokens = append(tokens, revocable{oauth.RefreshToken, in.request.Session.RefreshToken})
 		}
 	}
-	tok, err := r.tokenOf(ctx, ec)
+	tok, err := target.ReadOwn(ctx, secrets{r.Client}, ec)
 	if tok != nil && tok.Valid(r.Clock.Now()) {
 		tokens = append(tokens, revocable{oauth.AccessToken, tok.AccessToken})
 	}
 	return tokens, err
-}
-
-// tokenOf reads the token of an EgainClient from its target; nil if there is none, or the Secret is not its own.
-func (r *EgainClientReconciler) tokenOf(ctx context.Context, ec *egainv1alpha1.EgainClient) (*kubesecret.Token, error) {
-	secret := &corev1.Secret{}
-	err := r.Client.Get(ctx, client.ObjectKey{Namespace: ec.Namespace, Name: ec.TargetName()}, secret)
-	switch {
-	case apierrors.IsNotFound(err):
-		return nil, nil
-	case err != nil:
-		return nil, fmt.Errorf("reading the target: %w", err)
-	case !ours(secret, ec):
-		return nil, nil
-	}
-	reading, err := kubesecret.Read(secret)
-	return reading.Token, err
 }
 
 func (r *EgainClientReconciler) sendRevocations(ctx context.Context, ec *egainv1alpha1.EgainClient, tokens []revocable) error {

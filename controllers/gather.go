@@ -11,20 +11,20 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/issuance"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/rotation"
+	"github.com/egain-operator/egain-operator/internal/target"
 )
 
 // world is what a decision rests on.
 type world struct {
 	input      rotation.Input
 	tenant     issuance.Tenant
-	target     target
+	target     target.Observation
 	remembered recollection
 	// trust identifies the version of the CA bundle. Another one is no reason for a new token, but one to try TLS again.
 	trust string
@@ -33,16 +33,6 @@ type world struct {
 	session string
 	// sessionExpiration is when the refresh token expires; zero if unknown.
 	sessionExpiration time.Time
-}
-
-// target is the target Secret as it is.
-type target struct {
-	// meta is nil if there is no Secret.
-	meta *metav1.ObjectMeta
-	// reading is what it holds; nil if it was not read since nothing changed since it was last found in order.
-	reading *kubesecret.Reading
-	// replace says that the Secret cannot take what the spec asks for and must make way.
-	replace bool
 }
 
 // gather reads the world. It returns what it could read even with an error, so that a missing credentials Secret does not
@@ -116,163 +106,23 @@ func (w *world) alsoTriedWith(reason string) string {
 	}
 }
 
-// gatherTarget looks at the target: its metadata from the cache if they are as we left them, else the whole Secret, live.
-// That there is none is believed of the cache unless we wrote one: before one is created, it is looked for again.
+// gatherTarget observes the target, and remembers the state that it is known to be in.
 func (r *EgainClientReconciler) gatherTarget(ctx context.Context, ec *egainv1alpha1.EgainClient, w *world) error {
-	name := types.NamespacedName{Namespace: ec.Namespace, Name: ec.TargetName()}
-	meta, err := r.metadata(ctx, "Secret", name)
-	switch {
-	case err != nil:
-		return err
-	case meta != nil && w.remembered.verified == versionOf(ec, meta):
-		w.target.meta, w.input.Token = meta, w.remembered.token
-		return nil
-	case meta == nil && w.remembered.verified == version{}:
-		return r.gatherMissing(ctx, ec)
-	}
-	secret := &corev1.Secret{}
-	if err := r.Client.Get(ctx, name, secret); apierrors.IsNotFound(err) {
-		w.remembered.verified, w.remembered.token = version{}, nil
-		r.memory.remember(ec, w.remembered)
-		return r.gatherMissing(ctx, ec)
-	} else if err != nil {
-		return fmt.Errorf("reading Secret %q: %w", name.Name, err)
-	}
-	w.target.meta = &secret.ObjectMeta
-	if err := r.claim(ctx, ec, secret); err != nil {
-		return err
-	}
-	return r.inspect(ec, secret, w)
-}
-
-// gatherMissing says what is in the way of a target that does not exist yet.
-func (r *EgainClientReconciler) gatherMissing(ctx context.Context, ec *egainv1alpha1.EgainClient) error {
-	if ec.Spec.Target.CreationPolicy == egainv1alpha1.CreationPolicyMerge {
-		return fault.New(fault.Waiting, egainv1alpha1.ReasonTargetNotFound, "Secret %q does not exist: create it, or set target.creationPolicy to Owner", ec.TargetName())
-	}
-	if err := r.contend(ctx, ec); err != nil {
-		return err
-	}
-	return kubesecret.CheckTemplates(ec)
-}
-
-// inspect reads a Secret that is ours to write.
-func (r *EgainClientReconciler) inspect(ec *egainv1alpha1.EgainClient, secret *corev1.Secret, w *world) error {
-	reading, err := kubesecret.Read(secret)
+	cached, err := r.metadata(ctx, "Secret", types.NamespacedName{Namespace: ec.Namespace, Name: ec.TargetName()})
 	if err != nil {
 		return err
 	}
-	w.target.reading = &reading
-	w.input.Damaged = reading.Damaged
-	if reading.Token != nil {
-		w.input.Token = &reading.Token.Token
-	}
-	immutable := secret.Immutable != nil && *secret.Immutable
-	if ec.Spec.Target.CreationPolicy != egainv1alpha1.CreationPolicyMerge {
-		w.target.replace = immutable || string(secret.Type) != ec.Spec.Target.Type
-	} else if err := addable(ec, secret, immutable); err != nil {
-		return err
-	}
-	if reading.Token == nil {
-		return kubesecret.CheckTemplates(ec)
-	}
-	return r.compare(ec, secret, w)
-}
-
-// compare finds out whether a Secret with a whole token in it else is what the spec asks for.
-func (r *EgainClientReconciler) compare(ec *egainv1alpha1.EgainClient, secret *corev1.Secret, w *world) error {
-	want, err := kubesecret.Render(ec, w.target.reading.Token)
-	if err != nil {
-		return err
-	}
-	drifted, err := w.target.reading.Drifted(want)
-	if err != nil {
-		return err
-	}
-	w.input.Drifted = drifted || w.target.replace
-	if !w.input.Drifted {
-		w.remembered.verified, w.remembered.token = versionOf(ec, &secret.ObjectMeta), new(w.target.reading.Token.Token)
+	known := w.remembered.known
+	w.target, err = target.Observe(ctx, secrets{r.Client}, clients{r.Cache}, ec, cached, known)
+	w.input.Token, w.input.Damaged, w.input.Drifted = w.target.Token, w.target.Damaged, w.target.Drifted
+	if w.target.Known != known {
+		w.remembered.known = w.target.Known
 		r.memory.remember(ec, w.remembered)
 	}
-	return nil
+	return err
 }
 
-// addable refuses a Secret that our keys cannot be added to. A token of ours may be in it all the same.
-func addable(ec *egainv1alpha1.EgainClient, secret *corev1.Secret, immutable bool) error {
-	if foreign := kubesecret.ForeignKeys(secret, ec); len(foreign) > 0 {
-		return fault.New(fault.Terminal, egainv1alpha1.ReasonTargetConflict, "Secret %q already has the keys %q: remove them from it, or name another target.secretName", secret.Name, foreign)
-	}
-	if immutable {
-		return fault.New(fault.Terminal, egainv1alpha1.ReasonTargetImmutable, "Secret %q is immutable: replace it by one that is not, or name another target.secretName", secret.Name)
-	}
-	return nil
-}
-
-func versionOf(ec *egainv1alpha1.EgainClient, meta *metav1.ObjectMeta) version {
-	return version{generation: ec.Generation, target: digest(string(meta.UID), meta.ResourceVersion)}
-}
-
-// claim refuses a Secret that is not ours to write.
-func (r *EgainClientReconciler) claim(ctx context.Context, ec *egainv1alpha1.EgainClient, secret *corev1.Secret) error {
-	claim, holder := kubesecret.ClaimOn(secret, ec)
-	switch claim {
-	case kubesecret.ClaimOther:
-		left, err := r.leftBehind(ctx, secret, holder)
-		if err != nil {
-			return err
-		}
-		if !left {
-			return claimed(secret.Name, holder)
-		}
-	case kubesecret.ClaimLeaving:
-		return fault.New(fault.Waiting, egainv1alpha1.ReasonTargetClaimed, "Secret %q belongs to a deleted EgainClient of the same name and is about to be collected", secret.Name)
-	case kubesecret.ClaimOurs:
-		return nil
-	case kubesecret.ClaimNone:
-	}
-	if ec.Spec.Target.CreationPolicy != egainv1alpha1.CreationPolicyMerge {
-		return fault.New(fault.Terminal, egainv1alpha1.ReasonTargetNotOwned, "Secret %q exists and was not created for this EgainClient: delete it, set target.creationPolicy to Merge, or name another target.secretName", secret.Name)
-	}
-	return r.contend(ctx, ec)
-}
-
-// leftBehind reports whether the EgainClient whose note a Secret bears does not exist any more, as after Retain. An owner
-// reference is the garbage collector's to deal with.
-func (r *EgainClientReconciler) leftBehind(ctx context.Context, secret *corev1.Secret, holder string) (bool, error) {
-	if metav1.GetControllerOf(secret) != nil {
-		return false, nil
-	}
-	err := r.Cache.Get(ctx, client.ObjectKey{Namespace: secret.Namespace, Name: holder}, &egainv1alpha1.EgainClient{})
-	if client.IgnoreNotFound(err) != nil {
-		return false, fmt.Errorf("looking up EgainClient %q: %w", holder, err)
-	}
-	return err != nil, nil
-}
-
-// contend refuses a target that nobody holds yet if an older EgainClient wants it too.
-func (r *EgainClientReconciler) contend(ctx context.Context, ec *egainv1alpha1.EgainClient) error {
-	var rivals egainv1alpha1.EgainClientList
-	if err := r.Cache.List(ctx, &rivals, client.InNamespace(ec.Namespace), client.MatchingFields{indexObjects: "Secret/" + ec.TargetName()}); err != nil {
-		return fmt.Errorf("listing the EgainClients with target %q: %w", ec.TargetName(), err)
-	}
-	for i := range rivals.Items {
-		if rival := &rivals.Items[i]; rival.TargetName() == ec.TargetName() && older(rival, ec) {
-			return claimed(ec.TargetName(), rival.Name)
-		}
-	}
-	return nil
-}
-
-func older(a, b *egainv1alpha1.EgainClient) bool {
-	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
-		return a.CreationTimestamp.Before(&b.CreationTimestamp)
-	}
-	return a.Name < b.Name
-}
-
-func claimed(secret, holder string) error {
-	return fault.New(fault.Terminal, egainv1alpha1.ReasonTargetClaimed, "Secret %q is the target of EgainClient %q: name another target.secretName", secret, holder)
-}
+func older(a, b *egainv1alpha1.EgainClient) bool { return a.OlderThan(b) }
 
 // gatherSources identifies the Secrets that a token is issued with by UID and resourceVersion. A hash of what is in them
 // would invite guessing.

@@ -23,7 +23,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/target"
 	"github.com/egain-operator/egain-operator/test/controlplane"
 )
 
@@ -159,7 +159,7 @@ func TestWhatIsHeldOfAClientIsBounded(t *testing.T) {
 	client, secret := wordy(), &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{
 		Namespace: "ns", Name: "sync-token", UID: "uid", ResourceVersion: "7", Labels: map[string]string{"team": "a"},
 		OwnerReferences: []metav1.OwnerReference{{APIVersion: "auth.egain.com/v1alpha1", Kind: "EgainClient", Name: "sync", UID: "uid", Controller: new(true)}},
-		Annotations:     map[string]string{kubesecret.AnnotationOwnedBy: "sync", kubesecret.AnnotationIssuedForSpec: strings.Repeat("x", 32)},
+		Annotations:     map[string]string{target.AnnotationOwnedBy: "sync", target.AnnotationIssuedForSpec: strings.Repeat("x", 32)},
 	}}
 	client.Spec.TenantRef, client.Spec.Tenant.CABundleRef, client.Finalizers = nil, nil, nil // as a rule there are none
 	client.Annotations = map[string]string{"kubectl.kubernetes.io/last-applied-configuration": strings.Repeat("x", 1000)}
@@ -179,11 +179,11 @@ func TestWhatIsHeldOfAClientIsBounded(t *testing.T) {
 		name := fmt.Sprintf("sync-%06d", i)
 		replacements := []string{`"sync`, `"` + name, `"app"`, `"` + name + `-app"`, `"uid"`, `"` + string(uuid.NewUUID()) + `"`}
 		ec := keep("EgainClient", words.stripClient, decoded[egainv1alpha1.EgainClient](t, client, replacements...)).(*egainv1alpha1.EgainClient)
-		target := keep("Secret", words.stripMetadata, decoded[metav1.PartialObjectMetadata](t, secret, replacements...)).(*metav1.PartialObjectMetadata)
+		written := keep("Secret", words.stripMetadata, decoded[metav1.PartialObjectMetadata](t, secret, replacements...)).(*metav1.PartialObjectMetadata)
 		keep("Secret", words.stripMetadata, decoded[metav1.PartialObjectMetadata](t, secret, `"sync-token"`, `"`+name+`-app"`, `"uid"`, `"`+string(uuid.NewUUID())+`"`))
 		r.references.add(ec)
 		remembered := r.memory.recall(ec)
-		remembered.verified, remembered.token = versionOf(ec, &target.ObjectMeta), living(strings.Repeat("x", 32), noon)
+		remembered.known = target.Known{Version: target.VersionOf(ec, &written.ObjectMeta), Token: living(strings.Repeat("x", 32), noon)}
 		r.memory.remember(ec, remembered)
 	}
 	each := (liveHeap() - before) / clients

@@ -23,7 +23,7 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 	"github.com/egain-operator/egain-operator/internal/egress"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/target"
 )
 
 // collected is how long the garbage collector gets.
@@ -109,7 +109,7 @@ func message(ec *egainv1alpha1.EgainClient) string {
 // token is the one in a Secret.
 func (f *fixture) token(secret string) string {
 	f.t.Helper()
-	return f.value(secret, kubesecret.KeyAccessToken)
+	return f.value(secret, target.KeyAccessToken)
 }
 
 // change edits a Secret as somebody else would.

@@ -9,9 +9,8 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egress"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/oauth"
-	"github.com/egain-operator/egain-operator/internal/rotation"
+	"github.com/egain-operator/egain-operator/internal/target"
 )
 
 // memory is what the operator remembers of single objects between reconciles. Losing it, as at a restart, costs a read
@@ -32,12 +31,10 @@ type written struct {
 type recollection struct {
 	// object is a digest of the object's UID; another one of the same name starts afresh.
 	object uint64
-	// verified is the state of object and target that was last found, or made, in order; zero if there is no target.
-	verified version
-	// token is what the target said of its token then.
-	token *rotation.Token
+	// known is the state of the target that was last found, or made, as the spec asks for; zero if there is no target.
+	known target.Known
 	// held is a token that was issued and could not be written yet, with the endpoints that it came from.
-	held      *kubesecret.Token
+	held      *target.Token
 	endpoints *oauth.Endpoints
 	// successor is a refresh token that could not be written yet.
 	successor *successor
@@ -58,13 +55,6 @@ type attempt struct {
 	// with is a digest of what the attempt was made with and of the CA bundle; another one may go elsewhere.
 	with     uint64
 	endpoint egress.Endpoint
-}
-
-// version identifies a target and the spec it was compared with.
-type version struct {
-	generation int64
-	// target is a digest of the target's UID and resourceVersion.
-	target uint64
 }
 
 func (m *memory) recall(ec *egainv1alpha1.EgainClient) recollection {

@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/target"
 )
 
 func TestMergeWaitsForTheSecretAndAddsItsKeys(t *testing.T) {
@@ -144,7 +144,7 @@ func TestMergeRepairsItsKeys(t *testing.T) {
 		"a template's key was edited":  {func(s *corev1.Secret) { s.Data["TOKEN"] = []byte("another") }, 1},
 		"a template's key was deleted": {func(s *corev1.Secret) { delete(s.Data, "TOKEN") }, 1},
 		"a foreign key was edited":     {func(s *corev1.Secret) { s.Data["password"] = []byte("theirs, too") }, 1},
-		"the list of keys was edited":  {func(s *corev1.Secret) { s.Annotations[kubesecret.AnnotationMergedKeys] = "TOKEN,password" }, 1},
+		"the list of keys was edited":  {func(s *corev1.Secret) { s.Annotations[target.AnnotationMergedKeys] = "TOKEN,password" }, 1},
 		"everything was replaced": {func(s *corev1.Secret) {
 			s.Data, s.Annotations = map[string][]byte{"password": []byte("theirs")}, nil
 		}, 2},
@@ -165,7 +165,7 @@ func TestMergeRepairsItsKeys(t *testing.T) {
 			f.Expect(is.Data["TOKEN"]).To(gomega.Equal(is.Data["access_token"]))
 			f.Expect(f.active("app")).To(gomega.BeTrue())
 			f.Expect(is.Data["password"]).To(gomega.Equal(password))
-			f.Expect(is.Annotations[kubesecret.AnnotationMergedKeys]).To(gomega.Equal(annotations[kubesecret.AnnotationMergedKeys]))
+			f.Expect(is.Annotations[target.AnnotationMergedKeys]).To(gomega.Equal(annotations[target.AnnotationMergedKeys]))
 			f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
 			f.Expect(f.requests()).To(gomega.Equal(tc.requests))
 		})

@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/target"
 )
 
 func TestRefusesASecretOfSomebodyElse(t *testing.T) {
@@ -29,7 +29,7 @@ func TestRefusesASecretOfSomebodyElse(t *testing.T) {
 		},
 		"immutable": func(s *corev1.Secret) { s.Immutable = new(true) },
 		"with our label": func(s *corev1.Secret) {
-			s.Labels = map[string]string{"app.kubernetes.io/managed-by": kubesecret.Manager}
+			s.Labels = map[string]string{"app.kubernetes.io/managed-by": target.Manager}
 		},
 	}
 	for name, shape := range tests {
@@ -237,7 +237,7 @@ func TestAClientThatMergesStandsBackForAnOlderOne(t *testing.T) {
 	f.Expect(state(second)).To(gomega.Equal("Failed: NoToken, TargetClaimed"))
 	f.run(first)
 	f.Expect(state(first)).To(gomega.Equal("Current: TokenValid, Issued"))
-	f.Expect(f.secret("shared").Annotations).To(gomega.HaveKeyWithValue(kubesecret.AnnotationMergedBy, "a"))
+	f.Expect(f.secret("shared").Annotations).To(gomega.HaveKeyWithValue(target.AnnotationMergedBy, "a"))
 }
 
 func TestDeletesTheTargetWithTheClient(t *testing.T) {
@@ -512,7 +512,7 @@ func TestHandsItsOwnTargetOverToMerge(t *testing.T) {
 	f.Expect(is.UID).To(gomega.Equal(was.UID))
 	f.Expect(is.Data).To(gomega.Equal(was.Data))
 	f.Expect(is.OwnerReferences).To(gomega.BeEmpty(), "from now on only its keys are ours")
-	f.Expect(is.Annotations).To(gomega.And(gomega.HaveKey(kubesecret.AnnotationMergedBy), gomega.Not(gomega.HaveKey(kubesecret.AnnotationOwnedBy))))
+	f.Expect(is.Annotations).To(gomega.And(gomega.HaveKey(target.AnnotationMergedBy), gomega.Not(gomega.HaveKey(target.AnnotationOwnedBy))))
 	f.Expect(f.requests()).To(gomega.Equal(1))
 
 	f.delete(ec)

@@ -243,8 +243,8 @@ func setToken(ec *egainv1alpha1.EgainClient, o *outcome) {
 	st.Token.ExpirationTime = second(tok.ExpirationTime)
 	st.Token.RenewalTime = second(rotation.RenewAt(tok.IssueTime, tok.ExpirationTime, in.Policy, in.Spread))
 	whole := o.written
-	if whole == nil && o.world.target.reading != nil {
-		whole = o.world.target.reading.Token
+	if whole == nil {
+		whole = o.world.target.Content
 	}
 	if whole != nil {
 		st.Token.Scopes, st.Token.TokenType = nil, whole.TokenType

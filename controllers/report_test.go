@@ -17,8 +17,8 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/issuance"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/rotation"
+	"github.com/egain-operator/egain-operator/internal/target"
 )
 
 var noon = time.Date(2026, time.November, 23, 12, 0, 0, 0, time.UTC)
@@ -121,7 +121,7 @@ func TestReadyTellsWhyThereIsNoToken(t *testing.T) {
 	if got := readyCondition(ec, o, issued, noon).Message; got != `the token in Secret "sync" was issued for an earlier spec: the server is down` {
 		t.Errorf("got %q", got)
 	}
-	o.written = &kubesecret.Token{Token: *living("now", noon)}
+	o.written = &target.Token{Token: *living("now", noon)}
 	if got := readyCondition(ec, o, issued, noon).Message; got != `Secret "sync" holds an unexpired token` {
 		t.Errorf("got %q", got)
 	}
@@ -273,7 +273,7 @@ func TestTheStatusStaysWithinTheBoundsOfTheSchema(t *testing.T) {
 	ec := &egainv1alpha1.EgainClient{}
 	o := &outcome{
 		world:   world{input: rotation.Input{Now: noon, Spec: "now"}},
-		written: &kubesecret.Token{Token: *living("now", noon), TokenType: "Bearer"},
+		written: &target.Token{Token: *living("now", noon), TokenType: "Bearer"},
 	}
 	for range 1000 {
 		o.written.Scopes = append(o.written.Scopes, long)

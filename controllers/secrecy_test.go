@@ -23,7 +23,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/target"
 )
 
 // witness writes down everything that the operator says about a client to anybody but its target.
@@ -60,9 +60,9 @@ func (w *witness) reconcile(ec *egainv1alpha1.EgainClient) ctrl.Result {
 	for _, e := range f.sent() {
 		w.hear("event: %s", e)
 	}
-	if target := f.secret(ec.TargetName()); target != nil {
-		w.hear("annotations: %v labels: %v", target.Annotations, target.Labels)
-		w.keep("token", string(target.Data[kubesecret.KeyAccessToken]))
+	if held := f.secret(ec.TargetName()); held != nil {
+		w.hear("annotations: %v labels: %v", held.Annotations, held.Labels)
+		w.keep("token", string(held.Data[target.KeyAccessToken]))
 	}
 	if held := f.r.memory.recall(ec).held; held != nil {
 		w.keep("token", string(held.AccessToken))

@@ -12,7 +12,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/target"
 )
 
 // traced gives the reconciler a tracer, and returns what is recorded.
@@ -104,7 +104,7 @@ func TestNoSpanHoldsASecretOrAMessage(t *testing.T) {
 	f.credentials()
 	ec := f.client("sync")
 	result := f.run(ec)
-	token := f.value("sync", kubesecret.KeyAccessToken)
+	token := f.value("sync", target.KeyAccessToken)
 	f.step(result.RequeueAfter)
 	f.sim.SetFault(egainsim.Match{}, egainsim.Fault{Status: 400, Error: "invalid_scope"})
 	f.run(ec)

@@ -10,8 +10,8 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/fault"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/target"
 )
 
 // maxSubjects bounds a chain of EgainClients that exchange each other's tokens. Each link is another round trip between a
@@ -69,7 +69,7 @@ func (r *EgainClientReconciler) subjectOf(ctx context.Context, ec *egainv1alpha1
 
 // subjectToken reads the token that an EgainClient keeps in its target.
 func (r *EgainClientReconciler) subjectToken(secret *corev1.Secret, name string) (oauth.Secret, error) {
-	reading, err := kubesecret.Read(secret)
+	reading, err := target.Read(secret)
 	switch {
 	case err != nil:
 		return "", err
@@ -83,5 +83,5 @@ func (r *EgainClientReconciler) subjectToken(secret *corev1.Secret, name string)
 
 // keptBy reports whether a Secret says that an EgainClient of a name keeps its token there.
 func keptBy(secret *corev1.Secret, name string) bool {
-	return secret.Annotations[kubesecret.AnnotationOwnedBy] == name || secret.Annotations[kubesecret.AnnotationMergedBy] == name
+	return secret.Annotations[target.AnnotationOwnedBy] == name || secret.Annotations[target.AnnotationMergedBy] == name
 }

@@ -25,9 +25,9 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 	"github.com/egain-operator/egain-operator/internal/egress"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/metrics"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/target"
 	"github.com/egain-operator/egain-operator/internal/transport"
 	"github.com/egain-operator/egain-operator/test/controlplane"
 )
@@ -299,5 +299,5 @@ func (f *fixture) requests() int {
 // active reports whether the token in a Secret is one that the provider accepts now.
 func (f *fixture) active(secret string) bool {
 	f.t.Helper()
-	return f.sim.Introspect(f.value(secret, kubesecret.KeyAccessToken)).Active
+	return f.sim.Introspect(f.value(secret, target.KeyAccessToken)).Active
 }

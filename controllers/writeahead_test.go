@@ -18,7 +18,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/target"
 )
 
 func TestAnApplyThatFailsCostsNoSecondRequest(t *testing.T) {
@@ -275,5 +275,5 @@ func TestTheTargetHoldsNothingThatIsSecretButTheToken(t *testing.T) {
 		f.Expect(value).NotTo(gomega.ContainSubstring(f.token("sync")), name)
 		f.Expect(name).To(gomega.HavePrefix("auth.egain.com/"))
 	}
-	f.Expect(f.secret("sync").Annotations).To(gomega.HaveKey(kubesecret.AnnotationIssuedForSources))
+	f.Expect(f.secret("sync").Annotations).To(gomega.HaveKey(target.AnnotationIssuedForSources))
 }

@@ -822,6 +822,14 @@ func (c *EgainClient) RevokesOnDelete() bool {
 	return c.Spec.RevokeOnDelete != nil && *c.Spec.RevokeOnDelete
 }
 
+// OlderThan reports whether an EgainClient was created before another one, or is first by name if both are of one second.
+func (c *EgainClient) OlderThan(other *EgainClient) bool {
+	if !c.CreationTimestamp.Equal(&other.CreationTimestamp) {
+		return c.CreationTimestamp.Before(&other.CreationTimestamp)
+	}
+	return c.Name < other.Name
+}
+
 // EgainClientList is a list of EgainClients.
 //
 // +kubebuilder:object:root=true

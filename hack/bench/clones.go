@@ -17,8 +17,8 @@ import (
 	"github.com/egain-operator/egain-operator/hack/bench/internal/bareloop"
 	"github.com/egain-operator/egain-operator/hack/bench/internal/seed"
 	"github.com/egain-operator/egain-operator/internal/issuance"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/rotation"
+	"github.com/egain-operator/egain-operator/internal/target"
 )
 
 // clones are clients with credentials and target that are copies of one whose token the operator issued.
@@ -53,7 +53,7 @@ func (w *world) cloned(ctx context.Context) (*clones, error) {
 		return nil, fmt.Errorf("reading the target: %w", err)
 	}
 	request := issuance.RequestID(c.original, bareloop.Request(c.original))
-	if request != c.target.Annotations[kubesecret.AnnotationIssuedForRequest] || issuance.SpecID(c.original, issuance.Inline(c.original)) != c.target.Annotations[kubesecret.AnnotationIssuedForSpec] {
+	if request != c.target.Annotations[target.AnnotationIssuedForRequest] || issuance.SpecID(c.original, issuance.Inline(c.original)) != c.target.Annotations[target.AnnotationIssuedForSpec] {
 		return nil, errors.New("the operator identifies specs and requests in another way than this program")
 	}
 	if c.etcd, err = seed.Open(w.cluster.Plane.EtcdURL()); err != nil {
@@ -117,14 +117,14 @@ func (c *clones) targetOf(ec *egainv1alpha1.EgainClient, source *corev1.Secret, 
 	}
 	expiration := issued.Add(life).UTC().Format(time.RFC3339)
 	maps.Copy(secret.Annotations, map[string]string{
-		kubesecret.AnnotationOwnedBy:          ec.Name,
-		kubesecret.AnnotationIssueTime:        issued.UTC().Format(time.RFC3339),
-		kubesecret.AnnotationExpirationTime:   expiration,
-		kubesecret.AnnotationIssuedForSpec:    issuance.SpecID(ec, issuance.Inline(ec)),
-		kubesecret.AnnotationIssuedForRequest: issuance.RequestID(ec, bareloop.Request(ec)),
-		kubesecret.AnnotationIssuedForSources: bareloop.Sources(source),
+		target.AnnotationOwnedBy:          ec.Name,
+		target.AnnotationIssueTime:        issued.UTC().Format(time.RFC3339),
+		target.AnnotationExpirationTime:   expiration,
+		target.AnnotationIssuedForSpec:    issuance.SpecID(ec, issuance.Inline(ec)),
+		target.AnnotationIssuedForRequest: issuance.RequestID(ec, bareloop.Request(ec)),
+		target.AnnotationIssuedForSources: bareloop.Sources(source),
 	})
-	secret.Data[kubesecret.KeyExpiresAt] = []byte(expiration)
+	secret.Data[target.KeyExpiresAt] = []byte(expiration)
 	return secret
 }
 

@@ -11,8 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/rotation"
+	"github.com/egain-operator/egain-operator/internal/target"
 )
 
 // change is a token that has come into a target.
@@ -44,7 +44,7 @@ func (w *world) watch(ctx context.Context, namespace string) (*targets, error) {
 	t := &targets{
 		tokens: map[types.NamespacedName]string{}, due: map[types.NamespacedName]rotation.Token{}, waiting: map[types.NamespacedName]chan time.Time{},
 	}
-	options := metav1.ListOptions{LabelSelector: kubesecret.LabelManagedBy + "=" + kubesecret.Manager}
+	options := metav1.ListOptions{LabelSelector: target.LabelManagedBy + "=" + target.Manager}
 	secrets := w.clientset.CoreV1().Secrets(namespace)
 	list, err := secrets.List(ctx, options)
 	if err != nil {
@@ -86,7 +86,7 @@ func (t *targets) follow(ctx context.Context, events watch.Interface) {
 // see notes a token that is new. What was there before the watch began has no time.
 func (t *targets) see(secret *corev1.Secret, now time.Time) {
 	name := types.NamespacedName{Namespace: secret.Namespace, Name: secret.Name}
-	token := string(secret.Data[kubesecret.KeyAccessToken])
+	token := string(secret.Data[target.KeyAccessToken])
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if token == "" || t.tokens[name] == token {
@@ -105,7 +105,7 @@ func (t *targets) see(secret *corev1.Secret, now time.Time) {
 			delete(t.waiting, name)
 		}
 	}
-	if remembered := kubesecret.Recall(secret); remembered != nil {
+	if remembered := target.Recall(secret); remembered != nil {
 		t.due[name] = *remembered
 	}
 }

@@ -20,9 +20,9 @@ import (
 	"github.com/egain-operator/egain-operator/controllers"
 	"github.com/egain-operator/egain-operator/internal/egress"
 	"github.com/egain-operator/egain-operator/internal/election"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/metrics"
 	"github.com/egain-operator/egain-operator/internal/options"
+	"github.com/egain-operator/egain-operator/internal/target"
 	"github.com/egain-operator/egain-operator/internal/tracing"
 	"github.com/egain-operator/egain-operator/internal/transport"
 )
@@ -94,7 +94,7 @@ func managerOptions(o *options.Options) ctrl.Options {
 func setup(ctx context.Context, mgr ctrl.Manager, o *options.Options, tracer trace.Tracer) error {
 	parts := controllers.Parts{
 		Client: mgr.GetClient(), Cache: mgr.GetCache(), Clock: clock.RealClock{},
-		Recorder: mgr.GetEventRecorder(kubesecret.Manager), Metrics: metrics.New(ctrlmetrics.Registry), Tracer: tracer,
+		Recorder: mgr.GetEventRecorder(target.Manager), Metrics: metrics.New(ctrlmetrics.Registry), Tracer: tracer,
 	}
 	clients, tenants := controllers.New(parts, settings(o), controllers.OwnToken(mgr.GetConfig()))
 	if err := clients.SetupWithManager(ctx, mgr); err != nil {

@@ -1,42 +1,13 @@
-// Package kubesecret knows how credentials and tokens are laid out in Secrets, both ways: reading credentials, rendering
-// the target, reading back what the operator must remember. It is pure: it does no I/O and takes no clock.
+// Package kubesecret knows how credentials and sessions are laid out in Secrets. It is pure: it does no I/O and takes no clock.
 package kubesecret
 
-// Manager is the field manager of everything that the operator writes.
-const Manager = "egain-operator"
+import (
+	"time"
 
-// Keys of the target.
-const (
-	KeyAccessToken   = "access_token"
-	KeyTokenType     = "token_type"
-	KeyExpiresAt     = "expires_at"
-	KeyScope         = "scope"
-	KeyAuthorization = "authorization"
-	KeyAPIURL        = "api_url"
+	"github.com/egain-operator/egain-operator/internal/target"
 )
 
-// Annotations of the target hold what the operator must remember across a restart. None of them is a secret or derived
-// from one.
-const (
-	// AnnotationOwnedBy names the EgainClient that created the Secret.
-	AnnotationOwnedBy = "auth.egain.com/owned-by"
-	// AnnotationMergedBy names the EgainClient that adds keys to the Secret.
-	AnnotationMergedBy = "auth.egain.com/merged-by"
-	// AnnotationMergedKeys lists the template's keys that were added to a merged Secret.
-	AnnotationMergedKeys = "auth.egain.com/merged-keys"
-	// AnnotationIssueTime is when the token was asked for (RFC 3339).
-	AnnotationIssueTime = "auth.egain.com/issue-time"
-	// AnnotationExpirationTime is when the token expires (RFC 3339).
-	AnnotationExpirationTime = "auth.egain.com/expiration-time"
-	// AnnotationIssuedForSpec identifies the spec that the token was issued for.
-	AnnotationIssuedForSpec = "auth.egain.com/issued-for-spec"
-	// AnnotationIssuedForSources holds UID and resourceVersion of the Secrets that the token was issued with.
-	AnnotationIssuedForSources = "auth.egain.com/issued-for-sources"
-	// AnnotationIssuedForRequest identifies the token request, without its secrets.
-	AnnotationIssuedForRequest = "auth.egain.com/issued-for-request"
-	// AnnotationRenewal is the renewal request that the token answered.
-	AnnotationRenewal = "auth.egain.com/handled-renewal"
-)
+// Manager is the field manager of session Secrets.
+const Manager = target.Manager
 
-// LabelManagedBy marks the Secrets that the operator creates.
-const LabelManagedBy = "app.kubernetes.io/managed-by"
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

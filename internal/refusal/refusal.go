@@ -56,3 +56,13 @@ func AnotherObject(err error) bool {
 	return ok && status.ErrStatus.Details != nil && slices.ContainsFunc(status.ErrStatus.Details.Causes,
 		func(c metav1.StatusCause) bool { return c.Field == "metadata.uid" })
 }
+
+// Text is the API server's text of an error, at most MaxText bytes of it; empty if the error is not the API server's.
+func Text(err error) string {
+	status, ok := errors.AsType[*apierrors.StatusError](err)
+	if !ok {
+		return ""
+	}
+	text := status.ErrStatus.Message
+	return strings.ToValidUTF8(text[:min(len(text), MaxText)], "")
+}

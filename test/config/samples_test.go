@@ -13,7 +13,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/issuance"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/target"
 )
 
 // samples are the objects of config/samples, each strictly decoded.
@@ -162,7 +162,7 @@ func TestTheSamplesHaveTargetsOfTheirOwn(t *testing.T) {
 		if secrets[ec.TargetName()] != nil && ec.Spec.Target.CreationPolicy != egainv1alpha1.CreationPolicyMerge {
 			t.Errorf("the target of %s is a sample Secret, which it does not own", name)
 		}
-		if err := kubesecret.CheckTemplates(ec); err != nil {
+		if err := target.CheckTemplates(ec); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -232,7 +232,7 @@ func checkFiles(t *testing.T, ec *egainv1alpha1.EgainClient, dir string, script 
 		t.Errorf("nothing reads the Secret at %s", dir)
 	}
 	for _, file := range files {
-		if !slices.Contains(kubesecret.Keys(ec), file[1]) {
+		if !slices.Contains(target.Keys(ec), file[1]) {
 			t.Errorf("a workload reads the key %q, which %s does not write", file[1], ec.Name)
 		}
 	}

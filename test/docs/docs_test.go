@@ -141,7 +141,7 @@ func TestEveryMetricThatIsNamedIsOne(t *testing.T) {
 
 func TestEveryAnnotationOfTheTargetIsDocumented(t *testing.T) {
 	t.Parallel()
-	code := constants(t, root+"internal/kubesecret/names.go", "Annotation")
+	code := constants(t, root+"internal/target/names.go", "Annotation")
 	var documented []string
 	for _, term := range firstCells(section(t, root+"docs/architecture.md", "State")) {
 		if name, short := strings.CutPrefix(term, "…/"); short {

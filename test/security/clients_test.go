@@ -29,6 +29,7 @@ import (
 	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/target"
 	"github.com/egain-operator/egain-operator/internal/transport"
 	"github.com/egain-operator/egain-operator/test/testbed"
 )
@@ -95,7 +96,7 @@ func (w *world) keepTokens() {
 	var secrets corev1.SecretList
 	w.Expect(w.admin.List(w.t.Context(), &secrets, client.InNamespace(team))).To(gomega.Succeed())
 	for _, s := range secrets.Items {
-		for _, key := range []string{kubesecret.KeyAccessToken, kubesecret.KeyRefreshToken} {
+		for _, key := range []string{target.KeyAccessToken, kubesecret.KeyRefreshToken} {
 			w.keep(key+" of "+s.Name, string(s.Data[key]))
 		}
 	}

@@ -17,7 +17,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/target"
 )
 
 // gateway stands where eGain should and says again what it hears, as misconfigured proxies and debugging servers do.
@@ -150,7 +150,7 @@ func (g *gateway) review(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
-	g.w.keep("the token that an admission webhook got", string(secret.Data[kubesecret.KeyAccessToken]))
+	g.w.keep("the token that an admission webhook got", string(secret.Data[target.KeyAccessToken]))
 	review.Response = &admissionv1.AdmissionResponse{
 		UID: review.Request.UID, Result: &metav1.Status{Code: http.StatusInternalServerError, Message: "no: " + string(review.Request.Object.Raw)},
 	}

@@ -19,6 +19,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/target"
 )
 
 // record is what an operator has left in a cluster: its part of Secrets, in the order in which it wrote them, and the
@@ -61,7 +62,7 @@ func (w *world) record() []byte {
 	for _, secret := range w.secrets() {
 		// The longer word first: a UID alone is part of it.
 		words = append(words, string(secret.UID)+"/"+secret.ResourceVersion, "${Secret "+secret.Name+"@}", string(secret.UID), "${Secret "+secret.Name+"}")
-		for _, key := range []string{kubesecret.KeyAccessToken, kubesecret.KeyRefreshToken} {
+		for _, key := range []string{target.KeyAccessToken, kubesecret.KeyRefreshToken} {
 			if token := secret.Data[key]; len(token) > 0 {
 				words = append(words, string(token), key+"-of-"+secret.Name)
 			}
@@ -95,7 +96,7 @@ func (w *world) secrets() []corev1.Secret {
 // part is what the operator owns of a Secret, by the API server's book.
 func (w *world) part(secret *corev1.Secret) (written, bool) {
 	w.t.Helper()
-	owned, err := corev1ac.ExtractSecret(secret, kubesecret.Manager)
+	owned, err := corev1ac.ExtractSecret(secret, target.Manager)
 	w.Expect(err).NotTo(gomega.HaveOccurred())
 	part := written{Name: secret.Name, Data: map[string]string{}}
 	for key, value := range owned.Data {
@@ -134,7 +135,7 @@ func (w *world) replay(text []byte) {
 			secret.WithOwnerReferences(metav1ac.OwnerReference().WithAPIVersion(egainv1alpha1.SchemeGroupVersion.String()).WithKind("EgainClient").
 				WithName(owner.Name).WithUID(owner.UID).WithController(true))
 		}
-		w.Expect(w.admin.Apply(w.t.Context(), secret, client.FieldOwner(kubesecret.Manager), client.ForceOwnership)).To(gomega.Succeed())
+		w.Expect(w.admin.Apply(w.t.Context(), secret, client.FieldOwner(target.Manager), client.ForceOwnership)).To(gomega.Succeed())
 	}
 	for name, status := range r.Statuses {
 		ec := w.client(name)

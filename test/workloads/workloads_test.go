@@ -23,9 +23,9 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/oauth"
 	"github.com/egain-operator/egain-operator/internal/rotation"
+	"github.com/egain-operator/egain-operator/internal/target"
 	"github.com/egain-operator/egain-operator/test/testbed"
 )
 
@@ -126,7 +126,7 @@ func (p *pod) renew() {
 func (p *pod) render() map[string][]byte {
 	p.t.Helper()
 	now := time.Now()
-	secret, err := kubesecret.Render(p.ec, &kubesecret.Token{
+	secret, err := target.Render(p.ec, &target.Token{
 		Token:       rotation.Token{IssueTime: now, ExpirationTime: now.Add(time.Hour)},
 		AccessToken: oauth.Secret(p.token), TokenType: "Bearer", APIURL: p.sim.APIURL(),
 	})

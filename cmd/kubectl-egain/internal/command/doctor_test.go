@@ -19,6 +19,7 @@ import (
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/doctor"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/target"
 )
 
 // installed puts into the cluster what shows that an operator runs, once for all tests.
@@ -69,8 +70,8 @@ func (s *simulated) diagnose(args ...string) (doctor.Report, result) {
 	report := doctor.Report{}
 	s.Expect(json.Unmarshal([]byte(r.stdout), &report)).To(gomega.Succeed(), r.stdout+r.stderr)
 	secrets := []string{egainsim.RigelClientSecret, "wrong-secret"}
-	if target := s.secret("mine"); target != nil && len(target.Data[kubesecret.KeyAccessToken]) > 0 {
-		secrets = append(secrets, string(target.Data[kubesecret.KeyAccessToken]))
+	if held := s.secret("mine"); held != nil && len(held.Data[target.KeyAccessToken]) > 0 {
+		secrets = append(secrets, string(held.Data[target.KeyAccessToken]))
 	}
 	for _, secret := range secrets {
 		s.Expect(r.stdout + r.stderr).NotTo(gomega.ContainSubstring(secret))
@@ -200,7 +201,7 @@ func TestDoctorPointsAtTheLinkThatIsBroken(t *testing.T) {
 		}, "Target", "belongs to somebody else", "spec.target.secretName", "API"},
 		"the target was changed": {func(s *simulated) {
 			s.healthy()
-			s.change("mine", func(secret *corev1.Secret) { secret.Data[kubesecret.KeyAccessToken] = []byte("edited") })
+			s.change("mine", func(secret *corev1.Secret) { secret.Data[target.KeyAccessToken] = []byte("edited") })
 		}, "Target", "is not as the operator wrote it", "kubectl egain renew mine", "API"},
 		"nobody has logged in": {func(s *simulated) {
 			s.healthy(session("http://127.0.0.1:8765/callback"))

@@ -21,6 +21,7 @@ import (
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/report"
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/workload"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/target"
 )
 
 // maxEvents bounds the events of a story: the last few say what happens now.
@@ -90,7 +91,7 @@ func secretFacts(ctx context.Context, c client.Client, ec *egainv1alpha1.EgainCl
 		}
 	}
 	facts.Version, facts.Changed = secret.ResourceVersion, lastChange(secret)
-	facts.Claim, facts.Holder = kubesecret.ClaimOn(secret, ec)
+	facts.Claim, facts.Holder = target.ClaimOn(secret, ec)
 	return facts
 }
 

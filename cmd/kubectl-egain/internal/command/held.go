@@ -11,8 +11,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/target"
 )
 
 // held is what a target holds.
@@ -45,19 +45,19 @@ func (e *environment) held(ctx context.Context, name string) (*held, error) {
 	case err != nil:
 		return nil, fmt.Errorf("reading Secret %q: %w", ec.TargetName(), err)
 	}
-	if claim, _ := kubesecret.ClaimOn(secret, ec); claim != kubesecret.ClaimOurs {
+	if claim, _ := target.ClaimOn(secret, ec); claim != target.ClaimOurs {
 		return nil, advise(fmt.Errorf("the Secret %q does not belong to EgainClient %q, so what it holds may be of another", secret.Name, ec.Name), why)
 	}
-	if len(secret.Data[kubesecret.KeyAccessToken]) == 0 {
+	if len(secret.Data[target.KeyAccessToken]) == 0 {
 		return nil, advise(fmt.Errorf("the Secret %q holds no token", secret.Name), why)
 	}
 	h := &held{
 		client:        ec,
-		token:         oauth.Secret(secret.Data[kubesecret.KeyAccessToken]),
-		authorization: oauth.Secret(secret.Data[kubesecret.KeyAuthorization]),
-		apiURL:        string(secret.Data[kubesecret.KeyAPIURL]),
+		token:         oauth.Secret(secret.Data[target.KeyAccessToken]),
+		authorization: oauth.Secret(secret.Data[target.KeyAuthorization]),
+		apiURL:        string(secret.Data[target.KeyAPIURL]),
 	}
-	h.expiration, _ = time.Parse(time.RFC3339, string(secret.Data[kubesecret.KeyExpiresAt])) // zero if it cannot be read
+	h.expiration, _ = time.Parse(time.RFC3339, string(secret.Data[target.KeyExpiresAt])) // zero if it cannot be read
 	return h, nil
 }
 

@@ -20,6 +20,7 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/target"
 )
 
 // freeRedirectURL is one of this machine that nothing listens at.
@@ -170,7 +171,7 @@ func TestASecondLoginReplacesTheFirst(t *testing.T) {
 	first := f.secret("mine-session")
 	// The operator's refresh takes the refresh token over.
 	rotated := kubesecret.RenderSession(first, kubesecret.Session{RefreshToken: "rotated"})
-	f.Expect(admin.Apply(t.Context(), rotated, client.FieldOwner(kubesecret.Manager), client.ForceOwnership)).To(gomega.Succeed())
+	f.Expect(admin.Apply(t.Context(), rotated, client.FieldOwner(target.Manager), client.ForceOwnership)).To(gomega.Succeed())
 
 	f.Expect(f.run("login", "mine", "--wait=false").code).To(gomega.Equal(0))
 	second := f.secret("mine-session")

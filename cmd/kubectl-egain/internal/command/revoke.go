@@ -14,6 +14,7 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/target"
 )
 
 // revoke is the command line of kubectl egain revoke.
@@ -120,8 +121,8 @@ func (r *revoke) accessToken(ctx context.Context, ec *egainv1alpha1.EgainClient)
 		return doomed{}, err
 	}
 	t := doomed{kind: oauth.AccessToken, secret: secret}
-	if claim, _ := kubesecret.ClaimOn(secret, ec); claim == kubesecret.ClaimOurs {
-		t.token = oauth.Secret(secret.Data[kubesecret.KeyAccessToken])
+	if claim, _ := target.ClaimOn(secret, ec); claim == target.ClaimOurs {
+		t.token = oauth.Secret(secret.Data[target.KeyAccessToken])
 	}
 	return t, nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/target"
 )
 
 // issue has the simulator issue a token and puts it into the target of an EgainClient, as the operator would.
@@ -26,11 +27,11 @@ func (s *simulated) issue(ec *egainv1alpha1.EgainClient) string {
 		Credentials: oauth.Credentials{ClientID: egainsim.RigelClientID, ClientSecret: egainsim.RigelClientSecret},
 	})
 	s.Expect(err).NotTo(gomega.HaveOccurred())
-	target := &kubesecret.Token{AccessToken: tok.AccessToken, TokenType: tok.TokenType, Scopes: tok.Scopes, APIURL: s.sim.APIURL()}
-	target.IssueTime, target.ExpirationTime, target.Spec, target.Sources = tok.IssueTime, tok.ExpirationTime, "spec", "sources"
-	rendered, err := kubesecret.Render(ec, target)
+	inTarget := &target.Token{AccessToken: tok.AccessToken, TokenType: tok.TokenType, Scopes: tok.Scopes, APIURL: s.sim.APIURL()}
+	inTarget.IssueTime, inTarget.ExpirationTime, inTarget.Spec, inTarget.Sources = tok.IssueTime, tok.ExpirationTime, "spec", "sources"
+	rendered, err := target.Render(ec, inTarget)
 	s.Expect(err).NotTo(gomega.HaveOccurred())
-	s.Expect(admin.Apply(s.t.Context(), rendered, client.FieldOwner(kubesecret.Manager), client.ForceOwnership)).To(gomega.Succeed())
+	s.Expect(admin.Apply(s.t.Context(), rendered, client.FieldOwner(target.Manager), client.ForceOwnership)).To(gomega.Succeed())
 	return string(tok.AccessToken)
 }
 
@@ -101,7 +102,7 @@ func TestRevokeEndsASession(t *testing.T) {
 	held := s.secret("mine-session")
 	token := string(held.Data[kubesecret.KeyRefreshToken])
 	taken := kubesecret.RenderSession(held, kubesecret.Session{RefreshToken: oauth.Secret(token)})
-	s.Expect(admin.Apply(t.Context(), taken, client.FieldOwner(kubesecret.Manager), client.ForceOwnership)).To(gomega.Succeed())
+	s.Expect(admin.Apply(t.Context(), taken, client.FieldOwner(target.Manager), client.ForceOwnership)).To(gomega.Succeed())
 
 	r := s.run("revoke", "mine", "--session", "--yes")
 	s.Expect(r.code).To(gomega.Equal(0), r.stderr)
@@ -134,7 +135,7 @@ func TestRevokeSaysWhatItCannotDo(t *testing.T) {
 		},
 		"without a token": {func(s *simulated) { s.egainClient("mine") }, []string{"--yes"}, 1, "there is nothing to revoke"},
 		"a target of somebody else": {func(s *simulated) {
-			s.create(&corev1.Secret{ObjectMeta: s.named("mine"), StringData: map[string]string{kubesecret.KeyAccessToken: "theirs"}})
+			s.create(&corev1.Secret{ObjectMeta: s.named("mine"), StringData: map[string]string{target.KeyAccessToken: "theirs"}})
 			s.egainClient("mine")
 		}, []string{"--yes"}, 1, "there is nothing to revoke"},
 		"the session of a flow that has none": {func(s *simulated) { s.egainClient("mine") }, []string{"--session", "--yes"}, 2, "has no session"},

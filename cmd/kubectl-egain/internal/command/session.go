@@ -17,6 +17,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/target"
 )
 
 // sessionStore is the session Secret of an EgainClient.
@@ -76,7 +77,7 @@ func (s *sessionStore) useBy(ec *egainv1alpha1.EgainClient) string {
 
 // refuseForeign refuses a Secret that says itself that it is for something else.
 func (s *sessionStore) refuseForeign(secret *corev1.Secret) error {
-	for _, annotation := range []string{kubesecret.AnnotationOwnedBy, kubesecret.AnnotationMergedBy} {
+	for _, annotation := range []string{target.AnnotationOwnedBy, target.AnnotationMergedBy} {
 		if by := secret.Annotations[annotation]; by != "" {
 			return s.refuse("the Secret %q holds the access token of EgainClient %q", s.name(), by)
 		}

@@ -21,7 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/target"
 	"github.com/egain-operator/egain-operator/test/controlplane"
 )
 
@@ -220,10 +220,10 @@ func (f *fixture) condition(kind string, status metav1.ConditionStatus, reason, 
 func (f *fixture) target(ec *egainv1alpha1.EgainClient, left time.Duration, change ...func(*corev1.Secret)) {
 	f.t.Helper()
 	meta := f.named(ec.TargetName())
-	meta.Annotations = map[string]string{kubesecret.AnnotationOwnedBy: ec.Name}
+	meta.Annotations = map[string]string{target.AnnotationOwnedBy: ec.Name}
 	secret := &corev1.Secret{ObjectMeta: meta, StringData: map[string]string{
-		kubesecret.KeyAccessToken: accessToken, kubesecret.KeyAuthorization: "Bearer " + accessToken, kubesecret.KeyAPIURL: "https://api.egain.test",
-		kubesecret.KeyExpiresAt: f.clock.Now().Add(left).UTC().Format(time.RFC3339),
+		target.KeyAccessToken: accessToken, target.KeyAuthorization: "Bearer " + accessToken, target.KeyAPIURL: "https://api.egain.test",
+		target.KeyExpiresAt: f.clock.Now().Add(left).UTC().Format(time.RFC3339),
 	}}
 	for _, c := range change {
 		c(secret)

@@ -15,7 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/target"
 )
 
 func TestTokenPrintsTheToken(t *testing.T) {
@@ -53,9 +53,9 @@ func TestTokenSaysWhyThereIsNone(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.client("none")
-	f.target(f.client("empty"), time.Hour, func(s *corev1.Secret) { delete(s.StringData, kubesecret.KeyAccessToken) })
+	f.target(f.client("empty"), time.Hour, func(s *corev1.Secret) { delete(s.StringData, target.KeyAccessToken) })
 	f.target(f.client("foreign"), time.Hour, func(s *corev1.Secret) { s.Annotations = nil })
-	f.target(f.client("opaque"), time.Hour, func(s *corev1.Secret) { s.StringData[kubesecret.KeyAccessToken] = "opaque-value" })
+	f.target(f.client("opaque"), time.Hour, func(s *corev1.Secret) { s.StringData[target.KeyAccessToken] = "opaque-value" })
 	tests := map[string]struct {
 		args string
 		code int
@@ -94,7 +94,7 @@ func (f *fixture) api(handler http.HandlerFunc) *httptest.Server {
 		ec.Spec.Tenant.CABundleRef = &egainv1alpha1.CABundleReference{Name: "egain-ca"}
 	})
 	f.ready(ec)
-	f.target(ec, time.Hour, func(s *corev1.Secret) { s.StringData[kubesecret.KeyAPIURL] = srv.URL + "/base" })
+	f.target(ec, time.Hour, func(s *corev1.Secret) { s.StringData[target.KeyAPIURL] = srv.URL + "/base" })
 	return srv
 }
 
@@ -143,7 +143,7 @@ func TestCallTrustsTheBundleOfASharedTenant(t *testing.T) {
 	ec := f.client("shared", func(ec *egainv1alpha1.EgainClient) {
 		ec.Spec.Tenant, ec.Spec.TenantRef = egainv1alpha1.Tenant{}, &egainv1alpha1.TenantReference{Name: egainv1alpha1.SecretName(tenant.Name)}
 	})
-	f.target(ec, time.Hour, func(s *corev1.Secret) { s.StringData[kubesecret.KeyAPIURL] = srv.URL })
+	f.target(ec, time.Hour, func(s *corev1.Secret) { s.StringData[target.KeyAPIURL] = srv.URL })
 	f.Expect(f.run("call", "shared", "/")).To(gomega.Equal(0), f.err.String())
 	f.Expect(admin.Delete(t.Context(), tenant)).To(gomega.Succeed())
 	f.Expect(f.run("call", "shared", "/")).To(gomega.Equal(1))
@@ -202,7 +202,7 @@ func TestCallDoesNotTrustAnybody(t *testing.T) {
 	f := newFixture(t)
 	srv := f.api(func(http.ResponseWriter, *http.Request) { t.Error("the token was sent") })
 	ec := f.client("distrustful")
-	f.target(ec, time.Hour, func(s *corev1.Secret) { s.StringData[kubesecret.KeyAPIURL] = srv.URL })
+	f.target(ec, time.Hour, func(s *corev1.Secret) { s.StringData[target.KeyAPIURL] = srv.URL })
 	f.Expect(f.run("call", "distrustful", "/x")).To(gomega.Equal(1))
 	f.Expect(f.err.String()).To(gomega.ContainSubstring("caBundleRef"))
 }

@@ -9,13 +9,13 @@ import (
 	"strings"
 
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/apierror"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/target"
 )
 
 // api requests the root of the API with the token. Without an error code of eGain's, only a 401 says something about the token:
 // nothing need exist at the root.
 func (e *examination) api(ctx context.Context) Finding {
-	raw := string(e.target.Data[kubesecret.KeyAPIURL])
+	raw := string(e.target.Data[target.KeyAPIURL])
 	u, err := url.Parse(raw)
 	if raw == "" || err != nil || u.Scheme != "https" || u.Host == "" {
 		return warning("the target does not say where the API is", "set endpoints.apiURL of the tenant, if workloads need it")
@@ -24,7 +24,7 @@ func (e *examination) api(ctx context.Context) Finding {
 	if err != nil {
 		return warning("the API URL in the target is no URL", "correct endpoints.apiURL of the tenant")
 	}
-	req.Header.Set("Authorization", string(e.target.Data[kubesecret.KeyAuthorization]))
+	req.Header.Set("Authorization", string(e.target.Data[target.KeyAuthorization]))
 	resp, err := e.http.Do(req)
 	if err != nil {
 		return unreachable(err, u)

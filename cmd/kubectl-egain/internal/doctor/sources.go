@@ -14,6 +14,7 @@ import (
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/lookup"
 	"github.com/egain-operator/egain-operator/internal/issuance"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/target"
 )
 
 // unreadable is a finding for what could not be read: that the user may not is no fault of the chain.
@@ -144,7 +145,7 @@ func (e *examination) subjectClient(ctx context.Context, name string) Finding {
 	if err != nil {
 		return unreadable(err)
 	}
-	reading, err := kubesecret.Read(secret)
+	reading, err := target.Read(secret)
 	if err != nil || reading.Token == nil || !reading.Token.Valid(e.Clock.Now()) {
 		return broken(fmt.Sprintf("EgainClient %q has no valid token to exchange", name), next)
 	}

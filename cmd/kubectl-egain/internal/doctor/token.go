@@ -16,7 +16,7 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/lookup"
 	"github.com/egain-operator/egain-operator/internal/fault"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/target"
 )
 
 func (e *examination) targetSecret(ctx context.Context) Finding {
@@ -32,14 +32,14 @@ func (e *examination) targetSecret(ctx context.Context) Finding {
 		return *f
 	}
 	renew := "kubectl egain renew " + e.Name + " has it written anew"
-	if missing := slices.DeleteFunc(kubesecret.Keys(e.client), func(key string) bool { return secret.Data[key] != nil }); len(missing) > 0 {
+	if missing := slices.DeleteFunc(target.Keys(e.client), func(key string) bool { return secret.Data[key] != nil }); len(missing) > 0 {
 		return broken(fmt.Sprintf("Secret %q lacks the keys %s", secret.Name, strings.Join(missing, ", ")), renew)
 	}
-	reading, err := kubesecret.Read(secret)
+	reading, err := target.Read(secret)
 	if err != nil || reading.Token == nil {
 		return broken(fmt.Sprintf("Secret %q is not as the operator wrote it: somebody else changed it", secret.Name), renew)
 	}
-	if _, err := kubesecret.Render(e.client, reading.Token); err != nil {
+	if _, err := target.Render(e.client, reading.Token); err != nil {
 		return broken(err.Error(), "correct spec.target.template.data")
 	}
 	left := reading.Token.ExpirationTime.Sub(e.Clock.Now())
@@ -53,19 +53,19 @@ func (e *examination) targetSecret(ctx context.Context) Finding {
 // claimed is a finding if the Secret is not for this EgainClient.
 func (e *examination) claimed(secret *corev1.Secret) *Finding {
 	rename := "name another Secret in spec.target.secretName"
-	claim, holder := kubesecret.ClaimOn(secret, e.client)
+	claim, holder := target.ClaimOn(secret, e.client)
 	var f Finding
 	switch {
-	case claim == kubesecret.ClaimOther:
+	case claim == target.ClaimOther:
 		f = broken(fmt.Sprintf("Secret %q holds the token of EgainClient %q", secret.Name, holder), rename)
-	case claim == kubesecret.ClaimLeaving:
+	case claim == target.ClaimLeaving:
 		f = broken(fmt.Sprintf("Secret %q is of a deleted EgainClient of this name, and about to be deleted too", secret.Name), "wait a minute, or delete the Secret")
-	case claim == kubesecret.ClaimNone && e.client.Spec.Target.CreationPolicy == egainv1alpha1.CreationPolicyMerge:
+	case claim == target.ClaimNone && e.client.Spec.Target.CreationPolicy == egainv1alpha1.CreationPolicyMerge:
 		f = broken(fmt.Sprintf("Secret %q holds none of the operator's keys yet", secret.Name), "see the checks around this one")
-		if foreign := kubesecret.ForeignKeys(secret, e.client); len(foreign) > 0 {
+		if foreign := target.ForeignKeys(secret, e.client); len(foreign) > 0 {
 			f = broken(fmt.Sprintf("Secret %q has the keys %s already, by somebody else", secret.Name, strings.Join(foreign, ", ")), "take them out, or "+rename)
 		}
-	case claim == kubesecret.ClaimNone:
+	case claim == target.ClaimNone:
 		f = broken(fmt.Sprintf("Secret %q belongs to somebody else, and is not overwritten", secret.Name), rename+", delete the Secret, or set spec.target.creationPolicy to Merge")
 	default:
 		return nil

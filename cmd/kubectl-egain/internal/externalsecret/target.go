@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/target"
 )
 
 // What stands for a whole answer, and for a part of one that a token has not.
@@ -23,8 +23,8 @@ var fields = map[string]string{"access_token": "AccessToken", "token_type": "Tok
 
 // own are the keys that the operator writes itself, and the templates that they stand for.
 var own = map[string]string{
-	kubesecret.KeyAccessToken: "{{ .AccessToken }}", kubesecret.KeyTokenType: "{{ .TokenType }}", kubesecret.KeyExpiresAt: "{{ .ExpiresAt }}",
-	kubesecret.KeyScope: "{{ .Scope }}", kubesecret.KeyAuthorization: "{{ .Authorization }}", kubesecret.KeyAPIURL: "{{ .APIURL }}",
+	target.KeyAccessToken: "{{ .AccessToken }}", target.KeyTokenType: "{{ .TokenType }}", target.KeyExpiresAt: "{{ .ExpiresAt }}",
+	target.KeyScope: "{{ .Scope }}", target.KeyAuthorization: "{{ .Authorization }}", target.KeyAPIURL: "{{ .APIURL }}",
 }
 
 func (c *converter) target() error {
@@ -149,7 +149,7 @@ func (c *converter) templates(values map[string]string) map[string]egainv1alpha1
 	}
 	for _, key := range slices.Sorted(maps.Keys(wanted.Data)) {
 		text, ok := translate(wanted.Data[key], values)
-		if ok && kubesecret.CheckTemplates(withTemplate(key, text)) == nil {
+		if ok && target.CheckTemplates(withTemplate(key, text)) == nil {
 			c.add(data, key, text)
 			continue
 		}
@@ -175,7 +175,7 @@ func (c *converter) plain(data map[string]egainv1alpha1.Template, key, field str
 // add adds a key, unless the operator writes it by itself.
 func (c *converter) add(data map[string]egainv1alpha1.Template, key, text string) {
 	byOperator, isOwn := own[key]
-	bearer := key == kubesecret.KeyAuthorization && text == "Bearer {{ .AccessToken }}"
+	bearer := key == target.KeyAuthorization && text == "Bearer {{ .AccessToken }}"
 	switch {
 	case !isOwn:
 		data[key] = egainv1alpha1.Template(text)
@@ -233,7 +233,7 @@ func translate(text string, values map[string]string) (string, bool) {
 // handOver says how the Secret changes hands. The operator takes no Secret that is another's, so that the order is free of
 // races: the EgainClient waits until the Secret is let go.
 func (c *converter) handOver() {
-	name, target, namespace := c.object.GetName(), c.targetName(), c.object.GetNamespace()
+	name, secret, namespace := c.object.GetName(), c.targetName(), c.object.GetNamespace()
 	in := ""
 	if namespace != "" {
 		in = " -n " + namespace
@@ -243,21 +243,21 @@ func (c *converter) handOver() {
 	case c.options.Target != "" && c.options.Target != c.oldTarget():
 		c.out.Steps = append(c.out.Steps,
 			fmt.Sprintf("wait for the token: kubectl wait%s egainclient/%s --for=condition=Ready", in, name),
-			fmt.Sprintf("let workloads mount Secret %s instead of %s", target, c.oldTarget()),
+			fmt.Sprintf("let workloads mount Secret %s instead of %s", secret, c.oldTarget()),
 			fmt.Sprintf("delete the old one: kubectl delete%s externalsecret %s", in, name))
 		return
 	case c.spec.Target.DeletionPolicy == "Delete":
 		c.out.Steps = append(c.out.Steps,
 			fmt.Sprintf(`keep the Secret through the deletion: kubectl patch%s externalsecret %s --type=merge -p '{"spec":{"target":{"deletionPolicy":"Retain"}}}'`, in, name))
 	}
-	annotations := fmt.Sprintf("%s=%s", kubesecret.AnnotationOwnedBy, name)
+	annotations := fmt.Sprintf("%s=%s", target.AnnotationOwnedBy, name)
 	if c.spec.Target.CreationPolicy == "Merge" {
 		keys := append(slices.Sorted(maps.Keys(own)), slices.Sorted(maps.Keys(c.keys()))...)
-		annotations = fmt.Sprintf("%s=%s %s=%s", kubesecret.AnnotationMergedBy, name, kubesecret.AnnotationMergedKeys, strings.Join(keys, ","))
+		annotations = fmt.Sprintf("%s=%s %s=%s", target.AnnotationMergedBy, name, target.AnnotationMergedKeys, strings.Join(keys, ","))
 	}
 	c.out.Steps = append(c.out.Steps,
 		fmt.Sprintf("let go of the Secret, which stays with its token in it: kubectl delete%s externalsecret %s --cascade=orphan", in, name),
-		fmt.Sprintf("give it to the EgainClient, which puts a fresh token into it at once: kubectl annotate%s secret %s %s", in, target, annotations))
+		fmt.Sprintf("give it to the EgainClient, which puts a fresh token into it at once: kubectl annotate%s secret %s %s", in, secret, annotations))
 }
 
 func (c *converter) oldTarget() string {

@@ -28,7 +28,7 @@ const (
 type (
 	spec struct {
 		SecretStoreRef  ref        `json:"secretStoreRef"`
-		Target          target     `json:"target"`
+		Target          targetSpec `json:"target"`
 		RefreshPolicy   string     `json:"refreshPolicy"`
 		RefreshInterval string     `json:"refreshInterval"`
 		Data            []datum    `json:"data"`
@@ -38,7 +38,7 @@ type (
 		Kind string `json:"kind"`
 		Name string `json:"name"`
 	}
-	target struct {
+	targetSpec struct {
 		Name           string          `json:"name"`
 		CreationPolicy string          `json:"creationPolicy"`
 		DeletionPolicy string          `json:"deletionPolicy"`

@@ -14,7 +14,7 @@ import (
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/view"
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/workload"
 	"github.com/egain-operator/egain-operator/internal/fault"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/target"
 )
 
 // storyBarWidth is that of a token's life in a story.
@@ -45,7 +45,7 @@ type Secret struct {
 	// Changed is zero if the Secret does not tell.
 	Changed time.Time
 	// Claim and Holder say whose it is.
-	Claim  kubesecret.Claim
+	Claim  target.Claim
 	Holder string
 }
 
@@ -85,7 +85,7 @@ func Story(f *Facts, style view.Style, now time.Time) []view.Section {
 		{Title: TitleTenant, Rows: tenant(f.Client)},
 		{Title: TitleFlow, Rows: flow(f.Client)},
 		{Title: TitleToken, Rows: token(f.Client, style, now)},
-		{Title: TitleTarget, Rows: target(f, now)},
+		{Title: TitleTarget, Rows: targetRows(f, now)},
 		{Title: TitleFailure, Rows: failure(f.Client, now)},
 		{Title: TitleConditions, Rows: conditions(f.Client, now)},
 		{Title: TitleEvents, Rows: events(f.Events, now)},
@@ -218,7 +218,7 @@ func when(t, now time.Time) string {
 	return t.UTC().Format(time.RFC3339) + " (" + duration.HumanDuration(now.Sub(t)) + " ago)"
 }
 
-func target(f *Facts, now time.Time) [][]view.Cell {
+func targetRows(f *Facts, now time.Time) [][]view.Cell {
 	policy := view.Field("Policy", view.Text(fmt.Sprintf("creationPolicy %s, deletionPolicy %s", f.Client.Spec.Target.CreationPolicy, f.Client.Spec.Target.DeletionPolicy)))
 	rows := [][]view.Cell{view.Field("Secret", f.Target.cell(now))}
 	if f.Target.Trouble != "" || f.Target.Missing {
@@ -229,13 +229,13 @@ func target(f *Facts, now time.Time) [][]view.Cell {
 
 func (s *Secret) claimCell() view.Cell {
 	switch s.Claim {
-	case kubesecret.ClaimOurs:
+	case target.ClaimOurs:
 		return view.Cell{Text: "this EgainClient", Shade: view.Good}
-	case kubesecret.ClaimOther:
+	case target.ClaimOther:
 		return view.Cell{Text: "EgainClient " + s.Holder, Shade: view.Bad}
-	case kubesecret.ClaimLeaving:
+	case target.ClaimLeaving:
 		return view.Cell{Text: "a deleted EgainClient of this name, with which it goes", Shade: view.Fair}
-	case kubesecret.ClaimNone:
+	case target.ClaimNone:
 		fallthrough
 	default:
 		return view.Cell{Text: "nobody that the operator knows, so it does not overwrite it", Shade: view.Bad}

@@ -11,7 +11,7 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/view"
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/workload"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/target"
 )
 
 var now = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
@@ -195,7 +195,7 @@ func TestStory(t *testing.T) {
 			{Secret{Name: "egain-app", Keys: []string{"client_id"}, Version: "7", Changed: now.Add(-time.Hour)}, "Secret", []string{"client_id", "client_secret"}},
 			{Secret{Name: "session", Keys: []string{"refresh_token"}, Version: "9"}, "Session", []string{"refresh_token"}},
 		},
-		Target: Secret{Name: "token", Keys: []string{"access_token"}, Version: "8", Claim: kubesecret.ClaimOther, Holder: "rival"},
+		Target: Secret{Name: "token", Keys: []string{"access_token"}, Version: "8", Claim: target.ClaimOther, Holder: "rival"},
 		Events: []Event{{Time: now.Add(-time.Minute), Type: "Warning", Reason: "ClientRejected", Message: "no such client"}},
 		Uses:   []workload.Use{{Kind: "Deployment", Name: "web", Container: "app", How: workload.Volume, Where: "/token"}},
 		Unread: map[string][]string{TitleWorkloads: {"Jobs: you may not read this"}},
@@ -276,8 +276,8 @@ func TestStoryOfLittle(t *testing.T) {
 			ec.Spec.Tenant.CABundleRef = &egainv1alpha1.CABundleReference{Kind: "Secret", Name: "ca", Key: "ca.crt"}
 		})}, "Secret ca, key ca.crt"},
 		"the target is nobody's":      {Facts{Client: healthy(), Target: Secret{Name: "token"}}, "nobody that the operator knows"},
-		"the target goes away":        {Facts{Client: healthy(), Target: Secret{Name: "token", Claim: kubesecret.ClaimLeaving}}, "a deleted EgainClient of this name"},
-		"the target is ours":          {Facts{Client: healthy(), Target: Secret{Name: "token", Claim: kubesecret.ClaimOurs}}, "this EgainClient"},
+		"the target goes away":        {Facts{Client: healthy(), Target: Secret{Name: "token", Claim: target.ClaimLeaving}}, "a deleted EgainClient of this name"},
+		"the target is ours":          {Facts{Client: healthy(), Target: Secret{Name: "token", Claim: target.ClaimOurs}}, "this EgainClient"},
 		"a variable sees no rotation": {Facts{Client: healthy(), Uses: []workload.Use{{Kind: "Pod", Name: "web", How: workload.Env}}}, "WARN: never sees a renewal"},
 		"the next try has its time":   {Facts{Client: healthy(failing(at(time.Minute)))}, "Next try   2026-11-24T12:01:00Z (in 60s)"},
 		"nobody uses the target":      {Facts{Client: healthy()}, "none uses the target"},

@@ -22,9 +22,9 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/issuance"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/oauth"
 	"github.com/egain-operator/egain-operator/internal/rotation"
+	"github.com/egain-operator/egain-operator/internal/target"
 )
 
 // Loop rotates tokens.
@@ -94,11 +94,11 @@ func (l *Loop) Rotate(ctx context.Context, ec *egainv1alpha1.EgainClient) error 
 		return err
 	}
 	tok.Sources = Sources(credentials)
-	want, err := kubesecret.Render(ec, tok)
+	want, err := target.Render(ec, tok)
 	if err != nil {
 		return err
 	}
-	options := metav1.ApplyOptions{FieldManager: kubesecret.Manager, Force: true}
+	options := metav1.ApplyOptions{FieldManager: target.Manager, Force: true}
 	if _, err := l.clientset.CoreV1().Secrets(ec.Namespace).Apply(ctx, want, options); err != nil {
 		return fmt.Errorf("applying Secret %s/%s: %w", ec.Namespace, ec.TargetName(), err)
 	}
@@ -122,7 +122,7 @@ type response struct {
 	Scope       string `json:"scope"`
 }
 
-func (l *Loop) request(ctx context.Context, ec *egainv1alpha1.EgainClient, id, secret string) (*kubesecret.Token, error) {
+func (l *Loop) request(ctx context.Context, ec *egainv1alpha1.EgainClient, id, secret string) (*target.Token, error) {
 	wanted := Request(ec)
 	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {id}, "client_secret": {secret}, "scope": {strings.Join(wanted.Scopes, " ")}}
 	begun := time.Now().Truncate(time.Second) // as annotations and status hold it
@@ -144,7 +144,7 @@ func (l *Loop) request(ctx context.Context, ec *egainv1alpha1.EgainClient, id, s
 	if err := json.Unmarshal(body, &r); err != nil {
 		return nil, fmt.Errorf("reading a token response: %w", err)
 	}
-	return &kubesecret.Token{
+	return &target.Token{
 		Token: rotation.Token{
 			IssueTime: begun, ExpirationTime: begun.Add(time.Duration(r.ExpiresIn) * time.Second),
 			Spec: issuance.SpecID(ec, issuance.Inline(ec)), Request: issuance.RequestID(ec, wanted),
@@ -162,7 +162,7 @@ func Request(ec *egainv1alpha1.EgainClient) oauth.Request {
 
 // report patches the status: of the token its times, as the operator does in a rotation, and before that whatever else the
 // operator writes with the first token.
-func (l *Loop) report(ctx context.Context, ec *egainv1alpha1.EgainClient, tok *kubesecret.Token) error {
+func (l *Loop) report(ctx context.Context, ec *egainv1alpha1.EgainClient, tok *target.Token) error {
 	status := map[string]any{"token": times(ec, tok)}
 	if ec.Status.Token == nil {
 		status = first(ec, tok)
@@ -179,14 +179,14 @@ func (l *Loop) report(ctx context.Context, ec *egainv1alpha1.EgainClient, tok *k
 	return nil
 }
 
-func times(ec *egainv1alpha1.EgainClient, tok *kubesecret.Token) map[string]any {
+func times(ec *egainv1alpha1.EgainClient, tok *target.Token) map[string]any {
 	renewal := rotation.RenewAt(tok.IssueTime, tok.ExpirationTime, rotation.Policy{}, rotation.Spread(string(ec.UID)))
 	return map[string]any{
 		"issueTime": metav1.NewTime(tok.IssueTime), "expirationTime": metav1.NewTime(tok.ExpirationTime), "renewalTime": metav1.NewTime(renewal),
 	}
 }
 
-func first(ec *egainv1alpha1.EgainClient, tok *kubesecret.Token) map[string]any {
+func first(ec *egainv1alpha1.EgainClient, tok *target.Token) map[string]any {
 	token := times(ec, tok)
 	token["scopes"], token["tokenType"] = tok.Scopes, tok.TokenType
 	condition := func(kind, reason, message string) metav1.Condition {

@@ -1,4 +1,4 @@
-package kubesecret
+package target
 
 import (
 	"encoding/json"
@@ -74,7 +74,7 @@ func rendered(t *testing.T, ec *egainv1alpha1.EgainClient, tok *Token) *corev1.S
 	return written(t, ac)
 }
 
-func TestRenderOwner(t *testing.T) {
+func TestTarget_RenderOwner(t *testing.T) {
 	t.Parallel()
 	ec := client(map[string]egainv1alpha1.Template{"TOKEN": "{{ .AccessToken }}"})
 	ec.Spec.Target.Template.Metadata = &egainv1alpha1.TargetMetadata{
@@ -114,7 +114,7 @@ func TestRenderOwner(t *testing.T) {
 	}
 }
 
-func TestRenderMerge(t *testing.T) {
+func TestTarget_RenderMerge(t *testing.T) {
 	t.Parallel()
 	ec := client(map[string]egainv1alpha1.Template{"b": "x", "a": "x"})
 	ec.Spec.Target.CreationPolicy, ec.Spec.Target.SecretName = egainv1alpha1.CreationPolicyMerge, "app"
@@ -130,7 +130,7 @@ func TestRenderMerge(t *testing.T) {
 	}
 }
 
-func TestRenderWithoutWhatIsOptional(t *testing.T) {
+func TestTarget_RenderWithoutWhatIsOptional(t *testing.T) {
 	t.Parallel()
 	ec := client(nil)
 	ec.Spec.Target.DeletionPolicy = egainv1alpha1.DeletionPolicyRetain
@@ -151,13 +151,13 @@ func TestRenderWithoutWhatIsOptional(t *testing.T) {
 	}
 }
 
-func TestRenderFailsWithATemplate(t *testing.T) {
+func TestTarget_RenderFailsWithATemplate(t *testing.T) {
 	t.Parallel()
 	_, err := Render(client(map[string]egainv1alpha1.Template{"a": "{{ .No }}"}), token())
 	wantFault(t, err, `["a"] fails`)
 }
 
-func TestKeys(t *testing.T) {
+func TestTarget_Keys(t *testing.T) {
 	t.Parallel()
 	core := []string{"access_token", "api_url", "authorization", "expires_at", "scope", "token_type"}
 	if diff := cmp.Diff(core, Keys(client(nil))); diff != "" {
@@ -172,7 +172,7 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-func TestRecall(t *testing.T) {
+func TestTarget_Recall(t *testing.T) {
 	t.Parallel()
 	whole := map[string]string{
 		AnnotationIssueTime: "2026-11-23T10:00:00Z", AnnotationExpirationTime: "2026-11-23T11:00:00Z",

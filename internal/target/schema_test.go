@@ -1,4 +1,4 @@
-package kubesecret
+package target
 
 import (
 	"testing"
@@ -12,7 +12,7 @@ import (
 )
 
 // Whatever a Secret may hold, so that a field that a new version of Kubernetes brings is missed here first.
-func TestTheSchemaReadsWhatClientGoReads(t *testing.T) {
+func TestTarget_TheSchemaReadsWhatClientGoReads(t *testing.T) {
 	t.Parallel()
 	const fields = `{"f:data":{".":{},"f:access_token":{}},"f:immutable":{},"f:type":{},"f:metadata":{` +
 		`"f:annotations":{"f:auth.egain.com/issue-time":{}},"f:labels":{"f:team":{}},"f:finalizers":{"v:\"x\"":{}},` +
@@ -48,7 +48,7 @@ func TestTheSchemaReadsWhatClientGoReads(t *testing.T) {
 }
 
 // Not parallel, since it counts what the whole process allocates.
-func TestTheSchemaTakesLittleToParse(t *testing.T) {
+func TestTarget_TheSchemaTakesLittleToParse(t *testing.T) {
 	if bytes := allocated(func() { parseSchema() }); bytes > 1<<20 {
 		t.Errorf("%d kB were allocated", bytes>>10)
 	} else {

@@ -1,4 +1,4 @@
-package kubesecret
+package target
 
 import (
 	_ "embed"
@@ -12,13 +12,13 @@ import (
 )
 
 //go:embed schema.yaml
-var schema typed.YAMLObject
+var secretSchema typed.YAMLObject
 
 // secretType is what managed fields of Secrets are read by.
 var secretType = sync.OnceValue(parseSchema)
 
 func parseSchema() typed.ParseableType {
-	parser, err := typed.NewParser(schema)
+	parser, err := typed.NewParser(secretSchema)
 	if err != nil {
 		panic(fmt.Sprintf("parsing what is compiled in: %v", err))
 	}

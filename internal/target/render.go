@@ -1,4 +1,4 @@
-package kubesecret
+package target
 
 import (
 	"maps"
@@ -121,7 +121,7 @@ func templateKeys(ec *egainv1alpha1.EgainClient) []string {
 }
 
 // Recall reads what the annotations of a Secret say of the token in it; nil if they do not say it whole. The annotations
-// of a Secret that somebody else changed prove nothing: see Read.
+// of a Secret that others changed prove nothing: see Read.
 func Recall(s metav1.Object) *rotation.Token {
 	a := s.GetAnnotations()
 	issue, errIssue := time.Parse(time.RFC3339, a[AnnotationIssueTime])

@@ -1,4 +1,4 @@
-package kubesecret
+package target
 
 import (
 	"errors"
@@ -50,7 +50,7 @@ func render(t *testing.T, text string, tok *Token) (string, error) {
 	return string(data["key"]), err
 }
 
-func TestATemplateSeesTheToken(t *testing.T) {
+func TestTarget_ATemplateSeesTheToken(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct{ text, want string }{
 		"text":            {"as it is", "as it is"},
@@ -96,7 +96,7 @@ func TestATemplateSeesTheToken(t *testing.T) {
 	}
 }
 
-func TestEveryFunctionOfATemplateExists(t *testing.T) {
+func TestTarget_EveryFunctionOfATemplateExists(t *testing.T) {
 	t.Parallel()
 	for name, f := range functions {
 		if f == nil {
@@ -106,7 +106,7 @@ func TestEveryFunctionOfATemplateExists(t *testing.T) {
 }
 
 // Functions that reach outside of the token, differ from one time to the next, or make something of nothing.
-func TestATemplateHasNoFunctionThatReachesOut(t *testing.T) {
+func TestTarget_ATemplateHasNoFunctionThatReachesOut(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{
 		"env", "expandenv", "now", "date", "ago", "randAlpha", "randAlphaNum", "randBytes", "uuidv4", "shuffle", "genPrivateKey",
@@ -118,7 +118,7 @@ func TestATemplateHasNoFunctionThatReachesOut(t *testing.T) {
 	}
 }
 
-func TestATemplateIsRefusedThatCouldRunForLong(t *testing.T) {
+func TestTarget_ATemplateIsRefusedThatCouldRunForLong(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct{ text, want string }{
 		"a loop over a number":            {"{{ range 1000000000 }}x{{ end }}", "may range over .Scopes only"},
@@ -148,7 +148,7 @@ func TestATemplateIsRefusedThatCouldRunForLong(t *testing.T) {
 	}
 }
 
-func TestATemplateIsStoppedThatMakesTooMuch(t *testing.T) {
+func TestTarget_ATemplateIsStoppedThatMakesTooMuch(t *testing.T) {
 	t.Parallel()
 	long := token()
 	long.AccessToken = oauth.Secret(strings.Repeat("x", 64<<10))
@@ -182,7 +182,7 @@ func TestATemplateIsStoppedThatMakesTooMuch(t *testing.T) {
 }
 
 // A result that is too large is of no use, but it must not have been made either: many clients are rendered at a time.
-func TestATemplateCannotFillTheMemory(t *testing.T) { //nolint:paralleltest // what is allocated is counted
+func TestTarget_ATemplateCannotFillTheMemory(t *testing.T) { //nolint:paralleltest // what is allocated is counted
 	long := token()
 	long.AccessToken = oauth.Secret(strings.Repeat("x", 64<<10))
 	tests := map[string]string{
@@ -211,7 +211,7 @@ func TestATemplateCannotFillTheMemory(t *testing.T) { //nolint:paralleltest // w
 	}
 }
 
-func TestATemplateIsStoppedThatGoesOnForTooLong(t *testing.T) {
+func TestTarget_ATemplateIsStoppedThatGoesOnForTooLong(t *testing.T) {
 	t.Parallel()
 	long := token()
 	long.AccessToken = oauth.Secret(strings.Repeat("x", 64<<10))
@@ -237,7 +237,7 @@ func TestATemplateIsStoppedThatGoesOnForTooLong(t *testing.T) {
 	wantFault(t, err, "more than 256 scopes")
 }
 
-func TestAListIsNotComparedItemByItemIfItIsLong(t *testing.T) {
+func TestTarget_AListIsNotComparedItemByItemIfItIsLong(t *testing.T) {
 	t.Parallel()
 	long := token()
 	long.AccessToken = oauth.Secret(strings.Repeat("x", 64<<10))
@@ -250,7 +250,7 @@ func TestAListIsNotComparedItemByItemIfItIsLong(t *testing.T) {
 	}
 }
 
-func TestTheErrorOfATemplateDoesNotQuoteTheToken(t *testing.T) {
+func TestTarget_TheErrorOfATemplateDoesNotQuoteTheToken(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
 		"{{ .NoSuchField }}",
@@ -276,7 +276,7 @@ func TestTheErrorOfATemplateDoesNotQuoteTheToken(t *testing.T) {
 	}
 }
 
-func TestATemplateSaysWhichKeyFailsFirst(t *testing.T) {
+func TestTarget_ATemplateSaysWhichKeyFailsFirst(t *testing.T) {
 	t.Parallel()
 	ec := client(map[string]egainv1alpha1.Template{"b": "{{", "a": "{{ end }}", "c": "fine"})
 	for _, err := range []error{CheckTemplates(ec), second(Render(ec, token()))} {
@@ -310,7 +310,7 @@ func wantFault(t *testing.T, err error, words string) {
 	}
 }
 
-func TestTheTemplatesOfAClientAreRenderedInOrder(t *testing.T) {
+func TestTarget_TheTemplatesOfAClientAreRenderedInOrder(t *testing.T) {
 	t.Parallel()
 	templates := map[string]egainv1alpha1.Template{}
 	for i := range 32 {

@@ -1,0 +1,88 @@
+package controllers
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+)
+
+// secrets gives the packages that own a kind of Secret what they need of the API server. It returns the API server's errors
+// as they are.
+type secrets struct{ client client.Client }
+
+// Get reads a Secret live.
+func (s secrets) Get(ctx context.Context, name types.NamespacedName) (*corev1.Secret, error) {
+	secret := &corev1.Secret{}
+	if err := s.client.Get(ctx, name, secret); err != nil {
+		return nil, err
+	}
+	return secret, nil
+}
+
+// Apply applies a Secret and returns its metadata as stored. A Secret with a generateName instead of a name is created. The
+// answer is read into the argument.
+func (s secrets) Apply(ctx context.Context, secret *corev1ac.SecretApplyConfiguration, options metav1.ApplyOptions) (*metav1.ObjectMeta, error) {
+	dryRun := len(options.DryRun) > 0
+	if secret.Name == nil {
+		return s.create(ctx, secret, dryRun)
+	}
+	with := []client.ApplyOption{client.FieldOwner(options.FieldManager)}
+	if options.Force {
+		with = append(with, client.ForceOwnership)
+	}
+	if dryRun {
+		with = append(with, client.DryRunAll)
+	}
+	if err := s.client.Apply(ctx, secret, with...); err != nil {
+		return nil, err
+	}
+	return &metav1.ObjectMeta{
+		Namespace: ptr.Deref(secret.Namespace, ""), Name: ptr.Deref(secret.Name, ""), UID: ptr.Deref(secret.UID, ""),
+		ResourceVersion: ptr.Deref(secret.ResourceVersion, ""), Annotations: secret.Annotations,
+	}, nil
+}
+
+// create creates a Secret under a generated name.
+func (s secrets) create(ctx context.Context, from *corev1ac.SecretApplyConfiguration, dryRun bool) (*metav1.ObjectMeta, error) {
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: ptr.Deref(from.Namespace, ""), GenerateName: ptr.Deref(from.GenerateName, "")},
+		Type:       ptr.Deref(from.Type, ""), Data: from.Data,
+	}
+	var with []client.CreateOption
+	if dryRun {
+		with = append(with, client.DryRunAll)
+	}
+	if err := s.client.Create(ctx, secret, with...); err != nil {
+		return nil, err
+	}
+	return &secret.ObjectMeta, nil
+}
+
+// Delete deletes a Secret if it still has the given UID and resourceVersion.
+func (s secrets) Delete(ctx context.Context, meta *metav1.ObjectMeta) error {
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: meta.Namespace, Name: meta.Name}}
+	return s.client.Delete(ctx, secret, client.Preconditions{UID: &meta.UID, ResourceVersion: &meta.ResourceVersion})
+}
+
+// clients looks up EgainClients in the cache.
+type clients struct{ cache client.Reader }
+
+// Naming lists the EgainClients that name a Secret.
+func (c clients) Naming(ctx context.Context, secret types.NamespacedName) ([]egainv1alpha1.EgainClient, error) {
+	var all egainv1alpha1.EgainClientList
+	err := c.cache.List(ctx, &all, client.InNamespace(secret.Namespace), client.MatchingFields{indexObjects: "Secret/" + secret.Name})
+	return all.Items, err
+}
+
+// Exists reports whether an EgainClient exists.
+func (c clients) Exists(ctx context.Context, name types.NamespacedName) (bool, error) {
+	err := c.cache.Get(ctx, name, &egainv1alpha1.EgainClient{})
+	return err == nil, client.IgnoreNotFound(err)
+}

@@ -1,0 +1,121 @@
+package target
+
+import (
+	"context"
+	"fmt"
+	"hash/maphash"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/rotation"
+)
+
+// Observation is what is known of a target. Nothing writes to it after Observe has returned it.
+type Observation struct {
+	// Meta is nil if the Secret does not exist.
+	Meta *metav1.ObjectMeta
+	// Token is what the target says of its token; nil if it contains none, or a damaged one.
+	Token *rotation.Token
+	// Content is the token itself; nil if there is none, it is damaged, or the target was not read since it is as Known.
+	Content *Token
+	// Damaged says that the target contains a token that is not as the operator wrote it.
+	Damaged bool
+	// Drifted says that the target contains a whole token and differs in the rest from what the spec asks for.
+	Drifted bool
+	// Replace says that the Secret cannot be changed into what the spec asks for: its type, or its immutability, is final.
+	Replace bool
+	// Known is what the next Observe of this target is given.
+	Known Known
+}
+
+// Known is a state of a target that was found, or made, to be as the spec asks for. The zero value says that no target is known.
+type Known struct {
+	Version Version
+	// Token is what the target said of its token then.
+	Token *rotation.Token
+}
+
+// Version identifies a state of a target and the spec that it was compared with.
+type Version struct {
+	generation int64
+	// secret is a digest of the UID and resourceVersion.
+	secret uint64
+}
+
+// versionSeed makes digests useless outside this process.
+var versionSeed = maphash.MakeSeed()
+
+// VersionOf identifies a target with these metadata, compared with the present spec of an EgainClient.
+func VersionOf(ec *egainv1alpha1.EgainClient, meta *metav1.ObjectMeta) Version {
+	return Version{generation: ec.Generation, secret: maphash.Comparable(versionSeed, [2]string{string(meta.UID), meta.ResourceVersion})}
+}
+
+// Observe looks at the target of an EgainClient, of which the cache has the metadata, nil if it has none. If they are as
+// known, the Secret is not read. That it does not exist is believed of the cache only if no target is known: before one is
+// created, Apply reads again. With an error, it returns what it found out nevertheless.
+func Observe(ctx context.Context, secrets Secrets, clients Clients, ec *egainv1alpha1.EgainClient, cached *metav1.ObjectMeta, known Known) (Observation, error) {
+	switch {
+	case cached != nil && known.Version == VersionOf(ec, cached):
+		return Observation{Meta: cached, Token: known.Token, Known: known}, nil
+	case cached == nil && known.Version == Version{}:
+		return Observation{Known: known}, checkMissing(ctx, clients, ec)
+	}
+	secret, err := secrets.Get(ctx, targetOf(ec))
+	if apierrors.IsNotFound(err) {
+		return Observation{}, checkMissing(ctx, clients, ec)
+	} else if err != nil {
+		return Observation{Known: known}, fmt.Errorf("reading Secret %q: %w", ec.TargetName(), err)
+	}
+	if err := checkClaim(ctx, clients, ec, secret); err != nil {
+		return Observation{Meta: &secret.ObjectMeta, Known: known}, err
+	}
+	return observeClaimed(ec, secret, known)
+}
+
+// checkMissing reports why a target that does not exist cannot be created.
+func checkMissing(ctx context.Context, clients Clients, ec *egainv1alpha1.EgainClient) error {
+	if ec.Spec.Target.CreationPolicy == egainv1alpha1.CreationPolicyMerge {
+		return fault.New(fault.Waiting, egainv1alpha1.ReasonTargetNotFound, "Secret %q does not exist: create it, or set target.creationPolicy to Owner", ec.TargetName())
+	}
+	if err := checkRivals(ctx, clients, ec); err != nil {
+		return err
+	}
+	return CheckTemplates(ec)
+}
+
+// observeClaimed looks at a Secret that is the EgainClient's to write.
+func observeClaimed(ec *egainv1alpha1.EgainClient, secret *corev1.Secret, known Known) (Observation, error) {
+	seen := Observation{Meta: &secret.ObjectMeta, Known: known}
+	reading, err := Read(secret)
+	if err != nil {
+		return seen, err
+	}
+	seen.Damaged, seen.Content = reading.Damaged, reading.Token
+	if reading.Token != nil {
+		seen.Token = &reading.Token.Token
+	}
+	if ec.Spec.Target.CreationPolicy == egainv1alpha1.CreationPolicyMerge {
+		if err := checkMergeable(ec, secret); err != nil {
+			return seen, err
+		}
+	} else {
+		seen.Replace = mustReplace(ec, secret)
+	}
+	if reading.Token == nil {
+		return seen, CheckTemplates(ec)
+	}
+	drifted, err := driftedFrom(ec, reading)
+	if err != nil {
+		return seen, err
+	}
+	seen.Drifted = drifted || seen.Replace
+	if !seen.Drifted {
+		// A copy, or what is remembered would keep the access token in memory.
+		seen.Known = Known{Version: VersionOf(ec, seen.Meta), Token: new(reading.Token.Token)}
+	}
+	return seen, nil
+}
