@@ -62,13 +62,7 @@ func newExplorer(t *testing.T) *explorer {
 
 func (x *explorer) tenant(id string) *egainsim.Tenant {
 	x.t.Helper()
-	for _, tenant := range x.sim.Tenants() {
-		if tenant.ID() == id {
-			return tenant
-		}
-	}
-	x.t.Fatalf("there is no tenant %s", id)
-	return nil
+	return tenantByID(x.t, x.sim, id)
 }
 
 // create runs create tenant acme with flags, and prints the manifest.
