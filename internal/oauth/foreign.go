@@ -84,9 +84,9 @@ func (a Actor) flow() (Flow, Subject) {
 		return OnBehalfOf, Subject{Username: "-"}
 	case ActorOnBehalfOfCustomer:
 		return OnBehalfOf, Subject{Email: "-"}
-	default:
-		return ClientCredentials, Subject{}
+	case ActorClient:
 	}
+	return ClientCredentials, Subject{}
 }
 
 // hosts are all that the documents name and that a spec may list.

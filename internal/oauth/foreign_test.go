@@ -31,7 +31,8 @@ func TestForeignHosts(t *testing.T) {
 		},
 		"a host of URLs that the spec has is not named": {
 			Tenant{URL: acme, Actors: map[Actor]ActorEndpoints{ActorUser: {TokenURL: commercialUser, AuthorizationURL: commercialUserLogin}}},
-			map[string]string{acmeInfo: info, americas: elsewhere, deployment: deployed}, nil,
+			map[string]string{acmeInfo: info, americas: elsewhere, deployment: deployed},
+			nil,
 		},
 		"an API domain of another site is all that is known": {
 			Tenant{URL: acme}, map[string]string{acmeInfo: away, "https://api.other.example" + metadataPath + "tenant/TMPRODC30000002": elsewhere}, []ForeignHost{domain},
@@ -51,7 +52,8 @@ func TestForeignHosts(t *testing.T) {
 			Tenant{URL: acme}, map[string]string{acmeInfo: info, americas: strings.ReplaceAll(elsewhere, b2c, "[2001:db8::1]"), deployment: deployed}, nil,
 		},
 		"the console's names, of which every actor uses the revocation and API URL": {
-			Tenant{MetadataURL: "https://login.egain.cloud/m", ID: "T1"}, map[string]string{"https://login.egain.cloud/m": console},
+			Tenant{MetadataURL: "https://login.egain.cloud/m", ID: "T1"},
+			map[string]string{"https://login.egain.cloud/m": console},
 			[]ForeignHost{
 				{"api.third.example", []Purpose{
 					{UseTokenURL, []Actor{ActorOnBehalfOfUser}}, {UseAPIURL, []Actor{ActorUser, ActorOnBehalfOfUser}},

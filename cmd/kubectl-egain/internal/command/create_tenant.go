@@ -33,7 +33,7 @@ rules of the API before anything is written. With --dry-run=client -o yaml the m
 With --url it needs nothing but the address at which people open eGain. It asks eGain, shows the endpoints of each actor, and
 says which flows work. The manifest holds the address only: the operator asks eGain by itself, and follows later changes. A
 document may name a host of another site, such as acmeint.b2clogin.com. The operator refuses it unless spec.trustedHosts lists
-it, so that this command asks about each such host. Without a terminal it fails, and names the --trust-host flags to pass.`,
+it, so this command asks about each such host. Without a terminal it fails, and names the --trust-host flags to pass.`,
 		Example: `  kubectl egain create tenant acme --url https://acme.egain.cloud
   kubectl egain create tenant acme --url https://acme.egain.cloud --trust-host acmeint.b2clogin.com --dry-run=client -o yaml
   kubectl egain create tenant production --from-metadata https://login.example.com/metadata --allow-namespace team-a,team-b
@@ -99,7 +99,7 @@ func (c *createTenant) explore(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// Nobody is asked anything for a manifest that the API would not accept.
+	// No question is asked for a manifest that the API would not accept.
 	object, err := c.build()
 	if err != nil {
 		return err

@@ -80,7 +80,7 @@ func (x *exploration) discover(ctx context.Context) {
 	x.found, x.failure = x.tenant.Discover(ctx, x.read, actors...)
 }
 
-// unasked are the hosts of other sites that nobody has decided about.
+// unasked are the hosts of other sites without a decision.
 func (x *exploration) unasked() []oauth.ForeignHost {
 	return slices.DeleteFunc(x.tenant.ForeignHosts(x.found), func(h oauth.ForeignHost) bool { return slices.Contains(x.declined, h.Name) })
 }
@@ -179,7 +179,7 @@ func (x *exploration) advice(f *fault.Error) string {
 	}
 }
 
-// untrusted is the error of hosts that there is nobody to ask about.
+// untrusted is the error of hosts without a decision, and without a terminal to ask at.
 func (x *exploration) untrusted(hosts []oauth.ForeignHost) error {
 	var named, flags []string
 	for _, host := range hosts {

@@ -43,7 +43,7 @@ func (d *documents) RoundTrip(req *http.Request) (*http.Response, error) {
 	d.asked = append(d.asked, req.URL.String())
 	answer := httptest.NewRecorder()
 	if body, ok := d.bodies[req.URL.String()]; ok {
-		answer.WriteString(body)
+		_, _ = answer.WriteString(body) // into memory
 	} else {
 		answer.WriteHeader(http.StatusNotFound)
 	}
@@ -181,8 +181,11 @@ func TestCreateTenantWithAHostOfAnotherSite(t *testing.T) {
 			untrusted, without, "there is no terminal to ask about them:\n  127.0.0.2: token URL of User; login URL of User\n", "next:  if they are right, pass --trust-host 127.0.0.2\n",
 		}, "(y/N)"},
 		"and one that no document names": {
-			false, "", []string{"--trust-host", "127.0.0.2,Acme.b2clogin.com"}, 0, listed + "  - acme.b2clogin.com\n",
-			[]string{trusted, "No document names acme.b2clogin.com as a host of another site."}, "No document names 127.0.0.2",
+			false, "",
+			[]string{"--trust-host", "127.0.0.2,Acme.b2clogin.com"},
+			0, listed + "  - acme.b2clogin.com\n",
+			[]string{trusted, "No document names acme.b2clogin.com as a host of another site."},
+			"No document names 127.0.0.2",
 		},
 		"and a flag that names no host": {
 			false, "", []string{"--trust-host", "https://127.0.0.2"}, 1, "", []string{"spec.trustedHosts[0]: must be the exact name of a host"}, "Asking",
@@ -268,7 +271,7 @@ func TestCreateTenantWithAnAPIDomainOfAnotherSite(t *testing.T) {
 			"https://api.other.example/core/authmgr/v3/metadata/tenant/T1": `{"authenticationDetails": {"oAuthUser": [{
 				"authURL": "https://acmeint.b2clogin.com/authorize", "accessTokenURL": "https://acmeint.b2clogin.com/token"}]}}`,
 		}}}
-		r := x.create("y\ny\n", "--url", "acme.egain.cloud")
+		r := x.create("y\nyes\n", "--url", "acme.egain.cloud")
 		x.Expect(r.code).To(gomega.Equal(0), r.stderr)
 		x.Expect(r.stderr).To(gomega.MatchRegexp(`(?s)api.other.example is a host of another site.*API domain.*acmeint.b2clogin.com is a host of another site`))
 		x.Expect(r.stdout).To(gomega.Equal(spec("https://acme.egain.cloud", "  trustedHosts:\n  - api.other.example\n  - acmeint.b2clogin.com\n")))

@@ -210,7 +210,7 @@ func TestLoginShowsItsParameters(t *testing.T) {
 				opened = target
 				s.follow(s.answer(target, agent))
 			}
-			r := s.run("login", "mine", "--wait=false")
+			r := s.run("login", "mine", "--wait=false", "--timeout=1m")
 			s.Expect(r.code).To(gomega.Equal(0), r.stderr)
 			s.Expect(r.stderr).To(gomega.MatchRegexp(tc.shown))
 			s.Expect(mustParse(s, opened).Query().Get("domain_hint")).To(gomega.Equal(tc.hint))
