@@ -32,6 +32,8 @@ var manifests = map[string]string{
 	"authorization-code":    "client agent --flow AuthorizationCode --tenant-ref production --credentials egain-app --scope a.read",
 	"authorization-code-customer": "client agent --actor Customer --session my-session --redirect-url http://127.0.0.1:9000/callback" +
 		" --tenant-ref production --credentials egain-app --scope a.read",
+	"authorization-code-parameters": "client agent --login-parameter prompt=consent --login-parameter domain_hint=acme.egain.cloud" +
+		" --tenant-ref production --credentials egain-app --scope a.read",
 	"defaults-are-left-out": "client plain --flow ClientCredentials --tenant-ref production --credentials egain-app:client_id:client_secret --scope a" +
 		" --target plain --creation-policy Owner --deletion-policy Delete --type Opaque --suspend=false",
 	"everything": "client all --tenant-id TM1 --metadata-url https://login.egain.cloud/m --token-url https://login.egain.cloud/token?p=1" +
@@ -42,6 +44,7 @@ var manifests = map[string]string{
 	"tenant": "tenant production --tenant-id TM1 --ca-bundle configmap/corp-ca -n platform --allow-namespace team-a,team-b --namespace-selector tier=web" +
 		" --allow-scope knowledge.* --concurrent 4 --per-second 10",
 	"tenant-of-metadata": "tenant production --metadata-url https://login.egain.cloud/m",
+	"tenant-that-trusts": "tenant production --metadata-url https://login.egain.cloud/m --trust-host acmeint.b2clogin.com,ACMEINT.b2clogin.com --trust-host acmeext.b2clogin.com",
 }
 
 func TestCreatePrintsAManifestThatTheAPIServerAccepts(t *testing.T) {
@@ -123,9 +126,12 @@ func TestCreateRefusesWithWhatToChange(t *testing.T) {
 		"an output that there is not":          {good + " --dry-run=client -o picture", 1, "unable to match a printer"},
 		"a customer's login of nowhere":        {"client c --flow AuthorizationCode --token-url https://a.b/c --credentials s --scope a", 1, "nothing says where people log in"},
 		"a certificate without a document":     {good + " --ca-file x", 2, "--ca-file is for --from-metadata"},
+		"a parameter that the login sets":      {good + " --login-parameter state=x", 1, "must be one of prompt, domain_hint"},
+		"a login parameter of another flow":    {good + " --flow ClientCredentials --login-parameter prompt=login", 1, "authorizationCode"},
+		"a host to trust that is a URL":        {"tenant t --tenant-id T --trust-host https://a.b", 1, "must be the exact name of a host"},
 		"two documents":                        {good + " --metadata-url https://a.b/c --from-metadata https://a.b/d", 2, "different documents"},
 		"an .env file that is not there":       {good + " --from-env-file nowhere/.env", 1, "no such file"},
-		"a tenant that is nowhere":             {"tenant t", 1, "set at least one of id"},
+		"a tenant that is nowhere":             {"tenant t", 1, "set at least one of url, id"},
 		"a tenant's selector that is no good":  {"tenant t --tenant-id T --namespace-selector =", 2, "the selector of namespaces"},
 		"an unknown word behind create":        {"clients", 2, "unknown command"},
 	}
@@ -217,7 +223,8 @@ func TestAMetadataDocumentIsShownAndHeldAgainstTheFlow(t *testing.T) {
 		}
 	}
 	r = succeed(t, "create", "tenant", "shared", "--from-metadata", url, "--ca-file", bundle, "--dry-run=client")
-	if !strings.Contains(r.stderr, "serves these flows: ClientCredentials, AnonymousCustomer, OnBehalfOf, TokenExchange, AuthorizationCode\n") {
+	all := "These flows work with that:\n  ClientCredentials\n  AnonymousCustomer\n  OnBehalfOf (User, Customer)\n  TokenExchange\n  AuthorizationCode (User, Customer)\n\n"
+	if !strings.HasSuffix(r.stderr, all) {
 		t.Errorf("want all flows in:\n%s", r.stderr)
 	}
 	r = egain(t, "", "create", "client", "sync", "--from-metadata", url, "--credentials", "app", "--scope", "a")

@@ -88,6 +88,8 @@ type Discovery struct {
 	// APIURL, TenantID and DomainHint are what the address of the customer's eGain says; empty if it was not asked, or does
 	// not say.
 	APIURL, TenantID, DomainHint string
+	// RefusedAPIURL is what the address names as API domain on a host of another site that is not trusted; empty otherwise.
+	RefusedAPIURL string
 	// ReadTime is when the oldest of the documents was read; zero if there are none.
 	ReadTime time.Time
 }
@@ -96,21 +98,22 @@ type Discovery struct {
 type Reader func(ctx context.Context, at Place) (*Document, error)
 
 // Discover reads the documents that lead to the endpoints of actors, each after the one that names it. Errors are
-// *fault.Error; one about the entry of anonymous customers only is in the Discovery.
+// *fault.Error, and what was found until then is returned with them, to be shown and not used; one about the entry of
+// anonymous customers only is in the Discovery.
 func (t Tenant) Discover(ctx context.Context, read Reader, actors ...Actor) (Discovery, error) {
 	var d Discovery
 	if t.URL != "" {
 		if err := t.readDeploymentInfo(ctx, read, &d); err != nil {
-			return Discovery{}, err
+			return d, err
 		}
 	}
 	at, err := t.metadataPlace(&d)
 	if err != nil {
-		return Discovery{}, err
+		return d, err
 	}
 	document, err := read(ctx, at)
 	if err != nil {
-		return Discovery{}, advised(err, metadataAdvice[at.Kind])
+		return d, advised(err, metadataAdvice[at.Kind])
 	}
 	d.Metadata, d.MetadataURL = document.Metadata, at.URL
 	d.note(document)
@@ -151,11 +154,17 @@ func (t Tenant) readDeploymentInfo(ctx context.Context, read Reader, d *Discover
 	if t.APIURL != "" {
 		return nil
 	}
-	d.APIURL, err = t.apiOf(info.APIDomain, address)
-	return err
+	api, err := t.apiOf(info.APIDomain, address)
+	if err != nil {
+		d.RefusedAPIURL = api
+		return err
+	}
+	d.APIURL = api
+	return nil
 }
 
-// apiOf is the API URL of an apiDomain, which is a host with or without https before it.
+// apiOf is the API URL of an apiDomain, which is a host with or without https before it. One on a host of another site comes
+// with its refusal.
 func (t Tenant) apiOf(domain, address string) (string, error) {
 	if domain == "" {
 		return "", metadataInvalid("%s names no apiDomain: set endpoints.apiURL", address)
@@ -165,7 +174,7 @@ func (t Tenant) apiOf(domain, address string) (string, error) {
 		return "", metadataInvalid("the apiDomain that %s names is not an https host of the same port: set endpoints.apiURL", address)
 	}
 	if !(boundary{t.URL, t.TrustedHosts}).within(api.Hostname()) {
-		return "", fault.New(fault.Rejected, fault.ReasonEndpointRefused,
+		return api.String(), fault.New(fault.Rejected, fault.ReasonEndpointRefused,
 			"%s names the apiDomain %s, a host of another site: if it is right, add it to trustedHosts, or set endpoints.apiURL", address, shownHost(api.Hostname()))
 	}
 	return api.String(), nil

@@ -14,6 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/onsi/gomega"
+
+	"github.com/egain-operator/egain-operator/internal/egainsim"
 )
 
 const document = root + "/docs/cli.md"
@@ -49,12 +51,12 @@ func TestTheReferenceOfThePluginIsUpToDate(t *testing.T) {
 // write fills testdata/cli.md.tmpl in. Its commands run in their order, and each must succeed unless it is one that fails.
 func (w *world) write() string {
 	w.t.Helper()
-	host := func(address string) string { return strings.TrimPrefix(address, "https://") }
-	n := &normaliser{w.began, strings.NewReplacer(host(w.sim.LoginURL()), "login.egain.example.com", host(w.sim.APIURL()), "api.egain.example.com")}
+	names, addresses := w.names()
+	n := &normaliser{w.began, names}
 	var made strings.Builder
 	run := func(wantCode int, line string, answers ...answer) string {
 		// Quotes are for the reader's shell: no argument has a space.
-		args := strings.Fields(strings.ReplaceAll(strings.TrimPrefix(line, "kubectl egain"), "'", ""))
+		args := strings.Fields(strings.ReplaceAll(strings.TrimPrefix(addresses.Replace(line), "kubectl egain"), "'", ""))
 		shown, code := w.egain(args, answers...)
 		if code != wantCode {
 			w.t.Errorf("%s: exit code %d, want %d\n%s", line, code, wantCode, shown)
@@ -73,6 +75,26 @@ func (w *world) write() string {
 	w.Expect(page.ExecuteTemplate(&made, "cli.md.tmpl", nil)).To(gomega.Succeed())
 	return made.String()
 }
+
+// names replaces the simulator's addresses by names, and addresses the address of a deployment in a command by the
+// simulator's.
+func (w *world) names() (names, addresses *strings.Replacer) {
+	w.t.Helper()
+	host := func(address string) string { return strings.TrimPrefix(address, "https://") }
+	elsewhere := strings.Replace(host(w.sim.LoginURL()), "localhost", egainsim.ElsewhereHost, 1)
+	pairs := []string{host(w.sim.LoginURL()), "login.egain.example.com", host(w.sim.APIURL()), "api.egain.example.com", elsewhere, "acmeint.b2clogin.com", egainsim.ElsewhereHost, "acmeint.b2clogin.com"}
+	for _, tenant := range w.sim.Tenants() {
+		if tenant.ID() == egainsim.ElsewhereTenantID {
+			pairs = append(pairs, host(tenant.URL()), deployment, host(tenant.APIURL()), "api.egain.example.com", tenant.DomainHint(), deployment)
+			addresses = strings.NewReplacer(deployment, host(tenant.URL()), "acmeint.b2clogin.com", egainsim.ElsewhereHost)
+		}
+	}
+	w.Expect(addresses).NotTo(gomega.BeNil())
+	return strings.NewReplacer(pairs...), addresses
+}
+
+// deployment is the name by which the document has the host of a customer's eGain.
+const deployment = "acme.egain.example.com"
 
 func typing(typed []string) []answer {
 	answers := make([]answer, len(typed))

@@ -68,7 +68,7 @@ func (w *world) egain(args []string, answers ...answer) (shown string, code int)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, filepath.Join(w.bin, "kubectl-egain"), args...)
 	cmd.Dir = w.dir
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+w.kubeconfig, "HOME="+w.dir, "NO_COLOR=1", "TERM=xterm", "LC_ALL=C.UTF-8", "TZ=UTC")
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+w.kubeconfig, "HOME="+w.dir, "SSL_CERT_FILE="+w.caFile(), "NO_COLOR=1", "TERM=xterm", "LC_ALL=C.UTF-8", "TZ=UTC")
 	terminal, err := pty.StartWithSize(cmd, &pty.Winsize{Cols: wide, Rows: 50})
 	w.Expect(err).NotTo(gomega.HaveOccurred())
 	defer terminal.Close() //nolint:errcheck // read to its end

@@ -59,13 +59,19 @@ func newWorld(t *testing.T) *world {
 	}}
 	w.plane, w.admin = testbed.StartCluster(t)
 	w.writeKubeconfig()
-	w.sim = testbed.StartSimulator(t, egainsim.Config{TokenLifetime: tokenLife})
+	w.sim = testbed.StartSimulator(t, egainsim.Config{
+		TokenLifetime: tokenLife, Tenants: append(egainsim.DefaultTenants(), egainsim.DeploymentTenants()...),
+	})
+	w.Expect(os.WriteFile(w.caFile(), w.sim.CABundle(), 0o600)).To(gomega.Succeed())
 	w.startOperator()
 	w.began = time.Now()
 	w.pretendPod()
 	w.populate()
 	return w
 }
+
+// caFile holds the CA of the simulator, which the plugin trusts as the system's.
+func (w *world) caFile() string { return filepath.Join(w.dir, "system-ca.crt") }
 
 // writeKubeconfig makes the user's kubeconfig, whose namespace is knowledge.
 func (w *world) writeKubeconfig() {

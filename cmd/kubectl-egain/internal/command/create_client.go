@@ -58,7 +58,7 @@ what is printed is the command that puts them into the Secret that the manifest 
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c.client.Name = strings.Join(args, "")
-			c.interactive = c.interactive || (!anyChanged(spec) && isTerminal(env.In) && isTerminal(env.ErrOut))
+			c.interactive = c.interactive || (!anyChanged(spec) && env.answers)
 			return c.run(cmd.Context())
 		},
 	}
@@ -73,7 +73,7 @@ what is printed is the command that puts them into the Secret that the manifest 
 func (c *createClient) addSpecFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&c.client.Flow, "flow", "", "flow that obtains the token; default: the one that the other flags belong to, or ClientCredentials")
 	flags.StringVar(&c.client.TenantRef, "tenant-ref", "", "EgainTenant that says where tokens come from")
-	c.location.addFlags(flags)
+	c.location.addFlags(flags, "--from-metadata")
 	flags.StringVar(&c.client.Credentials, "credentials", "", "SECRET or SECRET:ID_KEY:SECRET_KEY with the client id and the client secret; the keys default to client_id and client_secret")
 	flags.StringArrayVar(&c.client.Scopes, "scope", nil, "`scopes` to ask for, separated by commas or spaces; may be repeated")
 	flags.StringVar(&c.envFile, "from-env-file", "", ".env file of the client application, see above")
@@ -86,6 +86,7 @@ func (c *createClient) addSpecFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&c.client.Session.Actor, "actor", "", "who logs in (flow AuthorizationCode): User or Customer")
 	flags.StringVar(&c.client.Session.Secret, "session", "", "Secret that keeps the session (flow AuthorizationCode); default: NAME-session")
 	flags.StringVar(&c.client.Session.RedirectURL, "redirect-url", "", "where the browser goes after the login, as registered at eGain (flow AuthorizationCode)")
+	flags.StringToStringVar(&c.client.LoginParameters, "login-parameter", nil, "`NAME=VALUE`, an extra parameter of the login, such as prompt=consent (flow AuthorizationCode); may be repeated")
 	flags.StringVar(&c.client.Target.Secret, "target", "", "Secret for the token; default: NAME")
 	flags.StringVar(&c.client.Target.CreationPolicy, "creation-policy", "", "how that Secret comes to be: Owner or Merge")
 	flags.StringVar(&c.client.Target.DeletionPolicy, "deletion-policy", "", "what becomes of it when the EgainClient is deleted: Delete or Retain")
@@ -185,15 +186,13 @@ func (c *createClient) prepare(ctx context.Context) error {
 
 // readMetadata reads the document of --from-metadata; nil if there is none.
 func (e *environment) readMetadata(ctx context.Context, l *locationFlags) (*oauth.Metadata, error) {
-	read, err := l.settle()
+	read, err := l.settle(false)
 	if err != nil || !read {
 		return nil, err
 	}
-	var bundle []byte
-	if l.caFile != "" {
-		if bundle, err = os.ReadFile(l.caFile); err != nil {
-			return nil, advise(fmt.Errorf("reading the certificates: %w", err), "name a file with PEM certificates by --ca-file")
-		}
+	bundle, err := l.bundle()
+	if err != nil {
+		return nil, err
 	}
 	return e.discover(ctx, l.MetadataURL, bundle)
 }

@@ -3,7 +3,7 @@ package command
 import (
 	"context"
 	"fmt"
-	"slices"
+	"os"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -22,15 +22,18 @@ type locationFlags struct {
 	*manifest.Location
 	// fromMetadata is the URL of a document that is read before anything is written.
 	fromMetadata string
-	// caFile holds the certificates to trust while it is read.
+	// caFile holds the certificates to trust while eGain is asked.
 	caFile string
+	// asking are the flags by which eGain is asked.
+	asking string
 }
 
-func (l *locationFlags) addFlags(flags *pflag.FlagSet) {
+func (l *locationFlags) addFlags(flags *pflag.FlagSet, asking string) {
+	l.asking = asking
 	flags.StringVar(&l.ID, "tenant-id", "", "id of the tenant, such as TMPRODB88619984; alone it stands for one of the self-service platform")
 	flags.StringVar(&l.MetadataURL, "metadata-url", "", "Metadata URL that the eGain console shows for the client application")
 	flags.StringVar(&l.fromMetadata, "from-metadata", "", "like --metadata-url, but reads the document now, shows what it names and checks that it serves")
-	flags.StringVar(&l.caFile, "ca-file", "", "file with the PEM certificates to trust for --from-metadata; default: the system's")
+	flags.StringVar(&l.caFile, "ca-file", "", "file with the PEM certificates to trust for "+asking+"; default: the system's")
 	flags.StringVar(&l.TokenURL, "token-url", "", "token endpoint")
 	flags.StringVar(&l.APIURL, "api-url", "", "base URL of API calls, the console's Domain URL or API Domain")
 	flags.StringVar(&l.AuthorizationURL, "authorization-url", "", "where a person logs in at a browser")
@@ -39,11 +42,12 @@ func (l *locationFlags) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&l.CABundle, "ca-bundle", "", "KIND/NAME or KIND/NAME/KEY of the PEM certificates that the operator trusts, such as configmap/corp-ca/ca.crt")
 }
 
-// settle makes one of --from-metadata and --metadata-url, and tells whether the document is to be read.
-func (l *locationFlags) settle() (bool, error) {
+// settle makes one of --from-metadata and --metadata-url, and tells whether eGain is to be asked for the document. asks says
+// that it is asked for something else already.
+func (l *locationFlags) settle(asks bool) (bool, error) {
 	if l.fromMetadata == "" {
-		if l.caFile != "" {
-			return false, advise(usagef("--ca-file is for --from-metadata"), "name the certificates that the operator trusts with --ca-bundle")
+		if l.caFile != "" && !asks {
+			return false, advise(usagef("--ca-file is for %s", l.asking), "name the certificates that the operator trusts with --ca-bundle")
 		}
 		return false, nil
 	}
@@ -52,6 +56,18 @@ func (l *locationFlags) settle() (bool, error) {
 	}
 	l.MetadataURL = l.fromMetadata
 	return true, nil
+}
+
+// bundle reads the certificates of --ca-file; nil, for the system's, without the flag.
+func (l *locationFlags) bundle() ([]byte, error) {
+	if l.caFile == "" {
+		return nil, nil
+	}
+	bundle, err := os.ReadFile(l.caFile)
+	if err != nil {
+		return nil, advise(fmt.Errorf("reading the certificates: %w", err), "name a file with PEM certificates by --ca-file")
+	}
+	return bundle, nil
 }
 
 // discover reads the metadata document and shows what it names.
@@ -108,11 +124,4 @@ func checkEndpoints(tenant oauth.Tenant, document *oauth.Metadata, flow egainv1a
 		return advise(fmt.Errorf("flow %s: nothing says where people log in", flow), "give that with --authorization-url")
 	}
 	return nil
-}
-
-// resolvable are the flows whose endpoints a document names, each for the actor that it is most used with.
-func resolvable(tenant oauth.Tenant, document *oauth.Metadata) []egainv1alpha1.Flow {
-	return slices.DeleteFunc(slices.Clone(manifest.Flows), func(flow egainv1alpha1.Flow) bool {
-		return checkEndpoints(tenant, document, flow, oauth.Subject{}) != nil
-	})
 }

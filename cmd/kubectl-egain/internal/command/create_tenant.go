@@ -2,12 +2,14 @@ package command
 
 import (
 	"context"
-	"errors"
+	"net/url"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/manifest"
+	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/view"
 	"github.com/egain-operator/egain-operator/internal/issuance"
 )
 
@@ -26,8 +28,15 @@ func newCreateTenantCommand(env *environment) *cobra.Command {
 		Aliases: []string{"egaintenant", "egt"},
 		Short:   "Create an EgainTenant, or print its manifest",
 		Long: `Create an EgainTenant, which describes an eGain tenant once for the EgainClients of the whole cluster. It is checked by the
-rules of the API before anything is written. With --dry-run=client -o yaml the manifest is printed.`,
-		Example: `  kubectl egain create tenant production --from-metadata https://login.example.com/metadata --allow-namespace team-a,team-b
+rules of the API before anything is written. With --dry-run=client -o yaml the manifest is printed.
+
+With --url it needs nothing but the address at which people open eGain. It asks eGain, shows the endpoints of each actor, and
+says which flows work. The manifest holds the address only: the operator asks eGain by itself, and follows later changes. A
+document may name a host of another site, such as acmeint.b2clogin.com. The operator refuses it unless spec.trustedHosts lists
+it, so this command asks about each such host. Without a terminal it fails, and names the --trust-host flags to pass.`,
+		Example: `  kubectl egain create tenant acme --url https://acme.egain.cloud
+  kubectl egain create tenant acme --url https://acme.egain.cloud --trust-host acmeint.b2clogin.com --dry-run=client -o yaml
+  kubectl egain create tenant production --from-metadata https://login.example.com/metadata --allow-namespace team-a,team-b
   kubectl egain create tenant sandbox --tenant-id TMPRODB88619984 --allow-scope 'knowledge.*' --dry-run=client -o yaml`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -37,7 +46,9 @@ rules of the API before anything is written. With --dry-run=client -o yaml the m
 		},
 	}
 	flags := cmd.Flags()
-	c.location.addFlags(flags)
+	flags.StringVar(&c.tenant.URL, "url", "", "address at which people open your eGain, such as https://acme.egain.cloud; eGain is asked for the rest")
+	flags.StringArrayVar(&c.tenant.TrustedHosts, "trust-host", nil, "`hosts` of other sites that eGain's documents may name, separated by commas; may be repeated")
+	c.location.addFlags(flags, "--url and --from-metadata")
 	flags.StringVar(&c.tenant.CABundleNamespace, "ca-bundle-namespace", "", "namespace of the CA bundle; default: that of --namespace")
 	flags.StringArrayVar(&c.tenant.AllowedNamespaces, "allow-namespace", nil, "`namespaces` whose EgainClients may use the tenant, separated by commas; may be repeated; default: all")
 	flags.StringVar(&c.tenant.NamespaceSelector, "namespace-selector", "", "selector of further namespaces by their labels")
@@ -59,35 +70,73 @@ func (c *createTenant) run(ctx context.Context) error {
 		}
 		c.tenant.CABundleNamespace = namespace
 	}
-	if err := c.discover(ctx); err != nil {
+	if err := c.explore(ctx); err != nil {
 		return err
 	}
-	et, err := c.tenant.Build()
-	object, err := encode(manifest.TenantSchema(), et, err)
+	object, err := c.build()
 	if err != nil {
 		return err
 	}
 	return c.emit(ctx, manifest.TenantSchema(), object)
 }
 
-// discover reads the document of --from-metadata, if there is one, and says which flows it serves.
-func (c *createTenant) discover(ctx context.Context) error {
-	document, err := c.env.readMetadata(ctx, &c.location)
-	if err != nil || document == nil {
+func (c *createTenant) build() (*unstructured.Unstructured, error) {
+	et, err := c.tenant.Build()
+	return encode(manifest.TenantSchema(), et, err)
+}
+
+// explore asks eGain what --url or --from-metadata lead to. What is found is not kept, since the operator finds it by itself;
+// the hosts that the user trusts are.
+func (c *createTenant) explore(ctx context.Context) error {
+	if err := c.settleURL(); err != nil {
 		return err
+	}
+	read, err := c.location.settle(c.tenant.URL != "")
+	if err != nil || (c.tenant.URL == "" && !read) {
+		return err
+	}
+	bundle, err := c.location.bundle()
+	if err != nil {
+		return err
+	}
+	// No question is asked for a manifest that the API would not accept.
+	object, err := c.build()
+	if err != nil {
+		return err
+	}
+	if errs := manifest.TenantSchema().Check(ctx, object); len(errs) > 0 {
+		return invalid(object, errs)
 	}
 	et, err := c.tenant.Build()
 	if err != nil {
-		return usageError{err}
+		return err
 	}
-	flows := resolvable(issuance.Shared(et).OAuth(), document)
-	if len(flows) == 0 {
-		return advise(errors.New("the metadata document names no token URL for any flow"), "give the endpoints with --token-url and --api-url")
+	agreed, err := c.env.explore(ctx, issuance.Shared(et).OAuth(), bundle)
+	c.tenant.TrustedHosts = append(c.tenant.TrustedHosts, agreed...)
+	return err
+}
+
+// settleURL makes the address of --url: people paste what the address bar shows.
+func (c *createTenant) settleURL() error {
+	if c.tenant.URL == "" {
+		return nil
 	}
-	names := make([]string, len(flows))
-	for i, flow := range flows {
-		names[i] = string(flow)
+	raw := strings.TrimSpace(c.tenant.URL)
+	if !strings.Contains(raw, "://") {
+		raw = "https://" + raw
 	}
-	c.env.notef("That serves these flows: %s\n", strings.Join(names, ", "))
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil || u.Hostname() == "":
+		return advise(usagef("--url is not the address of an eGain"), "pass the address at which people open eGain, such as https://acme.egain.cloud")
+	case u.Scheme != "https":
+		return advise(usagef("--url has the scheme %s, and eGain is asked by https only", u.Scheme), "pass --url https://"+u.Host)
+	case u.User != nil:
+		return advise(usagef("--url holds a user name, which no request to eGain needs"), "pass --url https://"+u.Host)
+	}
+	c.tenant.URL = "https://" + strings.ToLower(u.Host)
+	if strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
+		c.env.notef("Only scheme and host of --url count: %s\n", view.OneLine(c.tenant.URL))
+	}
 	return nil
 }

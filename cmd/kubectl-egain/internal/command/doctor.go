@@ -28,8 +28,9 @@ func newDoctorCommand(env *environment) *cobra.Command {
 		Use:   "doctor NAME",
 		Short: "Find out where the chain to a working token breaks, and what to do",
 		Long: `Check every link of the chain from an EgainClient to the workloads that use its token, in order: the object, its tenant and
-Secrets, the way to eGain, a token request, the target, the operator, the API. The first that is broken is marked, and what
-depends on it is left out. The exit code is 1 if one is broken.
+Secrets, the documents of the tenant (the address, then the metadata, then the endpoints of the flow's actor), the way to eGain,
+a token request, the target, the operator, the API. The first that is broken is marked, and what depends on it is left out. The
+exit code is 1 if one is broken.
 
 The token request is a dry run: it is sent with the client's credentials, shown with its secrets masked, and its token is revoked
 at once if the tenant has an endpoint for that. It is never sent for flow AuthorizationCode, whose refresh token serves once.

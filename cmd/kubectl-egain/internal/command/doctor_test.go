@@ -167,7 +167,7 @@ func TestDoctorPointsAtTheLinkThatIsBroken(t *testing.T) {
 		}, "Tenant", "does not allow namespace", "shows what it allows", "TokenRequest"},
 		"the scope is not allowed": {func(s *simulated) {
 			s.healthy(s.shared(func(et *egainv1alpha1.EgainTenantSpec) { et.AllowedScopes = []egainv1alpha1.ScopePattern{"core.*"} }))
-		}, "Tenant", "does not allow the scopes", "shows what it allows", "TokenRequest"},
+		}, "Endpoints", "does not allow the scopes", "shows what it allows", "TokenRequest"},
 		"the scope is of the wrong kind": {func(s *simulated) {
 			s.healthy(func(ec *client) { ec.Spec.Scopes = []egainv1alpha1.Scope{"core.aiservices.use"} })
 		}, "TokenRequest", "invalid_scope", "flow ClientCredentials takes application scopes", ""},
@@ -184,13 +184,13 @@ func TestDoctorPointsAtTheLinkThatIsBroken(t *testing.T) {
 		}, "TLS", "has expired", "have it renewed", "TokenRequest"},
 		"there is no metadata document": {func(s *simulated) {
 			s.healthy(func(ec *client) { ec.Spec.Tenant.MetadataURL = egainv1alpha1.HTTPSURL(s.sim.LoginURL() + "/nowhere") })
-		}, "Endpoints", "answered HTTP 404 for the metadata document", "Metadata URL that the eGain console shows", "DNS"},
+		}, "Metadata", "answered HTTP 404 for the metadata document", "Metadata URL that the eGain console shows", "DNS"},
 		"the metadata document names another site": {func(s *simulated) {
 			s.sim.SetFault(egainsim.Match{Endpoint: egainsim.MetadataEndpoint}, egainsim.Fault{
 				Set: map[string]json.RawMessage{"token_endpoint": json.RawMessage(`"https://login.example.org/token"`)},
 			})
 			s.healthy()
-		}, "Endpoints", "belongs to another site", "set endpoints.tokenURL", "DNS"},
+		}, "Endpoints", "on login.example.org, a host of another site", "set the URL in spec.tenant.endpoints", "DNS"},
 		"the client secret is wrong": {func(s *simulated) {
 			s.healthy()
 			s.change("egain-app", func(secret *corev1.Secret) { secret.Data["client_secret"] = []byte("wrong-secret") })
@@ -236,6 +236,9 @@ func TestDoctorPointsAtTheLinkThatIsBroken(t *testing.T) {
 			s.Expect(f.Message).To(gomega.ContainSubstring(tc.said))
 			s.Expect(f.Advice).To(gomega.ContainSubstring(tc.advised))
 			s.Expect(r.stderr).To(gomega.ContainSubstring("the chain breaks at " + tc.check))
+			if strings.Contains(tc.said, "does not allow the scopes") {
+				s.Expect(finding(report, "Tenant").Message).To(gomega.HaveSuffix("allows the namespace"), "the scopes are compared later")
+			}
 			if tc.skipped != "" {
 				s.Expect(finding(report, tc.skipped).Status).To(gomega.Equal(doctor.Skipped), r.stdout)
 			}
@@ -331,7 +334,7 @@ func TestDoctorForSomebodyWhoMayReadLittle(t *testing.T) {
 
 func TestDoctorReadsTheFlagsOfTheOperator(t *testing.T) {
 	t.Parallel()
-	t.Run("which may let a metadata document name other sites", func(t *testing.T) {
+	t.Run("which let it ask hosts, and let no document name other sites", func(t *testing.T) {
 		t.Parallel()
 		s := newSimulated(t)
 		s.sim.SetFault(egainsim.Match{Endpoint: egainsim.MetadataEndpoint}, egainsim.Fault{
@@ -340,8 +343,25 @@ func TestDoctorReadsTheFlagsOfTheOperator(t *testing.T) {
 		s.flags = []string{"--kubeconfig=/etc/kubeconfig", "--allowed-hosts=*.example.invalid,localhost:" + s.port()}
 		s.healthy()
 		report, r := s.diagnose()
+		s.Expect(report.Break).To(gomega.Equal("Endpoints"), r.stdout)
+		s.Expect(finding(report, "Flags").Status).To(gomega.Equal(doctor.OK), r.stdout)
+	})
+	t.Run("which a host that the EgainTenant trusts must be among too", func(t *testing.T) {
+		t.Parallel()
+		s := newSimulated(t)
+		s.sim.SetFault(egainsim.Match{Endpoint: egainsim.MetadataEndpoint}, egainsim.Fault{
+			Set: map[string]json.RawMessage{"token_endpoint": json.RawMessage(`"https://login.example.invalid/token"`)},
+		})
+		s.flags = []string{"--allowed-hosts=*.example.invalid,localhost:" + s.port()}
+		s.healthy(s.shared(func(et *egainv1alpha1.EgainTenantSpec) {
+			et.TrustedHosts = []egainv1alpha1.HostName{"login.example.invalid"}
+		}))
+		report, r := s.diagnose()
 		s.Expect(report.Break).To(gomega.Equal("DNS"), r.stdout)
 		s.Expect(finding(report, "Flags").Status).To(gomega.Equal(doctor.OK), r.stdout)
+		s.flags = []string{"--allowed-hosts=localhost:" + s.port()}
+		report, _ = s.diagnose()
+		s.Expect(finding(report, "Flags").Message).To(gomega.ContainSubstring("may not send requests to login.example.invalid (--allowed-hosts)"))
 	})
 	t.Run("unless they are of another version", func(t *testing.T) {
 		t.Parallel()

@@ -48,6 +48,8 @@ type environment struct {
 	browse func(url string)
 	// screen is what standard output can show.
 	screen screen
+	// answers says that a person sees standard error and can answer on standard input.
+	answers bool
 }
 
 // httpMaker makes a client whose requests may take a time each, from the dial to the last byte.
@@ -71,6 +73,7 @@ func newEnvironment(streams genericiooptions.IOStreams) *environment {
 		clock:     clock.RealClock{},
 		browse:    openBrowser,
 		screen:    screenOf(streams.Out, os.Getenv),
+		answers:   isTerminal(streams.In) && isTerminal(streams.ErrOut),
 	}
 	e.config.WrapConfigFn = func(config *rest.Config) *rest.Config {
 		// As kubectl has it: one command reads a dozen kinds at once.

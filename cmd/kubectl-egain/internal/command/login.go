@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -111,10 +112,28 @@ func (l *login) begin(ctx context.Context, name string) (*attempt, error) {
 	if a.provider, err = l.env.provider(ctx, ec, func(e oauth.Endpoints) string { return e.AuthorizationURL }); err != nil {
 		return nil, err
 	}
+	a.hint(ctx)
 	if a.store, err = l.env.sessionStore(ec); err != nil {
 		return nil, err
 	}
 	return a, a.store.rehearse(ctx)
+}
+
+// domainHint is the parameter of a login by which a gateway that tenants share finds the right one.
+const domainHint = "domain_hint"
+
+// hint finds the domain hint out if no parameter gives it. A login may do without: only a shared gateway needs it.
+func (a *attempt) hint(ctx context.Context) {
+	if _, given := issuance.LoginParameters(a.client)[domainHint]; given {
+		return
+	}
+	if err := a.provider.hint(ctx); err != nil {
+		text := "The login goes on without " + domainHint + ", which was not found out: " + err.Error() +
+			". If the login page does not find your tenant, set it in spec.authorizationCode.parameters."
+		for _, line := range view.Wrap(text, columns) {
+			a.env.notef("%s\n", line)
+		}
+	}
 }
 
 // code has somebody log in.
@@ -141,9 +160,9 @@ func (a *attempt) redirectURL() string { return string(a.client.Spec.Authorizati
 
 // introduce says who asks for what, before anybody is asked for a password.
 func (a *attempt) introduce(target string) {
-	host := ""
+	host, query := "", url.Values{}
 	if u, err := url.Parse(target); err == nil {
-		host = u.Host
+		host, query = u.Host, u.Query()
 	}
 	rows := [][]view.Cell{
 		{view.Text("at"), view.Text(host)},
@@ -156,6 +175,13 @@ func (a *attempt) introduce(target string) {
 			title = "with scopes"
 		}
 		rows = append(rows, []view.Cell{view.Text(title), view.Text(scope)})
+	}
+	names := append(slices.Collect(maps.Keys(issuance.LoginParameters(a.client))), domainHint)
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		if query.Has(name) {
+			rows = append(rows, []view.Cell{view.Text("with " + name), view.Text(query.Get(name))})
+		}
 	}
 	rows = append(rows, []view.Cell{view.Text("kept in"), view.Text(fmt.Sprintf("Secret %q, namespace %q", a.store.name(), a.client.Namespace))})
 	a.env.notef("Log in for EgainClient %q:\n", a.client.Name)

@@ -161,6 +161,64 @@ func mustParse(f *simulated, raw string) *url.URL {
 	return u
 }
 
+func TestLoginShowsItsParameters(t *testing.T) {
+	t.Parallel()
+	const found = "tmprodc30000002.egain.cloud"
+	none := func(*egainv1alpha1.EgainClient) {}
+	tests := map[string]struct {
+		tenant, app string
+		change      func(*egainv1alpha1.EgainClient)
+		// explicit has every URL in the spec.
+		explicit, down bool
+		shown, hint    string
+	}{
+		"a hint that was found on the way": {
+			egainsim.AmericasTenantID, egainsim.AmericasPublicClientID, none, false, false, `with domain_hint   tmprodc30000002\.egain\.cloud\n`, found,
+		},
+		"parameters of the spec": {
+			egainsim.AmericasTenantID, egainsim.AmericasPublicClientID, func(ec *egainv1alpha1.EgainClient) {
+				ec.Spec.AuthorizationCode.Parameters = map[string]egainv1alpha1.ParameterValue{"prompt": "consent", "domain_hint": "other.egain.cloud"}
+			}, false, false, `with domain_hint   other\.egain\.cloud\n +with prompt +consent\n`, "other.egain.cloud",
+		},
+		"a hint that is asked for although the spec has all URLs": {
+			egainsim.AmericasTenantID, egainsim.AmericasPublicClientID, none, true, false, `with domain_hint   tmprodc30000002\.egain\.cloud\n`, found,
+		},
+		"no hint, which the self-service platform does without": {
+			egainsim.SelfServiceAddressTenantID, egainsim.SelfServiceAddressPublicClientID, none, true, true,
+			`The login goes on without domain_hint, which was not found out: localhost:`, "",
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newDeployed(t)
+			tenant := s.deployed(tc.tenant)
+			s.app(tc.app, "")
+			s.egainClient("mine", s.byAddress(tc.tenant, func(et *egainv1alpha1.EgainTenantSpec) {
+				if tc.explicit {
+					et.ScopePrefix = tenant.ScopePrefix()
+					et.Endpoints = &egainv1alpha1.Endpoints{
+						TokenURL: egainv1alpha1.HTTPSURL(tenant.TokenURL(egainsim.User)), APIURL: egainv1alpha1.HTTPSURL(tenant.APIURL()),
+						AuthorizationURL: egainv1alpha1.HTTPSURL(tenant.AuthorizationURL(egainsim.User)),
+					}
+				}
+			}), session(s.freeRedirectURL("127.0.0.1", tc.app)), tc.change)
+			if tc.down {
+				s.sim.SetFault(deploymentInfo, egainsim.Fault{Status: http.StatusServiceUnavailable})
+			}
+			var opened string
+			s.browse = func(target string) {
+				opened = target
+				s.follow(s.answer(target, agent))
+			}
+			r := s.run("login", "mine", "--wait=false", "--timeout=1m")
+			s.Expect(r.code).To(gomega.Equal(0), r.stderr)
+			s.Expect(r.stderr).To(gomega.MatchRegexp(tc.shown))
+			s.Expect(mustParse(s, opened).Query().Get("domain_hint")).To(gomega.Equal(tc.hint))
+		})
+	}
+}
+
 func TestASecondLoginReplacesTheFirst(t *testing.T) {
 	t.Parallel()
 	f := newSimulated(t)

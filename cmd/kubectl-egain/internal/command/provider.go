@@ -19,6 +19,7 @@ type provider struct {
 	http      *http.Client
 	client    *oauth.Client
 	request   oauth.Request
+	tenant    oauth.Tenant
 	endpoints oauth.Endpoints
 }
 
@@ -44,11 +45,12 @@ func (e *environment) provider(ctx context.Context, ec *egainv1alpha1.EgainClien
 	if p.http, err = e.http(bundle, requestTimeout); err != nil {
 		return nil, err
 	}
-	return p, p.resolve(ctx, tenant.OAuth(), wanted)
+	p.tenant = tenant.OAuth()
+	return p, p.resolve(ctx, wanted)
 }
 
-func (p *provider) resolve(ctx context.Context, t oauth.Tenant, wanted func(oauth.Endpoints) string) error {
-	actor := oauth.ActorOf(p.request.Flow, p.request.Subject)
+func (p *provider) resolve(ctx context.Context, wanted func(oauth.Endpoints) string) error {
+	t, actor := p.tenant, oauth.ActorOf(p.request.Flow, p.request.Subject)
 	directory := &oauth.Directory{Now: p.client.Now}
 	resolve := func(read bool) (err error) {
 		var found oauth.Discovery
@@ -67,4 +69,19 @@ func (p *provider) resolve(ctx context.Context, t oauth.Tenant, wanted func(oaut
 	}
 	p.request.TokenURL, p.request.Scopes = p.endpoints.TokenURL, p.endpoints.WithPrefix(p.request.Scopes)
 	return err
+}
+
+// hint asks the address of the customer's eGain for the domain hint of a login, if it was not asked on the way to the
+// endpoints. Errors are *fault.Error.
+func (p *provider) hint(ctx context.Context) error {
+	if p.tenant.URL == "" || p.endpoints.DomainHint != "" {
+		return nil
+	}
+	directory := &oauth.Directory{Now: p.client.Now}
+	document, err := directory.Read(ctx, p.http, oauth.DeploymentInfoPlace(p.tenant.URL))
+	if err != nil {
+		return err
+	}
+	p.endpoints.DomainHint = document.Deployment.DomainHint
+	return nil
 }

@@ -32,8 +32,19 @@ type simulated struct {
 
 func newSimulated(t *testing.T) *simulated {
 	t.Helper()
+	return newSimulatedWith(t, egainsim.Config{})
+}
+
+// newDeployed is a world whose eGain has tenants with addresses of their own too.
+func newDeployed(t *testing.T) *simulated {
+	t.Helper()
+	return newSimulatedWith(t, egainsim.Config{Tenants: append(egainsim.DefaultTenants(), egainsim.DeploymentTenants()...)})
+}
+
+func newSimulatedWith(t *testing.T, config egainsim.Config) *simulated {
+	t.Helper()
 	s := &simulated{
-		fixture: newFixture(t), kubeconfig: kubeconfig, sim: testbed.StartSimulator(t, egainsim.Config{}),
+		fixture: newFixture(t), kubeconfig: kubeconfig, sim: testbed.StartSimulator(t, config),
 		browse: func(string) { t.Error("the browser was opened") },
 	}
 	s.create(&corev1.ConfigMap{ObjectMeta: s.named("egain-ca"), Data: map[string]string{"ca.crt": string(s.sim.CABundle())}})
@@ -100,6 +111,23 @@ func (s *simulated) egainClient(name string, change ...func(*egainv1alpha1.Egain
 		ec.Spec.Target.SecretName = ""
 	}
 	return s.client(name, append([]func(*egainv1alpha1.EgainClient){simulate}, change...)...)
+}
+
+// deployed is a tenant of newDeployed.
+func (s *simulated) deployed(id string) *egainsim.Tenant {
+	s.t.Helper()
+	return tenantByID(s.t, s.sim, id)
+}
+
+func tenantByID(t *testing.T, sim *egainsim.Simulator, id string) *egainsim.Tenant {
+	t.Helper()
+	for _, tenant := range sim.Tenants() {
+		if tenant.ID() == id {
+			return tenant
+		}
+	}
+	t.Fatalf("there is no tenant %s", id)
+	return nil
 }
 
 // tenantOf makes the tenant that of a default client application.

@@ -83,6 +83,8 @@ type examination struct {
 	// date is the server's idea of the time, and heard when it was heard.
 	date, heard time.Time
 	target      *corev1.Secret
+	// chain is what the documents say, once they were asked for.
+	chain *chain
 	// found is the operator, once it was looked for.
 	found *operator
 }
@@ -105,6 +107,8 @@ const (
 	checkSession     = "Session"
 	checkSubject     = "SubjectToken"
 	checkCABundle    = "CABundle"
+	checkAddress     = "Address"
+	checkMetadata    = "Metadata"
 	checkEndpoints   = "Endpoints"
 	checkDNS         = "DNS"
 	checkTLS         = "TLS"
@@ -129,7 +133,9 @@ func checks() []check {
 		{name: checkSession, needs: []string{checkObject}, applies: hasSession, run: (*examination).session},
 		{name: checkSubject, needs: []string{checkObject}, applies: hasSubject, run: (*examination).subject},
 		{name: checkCABundle, needs: []string{checkTenant}, run: (*examination).caBundle},
-		{name: checkEndpoints, needs: []string{checkCABundle}, run: (*examination).resolve},
+		{name: checkAddress, needs: []string{checkCABundle}, applies: hasAddress, run: (*examination).address},
+		{name: checkMetadata, needs: []string{checkCABundle, checkAddress}, applies: hasDocuments, run: (*examination).metadata},
+		{name: checkEndpoints, needs: []string{checkCABundle, checkMetadata}, run: (*examination).resolve},
 		{name: checkDNS, needs: []string{checkEndpoints}, run: (*examination).dns},
 		{name: checkTLS, needs: []string{checkDNS}, run: (*examination).tls},
 		{name: checkClock, needs: []string{checkTLS}, run: (*examination).skew},

@@ -17,7 +17,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/egain-operator/egain-operator/internal/oauth"
 	"github.com/egain-operator/egain-operator/internal/options"
 	"github.com/egain-operator/egain-operator/internal/transport"
 )
@@ -154,22 +153,33 @@ func (e *examination) flags(ctx context.Context) Finding {
 		return broken("the operator takes tenants from EgainTenants only (--require-tenant-ref)",
 			"name one in spec.tenantRef instead of spec.tenant: kubectl get egaintenants lists those that there are")
 	}
-	if host := e.unlisted(o.AllowedHosts); host != "" {
-		return broken(fmt.Sprintf("the operator may not send requests to %s (--allowed-hosts)", host), "correct the tenant's URLs, or have the host listed there")
+	if hosts := e.unlisted(o.AllowedHosts); len(hosts) > 0 {
+		return broken(fmt.Sprintf("the operator may not send requests to %s (--allowed-hosts)", strings.Join(hosts, ", ")),
+			"correct the tenant's URLs, or have the host listed there")
 	}
 	return ok("the operator's flags let it serve this EgainClient")
 }
 
-// unlisted is a host that the operator has to ask and that is not listed; empty if there is none.
-func (e *examination) unlisted(hosts transport.Hosts) string {
-	asked := []string{e.endpoints.TokenURL}
-	if tenant := e.tenant.OAuth(); tenant.NeedsDocuments(oauth.ActorOf(e.request.Flow, e.request.Subject)) {
-		asked = append(asked, tenant.URL, tenant.MetadataURL)
+// unlisted are the hosts that the operator has to ask and that are not listed: of the documents, as far as the chain goes from
+// here, and of the token URL.
+func (e *examination) unlisted(hosts transport.Hosts) []string {
+	if len(hosts) == 0 {
+		return nil
 	}
-	for _, raw := range asked {
-		if u, err := url.Parse(raw); err == nil && u.Host != "" && len(hosts) > 0 && !hosts.Lists(u) {
-			return u.Host
+	var asked, unlisted []string
+	if tenant := e.tenant.OAuth(); tenant.NeedsDocuments(e.actor()) {
+		asked = append(asked, tenant.URL, tenant.MetadataURL)
+		if e.chain != nil {
+			for _, s := range e.chain.asked {
+				asked = append(asked, s.at.URL)
+			}
 		}
 	}
-	return ""
+	for _, raw := range append(asked, e.endpoints.TokenURL) {
+		u, err := url.Parse(raw)
+		if err == nil && u.Host != "" && !hosts.Lists(u) && !slices.Contains(unlisted, u.Host) {
+			unlisted = append(unlisted, u.Host)
+		}
+	}
+	return unlisted
 }

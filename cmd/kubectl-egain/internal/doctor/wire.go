@@ -32,43 +32,6 @@ const (
 	mask = "••••"
 )
 
-func (e *examination) resolve(ctx context.Context) Finding {
-	t, actor := e.tenant.OAuth(), oauth.ActorOf(e.request.Flow, e.request.Subject)
-	var found oauth.Discovery
-	var err error
-	if t.NeedsDocuments(actor) {
-		directory := &oauth.Directory{Now: e.Clock.Now}
-		if found, err = t.Discover(ctx, directory.Reader(e.http), actor); err != nil {
-			return broken(err.Error(), "open "+t.MetadataURL+" and compare it with the Metadata URL that the eGain console shows, or set endpoints.tokenURL and endpoints.apiURL of the tenant")
-		}
-	}
-	if e.endpoints, err = oauth.Resolve(t, found, e.request.Flow, e.request.Subject); err != nil {
-		return broken(err.Error(), "compare the tenant with what the eGain console shows under Metadata")
-	}
-	e.request.TokenURL, e.request.Scopes = e.endpoints.TokenURL, e.endpoints.WithPrefix(e.request.Scopes)
-	u, err := url.Parse(e.endpoints.TokenURL)
-	if err != nil || u.Scheme != "https" || u.Host == "" {
-		return broken("the token URL is no https URL", "correct endpoints.tokenURL of the tenant")
-	}
-	return Finding{Status: OK, Message: "the token URL comes from " + sources[e.endpoints.Source], Details: e.endpointLines()}
-}
-
-var sources = map[oauth.Source]string{
-	oauth.SourceSpec: "the spec", oauth.SourceMetadata: "the metadata document", oauth.SourceDerived: "eGain's documented URLs",
-}
-
-func (e *examination) endpointLines() []string {
-	lines := []string{"token       " + e.endpoints.TokenURL}
-	for _, more := range []struct{ name, url string }{
-		{"authorize   ", e.endpoints.AuthorizationURL}, {"revoke      ", e.endpoints.RevocationURL}, {"API         ", e.endpoints.APIURL},
-	} {
-		if more.url != "" {
-			lines = append(lines, more.name+more.url)
-		}
-	}
-	return lines
-}
-
 // server is where tokens are issued: the URL's root.
 func (e *examination) server() *url.URL {
 	u, err := url.Parse(e.endpoints.TokenURL)

@@ -37,7 +37,9 @@ type Client struct {
 	Session     Session
 	Scopes      []string
 	Parameters  map[string]string
-	Target      Target
+	// LoginParameters go with the login only (flow AuthorizationCode).
+	LoginParameters map[string]string
+	Target          Target
 	// RenewPercent and RenewBefore say when a token is replaced.
 	RenewPercent int32
 	RenewBefore  time.Duration
@@ -88,13 +90,20 @@ func (c Client) Build() (*egainv1alpha1.EgainClient, error) {
 	if c.OnBehalfOf != (egainv1alpha1.OnBehalfOf{}) {
 		ec.Spec.OnBehalfOf = &c.OnBehalfOf
 	}
-	for name, value := range c.Parameters {
-		if ec.Spec.Parameters == nil {
-			ec.Spec.Parameters = map[string]egainv1alpha1.ParameterValue{}
-		}
-		ec.Spec.Parameters[name] = egainv1alpha1.ParameterValue(value)
-	}
+	ec.Spec.Parameters = parameters(c.Parameters)
 	return ec, nil
+}
+
+// parameters are nil if there are none, since the API accepts no empty map.
+func parameters(given map[string]string) map[string]egainv1alpha1.ParameterValue {
+	if len(given) == 0 {
+		return nil
+	}
+	values := make(map[string]egainv1alpha1.ParameterValue, len(given))
+	for name, value := range given {
+		values[name] = egainv1alpha1.ParameterValue(value)
+	}
+	return values
 }
 
 // ParseFlow finds a flow by its name in any spelling, such as on-behalf-of.
@@ -127,7 +136,7 @@ func (c Client) flow(spec *egainv1alpha1.EgainClientSpec) error {
 		spec.Flow = egainv1alpha1.FlowOnBehalfOf
 	case c.Exchange != (Exchange{}):
 		spec.Flow = egainv1alpha1.FlowTokenExchange
-	case c.Session != (Session{}):
+	case c.logsIn():
 		spec.Flow = egainv1alpha1.FlowAuthorizationCode
 	default:
 		spec.Flow = egainv1alpha1.FlowClientCredentials
@@ -191,7 +200,7 @@ func (c Client) exchange(spec *egainv1alpha1.EgainClientSpec) error {
 // session sets what flow AuthorizationCode needs. Each EgainClient has a session of its own, which is named after it unless
 // another name is given.
 func (c Client) session(spec *egainv1alpha1.EgainClientSpec) {
-	if c.Session == (Session{}) && spec.Flow != egainv1alpha1.FlowAuthorizationCode {
+	if !c.logsIn() && spec.Flow != egainv1alpha1.FlowAuthorizationCode {
 		return
 	}
 	secret := c.Session.Secret
@@ -202,8 +211,12 @@ func (c Client) session(spec *egainv1alpha1.EgainClientSpec) {
 		Actor:            egainv1alpha1.Actor(c.Session.Actor),
 		SessionSecretRef: egainv1alpha1.SessionSecretReference{Name: egainv1alpha1.SecretName(secret)},
 		RedirectURL:      egainv1alpha1.RedirectURL(c.Session.RedirectURL),
+		Parameters:       parameters(c.LoginParameters),
 	}
 }
+
+// logsIn reports whether words are those of flow AuthorizationCode.
+func (c Client) logsIn() bool { return c.Session != (Session{}) || len(c.LoginParameters) > 0 }
 
 func (c Client) target(spec *egainv1alpha1.EgainClientSpec) error {
 	spec.Target = egainv1alpha1.Target{

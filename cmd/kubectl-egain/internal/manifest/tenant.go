@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -60,7 +61,11 @@ func (l Location) caBundle() (*egainv1alpha1.CABundleReference, error) {
 // Tenant is an EgainTenant in the words of a command line.
 type Tenant struct {
 	Name string
+	// URL is the address at which people open eGain.
+	URL string
 	Location
+	// TrustedHosts are hosts of other sites that documents may name. A host counts once, in whatever case it is written.
+	TrustedHosts []string
 	// CABundleNamespace is where the CA bundle is.
 	CABundleNamespace  string
 	AllowedNamespaces  []string
@@ -75,7 +80,10 @@ func (t Tenant) Build() (*egainv1alpha1.EgainTenant, error) {
 	et := &egainv1alpha1.EgainTenant{
 		TypeMeta:   metav1.TypeMeta{APIVersion: egainv1alpha1.SchemeGroupVersion.String(), Kind: "EgainTenant"},
 		ObjectMeta: metav1.ObjectMeta{Name: t.Name},
-		Spec:       egainv1alpha1.EgainTenantSpec{TenantLocation: t.location(), AllowedScopes: typed[egainv1alpha1.ScopePattern](Words(t.AllowedScopes))},
+		Spec: egainv1alpha1.EgainTenantSpec{
+			URL: egainv1alpha1.EgainURL(t.URL), TenantLocation: t.location(), TrustedHosts: typed[egainv1alpha1.HostName](hosts(t.TrustedHosts)),
+			AllowedScopes: typed[egainv1alpha1.ScopePattern](Words(t.AllowedScopes)),
+		},
 	}
 	bundle, err := t.caBundle()
 	if err != nil {
@@ -108,6 +116,17 @@ func (t Tenant) allowedNamespaces() (*egainv1alpha1.AllowedNamespaces, error) {
 		allowed.Selector = selector
 	}
 	return allowed, nil
+}
+
+// hosts are the names in lists of hosts, each once and in lower case.
+func hosts(lists []string) []string {
+	var names []string
+	for _, word := range Words(lists) {
+		if name := strings.ToLower(word); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // Words splits lists that are separated by commas or spaces.
