@@ -18,6 +18,7 @@ import (
 	"github.com/egain-operator/egain-operator/internal/issuance"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/rotation"
+	"github.com/egain-operator/egain-operator/internal/session"
 )
 
 // world is what a decision rests on.
@@ -348,7 +349,7 @@ func (s sources) String() string {
 	}
 	if s.session != nil {
 		// Not the version: the operator writes a new one with each refresh token.
-		text += fmt.Sprintf(" session=%s/%s", s.session.UID, s.session.Annotations[kubesecret.AnnotationSession])
+		text += fmt.Sprintf(" session=%s/%s", s.session.UID, session.ID(s.session))
 	}
 	return text
 }

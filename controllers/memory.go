@@ -12,6 +12,7 @@ import (
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/oauth"
 	"github.com/egain-operator/egain-operator/internal/rotation"
+	"github.com/egain-operator/egain-operator/internal/session"
 )
 
 // memory is what the operator remembers of single objects between reconciles. Losing it, as at a restart, costs a read
@@ -40,7 +41,7 @@ type recollection struct {
 	held      *kubesecret.Token
 	endpoints *oauth.Endpoints
 	// successor is a refresh token that could not be written yet.
-	successor *successor
+	successor *session.Successor
 	// digest of the credentials that the last token was issued with, zero if unknown.
 	digest uint64
 	// tried is where the last attempt was going, so that the next one need not read its ingredients to find out that the

@@ -3,32 +3,15 @@ package controllers
 import (
 	"context"
 	"fmt"
-	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
-	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/fault"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/oauth"
-	"github.com/egain-operator/egain-operator/internal/refusal"
+	"github.com/egain-operator/egain-operator/internal/session"
 )
-
-// successor is a refresh token that the server issued and that is not in the session Secret yet. The one that is there is
-// void, so that the session is lost with the successor.
-type successor struct {
-	// secret is the session Secret as it was when its refresh token was used.
-	secret metav1.ObjectMeta
-	// used is the refresh token that was used.
-	used oauth.Secret
-	// session is what the Secret is to hold.
-	session kubesecret.Session
-}
 
 // sessionName is the name of the session Secret; empty if the flow has none.
 func sessionName(ec *egainv1alpha1.EgainClient) string {
@@ -51,8 +34,8 @@ func (r *EgainClientReconciler) gatherSession(ctx context.Context, ec *egainv1al
 	if err != nil {
 		return nil, err
 	}
-	w.session = sessionVersion(meta)
-	w.sessionExpiration = kubesecret.SessionExpiration(meta)
+	w.session = session.Version(meta)
+	w.sessionExpiration = session.Expiration(meta)
 	var rivals egainv1alpha1.EgainClientList
 	if err := r.Cache.List(ctx, &rivals, client.InNamespace(ec.Namespace), client.MatchingFields{indexObjects: "Secret/" + name}); err != nil {
 		return nil, fmt.Errorf("listing the EgainClients with session Secret %q: %w", name, err)
@@ -63,10 +46,6 @@ func (r *EgainClientReconciler) gatherSession(ctx context.Context, ec *egainv1al
 		}
 	}
 	return meta, nil
-}
-
-func sessionVersion(meta metav1.Object) string {
-	return fmt.Sprintf(" session=%s/%s", meta.GetUID(), meta.GetResourceVersion())
 }
 
 func sessionMissing(ec *egainv1alpha1.EgainClient) error {
@@ -83,7 +62,7 @@ func (r *EgainClientReconciler) readSession(ctx context.Context, ec *egainv1alph
 		return err
 	}
 	in.sources.session = &secret.ObjectMeta
-	in.request.Session.RefreshToken, err = kubesecret.RefreshToken(secret)
+	in.request.Session.RefreshToken, err = session.RefreshToken(secret)
 	return loginAdvised(err, ec)
 }
 
@@ -97,19 +76,15 @@ func loginAdvised(err error, ec *egainv1alpha1.EgainClient) error {
 }
 
 // succeeding is the refresh token that came with an answer in place of the one that was used; nil if none did.
-func succeeding(in *ingredients, tok oauth.Token) *successor {
+func succeeding(in *ingredients, tok oauth.Token) *session.Successor {
 	if in.sources.session == nil || tok.RefreshToken == "" || tok.RefreshToken == in.request.Session.RefreshToken {
 		return nil
 	}
-	return &successor{
-		secret: *in.sources.session, used: in.request.Session.RefreshToken,
-		session: kubesecret.Session{RefreshToken: tok.RefreshToken, ExpirationTime: tok.RefreshExpirationTime},
+	return &session.Successor{
+		Secret: *in.sources.session, Used: in.request.Session.RefreshToken,
+		Content: session.Content{RefreshToken: tok.RefreshToken, ExpirationTime: tok.RefreshExpirationTime},
 	}
 }
-
-// persistBackoff has an API server that fails for a moment asked again at once, since the process might end before the
-// next reconcile.
-var persistBackoff = wait.Backoff{Steps: 6, Duration: 100 * time.Millisecond, Factor: 2}
 
 // persistSession writes a successor, if there is one, to the session Secret. It stays remembered until that has succeeded,
 // or until the Secret proves to be another session's.
@@ -119,40 +94,14 @@ func (r *EgainClientReconciler) persistSession(ctx context.Context, ec *egainv1a
 		return nil
 	}
 	o.attempted = true
-	err := retry.OnError(persistBackoff, func(error) bool { return ctx.Err() == nil }, func() error {
-		return r.writeSession(ctx, s)
-	})
+	written, superseded, err := session.Write(ctx, sessionSecrets{r.Client}, *s)
 	if err != nil {
-		return fmt.Errorf("writing the refresh token to Secret %q: %w", s.secret.Name, err)
+		return fmt.Errorf("writing the refresh token to Secret %q: %w", s.Secret.Name, err)
 	}
-	o.world.session = sessionVersion(&s.secret)
-	o.world.sessionExpiration = s.session.ExpirationTime
+	if !superseded {
+		o.world.session, o.world.sessionExpiration = written.Version, written.Expiration
+	}
 	o.world.remembered.successor = nil
 	r.memory.remember(ec, o.world.remembered)
 	return nil
-}
-
-// writeSession applies a successor to the version of the Secret that its forerunner was read from. If there is another
-// version by now it is looked at: somebody may have logged in anew, or logged out, and then the successor serves no more.
-func (r *EgainClientReconciler) writeSession(ctx context.Context, s *successor) error {
-	applied := kubesecret.RenderSession(&s.secret, s.session).WithResourceVersion(s.secret.ResourceVersion)
-	err := refusal.Unquoted(r.Client.Apply(ctx, applied, client.FieldOwner(kubesecret.Manager), client.ForceOwnership), applied.Data)
-	if err == nil {
-		s.secret.ResourceVersion = *applied.ResourceVersion
-		return nil
-	}
-	if !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) && !refusal.AnotherObject(err) {
-		return err
-	}
-	secret := &corev1.Secret{}
-	if errGet := r.Client.Get(ctx, client.ObjectKey{Namespace: s.secret.Namespace, Name: s.secret.Name}, secret); apierrors.IsNotFound(errGet) {
-		return nil
-	} else if errGet != nil {
-		return errGet
-	}
-	if token, _ := kubesecret.RefreshToken(secret); token != s.used {
-		return nil
-	}
-	s.secret = secret.ObjectMeta
-	return err
 }

@@ -30,6 +30,7 @@ import (
 	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/session"
 	"github.com/egain-operator/egain-operator/test/testbed"
 )
 
@@ -95,7 +96,7 @@ func (w *world) keepTokens() {
 	var secrets corev1.SecretList
 	w.Expect(w.admin.List(w.t.Context(), &secrets, client.InNamespace(team))).To(gomega.Succeed())
 	for _, s := range secrets.Items {
-		for _, key := range []string{kubesecret.KeyAccessToken, kubesecret.KeyRefreshToken} {
+		for _, key := range []string{kubesecret.KeyAccessToken, session.KeyRefreshToken} {
 			w.keep(key+" of "+s.Name, string(s.Data[key]))
 		}
 	}
@@ -181,8 +182,8 @@ func (w *world) session(name, refreshToken string) {
 	w.t.Helper()
 	w.keep("the refresh token of "+name, refreshToken)
 	w.create(&corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: team, Name: "session-of-" + name, Annotations: map[string]string{kubesecret.AnnotationSession: rand.Text()}},
-		StringData: map[string]string{kubesecret.KeyRefreshToken: refreshToken},
+		ObjectMeta: metav1.ObjectMeta{Namespace: team, Name: "session-of-" + name, Annotations: map[string]string{session.AnnotationID: rand.Text()}},
+		StringData: map[string]string{session.KeyRefreshToken: refreshToken},
 	})
 }
 

@@ -19,6 +19,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/session"
 )
 
 // record is what an operator has left in a cluster: its part of Secrets, in the order in which it wrote them, and the
@@ -61,7 +62,7 @@ func (w *world) record() []byte {
 	for _, secret := range w.secrets() {
 		// The longer word first: a UID alone is part of it.
 		words = append(words, string(secret.UID)+"/"+secret.ResourceVersion, "${Secret "+secret.Name+"@}", string(secret.UID), "${Secret "+secret.Name+"}")
-		for _, key := range []string{kubesecret.KeyAccessToken, kubesecret.KeyRefreshToken} {
+		for _, key := range []string{kubesecret.KeyAccessToken, session.KeyRefreshToken} {
 			if token := secret.Data[key]; len(token) > 0 {
 				words = append(words, string(token), key+"-of-"+secret.Name)
 			}

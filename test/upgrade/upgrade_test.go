@@ -28,8 +28,8 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 	"github.com/egain-operator/egain-operator/internal/egress"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/session"
 	"github.com/egain-operator/egain-operator/test/controlplane"
 	"github.com/egain-operator/egain-operator/test/testbed"
 )
@@ -174,10 +174,10 @@ func (w *world) logIn() {
 		Session:     oauth.Session{Code: oauth.Secret(back.Query().Get("code")), Verifier: login.Verifier, RedirectURL: redirectURL},
 	})
 	w.Expect(err).NotTo(gomega.HaveOccurred())
-	session := corev1ac.Secret("session", metav1.NamespaceDefault).
-		WithData(map[string][]byte{kubesecret.KeyRefreshToken: []byte(token.RefreshToken)}).
-		WithAnnotations(map[string]string{kubesecret.AnnotationSession: "a-login"})
-	w.Expect(w.admin.Apply(w.t.Context(), session, client.FieldOwner("kubectl-egain"), client.ForceOwnership)).To(gomega.Succeed())
+	loggedIn := corev1ac.Secret("session", metav1.NamespaceDefault).
+		WithData(map[string][]byte{session.KeyRefreshToken: []byte(token.RefreshToken)}).
+		WithAnnotations(map[string]string{session.AnnotationID: "a-login"})
+	w.Expect(w.admin.Apply(w.t.Context(), loggedIn, client.FieldOwner("kubectl-egain"), client.ForceOwnership)).To(gomega.Succeed())
 }
 
 // forgetAllBut deletes the clients that a record does not have: an earlier API had no such ones.

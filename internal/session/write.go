@@ -1,0 +1,99 @@
+package session
+
+import (
+	"context"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	"k8s.io/client-go/util/retry"
+
+	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/refusal"
+)
+
+// Manager is the field manager of the session Secrets that the operator writes.
+const Manager = "egain-operator"
+
+// Secrets is what this package needs of the API server.
+type Secrets interface {
+	// Get reads a Secret, not from a cache.
+	Get(ctx context.Context, name types.NamespacedName) (*corev1.Secret, error)
+	// Apply applies a Secret by force as a field manager, and returns the resourceVersion that it has then. It leaves what it
+	// is handed as it is.
+	Apply(ctx context.Context, desired *corev1ac.SecretApplyConfiguration, manager string) (resourceVersion string, err error)
+}
+
+// Successor is a refresh token that the server issued in place of another, which is void since. Until it is written, the
+// process is the only place that has it.
+type Successor struct {
+	// Secret is the session Secret as it was when its refresh token was used.
+	Secret metav1.ObjectMeta
+	// Used is the refresh token that was used.
+	Used oauth.Secret
+	// Content is what the Secret is to contain.
+	Content Content
+}
+
+// Name of the session Secret.
+func (s Successor) Name() types.NamespacedName {
+	return types.NamespacedName{Namespace: s.Secret.Namespace, Name: s.Secret.Name}
+}
+
+// Written is a session Secret after a successor was written.
+type Written struct {
+	// Version as Version returns it.
+	Version string
+	// Expiration of the refresh token; zero if unknown.
+	Expiration time.Time
+}
+
+// backoff retries an API server that fails for a moment, since the process might end before the next reconcile: for 3 seconds.
+var backoff = wait.Backoff{Steps: 6, Duration: 100 * time.Millisecond, Factor: 2}
+
+// Write writes a successor to the version of the Secret whose refresh token was used. If the Secret has another version by
+// now it is read: after another login, or a logout, the successor serves no more and is reported as superseded.
+func Write(ctx context.Context, secrets Secrets, s Successor) (w Written, superseded bool, err error) {
+	err = retry.OnError(backoff, func(error) bool { return ctx.Err() == nil }, func() error {
+		version, errApply := apply(ctx, secrets, s)
+		if errApply == nil {
+			written := s.Secret
+			written.ResourceVersion = version
+			w = Written{Version: Version(&written), Expiration: s.Content.ExpirationTime}
+			return nil
+		}
+		s.Secret, superseded = current(ctx, secrets, s)
+		if superseded {
+			return nil
+		}
+		return errApply
+	})
+	return w, superseded, err
+}
+
+func apply(ctx context.Context, secrets Secrets, s Successor) (string, error) {
+	desired := Render(&s.Secret, s.Content).WithResourceVersion(s.Secret.ResourceVersion)
+	version, err := secrets.Apply(ctx, desired, Manager)
+	return version, refusal.Unquoted(err, map[string][]byte{KeyRefreshToken: []byte(s.Content.RefreshToken), used: []byte(s.Used)}, KeyRefreshToken, used)
+}
+
+// used stands for the refresh token that was used where the API server's words are searched for it.
+const used = "used"
+
+// current reads the session Secret after a write of it failed, for whatever reason, and reports whether a login or a logout
+// came in between. If it cannot be read, nothing is known but what was.
+func current(ctx context.Context, secrets Secrets, s Successor) (secret metav1.ObjectMeta, superseded bool) {
+	found, err := secrets.Get(ctx, s.Name())
+	switch {
+	case apierrors.IsNotFound(err):
+		return s.Secret, true
+	case err != nil:
+		return s.Secret, false
+	}
+	token, _ := RefreshToken(found)
+	return found.ObjectMeta, token != s.Used
+}
