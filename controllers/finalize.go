@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -119,6 +120,7 @@ func (r *EgainClientReconciler) revoke(ctx context.Context, ec *egainv1alpha1.Eg
 	}
 	switch {
 	case err == nil:
+		r.releaseRevoked(ec, tokens)
 		r.Recorder.Eventf(ec, nil, corev1.EventTypeNormal, reasonRevoked, actionRevokeToken, "the token was revoked")
 	case passing(err) && r.Clock.Since(ec.DeletionTimestamp.Time) < revokeTimeout:
 		return false
@@ -150,7 +152,7 @@ func (r *EgainClientReconciler) revocables(ctx context.Context, ec *egainv1alpha
 			return nil, err
 		}
 		if err == nil {
-			tokens = append(tokens, revocable{oauth.RefreshToken, in.request.Session.RefreshToken})
+			tokens = append(tokens, revocable{oauth.RefreshToken, r.latest(ec, in.request.Session.RefreshToken)})
 		}
 	}
 	tok, err := r.tokenOf(ctx, ec)
@@ -158,6 +160,23 @@ func (r *EgainClientReconciler) revocables(ctx context.Context, ec *egainv1alpha
 		tokens = append(tokens, revocable{oauth.AccessToken, tok.AccessToken})
 	}
 	return tokens, err
+}
+
+// latest is the refresh token of a session whose Secret contains one: that, or one that the server issued in its place and that
+// is not written yet.
+func (r *EgainClientReconciler) latest(ec *egainv1alpha1.EgainClient, stored oauth.Secret) oauth.Secret {
+	if held, ok := r.memory.held(sessionKey(ec)); ok && held.Used == stored {
+		return held.Content.RefreshToken
+	}
+	return stored
+}
+
+// releaseRevoked drops the refresh token that is held if it was revoked: it need not be written any more.
+func (r *EgainClientReconciler) releaseRevoked(ec *egainv1alpha1.EgainClient, tokens []revocable) {
+	held, ok := r.memory.held(sessionKey(ec))
+	if ok && slices.Contains(tokens, revocable{oauth.RefreshToken, held.Content.RefreshToken}) {
+		r.memory.release(sessionKey(ec))
+	}
 }
 
 // tokenOf reads the token of an EgainClient from its target; nil if there is none, or the Secret is not its own.

@@ -89,7 +89,7 @@ func policy(ec *egainv1alpha1.EgainClient) rotation.Policy {
 // lastFailure is the last failed attempt, unless what it failed for may have been mended since.
 func (w *world) lastFailure(st egainv1alpha1.EgainClientStatus) *rotation.Failure {
 	last := st.LastFailure
-	if last == nil {
+	if last == nil || unwrittenSession(last) { // which is over: the refresh token was written before
 		return nil
 	}
 	inputs, same := strings.CutSuffix(last.Inputs, w.alsoTriedWith(last.Reason))

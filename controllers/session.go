@@ -1,11 +1,15 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/fault"
@@ -75,33 +79,67 @@ func loginAdvised(err error, ec *egainv1alpha1.EgainClient) error {
 	return fault.New(f.Class, f.Reason, "%s: run %s", f.Message, loginCommand(ec))
 }
 
-// succeeding is the refresh token that came with an answer in place of the one that was used; nil if none did.
-func succeeding(in *ingredients, tok oauth.Token) *session.Successor {
+// succeeding is the refresh token that came with an answer in place of the one that was used; false if none did.
+func succeeding(in *ingredients, tok oauth.Token) (session.Successor, bool) {
 	if in.sources.session == nil || tok.RefreshToken == "" || tok.RefreshToken == in.request.Session.RefreshToken {
-		return nil
+		return session.Successor{}, false
 	}
-	return &session.Successor{
+	return session.Successor{
 		Secret: *in.sources.session, Used: in.request.Session.RefreshToken,
 		Content: session.Content{RefreshToken: tok.RefreshToken, ExpirationTime: tok.RefreshExpirationTime},
+	}, true
+}
+
+// sessionKey names the session Secret of an EgainClient.
+func sessionKey(ec *egainv1alpha1.EgainClient) types.NamespacedName {
+	return types.NamespacedName{Namespace: ec.Namespace, Name: sessionName(ec)}
+}
+
+// writeSessions writes the refresh tokens that are held for an EgainClient, or for its session Secret. Each stays held until it
+// is written, or until the Secret proves to be another session's. It returns what was written to the session Secret; nil if
+// nothing was.
+func (r *EgainClientReconciler) writeSessions(ctx context.Context, client, secret types.NamespacedName) (*session.Written, error) {
+	var written *session.Written
+	var failed error
+	for _, s := range r.memory.heldFor(client, secret) {
+		w, superseded, err := session.Write(ctx, sessionSecrets{r.Client}, s)
+		if err != nil {
+			failed = cmp.Or(failed, err)
+			continue
+		}
+		r.memory.release(s.Name())
+		if s.Name() == secret && !superseded {
+			written = &w
+		}
+	}
+	return written, failed
+}
+
+// noteSession brings what is known of the session Secret up to what was written: the cache may not have it yet.
+func (w *world) noteSession(written *session.Written) {
+	if written != nil {
+		w.session, w.sessionExpiration = written.Version, written.Expiration
 	}
 }
 
-// persistSession writes a successor, if there is one, to the session Secret. It stays remembered until that has succeeded,
-// or until the Secret proves to be another session's.
-func (r *EgainClientReconciler) persistSession(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome) error {
-	s := o.world.remembered.successor
-	if s == nil {
-		return nil
+// departed goes on writing the refresh tokens that an EgainClient without an object, or without a status to report in, has
+// requested: another may use the session next.
+func (r *EgainClientReconciler) departed(ctx context.Context, name types.NamespacedName, result ctrl.Result, unwritten error) ctrl.Result {
+	if result.RequeueAfter > 0 || len(r.memory.heldFor(name, types.NamespacedName{})) == 0 {
+		return result
 	}
-	o.attempted = true
-	written, superseded, err := session.Write(ctx, sessionSecrets{r.Client}, *s)
-	if err != nil {
-		return fmt.Errorf("writing the refresh token to Secret %q: %w", s.Secret.Name, err)
-	}
-	if !superseded {
-		o.world.session, o.world.sessionExpiration = written.Version, written.Expiration
-	}
-	o.world.remembered.successor = nil
-	r.memory.remember(ec, o.world.remembered)
-	return nil
+	log.FromContext(ctx).Info("A refresh token of a deleted EgainClient is held in memory until it is written", "reason", reasonOf(unwritten))
+	return ctrl.Result{RequeueAfter: session.RetryWithin}
+}
+
+// WriteHeldSessions makes a last attempt to write the refresh tokens that are not written yet, and logs which sessions end with
+// the process. It is for after the last reconcile.
+func (r *EgainClientReconciler) WriteHeldSessions(ctx context.Context) {
+	r.memory.successors.Range(func(_, value any) bool {
+		s := value.(heldSuccessor)
+		if _, err := r.writeSessions(ctx, s.client, s.Name()); err != nil {
+			log.FromContext(ctx).Error(err, "The process ends with a refresh token that it could not write: log in again", "secret", s.Name(), "egainClient", s.client)
+		}
+		return true
+	})
 }

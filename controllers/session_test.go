@@ -220,7 +220,7 @@ func TestARefreshTokenThatCannotBeWrittenIsHeld(t *testing.T) {
 	f.run(ec)
 	f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
 	f.Expect(f.requests()).To(gomega.Equal(before + 1))
-	f.Expect(f.r.memory.recall(ec).successor).To(gomega.BeNil(), "a refresh token rests in its Secret and nowhere else")
+	f.Expect(f.holdsSession("session")).To(gomega.BeFalse(), "a refresh token rests in its Secret and nowhere else")
 	f.step(40 * time.Minute)
 	f.run(ec)
 	f.Expect(f.session().End).To(gomega.BeEmpty())
@@ -295,7 +295,7 @@ func TestWhatBecomesOfARefreshTokenWhileItsSecretChanges(t *testing.T) {
 			_, err := f.tryReconcile(ec)
 			f.Expect(err).NotTo(gomega.HaveOccurred())
 			tc.want(f, before)
-			f.Expect(f.r.memory.recall(ec).successor).To(gomega.BeNil())
+			f.Expect(f.holdsSession("session")).To(gomega.BeFalse())
 		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -35,6 +36,18 @@ func Unquoted(err error, data map[string][]byte, secretKeys ...string) error {
 	}
 	silent := metav1.Status{Status: status.ErrStatus.Status, Reason: status.ErrStatus.Reason, Code: status.ErrStatus.Code, Message: instead}
 	return &apierrors.StatusError{ErrStatus: silent}
+}
+
+// Cut bounds the text of a refusal to MaxText bytes, at a whole character.
+func Cut(text string) string {
+	if len(text) <= MaxText {
+		return text
+	}
+	end := MaxText
+	for !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end]
 }
 
 // quotes reports whether a text repeats a value of a Secret, as it is or as the API has it.

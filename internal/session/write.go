@@ -2,6 +2,8 @@ package session
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -12,6 +14,8 @@ import (
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	"k8s.io/client-go/util/retry"
 
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/oauth"
 	"github.com/egain-operator/egain-operator/internal/refusal"
 )
@@ -52,13 +56,17 @@ type Written struct {
 	Expiration time.Time
 }
 
+// RetryWithin is the longest wait between two attempts to write a successor: a restart in between loses the session.
+const RetryWithin = 30 * time.Second
+
 // backoff retries an API server that fails for a moment, since the process might end before the next reconcile: for 3 seconds.
 var backoff = wait.Backoff{Steps: 6, Duration: 100 * time.Millisecond, Factor: 2}
 
 // Write writes a successor to the version of the Secret whose refresh token was used. If the Secret has another version by
-// now it is read: after another login, or a logout, the successor serves no more and is reported as superseded.
+// now it is read: after another login, or a logout, the successor serves no more and is reported as superseded. An error is a
+// *fault.Error if the API server does not accept the Secret, else one of the API server.
 func Write(ctx context.Context, secrets Secrets, s Successor) (w Written, superseded bool, err error) {
-	err = retry.OnError(backoff, func(error) bool { return ctx.Err() == nil }, func() error {
+	err = retry.OnError(backoff, func(err error) bool { return ctx.Err() == nil && !rejects(err) }, func() error {
 		version, errApply := apply(ctx, secrets, s)
 		if errApply == nil {
 			written := s.Secret
@@ -72,7 +80,32 @@ func Write(ctx context.Context, secrets Secrets, s Successor) (w Written, supers
 		}
 		return errApply
 	})
-	return w, superseded, err
+	switch {
+	case err == nil:
+		return w, superseded, nil
+	case rejects(err):
+		return Written{}, false, rejected(s, err)
+	default:
+		return Written{}, false, fmt.Errorf("writing the refresh token to Secret %q: %w", s.Secret.Name, err)
+	}
+}
+
+// rejects reports whether the API server does not accept a Secret. Nothing says when it will: a policy or a quota may change.
+func rejects(err error) bool {
+	return apierrors.IsForbidden(err) || apierrors.IsBadRequest(err) || apierrors.IsRequestEntityTooLargeError(err) ||
+		(apierrors.IsInvalid(err) && !refusal.AnotherObject(err))
+}
+
+func rejected(s Successor, err error) error {
+	text := err.Error()
+	if status, ok := errors.AsType[*apierrors.StatusError](err); ok {
+		text = status.ErrStatus.Message
+	}
+	f := fault.New(fault.Retryable, egainv1alpha1.ReasonSessionRejected,
+		"the API server does not accept Secret %q: %s; the new refresh token is held in memory until it is written: allow the operator to write that Secret",
+		s.Secret.Name, refusal.Cut(text))
+	f.RetryWithin = RetryWithin
+	return f
 }
 
 func apply(ctx context.Context, secrets Secrets, s Successor) (string, error) {
