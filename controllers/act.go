@@ -393,6 +393,9 @@ func (r *EgainClientReconciler) apply(ctx context.Context, ec *egainv1alpha1.Ega
 		return err
 	}
 	o.attempted = true
+	if err := r.keepSession(ctx, o.world.target.meta); err != nil {
+		return err
+	}
 	if err := r.makeWay(ctx, ec, o, want, tok); err != nil {
 		return refused(err, want)
 	}
@@ -482,6 +485,9 @@ func (r *EgainClientReconciler) tidy(ctx context.Context, ec *egainv1alpha1.Egai
 func (r *EgainClientReconciler) retire(ctx context.Context, ec *egainv1alpha1.EgainClient) error {
 	if ec.Status.Target == nil || ec.Status.Target.SecretName == ec.TargetName() {
 		return nil
+	}
+	if err := r.keepSessions(ctx, ec, ec.Status.Target.SecretName); err != nil {
+		return err
 	}
 	return r.cleanUp(ctx, ec, ec.Status.Target.SecretName, ours)
 }

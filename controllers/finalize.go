@@ -94,6 +94,9 @@ func (r *EgainClientReconciler) release(ctx context.Context, ec *egainv1alpha1.E
 	if was := ec.Status.Target; was != nil && was.SecretName != ec.TargetName() {
 		names = append(names, was.SecretName)
 	}
+	if err := r.keepSessions(ctx, ec, names...); err != nil {
+		return err
+	}
 	for _, name := range names {
 		if err := r.cleanUp(ctx, ec, name, kubesecret.MergedBy); err != nil {
 			return err

@@ -122,6 +122,32 @@ func (w *world) noteSession(written *session.Written) {
 	}
 }
 
+// keepSession has a session that an earlier version of the operator wrote keep its refresh token when the Secret is written, or
+// released, as a target.
+func (r *EgainClientReconciler) keepSession(ctx context.Context, secret *metav1.ObjectMeta) error {
+	if secret == nil {
+		return nil
+	}
+	if _, is := secret.Annotations[session.AnnotationExpirationTime]; !is {
+		return nil
+	}
+	return session.TakeOver(ctx, sessionSecrets{r.Client}, types.NamespacedName{Namespace: secret.Namespace, Name: secret.Name})
+}
+
+// keepSessions is keepSession for Secrets by name.
+func (r *EgainClientReconciler) keepSessions(ctx context.Context, ec *egainv1alpha1.EgainClient, names ...string) error {
+	for _, name := range names {
+		meta, err := r.metadata(ctx, "Secret", types.NamespacedName{Namespace: ec.Namespace, Name: name})
+		if err == nil {
+			err = r.keepSession(ctx, meta)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // departed goes on writing the refresh tokens that an EgainClient without an object, or without a status to report in, has
 // requested: another may use the session next.
 func (r *EgainClientReconciler) departed(ctx context.Context, name types.NamespacedName, result ctrl.Result, unwritten error) ctrl.Result {

@@ -2,33 +2,38 @@ package controllers
 
 import (
 	"context"
-	"maps"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// sessionSecrets has internal/session read and write Secrets.
+// sessionSecrets gives internal/session what it needs of the API server.
 type sessionSecrets struct{ client client.Client }
 
-// Get reads a Secret, not from the cache.
+// Get reads a Secret live.
 func (s sessionSecrets) Get(ctx context.Context, name types.NamespacedName) (*corev1.Secret, error) {
 	secret := &corev1.Secret{}
-	return secret, s.client.Get(ctx, name, secret)
+	if err := s.client.Get(ctx, name, secret); err != nil {
+		return nil, err
+	}
+	return secret, nil
 }
 
-// Apply applies a Secret by force as a field manager, and returns the resourceVersion that it has then.
-func (s sessionSecrets) Apply(ctx context.Context, desired *corev1ac.SecretApplyConfiguration, manager string) (string, error) {
-	// The client reads the answer into what it sends.
-	meta, sent := *desired.ObjectMetaApplyConfiguration, *desired
-	meta.Annotations, sent.Data, sent.ObjectMetaApplyConfiguration = maps.Clone(meta.Annotations), maps.Clone(sent.Data), &meta
-	if err := s.client.Apply(ctx, &sent, client.FieldOwner(manager), client.ForceOwnership); err != nil {
-		return "", err
+// Apply applies a Secret and returns its metadata as stored. The answer is read into the argument.
+func (s sessionSecrets) Apply(ctx context.Context, secret *corev1ac.SecretApplyConfiguration, options metav1.ApplyOptions) (*metav1.ObjectMeta, error) {
+	with := []client.ApplyOption{client.FieldOwner(options.FieldManager)}
+	if options.Force {
+		with = append(with, client.ForceOwnership)
 	}
-	if meta.ResourceVersion == nil {
-		return "", nil
+	if err := s.client.Apply(ctx, secret, with...); err != nil {
+		return nil, err
 	}
-	return *meta.ResourceVersion, nil
+	return &metav1.ObjectMeta{
+		Namespace: ptr.Deref(secret.Namespace, ""), Name: ptr.Deref(secret.Name, ""), UID: ptr.Deref(secret.UID, ""),
+		ResourceVersion: ptr.Deref(secret.ResourceVersion, ""), Annotations: secret.Annotations,
+	}, nil
 }

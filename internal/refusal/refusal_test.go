@@ -56,3 +56,20 @@ func TestAnotherObject(t *testing.T) {
 		}
 	}
 }
+
+func TestCut(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct{ text, want string }{
+		"a short text":                    {"no", "no"},
+		"as long as may be":               {strings.Repeat("x", MaxText), strings.Repeat("x", MaxText)},
+		"a long text":                     {strings.Repeat("x", 2*MaxText), strings.Repeat("x", MaxText)},
+		"not in the midst of a character": {"x" + strings.Repeat("é", MaxText), "x" + strings.Repeat("é", MaxText/2-1)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := Cut(tc.text); got != tc.want {
+				t.Errorf("got %d bytes, want %d", len(got), len(tc.want))
+			}
+		})
+	}
+}

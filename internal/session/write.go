@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,16 +21,12 @@ import (
 	"github.com/egain-operator/egain-operator/internal/refusal"
 )
 
-// Manager is the field manager of the session Secrets that the operator writes.
-const Manager = "egain-operator"
-
 // Secrets is what this package needs of the API server.
 type Secrets interface {
 	// Get reads a Secret, not from a cache.
 	Get(ctx context.Context, name types.NamespacedName) (*corev1.Secret, error)
-	// Apply applies a Secret by force as a field manager, and returns the resourceVersion that it has then. It leaves what it
-	// is handed as it is.
-	Apply(ctx context.Context, desired *corev1ac.SecretApplyConfiguration, manager string) (resourceVersion string, err error)
+	// Apply applies a Secret, and returns its metadata as the API server has them then.
+	Apply(ctx context.Context, desired *corev1ac.SecretApplyConfiguration, options metav1.ApplyOptions) (*metav1.ObjectMeta, error)
 }
 
 // Successor is a refresh token that the server issued in place of another, which is void since. Until it is written, the
@@ -67,20 +64,20 @@ var backoff = wait.Backoff{Steps: 6, Duration: 100 * time.Millisecond, Factor: 2
 // *fault.Error if the API server does not accept the Secret, else one of the API server.
 func Write(ctx context.Context, secrets Secrets, s Successor) (w Written, superseded bool, err error) {
 	err = retry.OnError(backoff, func(err error) bool { return ctx.Err() == nil && !rejects(err) }, func() error {
-		version, errApply := apply(ctx, secrets, s)
-		if errApply == nil {
-			written := s.Secret
-			written.ResourceVersion = version
-			w = Written{Version: Version(&written), Expiration: s.Content.ExpirationTime}
+		var errApply error
+		if w, errApply = apply(ctx, secrets, s); errApply == nil {
 			return nil
 		}
-		s.Secret, superseded = current(ctx, secrets, s)
-		if superseded {
+		if s.Secret, superseded = current(ctx, secrets, s); superseded {
 			return nil
 		}
 		return errApply
 	})
 	switch {
+	case err == nil && !superseded && managedByFormer(&s.Secret):
+		// The refresh token is written. What fails here is tried again with the next one, and meanwhile costs nothing.
+		w.Version = cmp.Or(takenOver(ctx, secrets, s.Name()), w.Version)
+		return w, superseded, nil
 	case err == nil:
 		return w, superseded, nil
 	case rejects(err):
@@ -108,10 +105,13 @@ func rejected(s Successor, err error) error {
 	return f
 }
 
-func apply(ctx context.Context, secrets Secrets, s Successor) (string, error) {
+func apply(ctx context.Context, secrets Secrets, s Successor) (Written, error) {
 	desired := Render(&s.Secret, s.Content).WithResourceVersion(s.Secret.ResourceVersion)
-	version, err := secrets.Apply(ctx, desired, Manager)
-	return version, refusal.Unquoted(err, map[string][]byte{KeyRefreshToken: []byte(s.Content.RefreshToken), used: []byte(s.Used)}, KeyRefreshToken, used)
+	meta, err := secrets.Apply(ctx, desired, metav1.ApplyOptions{FieldManager: Manager, Force: true})
+	if err == nil {
+		return Written{Version: Version(meta), Expiration: s.Content.ExpirationTime}, nil
+	}
+	return Written{}, refusal.Unquoted(err, map[string][]byte{KeyRefreshToken: []byte(s.Content.RefreshToken), used: []byte(s.Used)}, KeyRefreshToken, used)
 }
 
 // used stands for the refresh token that was used where the API server's words are searched for it.

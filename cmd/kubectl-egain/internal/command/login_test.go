@@ -19,7 +19,6 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/session"
 )
 
@@ -171,7 +170,7 @@ func TestASecondLoginReplacesTheFirst(t *testing.T) {
 	first := f.secret("mine-session")
 	// The operator's refresh takes the refresh token over.
 	rotated := session.Render(first, session.Content{RefreshToken: "rotated"})
-	f.Expect(admin.Apply(t.Context(), rotated, client.FieldOwner(kubesecret.Manager), client.ForceOwnership)).To(gomega.Succeed())
+	f.Expect(admin.Apply(t.Context(), rotated, client.FieldOwner(session.Manager), client.ForceOwnership)).To(gomega.Succeed())
 
 	f.Expect(f.run("login", "mine", "--wait=false").code).To(gomega.Equal(0))
 	second := f.secret("mine-session")

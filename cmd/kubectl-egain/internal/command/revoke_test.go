@@ -102,7 +102,7 @@ func TestRevokeEndsASession(t *testing.T) {
 	held := s.secret("mine-session")
 	token := string(held.Data[session.KeyRefreshToken])
 	taken := session.Render(held, session.Content{RefreshToken: oauth.Secret(token)})
-	s.Expect(admin.Apply(t.Context(), taken, client.FieldOwner(kubesecret.Manager), client.ForceOwnership)).To(gomega.Succeed())
+	s.Expect(admin.Apply(t.Context(), taken, client.FieldOwner(session.Manager), client.ForceOwnership)).To(gomega.Succeed())
 
 	r := s.run("revoke", "mine", "--session", "--yes")
 	s.Expect(r.code).To(gomega.Equal(0), r.stderr)
