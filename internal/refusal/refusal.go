@@ -6,7 +6,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -38,18 +37,6 @@ func Unquoted(err error, data map[string][]byte, secretKeys ...string) error {
 	return &apierrors.StatusError{ErrStatus: silent}
 }
 
-// Cut bounds the text of a refusal to MaxText bytes, at a whole character.
-func Cut(text string) string {
-	if len(text) <= MaxText {
-		return text
-	}
-	end := MaxText
-	for !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return text[:end]
-}
-
 // quotes reports whether a text repeats a value of a Secret, as it is or as the API has it.
 func quotes(text string, data map[string][]byte, secretKeys []string) bool {
 	for key, value := range data {
@@ -68,4 +55,14 @@ func AnotherObject(err error) bool {
 	status, ok := errors.AsType[*apierrors.StatusError](err)
 	return ok && status.ErrStatus.Details != nil && slices.ContainsFunc(status.ErrStatus.Details.Causes,
 		func(c metav1.StatusCause) bool { return c.Field == "metadata.uid" })
+}
+
+// Text is the API server's text of an error, at most MaxText bytes of it; empty if the error is not the API server's.
+func Text(err error) string {
+	status, ok := errors.AsType[*apierrors.StatusError](err)
+	if !ok {
+		return ""
+	}
+	text := status.ErrStatus.Message
+	return strings.ToValidUTF8(text[:min(len(text), MaxText)], "")
 }

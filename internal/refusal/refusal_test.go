@@ -57,18 +57,24 @@ func TestAnotherObject(t *testing.T) {
 	}
 }
 
-func TestCut(t *testing.T) {
+func TestText(t *testing.T) {
 	t.Parallel()
-	for name, tc := range map[string]struct{ text, want string }{
-		"a short text":                    {"no", "no"},
-		"as long as may be":               {strings.Repeat("x", MaxText), strings.Repeat("x", MaxText)},
-		"a long text":                     {strings.Repeat("x", 2*MaxText), strings.Repeat("x", MaxText)},
-		"not in the midst of a character": {"x" + strings.Repeat("é", MaxText), "x" + strings.Repeat("é", MaxText/2-1)},
+	for name, tc := range map[string]struct {
+		err  error
+		want string
+	}{
+		"of the API server":         {apierrors.NewBadRequest("no such word"), "no such word"},
+		"of the API server, within": {errors.Join(errors.New("writing"), apierrors.NewBadRequest("no such word")), "no such word"},
+		"of another":                {errors.New("connection refused"), ""},
+		"of none":                   {nil, ""},
+		"at the bound":              {apierrors.NewBadRequest(strings.Repeat("x", MaxText)), strings.Repeat("x", MaxText)},
+		"past the bound":            {apierrors.NewBadRequest(strings.Repeat("x", MaxText) + "y"), strings.Repeat("x", MaxText)},
+		"past the bound in a rune":  {apierrors.NewBadRequest(strings.Repeat("x", MaxText-1) + "ä"), strings.Repeat("x", MaxText-1)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := Cut(tc.text); got != tc.want {
-				t.Errorf("got %d bytes, want %d", len(got), len(tc.want))
+			if got := Text(tc.err); got != tc.want {
+				t.Errorf("got %q, want %q", got, tc.want)
 			}
 		})
 	}

@@ -3,7 +3,6 @@ package session
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -94,13 +93,9 @@ func rejects(err error) bool {
 }
 
 func rejected(s Successor, err error) error {
-	text := err.Error()
-	if status, ok := errors.AsType[*apierrors.StatusError](err); ok {
-		text = status.ErrStatus.Message
-	}
 	f := fault.New(fault.Retryable, egainv1alpha1.ReasonSessionRejected,
 		"the API server does not accept Secret %q: %s; the new refresh token is held in memory until it is written: allow the operator to write that Secret",
-		s.Secret.Name, refusal.Cut(text))
+		s.Secret.Name, refusal.Text(err))
 	f.RetryWithin = RetryWithin
 	return f
 }
