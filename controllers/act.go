@@ -25,6 +25,8 @@ type outcome struct {
 	// decision is of no meaning unless decided.
 	decision rotation.Decision
 	decided  bool
+	// unread says that the world could not be read whole, so that what is in the target is unknown.
+	unread bool
 	// attempted says that the provider or the API server was asked for something, so that a failure counts.
 	attempted bool
 	// written is the token that was written to the target; nil if none was.
@@ -38,11 +40,6 @@ type outcome struct {
 
 // act carries out a decision, if one could be made. Whatever comes of that, the target is kept in shape.
 func (r *EgainClientReconciler) act(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome) {
-	// Before all else, and whatever else is amiss: the refresh token that it replaces is void.
-	if err := r.persistSession(ctx, ec, o); err != nil {
-		o.err = errors.Join(err, o.err)
-		return
-	}
 	if o.err == nil {
 		r.carryOut(ctx, ec, o)
 	}
@@ -118,8 +115,10 @@ func (r *EgainClientReconciler) rotate(ctx context.Context, ec *egainv1alpha1.Eg
 		o.world.remembered.held, o.world.remembered.endpoints, o.world.remembered.digest = tok, o.endpoints, in.digest()
 	}
 	r.memory.remember(ec, o.world.remembered)
-	if errSession := r.persistSession(ctx, ec, o); errSession != nil {
-		err = errSession // the rest can wait; what failed besides is tried again with it
+	written, unwritten := r.writeSessions(ctx, key(ec), sessionKey(ec))
+	o.world.noteSession(written)
+	if unwritten != nil {
+		err = unwritten // the rest can wait: nothing else is tried before the refresh token is written
 	} else if err == nil {
 		err = r.apply(ctx, ec, o, tok)
 	}
@@ -318,7 +317,9 @@ func (r *EgainClientReconciler) issue(ctx context.Context, ec *egainv1alpha1.Ega
 		end(span, err)
 		r.countRequest(ec, in.request.TokenURL, r.Clock.Since(start).Seconds(), err)
 		r.noteSkew(o, tok.Skew)
-		o.world.remembered.successor = succeeding(in, tok)
+		if s, ok := succeeding(in, tok); ok {
+			r.memory.hold(ec, s)
+		}
 		return err
 	})
 	if err != nil {
@@ -387,6 +388,9 @@ func (r *EgainClientReconciler) apply(ctx context.Context, ec *egainv1alpha1.Ega
 		return err
 	}
 	o.attempted = true
+	if err := r.keepSession(ctx, o.world.target.Meta); err != nil {
+		return err
+	}
 	if err := r.deleteReplaced(ctx, ec, o, plan, tok); err != nil {
 		return plan.Refused(err)
 	}
@@ -419,6 +423,9 @@ func (r *EgainClientReconciler) deleteReplaced(ctx context.Context, ec *egainv1a
 
 // cleanUp ends what an earlier spec asked for, once the target is as the present one asks for.
 func (r *EgainClientReconciler) cleanUp(ctx context.Context, ec *egainv1alpha1.EgainClient) error {
+	if err := r.keepSessions(ctx, ec, target.FormerName(ec)); err != nil {
+		return err
+	}
 	if err := target.ReleaseFormer(ctx, secrets{r.Client}, ec); err != nil {
 		return err
 	}

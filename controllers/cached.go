@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/session"
 )
 
 // cacheOptions keep the caches small and free of secrets: Secrets and ConfigMaps are watched as metadata, and of all objects
@@ -42,7 +42,7 @@ func (v *vocabulary) stripMetadata(in any) (any, error) {
 	}
 	object.ObjectMeta = metav1.ObjectMeta{
 		Namespace: object.Namespace, Name: object.Name, UID: object.UID, ResourceVersion: object.ResourceVersion,
-		Annotations: kept(object.Annotations, kubesecret.AnnotationSession, kubesecret.AnnotationSessionExpirationTime),
+		Annotations: kept(object.Annotations, session.AnnotationID, session.AnnotationExpirationTime),
 	}
 	share(v, &object.Namespace)
 	return object, nil

@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/session"
 	"github.com/egain-operator/egain-operator/internal/target"
 )
 
@@ -26,7 +26,7 @@ func TestTheCacheKeepsOfASecretOnlyItsVersionAndSession(t *testing.T) {
 			CreationTimestamp: metav1.NewTime(noon), Labels: map[string]string{"team": "a"}, Finalizers: []string{"x"},
 			OwnerReferences: []metav1.OwnerReference{{Name: "sync"}},
 			Annotations: map[string]string{
-				kubesecret.AnnotationSession: "login", "kubectl.kubernetes.io/last-applied-configuration": `{"data":{"password":"aHVzaA=="}}`,
+				session.AnnotationID: "login", "kubectl.kubernetes.io/last-applied-configuration": `{"data":{"password":"aHVzaA=="}}`,
 				target.AnnotationOwnedBy: "sync", "auth.egain.community/x": "another group",
 			},
 			ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubectl"}},
@@ -36,7 +36,7 @@ func TestTheCacheKeepsOfASecretOnlyItsVersionAndSession(t *testing.T) {
 		TypeMeta: metav1.TypeMeta{Kind: "Secret", APIVersion: "v1"},
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: "ns", Name: "sync", UID: "uid", ResourceVersion: "7",
-			Annotations: map[string]string{kubesecret.AnnotationSession: "login"},
+			Annotations: map[string]string{session.AnnotationID: "login"},
 		},
 	}
 	got, err := (&vocabulary{}).stripMetadata(in)

@@ -9,9 +9,11 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/oauth"
 	"github.com/egain-operator/egain-operator/internal/rotation"
 )
@@ -64,24 +66,45 @@ func (r *EgainClientReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 	ec := &egainv1alpha1.EgainClient{}
 	if err := r.Client.Get(ctx, req.NamespacedName, ec); apierrors.IsNotFound(err) {
 		r.memory.forget(req.NamespacedName)
-		return ctrl.Result{}, nil
+		_, unwritten := r.writeSessions(ctx, req.NamespacedName, types.NamespacedName{})
+		return r.departed(ctx, req.NamespacedName, ctrl.Result{}, unwritten), nil
 	} else if err != nil {
 		return ctrl.Result{}, fmt.Errorf("reading the EgainClient: %w", err)
 	}
 	r.memory.catchUp(ec, last)
+	// Before anything else, and whatever else fails: the refresh token that it replaces is void, and a restart loses it.
+	written, unwritten := r.writeSessions(ctx, key(ec), sessionKey(ec))
 	if !ec.DeletionTimestamp.IsZero() {
-		return r.finalize(ctx, ec)
+		result, err := r.finalize(ctx, ec)
+		return r.departed(ctx, req.NamespacedName, result, unwritten), err
+	}
+	if unwritten != nil {
+		return r.reportUnwritten(ctx, ec, unwritten)
 	}
 	if err := r.ensureFinalizer(ctx, ec); err != nil {
 		return r.report(ctx, ec, outcome{world: world{remembered: r.memory.recall(ec)}, err: err})
 	}
 	ctx, span := begin(ctx, r.Tracer, "reconcile EgainClient")
 	w, err := r.gather(ctx, ec)
+	w.noteSession(written)
 	o := outcome{world: w, err: err, decided: err == nil}
 	if o.decided {
 		o.decision = rotation.Decide(w.input)
 	}
 	r.act(ctx, ec, &o)
+	result, err := r.report(ctx, ec, o)
+	endReconcile(span, ec, &o, err)
+	return result, err
+}
+
+// reportUnwritten reports that a refresh token cannot be written, and nothing else. The world is read only so that the status
+// says of the target what is true.
+func (r *EgainClientReconciler) reportUnwritten(ctx context.Context, ec *egainv1alpha1.EgainClient, unwritten error) (ctrl.Result, error) {
+	ctx, span := begin(ctx, r.Tracer, "reconcile EgainClient")
+	w, err := r.gather(ctx, ec)
+	unread := err != nil && fault.Of(err) == nil
+	// Nothing was decided, which is to keep what there is.
+	o := outcome{world: w, err: unwritten, attempted: true, decided: !unread, unread: unread}
 	result, err := r.report(ctx, ec, o)
 	endReconcile(span, ec, &o, err)
 	return result, err

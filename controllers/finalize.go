@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -73,7 +74,10 @@ func (r *EgainClientReconciler) finalize(ctx context.Context, ec *egainv1alpha1.
 	if ec.RevokesOnDelete() && !r.revoke(ctx, ec) {
 		return ctrl.Result{RequeueAfter: revokeRetry}, nil
 	}
-	err := target.Release(ctx, secrets{r.Client}, ec)
+	err := r.keepSessions(ctx, ec, ec.TargetName(), target.FormerName(ec))
+	if err == nil {
+		err = target.Release(ctx, secrets{r.Client}, ec)
+	}
 	if err == nil {
 		before := ec.DeepCopy()
 		controllerutil.RemoveFinalizer(ec, egainv1alpha1.CleanupFinalizer)
@@ -103,6 +107,7 @@ func (r *EgainClientReconciler) revoke(ctx context.Context, ec *egainv1alpha1.Eg
 	}
 	switch {
 	case err == nil:
+		r.releaseRevoked(ec, tokens)
 		r.Recorder.Eventf(ec, nil, corev1.EventTypeNormal, reasonRevoked, actionRevokeToken, "the token was revoked")
 	case passing(err) && r.Clock.Since(ec.DeletionTimestamp.Time) < revokeTimeout:
 		return false
@@ -134,7 +139,7 @@ func (r *EgainClientReconciler) revocables(ctx context.Context, ec *egainv1alpha
 			return nil, err
 		}
 		if err == nil {
-			tokens = append(tokens, revocable{oauth.RefreshToken, in.request.Session.RefreshToken})
+			tokens = append(tokens, revocable{oauth.RefreshToken, r.latest(ec, in.request.Session.RefreshToken)})
 		}
 	}
 	tok, err := target.ReadOwn(ctx, secrets{r.Client}, ec)
@@ -142,6 +147,23 @@ func (r *EgainClientReconciler) revocables(ctx context.Context, ec *egainv1alpha
 		tokens = append(tokens, revocable{oauth.AccessToken, tok.AccessToken})
 	}
 	return tokens, err
+}
+
+// latest is the refresh token of a session whose Secret contains one: that, or one that the server issued in its place and that
+// is not written yet.
+func (r *EgainClientReconciler) latest(ec *egainv1alpha1.EgainClient, stored oauth.Secret) oauth.Secret {
+	if held, ok := r.memory.held(sessionKey(ec)); ok && held.Used == stored {
+		return held.Content.RefreshToken
+	}
+	return stored
+}
+
+// releaseRevoked drops the refresh token that is held if it was revoked: it need not be written any more.
+func (r *EgainClientReconciler) releaseRevoked(ec *egainv1alpha1.EgainClient, tokens []revocable) {
+	held, ok := r.memory.held(sessionKey(ec))
+	if ok && slices.Contains(tokens, revocable{oauth.RefreshToken, held.Content.RefreshToken}) {
+		r.memory.release(sessionKey(ec))
+	}
 }
 
 func (r *EgainClientReconciler) sendRevocations(ctx context.Context, ec *egainv1alpha1.EgainClient, tokens []revocable) error {

@@ -15,8 +15,8 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/issuance"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/rotation"
+	"github.com/egain-operator/egain-operator/internal/session"
 	"github.com/egain-operator/egain-operator/internal/target"
 )
 
@@ -78,7 +78,7 @@ func policy(ec *egainv1alpha1.EgainClient) rotation.Policy {
 // lastFailure is the last failed attempt, unless what it failed for may have been mended since.
 func (w *world) lastFailure(st egainv1alpha1.EgainClientStatus) *rotation.Failure {
 	last := st.LastFailure
-	if last == nil {
+	if last == nil || unwrittenSession(last) { // which is over: the refresh token was written before
 		return nil
 	}
 	inputs, same := strings.CutSuffix(last.Inputs, w.alsoTriedWith(last.Reason))
@@ -198,7 +198,7 @@ func (s sources) String() string {
 	}
 	if s.session != nil {
 		// Not the version: the operator writes a new one with each refresh token.
-		text += fmt.Sprintf(" session=%s/%s", s.session.UID, s.session.Annotations[kubesecret.AnnotationSession])
+		text += fmt.Sprintf(" session=%s/%s", s.session.UID, session.ID(s.session))
 	}
 	return text
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/egain-operator/egain-operator/internal/issuance"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/session"
 )
 
 // ingredients are what a token request is made of, read for this one request and dropped after it.
@@ -34,7 +35,7 @@ func (in *ingredients) digest() uint64 {
 	switch {
 	case in.sources.session != nil:
 		// Not the refresh token, which is another each time.
-		subject = oauth.Secret(in.sources.session.Annotations[kubesecret.AnnotationSession])
+		subject = oauth.Secret(session.ID(in.sources.session))
 	case in.sources.subject == nil:
 		subject = ""
 	}

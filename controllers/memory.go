@@ -10,6 +10,7 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egress"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/session"
 	"github.com/egain-operator/egain-operator/internal/target"
 )
 
@@ -18,6 +19,16 @@ import (
 type memory struct {
 	objects sync.Map // types.NamespacedName to recollection
 	written sync.Map // types.NamespacedName to *written
+	// successors are the refresh tokens that are not written yet, by session Secret, not by EgainClient: whichever client uses the
+	// session next would use the void one. Losing them loses sessions.
+	successors sync.Map // types.NamespacedName to heldSuccessor
+}
+
+// heldSuccessor is a refresh token that is not written yet.
+type heldSuccessor struct {
+	session.Successor
+	// client is the EgainClient that requested it, which goes on writing it when its spec names another session.
+	client types.NamespacedName
 }
 
 // written is a status that was written over the version of the object that is in over, kept until the cache has another one: the
@@ -36,8 +47,6 @@ type recollection struct {
 	// held is a token that was issued and could not be written yet, with the endpoints that it came from.
 	held      *target.Token
 	endpoints *oauth.Endpoints
-	// successor is a refresh token that could not be written yet.
-	successor *successor
 	// digest of the credentials that the last token was issued with, zero if unknown.
 	digest uint64
 	// tried is where the last attempt was going, so that the next one need not read its ingredients to find out that the
@@ -108,6 +117,35 @@ func (w *written) in(ec *egainv1alpha1.EgainClient) bool {
 func (m *memory) unwrite(ec *egainv1alpha1.EgainClient) { m.written.Delete(key(ec)) }
 
 func (m *memory) remember(ec *egainv1alpha1.EgainClient, r recollection) { m.objects.Store(key(ec), r) }
+
+// hold keeps a refresh token until it is released.
+func (m *memory) hold(ec *egainv1alpha1.EgainClient, s session.Successor) {
+	m.successors.Store(s.Name(), heldSuccessor{s, key(ec)})
+}
+
+// release forgets the refresh token that is held for a session Secret.
+func (m *memory) release(secret types.NamespacedName) { m.successors.Delete(secret) }
+
+// held is the refresh token that is held for a session Secret.
+func (m *memory) held(secret types.NamespacedName) (session.Successor, bool) {
+	found, ok := m.successors.Load(secret)
+	if !ok {
+		return session.Successor{}, false
+	}
+	return found.(heldSuccessor).Successor, true
+}
+
+// heldFor are the refresh tokens that are held for a session Secret, or that an EgainClient requested. Few are held at a time.
+func (m *memory) heldFor(client, secret types.NamespacedName) []session.Successor {
+	var all []session.Successor
+	m.successors.Range(func(name, value any) bool {
+		if s := value.(heldSuccessor); name == secret || s.client == client {
+			all = append(all, s.Successor)
+		}
+		return true
+	})
+	return all
+}
 
 func (m *memory) forget(name types.NamespacedName) {
 	m.objects.Delete(name)

@@ -139,7 +139,7 @@ func setStatus(ec *egainv1alpha1.EgainClient, o *outcome, now time.Time) {
 	case o.err != nil && (f == nil || f.Class == fault.Busy), unserved && inForce(ec, o, now):
 		setUntried(ec, o, now)
 		return
-	case unserved && !o.decided:
+	case (unserved || o.unread) && !o.decided:
 		setUnseen(ec, o, now)
 		return
 	}
@@ -347,7 +347,7 @@ func issuedCondition(ec *egainv1alpha1.EgainClient, o *outcome) metav1.Condition
 	c := metav1.Condition{Type: egainv1alpha1.ConditionTokenIssued, Status: metav1.ConditionFalse}
 	last := ec.Status.LastFailure
 	switch {
-	case ec.Suspended():
+	case ec.Suspended() && !unwrittenSession(last):
 		c.Status, c.Reason, c.Message = metav1.ConditionUnknown, egainv1alpha1.ReasonSuspended, "spec.suspend is set: no token is requested"
 	case last != nil:
 		c.Reason, c.Message = last.Reason, last.Message
@@ -359,6 +359,12 @@ func issuedCondition(ec *egainv1alpha1.EgainClient, o *outcome) metav1.Condition
 		}
 	}
 	return c
+}
+
+// unwrittenSession reports whether a failure is that of a refresh token that cannot be written: also those of suspended clients
+// are, and are reported.
+func unwrittenSession(last *egainv1alpha1.FailureStatus) bool {
+	return last != nil && last.Reason == egainv1alpha1.ReasonSessionRejected
 }
 
 // skewCondition tells of clocks that are apart, if they are. It does not say by how much: that differs with every answer.
@@ -519,10 +525,10 @@ func wakeTimes(ec *egainv1alpha1.EgainClient, o *outcome, now time.Time) []time.
 	if tok.Valid(now) {
 		times = append(times, tok.ExpirationTime)
 	}
-	if ec.Suspended() {
+	last := ec.Status.LastFailure
+	if ec.Suspended() && !unwrittenSession(last) {
 		return times
 	}
-	last := ec.Status.LastFailure
 	if last != nil && last.RetryTime != nil {
 		return append(times, last.RetryTime.Time)
 	}

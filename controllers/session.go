@@ -1,34 +1,21 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
-	"k8s.io/client-go/util/retry"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/fault"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/oauth"
-	"github.com/egain-operator/egain-operator/internal/refusal"
+	"github.com/egain-operator/egain-operator/internal/session"
 )
-
-// successor is a refresh token that the server issued and that is not in the session Secret yet. The one that is there is
-// void, so that the session is lost with the successor.
-type successor struct {
-	// secret is the session Secret as it was when its refresh token was used.
-	secret metav1.ObjectMeta
-	// used is the refresh token that was used.
-	used oauth.Secret
-	// session is what the Secret is to hold.
-	session kubesecret.Session
-}
 
 // sessionName is the name of the session Secret; empty if the flow has none.
 func sessionName(ec *egainv1alpha1.EgainClient) string {
@@ -51,8 +38,8 @@ func (r *EgainClientReconciler) gatherSession(ctx context.Context, ec *egainv1al
 	if err != nil {
 		return nil, err
 	}
-	w.session = sessionVersion(meta)
-	w.sessionExpiration = kubesecret.SessionExpiration(meta)
+	w.session = session.Version(meta)
+	w.sessionExpiration = session.Expiration(meta)
 	var rivals egainv1alpha1.EgainClientList
 	if err := r.Cache.List(ctx, &rivals, client.InNamespace(ec.Namespace), client.MatchingFields{indexObjects: "Secret/" + name}); err != nil {
 		return nil, fmt.Errorf("listing the EgainClients with session Secret %q: %w", name, err)
@@ -63,10 +50,6 @@ func (r *EgainClientReconciler) gatherSession(ctx context.Context, ec *egainv1al
 		}
 	}
 	return meta, nil
-}
-
-func sessionVersion(meta metav1.Object) string {
-	return fmt.Sprintf(" session=%s/%s", meta.GetUID(), meta.GetResourceVersion())
 }
 
 func sessionMissing(ec *egainv1alpha1.EgainClient) error {
@@ -83,7 +66,7 @@ func (r *EgainClientReconciler) readSession(ctx context.Context, ec *egainv1alph
 		return err
 	}
 	in.sources.session = &secret.ObjectMeta
-	in.request.Session.RefreshToken, err = kubesecret.RefreshToken(secret)
+	in.request.Session.RefreshToken, err = session.RefreshToken(secret)
 	return loginAdvised(err, ec)
 }
 
@@ -96,63 +79,96 @@ func loginAdvised(err error, ec *egainv1alpha1.EgainClient) error {
 	return fault.New(f.Class, f.Reason, "%s: run %s", f.Message, loginCommand(ec))
 }
 
-// succeeding is the refresh token that came with an answer in place of the one that was used; nil if none did.
-func succeeding(in *ingredients, tok oauth.Token) *successor {
+// succeeding is the refresh token that came with an answer in place of the one that was used; false if none did.
+func succeeding(in *ingredients, tok oauth.Token) (session.Successor, bool) {
 	if in.sources.session == nil || tok.RefreshToken == "" || tok.RefreshToken == in.request.Session.RefreshToken {
-		return nil
+		return session.Successor{}, false
 	}
-	return &successor{
-		secret: *in.sources.session, used: in.request.Session.RefreshToken,
-		session: kubesecret.Session{RefreshToken: tok.RefreshToken, ExpirationTime: tok.RefreshExpirationTime},
+	return session.Successor{
+		Secret: *in.sources.session, Used: in.request.Session.RefreshToken,
+		Content: session.Content{RefreshToken: tok.RefreshToken, ExpirationTime: tok.RefreshExpirationTime},
+	}, true
+}
+
+// sessionKey names the session Secret of an EgainClient.
+func sessionKey(ec *egainv1alpha1.EgainClient) types.NamespacedName {
+	return types.NamespacedName{Namespace: ec.Namespace, Name: sessionName(ec)}
+}
+
+// writeSessions writes the refresh tokens that are held for an EgainClient, or for its session Secret. Each stays held until it
+// is written, or until the Secret proves to be another session's. It returns what was written to the session Secret; nil if
+// nothing was.
+func (r *EgainClientReconciler) writeSessions(ctx context.Context, client, secret types.NamespacedName) (*session.Written, error) {
+	var written *session.Written
+	var failed error
+	for _, s := range r.memory.heldFor(client, secret) {
+		w, superseded, err := session.Write(ctx, secrets{r.Client}, s)
+		if err != nil {
+			failed = cmp.Or(failed, err)
+			continue
+		}
+		r.memory.release(s.Name())
+		if s.Name() == secret && !superseded {
+			written = &w
+		}
+	}
+	return written, failed
+}
+
+// noteSession brings what is known of the session Secret up to what was written: the cache may not have it yet.
+func (w *world) noteSession(written *session.Written) {
+	if written != nil {
+		w.session, w.sessionExpiration = written.Version, written.Expiration
 	}
 }
 
-// persistBackoff has an API server that fails for a moment asked again at once, since the process might end before the
-// next reconcile.
-var persistBackoff = wait.Backoff{Steps: 6, Duration: 100 * time.Millisecond, Factor: 2}
-
-// persistSession writes a successor, if there is one, to the session Secret. It stays remembered until that has succeeded,
-// or until the Secret proves to be another session's.
-func (r *EgainClientReconciler) persistSession(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome) error {
-	s := o.world.remembered.successor
-	if s == nil {
+// keepSession has a session that an earlier version of the operator wrote keep its refresh token when the Secret is written, or
+// released, as a target.
+func (r *EgainClientReconciler) keepSession(ctx context.Context, secret *metav1.ObjectMeta) error {
+	if secret == nil {
 		return nil
 	}
-	o.attempted = true
-	err := retry.OnError(persistBackoff, func(error) bool { return ctx.Err() == nil }, func() error {
-		return r.writeSession(ctx, s)
-	})
-	if err != nil {
-		return fmt.Errorf("writing the refresh token to Secret %q: %w", s.secret.Name, err)
+	if _, is := secret.Annotations[session.AnnotationExpirationTime]; !is {
+		return nil
 	}
-	o.world.session = sessionVersion(&s.secret)
-	o.world.sessionExpiration = s.session.ExpirationTime
-	o.world.remembered.successor = nil
-	r.memory.remember(ec, o.world.remembered)
+	return session.TakeOver(ctx, secrets{r.Client}, types.NamespacedName{Namespace: secret.Namespace, Name: secret.Name})
+}
+
+// keepSessions is keepSession for Secrets by name.
+func (r *EgainClientReconciler) keepSessions(ctx context.Context, ec *egainv1alpha1.EgainClient, names ...string) error {
+	for _, name := range names {
+		if name == "" {
+			continue
+		}
+		meta, err := r.metadata(ctx, "Secret", types.NamespacedName{Namespace: ec.Namespace, Name: name})
+		if err == nil {
+			err = r.keepSession(ctx, meta)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
-// writeSession applies a successor to the version of the Secret that its forerunner was read from. If there is another
-// version by now it is looked at: somebody may have logged in anew, or logged out, and then the successor serves no more.
-func (r *EgainClientReconciler) writeSession(ctx context.Context, s *successor) error {
-	applied := kubesecret.RenderSession(&s.secret, s.session).WithResourceVersion(s.secret.ResourceVersion)
-	err := refusal.Unquoted(r.Client.Apply(ctx, applied, client.FieldOwner(kubesecret.Manager), client.ForceOwnership), applied.Data)
-	if err == nil {
-		s.secret.ResourceVersion = *applied.ResourceVersion
-		return nil
+// departed goes on writing the refresh tokens that an EgainClient without an object, or without a status to report in, has
+// requested: another may use the session next.
+func (r *EgainClientReconciler) departed(ctx context.Context, name types.NamespacedName, result ctrl.Result, unwritten error) ctrl.Result {
+	if result.RequeueAfter > 0 || len(r.memory.heldFor(name, types.NamespacedName{})) == 0 {
+		return result
 	}
-	if !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) && !refusal.AnotherObject(err) {
-		return err
-	}
-	secret := &corev1.Secret{}
-	if errGet := r.Client.Get(ctx, client.ObjectKey{Namespace: s.secret.Namespace, Name: s.secret.Name}, secret); apierrors.IsNotFound(errGet) {
-		return nil
-	} else if errGet != nil {
-		return errGet
-	}
-	if token, _ := kubesecret.RefreshToken(secret); token != s.used {
-		return nil
-	}
-	s.secret = secret.ObjectMeta
-	return err
+	log.FromContext(ctx).Info("A refresh token of a deleted EgainClient is held in memory until it is written", "reason", reasonOf(unwritten))
+	return ctrl.Result{RequeueAfter: session.RetryWithin}
+}
+
+// WriteHeldSessions makes a last attempt to write the refresh tokens that are not written yet, and logs which sessions end with
+// the process. It is for after the last reconcile.
+func (r *EgainClientReconciler) WriteHeldSessions(ctx context.Context) {
+	r.memory.successors.Range(func(_, value any) bool {
+		s := value.(heldSuccessor)
+		if _, err := r.writeSessions(ctx, s.client, s.Name()); err != nil {
+			log.FromContext(ctx).Error(err, "The process ends with a refresh token that it could not write: log in again", "secret", s.Name(), "egainClient", s.client)
+		}
+		return true
+	})
 }

@@ -18,8 +18,8 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/session"
 	"github.com/egain-operator/egain-operator/internal/transport"
 )
 
@@ -69,10 +69,10 @@ func (f *fixture) logIn() {
 // keepSession writes the Secret session as a login does.
 func (f *fixture) keepSession(refreshToken string) {
 	f.t.Helper()
-	session := corev1ac.Secret("session", f.namespace).
-		WithData(map[string][]byte{kubesecret.KeyRefreshToken: []byte(refreshToken)}).
-		WithAnnotations(map[string]string{kubesecret.AnnotationSession: rand.Text()})
-	f.Expect(admin.Apply(f.t.Context(), session, client.FieldOwner("kubectl-egain"), client.ForceOwnership)).To(gomega.Succeed())
+	loggedIn := corev1ac.Secret("session", f.namespace).
+		WithData(map[string][]byte{session.KeyRefreshToken: []byte(refreshToken)}).
+		WithAnnotations(map[string]string{session.AnnotationID: rand.Text()})
+	f.Expect(admin.Apply(f.t.Context(), loggedIn, client.FieldOwner("kubectl-egain"), client.ForceOwnership)).To(gomega.Succeed())
 }
 
 // session is that of agent.smith at the simulator.
@@ -95,11 +95,11 @@ func TestWaitsForALoginAndThenKeepsTheTokenFresh(t *testing.T) {
 
 	f.logIn()
 	for i := range 4 {
-		refreshToken := f.value("session", kubesecret.KeyRefreshToken)
+		refreshToken := f.value("session", session.KeyRefreshToken)
 		result := f.run(ec)
 		f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
 		f.Expect(f.sim.Introspect(f.token("desk")).Subject).To(gomega.Equal("agent.smith"))
-		f.Expect(f.value("session", kubesecret.KeyRefreshToken)).NotTo(gomega.Equal(refreshToken), "the server replaces it each time")
+		f.Expect(f.value("session", session.KeyRefreshToken)).NotTo(gomega.Equal(refreshToken), "the server replaces it each time")
 		f.Expect(f.session().Refreshes).To(gomega.Equal(i + 1))
 		f.Expect(f.session().End).To(gomega.BeEmpty())
 		f.run(ec)
@@ -108,7 +108,7 @@ func TestWaitsForALoginAndThenKeepsTheTokenFresh(t *testing.T) {
 		f.Expect(f.session().Refreshes).To(gomega.Equal(i+1), "its own write to the session is no reason to refresh")
 		f.step(result.RequeueAfter)
 	}
-	f.Expect(f.secret("desk").Data).NotTo(gomega.HaveKey(kubesecret.KeyRefreshToken))
+	f.Expect(f.secret("desk").Data).NotTo(gomega.HaveKey(session.KeyRefreshToken))
 }
 
 func TestRefreshesOnceForANewLogin(t *testing.T) {
@@ -156,9 +156,9 @@ func TestASessionThatSomebodyMendsByHandIsTriedAtOnce(t *testing.T) {
 	f := withLogins(t)
 	ec := f.client("desk", byLogin)
 	f.logIn()
-	good := f.value("session", kubesecret.KeyRefreshToken)
+	good := f.value("session", session.KeyRefreshToken)
 	put := func(token string) {
-		f.change("session", func(s *corev1.Secret) { s.Data[kubesecret.KeyRefreshToken] = []byte(token) })
+		f.change("session", func(s *corev1.Secret) { s.Data[session.KeyRefreshToken] = []byte(token) })
 	}
 	put("void")
 	f.run(ec)
@@ -220,7 +220,7 @@ func TestARefreshTokenThatCannotBeWrittenIsHeld(t *testing.T) {
 	f.run(ec)
 	f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
 	f.Expect(f.requests()).To(gomega.Equal(before + 1))
-	f.Expect(f.r.memory.recall(ec).successor).To(gomega.BeNil(), "a refresh token rests in its Secret and nowhere else")
+	f.Expect(f.holdsSession("session")).To(gomega.BeFalse(), "a refresh token rests in its Secret and nowhere else")
 	f.step(40 * time.Minute)
 	f.run(ec)
 	f.Expect(f.session().End).To(gomega.BeEmpty())
@@ -231,12 +231,12 @@ func TestARefreshTokenIsKeptThoughTheRestOfTheAnswerIsUnusable(t *testing.T) {
 	f := withLogins(t)
 	ec := f.client("desk", byLogin)
 	f.logIn()
-	refreshToken := f.value("session", kubesecret.KeyRefreshToken)
+	refreshToken := f.value("session", session.KeyRefreshToken)
 	f.sim.SetFault(egainsim.Match{Endpoint: egainsim.TokenEndpoint}, egainsim.Fault{Set: map[string]json.RawMessage{"expires_in": json.RawMessage("0")}, Times: 1})
 
 	result := f.run(ec)
 	f.Expect(state(ec)).To(gomega.Equal("InProgress: NoToken, LifetimeInvalid"))
-	f.Expect(f.value("session", kubesecret.KeyRefreshToken)).NotTo(gomega.Equal(refreshToken))
+	f.Expect(f.value("session", session.KeyRefreshToken)).NotTo(gomega.Equal(refreshToken))
 	f.step(result.RequeueAfter)
 	f.run(ec)
 	f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
@@ -253,14 +253,14 @@ func TestWhatBecomesOfARefreshTokenWhileItsSecretChanges(t *testing.T) {
 				f.change("session", func(s *corev1.Secret) { s.Labels = map[string]string{"team": "a"} })
 			},
 			func(f *fixture, before string) {
-				f.Expect(f.value("session", kubesecret.KeyRefreshToken)).NotTo(gomega.Equal(before))
+				f.Expect(f.value("session", session.KeyRefreshToken)).NotTo(gomega.Equal(before))
 				f.Expect(f.secret("session").Labels).To(gomega.HaveKey("team"))
 			},
 		},
 		"somebody logged in anew: theirs stays": {
 			func(f *fixture) { f.keepSession("a-new-login") },
 			func(f *fixture, _ string) {
-				f.Expect(f.value("session", kubesecret.KeyRefreshToken)).To(gomega.Equal("a-new-login"))
+				f.Expect(f.value("session", session.KeyRefreshToken)).To(gomega.Equal("a-new-login"))
 			},
 		},
 		"somebody logged out: it is not made again": {
@@ -273,7 +273,7 @@ func TestWhatBecomesOfARefreshTokenWhileItsSecretChanges(t *testing.T) {
 				f.keepSession("a-new-login")
 			},
 			func(f *fixture, _ string) {
-				f.Expect(f.value("session", kubesecret.KeyRefreshToken)).To(gomega.Equal("a-new-login"))
+				f.Expect(f.value("session", session.KeyRefreshToken)).To(gomega.Equal("a-new-login"))
 			},
 		},
 	}
@@ -283,7 +283,7 @@ func TestWhatBecomesOfARefreshTokenWhileItsSecretChanges(t *testing.T) {
 			f := withLogins(t)
 			ec := f.client("desk", byLogin)
 			f.logIn()
-			before, done := f.value("session", kubesecret.KeyRefreshToken), false
+			before, done := f.value("session", session.KeyRefreshToken), false
 			f.failSession(func() error {
 				if !done {
 					done = true
@@ -295,7 +295,7 @@ func TestWhatBecomesOfARefreshTokenWhileItsSecretChanges(t *testing.T) {
 			_, err := f.tryReconcile(ec)
 			f.Expect(err).NotTo(gomega.HaveOccurred())
 			tc.want(f, before)
-			f.Expect(f.r.memory.recall(ec).successor).To(gomega.BeNil())
+			f.Expect(f.holdsSession("session")).To(gomega.BeFalse())
 		})
 	}
 }

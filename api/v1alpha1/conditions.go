@@ -91,6 +91,9 @@ const (
 	ReasonReauthorizationRequired = "ReauthorizationRequired"
 	// ReasonSessionInvalid: the session Secret lacks the refresh token, or it is empty or not text.
 	ReasonSessionInvalid = "SessionInvalid"
+	// ReasonSessionRejected: the API server does not accept the session Secret with a new refresh token, which is held in memory
+	// until it is written.
+	ReasonSessionRejected = "SessionRejected"
 	// ReasonTenantNotAllowed: the EgainTenant does not allow the namespace of the EgainClient.
 	ReasonTenantNotAllowed = "TenantNotAllowed"
 	// ReasonTenantInvalid: the EgainTenant has a selector of namespaces that is not valid.

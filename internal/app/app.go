@@ -33,6 +33,9 @@ import (
 // or more are left, which a default of 2 seconds would exceed by 3.8.
 const leaseRetryPeriod = time.Second
 
+// sessionsTimeout bounds the last attempt to write refresh tokens. It is part of the termination grace period.
+const sessionsTimeout = 5 * time.Second
+
 // Run runs the operator on a cluster until the context ends.
 func Run(ctx context.Context, config *rest.Config, o *options.Options) error {
 	// The API server's priority and fairness limits us; a limit of our own would only add to it.
@@ -49,10 +52,16 @@ func Run(ctx context.Context, config *rest.Config, o *options.Options) error {
 		return err
 	}
 	defer stopTracing()
-	if err := setup(ctx, mgr, o, tracer); err != nil {
+	clients, err := setup(ctx, mgr, o, tracer)
+	if err != nil {
 		return err
 	}
-	return mgr.Start(ctx)
+	err = mgr.Start(ctx)
+	// Only now no reconcile is under way.
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), sessionsTimeout)
+	defer cancel()
+	clients.WriteHeldSessions(ctrl.LoggerInto(last, mgr.GetLogger()))
+	return err
 }
 
 func newManager(config *rest.Config, o *options.Options) (ctrl.Manager, error) {
@@ -90,27 +99,27 @@ func managerOptions(o *options.Options) ctrl.Options {
 	return m
 }
 
-// setup registers the reconcilers, the metrics and the checks of health.
-func setup(ctx context.Context, mgr ctrl.Manager, o *options.Options, tracer trace.Tracer) error {
+// setup registers the reconcilers, the metrics and the checks of health. It returns the reconciler of EgainClients.
+func setup(ctx context.Context, mgr ctrl.Manager, o *options.Options, tracer trace.Tracer) (*controllers.EgainClientReconciler, error) {
 	parts := controllers.Parts{
 		Client: mgr.GetClient(), Cache: mgr.GetCache(), Clock: clock.RealClock{},
 		Recorder: mgr.GetEventRecorder(target.Manager), Metrics: metrics.New(ctrlmetrics.Registry), Tracer: tracer,
 	}
 	clients, tenants := controllers.New(parts, settings(o), controllers.OwnToken(mgr.GetConfig()))
 	if err := clients.SetupWithManager(ctx, mgr); err != nil {
-		return fmt.Errorf("setting up the controller of EgainClients: %w", err)
+		return nil, fmt.Errorf("setting up the controller of EgainClients: %w", err)
 	}
 	if err := tenants.SetupWithManager(mgr); err != nil {
-		return fmt.Errorf("setting up the controller of EgainTenants: %w", err)
+		return nil, fmt.Errorf("setting up the controller of EgainTenants: %w", err)
 	}
 	parts.Metrics.RegisterObjects(ctrlmetrics.Registry, controllers.Observed(ctx, mgr.GetCache(), clients.Providers.Breakers), o.MetricsPerObject)
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
-		return fmt.Errorf("adding the health check: %w", err)
+		return nil, fmt.Errorf("adding the health check: %w", err)
 	}
 	if err := mgr.AddReadyzCheck("ping", healthz.Ping); err != nil {
-		return fmt.Errorf("adding the readiness check: %w", err)
+		return nil, fmt.Errorf("adding the readiness check: %w", err)
 	}
-	return nil
+	return clients, nil
 }
 
 func settings(o *options.Options) controllers.Settings {

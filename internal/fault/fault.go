@@ -37,6 +37,8 @@ type Error struct {
 	Reason string
 	// RetryAfter is how long the server asked to be left alone, zero if it did not say.
 	RetryAfter time.Duration
+	// RetryWithin bounds the wait before the next attempt after a Retryable failure; zero if only the expiry does.
+	RetryWithin time.Duration
 	// Called says of a Busy failure that its client is called when its turn has come, and of a Paused one when the endpoint has
 	// recovered. RetryAfter is for when it is not.
 	Called bool
@@ -118,7 +120,7 @@ func (e *Error) RetryTime(a Attempt) (time.Time, bool) {
 	case Busy:
 		wait = Floor
 	case Retryable:
-		wait = backoff(a.Failures, ceiling(left))
+		wait = backoff(a.Failures, e.ceiling(left))
 	}
 	asked := min(e.RetryAfter, retryAfterCeiling)
 	wait = max(Floor, wait-a.share(wait/10), asked+a.share(spare(asked, left)))
@@ -165,7 +167,11 @@ func spare(asked, left time.Duration) time.Duration {
 	return min(asked/10, (left-asked)/triesAfter)
 }
 
-func ceiling(left time.Duration) time.Duration {
+// ceiling is the longest wait after a Retryable failure.
+func (e *Error) ceiling(left time.Duration) time.Duration {
+	if e.RetryWithin > 0 {
+		return e.RetryWithin
+	}
 	most := ceilingValid
 	if left <= 0 {
 		most = ceilingExpired

@@ -365,3 +365,17 @@ func TestOf(t *testing.T) {
 		t.Errorf("Error() = %q, want %q", got, want)
 	}
 }
+
+func TestAFailureThatIsToBeRetriedWithinATimeIs(t *testing.T) {
+	t.Parallel()
+	f := &Error{Class: Retryable, RetryWithin: 30 * time.Second}
+	now := time.Date(2026, time.November, 30, 12, 0, 0, 0, time.UTC)
+	for _, left := range []time.Duration{-time.Hour, time.Second, time.Hour, 24 * time.Hour} {
+		for failures, want := range map[int32]time.Duration{1: 2 * time.Second, 3: 8 * time.Second, 5: 30 * time.Second, 50: 30 * time.Second} {
+			at, retries := f.RetryTime(Attempt{Failures: failures, Time: now, Expiration: now.Add(left)})
+			if got := at.Sub(now); !retries || got != want {
+				t.Errorf("%d failures, %s left: %s, want %s", failures, left, got, want)
+			}
+		}
+	}
+}

@@ -14,20 +14,19 @@ import (
 	"github.com/egain-operator/egain-operator/internal/fault"
 )
 
-// FuzzSources reads Secrets that users keep credentials, subject tokens and sessions in.
+// FuzzSources reads Secrets that users keep credentials and subject tokens in.
 func FuzzSources(f *testing.F) {
 	for _, seed := range []string{"", "\n", "\r\n", "value", "value\n", "value\r\n", "two\nlines", "\xff\xfe", "\x00", "ÿ", "\ufeffvalue", "value\n\n"} {
-		f.Add([]byte(seed), []byte("value"), "2026-11-23T10:00:00Z")
-		f.Add([]byte("value"), []byte(seed), seed)
+		f.Add([]byte(seed), []byte("value"))
+		f.Add([]byte("value"), []byte(seed))
 	}
-	f.Fuzz(func(t *testing.T, id, secret []byte, expiration string) {
+	f.Fuzz(func(t *testing.T, id, secret []byte) {
 		s := &corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{Name: "sources", Annotations: map[string]string{AnnotationSessionExpirationTime: expiration}},
-			Data:       map[string][]byte{"id": id, "secret": secret, KeyRefreshToken: secret},
+			ObjectMeta: metav1.ObjectMeta{Name: "sources"},
+			Data:       map[string][]byte{"id": id, "secret": secret},
 		}
 		creds, errCreds := Credentials(s, &egainv1alpha1.CredentialsSecretReference{ClientIDKey: "id", ClientSecretKey: "secret"}, false)
 		subject, errSubject := SubjectToken(s, &egainv1alpha1.SecretKeyReference{Key: "secret"})
-		refresh, errRefresh := RefreshToken(s)
 		for what, got := range map[string]struct {
 			value string
 			raw   []byte
@@ -36,7 +35,6 @@ func FuzzSources(f *testing.F) {
 			"client id":     {creds.ClientID, id, nil},
 			"client secret": {string(creds.ClientSecret), secret, errCreds},
 			"subject token": {string(subject), secret, errSubject},
-			"refresh token": {string(refresh), secret, errRefresh},
 		} {
 			if got.err != nil {
 				if fault.Of(got.err) == nil || got.value != "" {
@@ -50,10 +48,6 @@ func FuzzSources(f *testing.F) {
 			if got.value != "" && (!utf8.ValidString(got.value) || !bytes.HasPrefix(got.raw, []byte(got.value)) || len(got.raw)-len(got.value) > 2 || strings.ContainsAny(got.value, "\r\n\x00\x7f")) {
 				t.Errorf("%s: %q was read of %q", what, got.value, got.raw)
 			}
-		}
-		at := SessionExpiration(s)
-		if applied := RenderSession(s, Session{RefreshToken: refresh, ExpirationTime: at}); at.IsZero() != (applied.Annotations[AnnotationSessionExpirationTime] == "") {
-			t.Errorf("the session expires %s and says %v", at, applied.Annotations)
 		}
 	})
 }

@@ -18,7 +18,7 @@ func Release(ctx context.Context, secrets Secrets, ec *egainv1alpha1.EgainClient
 	if err := cleanUp(ctx, secrets, ec, ec.TargetName(), MergedBy); err != nil {
 		return err
 	}
-	if former := formerName(ec); former != "" {
+	if former := FormerName(ec); former != "" {
 		return cleanUp(ctx, secrets, ec, former, MergedBy)
 	}
 	return nil
@@ -26,14 +26,14 @@ func Release(ctx context.Context, secrets Secrets, ec *egainv1alpha1.EgainClient
 
 // ReleaseFormer does to the target of an earlier name what deletionPolicy says, once the present target is written.
 func ReleaseFormer(ctx context.Context, secrets Secrets, ec *egainv1alpha1.EgainClient) error {
-	if former := formerName(ec); former != "" {
+	if former := FormerName(ec); former != "" {
 		return cleanUp(ctx, secrets, ec, former, isOurs)
 	}
 	return nil
 }
 
-// formerName is the name that the target had before the spec named another one; empty if it had none.
-func formerName(ec *egainv1alpha1.EgainClient) string {
+// FormerName is the name that the target had before the spec named another one; empty if it had none.
+func FormerName(ec *egainv1alpha1.EgainClient) string {
 	if was := ec.Status.Target; was != nil && was.SecretName != ec.TargetName() {
 		return was.SecretName
 	}

@@ -23,7 +23,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/session"
 	"github.com/egain-operator/egain-operator/internal/target"
 	"github.com/egain-operator/egain-operator/test/controlplane"
 	"github.com/egain-operator/egain-operator/test/testbed"
@@ -151,7 +151,7 @@ func (w *world) noteSecrets() {
 	var all corev1.SecretList
 	w.Expect(w.admin.List(w.t.Context(), &all)).To(gomega.Succeed())
 	for _, secret := range all.Items {
-		for _, key := range []string{target.KeyAccessToken, kubesecret.KeyRefreshToken, "client_secret"} {
+		for _, key := range []string{target.KeyAccessToken, session.KeyRefreshToken, "client_secret"} {
 			if value := secret.Data[key]; len(value) > 0 {
 				w.secrets[string(value)] = secret.Namespace + "/" + secret.Name + " " + key
 			}

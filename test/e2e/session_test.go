@@ -13,7 +13,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/session"
 	"github.com/egain-operator/egain-operator/test/testbed"
 )
 
@@ -146,7 +146,7 @@ func (p *person) isRefreshed(times int) {
 	p.Expect(own).To(gomega.ConsistOf(gstruct.MatchFields(gstruct.IgnoreExtras, gstruct.Fields{
 		"Subject": gomega.Equal(p.login.Username), "Refreshes": gomega.Equal(times), "End": gomega.BeEmpty(),
 	})))
-	p.isValid(p.secret(p.session()).Data[kubesecret.KeyRefreshToken], "a refresh token")
+	p.isValid(p.secret(p.session()).Data[session.KeyRefreshToken], "a refresh token")
 	p.isValid(p.secret(p.name).Data["access_token"], "an access token")
 }
 

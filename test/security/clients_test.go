@@ -27,8 +27,8 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 	"github.com/egain-operator/egain-operator/internal/fault"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/session"
 	"github.com/egain-operator/egain-operator/internal/target"
 	"github.com/egain-operator/egain-operator/internal/transport"
 	"github.com/egain-operator/egain-operator/test/testbed"
@@ -96,7 +96,7 @@ func (w *world) keepTokens() {
 	var secrets corev1.SecretList
 	w.Expect(w.admin.List(w.t.Context(), &secrets, client.InNamespace(team))).To(gomega.Succeed())
 	for _, s := range secrets.Items {
-		for _, key := range []string{target.KeyAccessToken, kubesecret.KeyRefreshToken} {
+		for _, key := range []string{target.KeyAccessToken, session.KeyRefreshToken} {
 			w.keep(key+" of "+s.Name, string(s.Data[key]))
 		}
 	}
@@ -182,8 +182,8 @@ func (w *world) session(name, refreshToken string) {
 	w.t.Helper()
 	w.keep("the refresh token of "+name, refreshToken)
 	w.create(&corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: team, Name: "session-of-" + name, Annotations: map[string]string{kubesecret.AnnotationSession: rand.Text()}},
-		StringData: map[string]string{kubesecret.KeyRefreshToken: refreshToken},
+		ObjectMeta: metav1.ObjectMeta{Namespace: team, Name: "session-of-" + name, Annotations: map[string]string{session.AnnotationID: rand.Text()}},
+		StringData: map[string]string{session.KeyRefreshToken: refreshToken},
 	})
 }
 

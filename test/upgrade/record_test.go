@@ -18,7 +18,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/session"
 	"github.com/egain-operator/egain-operator/internal/target"
 )
 
@@ -32,7 +32,9 @@ type record struct {
 
 // written is what the operator has applied of a Secret.
 type written struct {
-	Name        string            `json:"name"`
+	Name string `json:"name"`
+	// Manager is the field manager that applied it; that of targets if empty.
+	Manager     string            `json:"manager,omitempty"`
 	Type        corev1.SecretType `json:"type,omitempty"`
 	Owner       string            `json:"owner,omitempty"`
 	Labels      map[string]string `json:"labels,omitempty"`
@@ -62,7 +64,7 @@ func (w *world) record() []byte {
 	for _, secret := range w.secrets() {
 		// The longer word first: a UID alone is part of it.
 		words = append(words, string(secret.UID)+"/"+secret.ResourceVersion, "${Secret "+secret.Name+"@}", string(secret.UID), "${Secret "+secret.Name+"}")
-		for _, key := range []string{target.KeyAccessToken, kubesecret.KeyRefreshToken} {
+		for _, key := range []string{target.KeyAccessToken, session.KeyRefreshToken} {
 			if token := secret.Data[key]; len(token) > 0 {
 				words = append(words, string(token), key+"-of-"+secret.Name)
 			}
@@ -93,12 +95,25 @@ func (w *world) secrets() []corev1.Secret {
 	return list.Items
 }
 
+// secret reads one of them.
+func (w *world) secret(name string) *corev1.Secret {
+	w.t.Helper()
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, Name: name}}
+	w.Expect(w.admin.Get(w.t.Context(), client.ObjectKeyFromObject(secret), secret)).To(gomega.Succeed())
+	return secret
+}
+
 // part is what the operator owns of a Secret, by the API server's book.
 func (w *world) part(secret *corev1.Secret) (written, bool) {
 	w.t.Helper()
+	part := written{Name: secret.Name, Data: map[string]string{}}
 	owned, err := corev1ac.ExtractSecret(secret, target.Manager)
 	w.Expect(err).NotTo(gomega.HaveOccurred())
-	part := written{Name: secret.Name, Data: map[string]string{}}
+	if len(owned.Data) == 0 {
+		part.Manager = session.Manager
+		owned, err = corev1ac.ExtractSecret(secret, part.Manager)
+		w.Expect(err).NotTo(gomega.HaveOccurred())
+	}
 	for key, value := range owned.Data {
 		part.Data[key] = string(value)
 	}
@@ -122,6 +137,9 @@ func (w *world) replay(text []byte) {
 	for _, part := range r.Secrets {
 		secret := corev1ac.Secret(part.Name, metav1.NamespaceDefault).WithLabels(part.Labels)
 		for key, value := range part.Data {
+			if key == session.KeyRefreshToken { // that of the login, so that the session goes on
+				value = string(w.secret(part.Name).Data[key])
+			}
 			secret.WithData(map[string][]byte{key: []byte(w.fill(value, true))})
 		}
 		for key, value := range part.Annotations {
@@ -135,7 +153,7 @@ func (w *world) replay(text []byte) {
 			secret.WithOwnerReferences(metav1ac.OwnerReference().WithAPIVersion(egainv1alpha1.SchemeGroupVersion.String()).WithKind("EgainClient").
 				WithName(owner.Name).WithUID(owner.UID).WithController(true))
 		}
-		w.Expect(w.admin.Apply(w.t.Context(), secret, client.FieldOwner(target.Manager), client.ForceOwnership)).To(gomega.Succeed())
+		w.Expect(w.admin.Apply(w.t.Context(), secret, client.FieldOwner(cmp.Or(part.Manager, target.Manager)), client.ForceOwnership)).To(gomega.Succeed())
 	}
 	for name, status := range r.Statuses {
 		ec := w.client(name)

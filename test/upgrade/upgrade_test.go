@@ -29,6 +29,7 @@ import (
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/session"
 	"github.com/egain-operator/egain-operator/internal/transport"
 	"github.com/egain-operator/egain-operator/test/controlplane"
 	"github.com/egain-operator/egain-operator/test/testbed"
@@ -97,6 +98,31 @@ func (w *world) upgrade() {
 	w.ready()
 	w.Expect(w.versions()).To(gomega.Equal(before), "no Secret is written")
 	w.Expect(w.sim.Stats().Of(egainsim.Match{Endpoint: egainsim.TokenEndpoint}, "")).To(gomega.BeZero(), "no token is requested")
+	w.refreshSessions()
+}
+
+// refreshSessions refreshes each session, whose refresh token the earlier operator wrote as if it were a target's, and checks
+// that no target takes it away any more.
+func (w *world) refreshSessions() {
+	w.t.Helper()
+	const renewal = "after the upgrade"
+	for _, ec := range w.clients() {
+		if ec.Spec.AuthorizationCode == nil {
+			continue
+		}
+		name := string(ec.Spec.AuthorizationCode.SessionSecretRef.Name)
+		before := w.secret(name).Data[session.KeyRefreshToken]
+		patch := client.MergeFrom(ec.DeepCopy())
+		ec.Annotations = map[string]string{egainv1alpha1.RenewRequestedAtAnnotation: renewal}
+		w.Expect(w.admin.Patch(w.t.Context(), &ec, patch)).To(gomega.Succeed())
+		w.Eventually(func() string { return w.client(ec.Name).Status.LastHandledRenewal }).WithTimeout(patience).Should(gomega.Equal(renewal))
+		refreshed := w.secret(name).Data[session.KeyRefreshToken]
+		w.Expect(refreshed).NotTo(gomega.Equal(before))
+
+		released := corev1ac.Secret(name, metav1.NamespaceDefault)
+		w.Expect(w.admin.Apply(w.t.Context(), released, client.FieldOwner(kubesecret.Manager), client.ForceOwnership)).To(gomega.Succeed())
+		w.Expect(w.secret(name).Data).To(gomega.HaveKeyWithValue(session.KeyRefreshToken, refreshed))
+	}
 }
 
 // world is a cluster with what people had applied, and an eGain.
@@ -174,10 +200,10 @@ func (w *world) logIn() {
 		Session:     oauth.Session{Code: oauth.Secret(back.Query().Get("code")), Verifier: login.Verifier, RedirectURL: redirectURL},
 	})
 	w.Expect(err).NotTo(gomega.HaveOccurred())
-	session := corev1ac.Secret("session", metav1.NamespaceDefault).
-		WithData(map[string][]byte{kubesecret.KeyRefreshToken: []byte(token.RefreshToken)}).
-		WithAnnotations(map[string]string{kubesecret.AnnotationSession: "a-login"})
-	w.Expect(w.admin.Apply(w.t.Context(), session, client.FieldOwner("kubectl-egain"), client.ForceOwnership)).To(gomega.Succeed())
+	loggedIn := corev1ac.Secret("session", metav1.NamespaceDefault).
+		WithData(map[string][]byte{session.KeyRefreshToken: []byte(token.RefreshToken)}).
+		WithAnnotations(map[string]string{session.AnnotationID: "a-login"})
+	w.Expect(w.admin.Apply(w.t.Context(), loggedIn, client.FieldOwner("kubectl-egain"), client.ForceOwnership)).To(gomega.Succeed())
 }
 
 // forgetAllBut deletes the clients that a record does not have: an earlier API had no such ones.

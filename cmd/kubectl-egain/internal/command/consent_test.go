@@ -19,7 +19,7 @@ func TestLoginWithoutARefreshTokenAsksForConsent(t *testing.T) {
 	})
 	s.Expect(err).NotTo(gomega.HaveOccurred())
 	s.app("app", "")
-	s.egainClient("mine", session(s.freeRedirectURL("127.0.0.1", "app")), func(ec *egainv1alpha1.EgainClient) {
+	s.egainClient("mine", withSession(s.freeRedirectURL("127.0.0.1", "app")), func(ec *egainv1alpha1.EgainClient) {
 		ec.Spec.Tenant.MetadataURL = egainv1alpha1.HTTPSURL(tenant.MetadataURL(egainsim.OAuthMetadata, egainsim.User))
 		ec.Spec.Scopes = append(ec.Spec.Scopes, "offline_access")
 	})

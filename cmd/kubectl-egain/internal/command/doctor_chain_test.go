@@ -30,7 +30,7 @@ func (s *simulated) byAddress(id string, change ...func(*egainv1alpha1.EgainTena
 // by is a client of flow AuthorizationCode for an actor.
 func by(actor egainv1alpha1.Actor) func(*egainv1alpha1.EgainClient) {
 	return func(ec *egainv1alpha1.EgainClient) {
-		session("http://127.0.0.1:8765/callback")(ec)
+		withSession("http://127.0.0.1:8765/callback")(ec)
 		ec.Spec.AuthorizationCode.Actor = actor
 	}
 }

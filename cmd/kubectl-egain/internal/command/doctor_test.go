@@ -18,7 +18,7 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/doctor"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/session"
 	"github.com/egain-operator/egain-operator/internal/target"
 )
 
@@ -204,7 +204,7 @@ func TestDoctorPointsAtTheLinkThatIsBroken(t *testing.T) {
 			s.change("mine", func(secret *corev1.Secret) { secret.Data[target.KeyAccessToken] = []byte("edited") })
 		}, "Target", "is not as the operator wrote it", "kubectl egain renew mine", "API"},
 		"nobody has logged in": {func(s *simulated) {
-			s.healthy(session("http://127.0.0.1:8765/callback"))
+			s.healthy(withSession("http://127.0.0.1:8765/callback"))
 		}, "Session", `Secret "mine-session" in namespace`, "kubectl egain login mine", "TokenRequest"},
 		"the API does not accept the token": {func(s *simulated) {
 			s.healthy()
@@ -298,8 +298,8 @@ func TestDoctorWarns(t *testing.T) {
 func TestDoctorNeverRefreshesASession(t *testing.T) {
 	t.Parallel()
 	s := newSimulated(t)
-	s.create(&corev1.Secret{ObjectMeta: s.named("mine-session"), StringData: map[string]string{kubesecret.KeyRefreshToken: "precious"}})
-	s.healthy(session("http://127.0.0.1:8765/callback"))
+	s.create(&corev1.Secret{ObjectMeta: s.named("mine-session"), StringData: map[string]string{session.KeyRefreshToken: "precious"}})
+	s.healthy(withSession("http://127.0.0.1:8765/callback"))
 	s.sim.ClearRecord()
 	report, r := s.diagnose()
 	f := finding(report, "TokenRequest")

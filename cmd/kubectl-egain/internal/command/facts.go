@@ -20,7 +20,7 @@ import (
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/lookup"
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/report"
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/workload"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/session"
 	"github.com/egain-operator/egain-operator/internal/target"
 )
 
@@ -61,7 +61,7 @@ func sourcesOf(ctx context.Context, c client.Client, ec *egainv1alpha1.EgainClie
 		add("Subject token", exchange.SubjectToken.SecretKeyRef.Name, string(exchange.SubjectToken.SecretKeyRef.Key))
 	}
 	if code := ec.Spec.AuthorizationCode; code != nil {
-		add("Session", code.SessionSecretRef.Name, kubesecret.KeyRefreshToken)
+		add("Session", code.SessionSecretRef.Name, session.KeyRefreshToken)
 	}
 	return sources
 }

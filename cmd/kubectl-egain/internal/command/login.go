@@ -21,8 +21,8 @@ import (
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/view"
 	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/issuance"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/session"
 )
 
 // loginTimeout is how long somebody may take at the browser by default.
@@ -291,22 +291,22 @@ func refusalAdvice(code string) string {
 
 // redeem trades the code for the session's refresh token. The access token that comes with it is dropped: the operator asks for
 // its own.
-func (a *attempt) redeem(ctx context.Context, code oauth.Secret) (kubesecret.Session, error) {
+func (a *attempt) redeem(ctx context.Context, code oauth.Secret) (session.Content, error) {
 	request := a.provider.request
 	request.Session = oauth.Session{Code: code, Verifier: a.verifier, RedirectURL: a.redirectURL()}
 	tok, err := a.provider.client.Token(ctx, a.provider.http, request)
 	if f := fault.Of(err); f != nil && f.Reason == fault.ReasonClientRejected {
-		return kubesecret.Session{}, advise(err, "correct Secret "+string(a.client.Spec.CredentialsSecretRef.Name)+
+		return session.Content{}, advise(err, "correct Secret "+string(a.client.Spec.CredentialsSecretRef.Name)+
 			": a confidential client application needs its client_secret there, a public one (Single Page Application) must have none")
 	}
 	if err != nil {
-		return kubesecret.Session{}, err
+		return session.Content{}, err
 	}
 	if tok.RefreshToken == "" {
-		return kubesecret.Session{}, advise(errors.New("the login succeeded, but eGain gave no refresh token, without which the operator cannot keep the session: nothing was stored"),
+		return session.Content{}, advise(errors.New("the login succeeded, but eGain gave no refresh token, without which the operator cannot keep the session: nothing was stored"),
 			refreshAdvice(request.Scopes))
 	}
-	return kubesecret.Session{RefreshToken: tok.RefreshToken, ExpirationTime: tok.RefreshExpirationTime}, nil
+	return session.Content{RefreshToken: tok.RefreshToken, ExpirationTime: tok.RefreshExpirationTime}, nil
 }
 
 // refreshAdvice says what brings a refresh token, by the scopes of a login that brought none.
@@ -318,7 +318,7 @@ func refreshAdvice(scopes []string) string {
 	return "allow refresh tokens for the client application in the eGain console, or add the scope offline_access to spec.scopes if the tenant asks for it; then log in again"
 }
 
-func (a *attempt) until(s kubesecret.Session) string {
+func (a *attempt) until(s session.Content) string {
 	if s.ExpirationTime.IsZero() {
 		return ""
 	}

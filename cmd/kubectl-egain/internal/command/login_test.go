@@ -19,8 +19,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
-	"github.com/egain-operator/egain-operator/internal/target"
+	"github.com/egain-operator/egain-operator/internal/session"
 )
 
 // freeRedirectURL is one of this machine that nothing listens at.
@@ -35,8 +34,8 @@ func (f *simulated) freeRedirectURL(host, clientID string) string {
 	return redirectURL
 }
 
-// session makes a client one of flow AuthorizationCode.
-func session(redirectURL string) func(*egainv1alpha1.EgainClient) {
+// withSession makes a client one of flow AuthorizationCode.
+func withSession(redirectURL string) func(*egainv1alpha1.EgainClient) {
 	return func(ec *egainv1alpha1.EgainClient) {
 		ec.Spec.Flow, ec.Spec.Scopes = egainv1alpha1.FlowAuthorizationCode, []egainv1alpha1.Scope{"core.aiservices.use"}
 		ec.Spec.AuthorizationCode = &egainv1alpha1.AuthorizationCode{
@@ -117,7 +116,7 @@ func TestLogin(t *testing.T) {
 			t.Parallel()
 			f := newSimulated(t)
 			f.app(tc.id, tc.secret)
-			ec := f.egainClient("mine", f.tenantOf(tc.id), session(f.freeRedirectURL(tc.host, tc.id)), tc.change)
+			ec := f.egainClient("mine", f.tenantOf(tc.id), withSession(f.freeRedirectURL(tc.host, tc.id)), tc.change)
 			var opened string
 			var status int
 			var page string
@@ -138,9 +137,9 @@ func TestLogin(t *testing.T) {
 			f.Expect(secret).NotTo(gomega.BeNil())
 			f.Expect(secret.OwnerReferences).To(gomega.HaveLen(1))
 			f.Expect(secret.OwnerReferences[0].UID).To(gomega.Equal(ec.UID))
-			f.Expect(secret.Annotations).To(gomega.HaveKey(kubesecret.AnnotationSession))
-			f.Expect(kubesecret.SessionExpiration(secret)).To(gomega.BeTemporally("~", tc.expires, time.Minute))
-			token := string(secret.Data[kubesecret.KeyRefreshToken])
+			f.Expect(secret.Annotations).To(gomega.HaveKey(session.AnnotationID))
+			f.Expect(session.Expiration(secret)).To(gomega.BeTemporally("~", tc.expires, time.Minute))
+			token := string(secret.Data[session.KeyRefreshToken])
 			f.Expect(f.sim.Introspect(token).Active).To(gomega.BeTrue())
 			for _, kept := range []string{token, tc.secret} {
 				if kept != "" {
@@ -202,7 +201,7 @@ func TestLoginShowsItsParameters(t *testing.T) {
 						AuthorizationURL: egainv1alpha1.HTTPSURL(tenant.AuthorizationURL(egainsim.User)),
 					}
 				}
-			}), session(s.freeRedirectURL("127.0.0.1", tc.app)), tc.change)
+			}), withSession(s.freeRedirectURL("127.0.0.1", tc.app)), tc.change)
 			if tc.down {
 				s.sim.SetFault(deploymentInfo, egainsim.Fault{Status: http.StatusServiceUnavailable})
 			}
@@ -223,20 +222,20 @@ func TestASecondLoginReplacesTheFirst(t *testing.T) {
 	t.Parallel()
 	f := newSimulated(t)
 	f.app(egainsim.RigelWebClientID, egainsim.RigelWebClientSecret)
-	f.egainClient("mine", session(f.freeRedirectURL("127.0.0.1", egainsim.RigelWebClientID)))
+	f.egainClient("mine", withSession(f.freeRedirectURL("127.0.0.1", egainsim.RigelWebClientID)))
 	f.browse = func(target string) { f.follow(f.answer(target, agent)) }
 	f.Expect(f.run("login", "mine", "--wait=false").code).To(gomega.Equal(0))
 	first := f.secret("mine-session")
 	// The operator's refresh takes the refresh token over.
-	rotated := kubesecret.RenderSession(first, kubesecret.Session{RefreshToken: "rotated"})
-	f.Expect(admin.Apply(t.Context(), rotated, client.FieldOwner(target.Manager), client.ForceOwnership)).To(gomega.Succeed())
+	rotated := session.Render(first, session.Content{RefreshToken: "rotated"})
+	f.Expect(admin.Apply(t.Context(), rotated, client.FieldOwner(session.Manager), client.ForceOwnership)).To(gomega.Succeed())
 
 	f.Expect(f.run("login", "mine", "--wait=false").code).To(gomega.Equal(0))
 	second := f.secret("mine-session")
 	f.Expect(second.UID).To(gomega.Equal(first.UID))
 	f.Expect(second.OwnerReferences).To(gomega.HaveLen(1))
-	f.Expect(second.Annotations[kubesecret.AnnotationSession]).NotTo(gomega.Equal(first.Annotations[kubesecret.AnnotationSession]))
-	f.Expect(f.sim.Introspect(string(second.Data[kubesecret.KeyRefreshToken])).Active).To(gomega.BeTrue())
+	f.Expect(second.Annotations[session.AnnotationID]).NotTo(gomega.Equal(first.Annotations[session.AnnotationID]))
+	f.Expect(f.sim.Introspect(string(second.Data[session.KeyRefreshToken])).Active).To(gomega.BeTrue())
 }
 
 func TestLoginByPasting(t *testing.T) {
@@ -275,7 +274,7 @@ func TestLoginByPasting(t *testing.T) {
 			} else {
 				f.Expect(f.sim.AddRedirectURI(egainsim.RigelPublicClientID, tc.redirectURL)).To(gomega.Succeed())
 			}
-			f.egainClient("mine", session(tc.redirectURL))
+			f.egainClient("mine", withSession(tc.redirectURL))
 			typed, typing := io.Pipe()
 			stderr := &watcher{seen: "Paste the", do: func(shown string) {
 				_, _ = io.WriteString(typing, tc.pasted(f.answer(addressIn(shown), agent))+"\n")
@@ -365,7 +364,7 @@ func TestLoginThatComesToNothing(t *testing.T) {
 			tc.app.ID = "app"
 			f.Expect(f.sim.AddClient(egainsim.RigelTenantID, tc.app)).To(gomega.Succeed())
 			f.app("app", tc.secret)
-			f.egainClient("mine", session(f.freeRedirectURL("127.0.0.1", "app")))
+			f.egainClient("mine", withSession(f.freeRedirectURL("127.0.0.1", "app")))
 			f.browse = func(target string) { tc.browse(f, target) }
 			r := f.run(append([]string{"login", "mine", "--wait=false"}, tc.args...)...)
 			f.Expect(r.code).To(gomega.Equal(1), r.stderr)
@@ -393,18 +392,18 @@ func TestLoginIsRefusedBeforeItBegins(t *testing.T) {
 		"no time":        {func(*simulated) {}, []string{"--timeout", "0s"}, 2, "leaves no time"},
 		"no EgainClient": {func(*simulated) {}, nil, 1, `there is no EgainClient "mine"`},
 		"the session Secret is another's session": {func(f *simulated) {
-			f.egainClient("theirs", session("http://127.0.0.1:8765/callback"))
-			f.egainClient("mine", session("http://127.0.0.1:8765/callback"), func(ec *egainv1alpha1.EgainClient) {
+			f.egainClient("theirs", withSession("http://127.0.0.1:8765/callback"))
+			f.egainClient("mine", withSession("http://127.0.0.1:8765/callback"), func(ec *egainv1alpha1.EgainClient) {
 				ec.Spec.AuthorizationCode.SessionSecretRef.Name = "theirs-session"
 			})
 		}, nil, 1, `holds the session of EgainClient "theirs"`},
 		"the session Secret is another's target": {func(f *simulated) {
 			f.egainClient("mine-session")
-			f.egainClient("mine", session("http://127.0.0.1:8765/callback"))
+			f.egainClient("mine", withSession("http://127.0.0.1:8765/callback"))
 		}, nil, 1, `holds the access token of EgainClient "mine-session"`},
 		"the session Secret is another's credentials": {func(f *simulated) {
 			f.egainClient("other", func(ec *egainv1alpha1.EgainClient) { ec.Spec.CredentialsSecretRef.Name = "mine-session" })
-			f.egainClient("mine", session("http://127.0.0.1:8765/callback"))
+			f.egainClient("mine", withSession("http://127.0.0.1:8765/callback"))
 		}, nil, 1, `holds the credentials of EgainClient "other"`},
 		"the session Secret belongs to a ConfigMap": {func(f *simulated) {
 			owner := &corev1.ConfigMap{ObjectMeta: f.named("web")}
@@ -412,11 +411,11 @@ func TestLoginIsRefusedBeforeItBegins(t *testing.T) {
 			secret := &corev1.Secret{ObjectMeta: f.named("mine-session")}
 			secret.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "ConfigMap", Name: "web", UID: owner.UID}}
 			f.create(secret)
-			f.egainClient("mine", session("http://127.0.0.1:8765/callback"))
+			f.egainClient("mine", withSession("http://127.0.0.1:8765/callback"))
 		}, nil, 1, `belongs to ConfigMap "web"`},
 		"the session Secret is immutable": {func(f *simulated) {
 			f.create(&corev1.Secret{ObjectMeta: f.named("mine-session"), Immutable: new(true)})
-			f.egainClient("mine", session("http://127.0.0.1:8765/callback"))
+			f.egainClient("mine", withSession("http://127.0.0.1:8765/callback"))
 		}, nil, 1, "immutable"},
 	}
 	for name, tc := range tests {
@@ -454,7 +453,7 @@ func TestLoginWaitsForTheOperator(t *testing.T) {
 			t.Parallel()
 			f := newSimulated(t)
 			f.app(egainsim.RigelPublicClientID, "")
-			ec := f.egainClient("mine", session(f.freeRedirectURL("127.0.0.1", egainsim.RigelPublicClientID)))
+			ec := f.egainClient("mine", withSession(f.freeRedirectURL("127.0.0.1", egainsim.RigelPublicClientID)))
 			f.browse = func(target string) { f.follow(f.answer(target, agent)) }
 			stdout, stderr := &strings.Builder{}, &watcher{seen: "Waiting for the operator", do: func(string) {
 				ec.Status = tc.status
@@ -499,7 +498,7 @@ func TestAnInterruptedLoginStoresNothing(t *testing.T) {
 	t.Parallel()
 	f := newSimulated(t)
 	f.app(egainsim.RigelPublicClientID, "")
-	f.egainClient("mine", session(f.freeRedirectURL("127.0.0.1", egainsim.RigelPublicClientID)))
+	f.egainClient("mine", withSession(f.freeRedirectURL("127.0.0.1", egainsim.RigelPublicClientID)))
 	ctx, interrupt := context.WithCancel(t.Context())
 	f.browse = func(string) { interrupt() }
 	r := f.runWith(ctx, "login", "mine")

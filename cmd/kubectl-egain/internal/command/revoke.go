@@ -12,8 +12,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/session"
 	"github.com/egain-operator/egain-operator/internal/target"
 )
 
@@ -133,7 +133,7 @@ func (r *revoke) refreshToken(ctx context.Context, ec *egainv1alpha1.EgainClient
 	if err != nil {
 		return doomed{}, err
 	}
-	token, err := kubesecret.RefreshToken(secret)
+	token, err := session.RefreshToken(secret)
 	if err != nil {
 		return doomed{}, advise(fmt.Errorf("the Secret %q holds no session that could be ended", name), "begin one with kubectl egain login "+ec.Name)
 	}

@@ -11,8 +11,8 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/session"
 	"github.com/egain-operator/egain-operator/internal/target"
 )
 
@@ -95,19 +95,19 @@ func TestRevokeEndsASession(t *testing.T) {
 	t.Parallel()
 	s := newSimulated(t)
 	s.app(egainsim.RigelPublicClientID, "")
-	s.egainClient("mine", session(s.freeRedirectURL("127.0.0.1", egainsim.RigelPublicClientID)))
+	s.egainClient("mine", withSession(s.freeRedirectURL("127.0.0.1", egainsim.RigelPublicClientID)))
 	s.browse = func(target string) { s.follow(s.answer(target, agent)) }
 	s.Expect(s.run("login", "mine", "--wait=false").code).To(gomega.Equal(0))
 	// The operator has refreshed, and so the refresh token is its own.
 	held := s.secret("mine-session")
-	token := string(held.Data[kubesecret.KeyRefreshToken])
-	taken := kubesecret.RenderSession(held, kubesecret.Session{RefreshToken: oauth.Secret(token)})
-	s.Expect(admin.Apply(t.Context(), taken, client.FieldOwner(target.Manager), client.ForceOwnership)).To(gomega.Succeed())
+	token := string(held.Data[session.KeyRefreshToken])
+	taken := session.Render(held, session.Content{RefreshToken: oauth.Secret(token)})
+	s.Expect(admin.Apply(t.Context(), taken, client.FieldOwner(session.Manager), client.ForceOwnership)).To(gomega.Succeed())
 
 	r := s.run("revoke", "mine", "--session", "--yes")
 	s.Expect(r.code).To(gomega.Equal(0), r.stderr)
 	s.Expect(s.sim.Introspect(token).Active).To(gomega.BeFalse())
-	s.Expect(s.secret("mine-session").Data).NotTo(gomega.HaveKey(kubesecret.KeyRefreshToken))
+	s.Expect(s.secret("mine-session").Data).NotTo(gomega.HaveKey(session.KeyRefreshToken))
 	s.Expect(r.stderr).To(gomega.ContainSubstring("kubectl egain login mine"))
 	s.Expect(r.stdout + r.stderr).NotTo(gomega.ContainSubstring(token))
 

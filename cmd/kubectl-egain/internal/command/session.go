@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/session"
 	"github.com/egain-operator/egain-operator/internal/target"
 )
 
@@ -114,7 +114,7 @@ func (s *sessionStore) rehearse(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.apply(ctx, secret, kubesecret.Session{RefreshToken: "rehearsed"}, client.DryRunAll); err != nil {
+	if err := s.apply(ctx, secret, session.Content{RefreshToken: "rehearsed"}, client.DryRunAll); err != nil {
 		return fmt.Errorf("looking whether you may write the session Secret %q: %w", s.name(), err)
 	}
 	return nil
@@ -124,7 +124,7 @@ func (s *sessionStore) rehearse(ctx context.Context) error {
 var storeBackoff = wait.Backoff{Steps: 8, Duration: 150 * time.Millisecond, Factor: 2}
 
 // store writes a session. The operator may have written that of an earlier login just now: what is there is looked at again.
-func (s *sessionStore) store(ctx context.Context, session kubesecret.Session) error {
+func (s *sessionStore) store(ctx context.Context, content session.Content) error {
 	// Whoever interrupts now would lose the session, and has to wait a moment only.
 	ctx = context.WithoutCancel(ctx)
 	retriable := func(err error) bool { return !apierrors.IsForbidden(err) && !apierrors.IsInvalid(err) }
@@ -133,7 +133,7 @@ func (s *sessionStore) store(ctx context.Context, session kubesecret.Session) er
 		if err != nil {
 			return err
 		}
-		return s.apply(ctx, secret, session)
+		return s.apply(ctx, secret, content)
 	})
 	if err != nil {
 		return advise(fmt.Errorf("writing the session Secret %q: %w", s.name(), err), "the login is lost: mend that, and log in again")
@@ -141,13 +141,13 @@ func (s *sessionStore) store(ctx context.Context, session kubesecret.Session) er
 	return nil
 }
 
-func (s *sessionStore) apply(ctx context.Context, secret *corev1.Secret, session kubesecret.Session, opts ...client.ApplyOption) error {
-	applied := kubesecret.RenderSession(&metav1.ObjectMeta{Namespace: s.client.Namespace, Name: s.name()}, session)
+func (s *sessionStore) apply(ctx context.Context, secret *corev1.Secret, content session.Content, opts ...client.ApplyOption) error {
+	applied := session.Render(&metav1.ObjectMeta{Namespace: s.client.Namespace, Name: s.name()}, content)
 	applied.UID = nil
 	if secret.Name != "" {
 		applied.WithUID(secret.UID).WithResourceVersion(secret.ResourceVersion)
 	}
-	applied.WithAnnotations(map[string]string{kubesecret.AnnotationSession: s.id})
+	applied.WithAnnotations(map[string]string{session.AnnotationID: s.id})
 	if s.owned(secret) {
 		applied.WithOwnerReferences(s.ownerReference())
 	}
@@ -165,7 +165,7 @@ func (s *sessionStore) ownerReference() *metav1ac.OwnerReferenceApplyConfigurati
 // have put it there, so that it is removed rather than no longer applied.
 func (s *sessionStore) end(ctx context.Context, secret *corev1.Secret) error {
 	ended := secret.DeepCopy()
-	delete(ended.Data, kubesecret.KeyRefreshToken)
-	delete(ended.Annotations, kubesecret.AnnotationSessionExpirationTime)
+	delete(ended.Data, session.KeyRefreshToken)
+	delete(ended.Annotations, session.AnnotationExpirationTime)
 	return s.cluster.Patch(ctx, ended, client.MergeFromWithOptions(secret, client.MergeFromWithOptimisticLock{}), client.FieldOwner(fieldManager))
 }

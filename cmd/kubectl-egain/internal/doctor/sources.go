@@ -14,6 +14,7 @@ import (
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/lookup"
 	"github.com/egain-operator/egain-operator/internal/issuance"
 	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/session"
 	"github.com/egain-operator/egain-operator/internal/target"
 )
 
@@ -97,10 +98,10 @@ func (e *examination) session(ctx context.Context) Finding {
 	if err != nil {
 		return unreadable(err)
 	}
-	if _, err := kubesecret.RefreshToken(secret); err != nil {
+	if _, err := session.RefreshToken(secret); err != nil {
 		return broken(err.Error(), login)
 	}
-	expires := kubesecret.SessionExpiration(secret)
+	expires := session.Expiration(secret)
 	switch {
 	case expires.IsZero():
 		return ok(fmt.Sprintf("Secret %q holds a refresh token", name))

@@ -1,7 +1,8 @@
-package kubesecret
+package session
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/oauth"
 )
 
@@ -62,19 +64,19 @@ func TestASessionIsReadAsItWasRendered(t *testing.T) {
 	t.Parallel()
 	loggedIn := &metav1.ObjectMeta{
 		Name: "session", Namespace: "team-a", UID: "uid-of-session", ResourceVersion: "7",
-		Annotations: map[string]string{AnnotationSession: "login-1", AnnotationSessionExpirationTime: "2026-01-01T00:00:00Z", "note": "x"},
+		Annotations: map[string]string{AnnotationID: "login-1", AnnotationExpirationTime: "2026-01-01T00:00:00Z", "note": "x"},
 	}
 	expires := time.Date(2026, time.December, 24, 10, 0, 0, 0, time.FixedZone("", 3600))
 	for name, tc := range map[string]struct {
-		session     Session
+		session     Content
 		annotations map[string]string
 	}{
-		"with an expiry":    {Session{"hush", expires}, map[string]string{"auth.egain.com/session-expiration-time": "2026-12-24T09:00:00Z"}},
-		"without an expiry": {Session{"hush", time.Time{}}, map[string]string{AnnotationSessionExpirationTime: ""}},
+		"with an expiry":    {Content{"hush", expires}, map[string]string{"auth.egain.com/session-expiration-time": "2026-12-24T09:00:00Z"}},
+		"without an expiry": {Content{"hush", time.Time{}}, map[string]string{AnnotationExpirationTime: ""}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			encoded, err := json.Marshal(RenderSession(loggedIn, tc.session))
+			encoded, err := json.Marshal(Render(loggedIn, tc.session))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -94,23 +96,44 @@ func TestASessionIsReadAsItWasRendered(t *testing.T) {
 			if token, err := RefreshToken(got); err != nil || token != tc.session.RefreshToken {
 				t.Errorf("the refresh token is %q, %v", string(token), err)
 			}
-			if at := SessionExpiration(got); !at.Equal(tc.session.ExpirationTime) {
+			if at := Expiration(got); !at.Equal(tc.session.ExpirationTime) {
 				t.Errorf("it expires at %s", at)
 			}
 		})
 	}
 }
 
-func TestSessionExpirationIsUnknown(t *testing.T) {
+func TestExpirationIsUnknown(t *testing.T) {
 	t.Parallel()
 	for name, annotations := range map[string]map[string]string{
 		"without annotations": nil,
-		"of a spoilt time":    {AnnotationSessionExpirationTime: "soon"},
-		"of an empty time":    {AnnotationSessionExpirationTime: ""},
-		"of a number":         {AnnotationSessionExpirationTime: "1795082400"},
+		"of a spoilt time":    {AnnotationExpirationTime: "soon"},
+		"of an empty time":    {AnnotationExpirationTime: ""},
+		"of a number":         {AnnotationExpirationTime: "1795082400"},
 	} {
-		if at := SessionExpiration(&metav1.ObjectMeta{Annotations: annotations}); !at.IsZero() {
+		if at := Expiration(&metav1.ObjectMeta{Annotations: annotations}); !at.IsZero() {
 			t.Errorf("%s: got %s", name, at)
 		}
+	}
+}
+
+func secretWith(data map[string]string) *corev1.Secret {
+	s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "egain-app"}, Data: map[string][]byte{}}
+	for key, value := range data {
+		s.Data[key] = []byte(value)
+	}
+	return s
+}
+
+// wantClassified fails the test unless an error says what to do, and gives no value away.
+func wantClassified(t *testing.T, err error, reason, words string) {
+	t.Helper()
+	f := fault.Of(err)
+	if f == nil || f.Class != fault.Terminal || f.Reason != reason || !strings.Contains(f.Message, words) {
+		t.Errorf("got %#v, want a Terminal fault of reason %s with %q", err, reason, words)
+		return
+	}
+	if strings.Contains(f.Message, "hush") {
+		t.Errorf("the message quotes the value: %s", f.Message)
 	}
 }

@@ -1,0 +1,89 @@
+// Package session owns the session Secret: the refresh token of a login, where it is stored, and how one that the server
+// issued replaces the one that was used. Who may use a session is the controllers' business.
+package session
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/oauth"
+)
+
+// KeyRefreshToken is the key of a session Secret.
+const KeyRefreshToken = "refresh_token"
+
+// Annotations of a session Secret.
+const (
+	// AnnotationID identifies a login: any value that no login before had. The operator requests a token when it changes,
+	// and never writes it.
+	AnnotationID = "auth.egain.com/session"
+	// AnnotationExpirationTime is when the refresh token expires (RFC 3339), if the server said.
+	AnnotationExpirationTime = "auth.egain.com/session-expiration-time"
+)
+
+// Content is what a session Secret contains.
+type Content struct {
+	RefreshToken oauth.Secret
+	// ExpirationTime of the refresh token; zero if unknown.
+	ExpirationTime time.Time
+}
+
+// RefreshToken reads the refresh token of a session. One line break at its end is not part of it. If no usable one exists,
+// the failure is Terminal: only a login brings one.
+func RefreshToken(s *corev1.Secret) (oauth.Secret, error) {
+	token, ok := line(s.Data[KeyRefreshToken])
+	switch {
+	case !ok:
+		return "", invalid("the refresh token under the key %q of Secret %q is not one line of text: log in again", KeyRefreshToken, s.Name)
+	case token == "":
+		return "", invalid("there is no refresh token under the key %q of Secret %q: log in again", KeyRefreshToken, s.Name)
+	}
+	return oauth.Secret(token), nil
+}
+
+func invalid(format string, args ...any) error {
+	return fault.New(fault.Terminal, egainv1alpha1.ReasonSessionInvalid, format, args...)
+}
+
+// line is a value without the line break at its end; false if it is not one line of text.
+func line(value []byte) (string, bool) {
+	trimmed := strings.TrimSuffix(strings.TrimSuffix(string(value), "\n"), "\r")
+	unprintable := func(r rune) bool { return r < ' ' || r == 0x7f }
+	return trimmed, utf8.ValidString(trimmed) && !strings.ContainsFunc(trimmed, unprintable)
+}
+
+// ID identifies the login that a session Secret is of; empty if it does not say.
+func ID(secret metav1.Object) string { return secret.GetAnnotations()[AnnotationID] }
+
+// Expiration is when the refresh token in a session Secret expires; zero if its annotations do not say.
+func Expiration(secret metav1.Object) time.Time {
+	at, err := time.Parse(time.RFC3339, secret.GetAnnotations()[AnnotationExpirationTime])
+	if err != nil {
+		return time.Time{}
+	}
+	return at
+}
+
+// Version identifies the version of a session Secret.
+func Version(secret metav1.Object) string {
+	return fmt.Sprintf(" session=%s/%s", secret.GetUID(), secret.GetResourceVersion())
+}
+
+// Render returns a session Secret as a refresh leaves it. What identifies the login is not in it, so that it stays.
+func Render(secret metav1.Object, c Content) *corev1ac.SecretApplyConfiguration {
+	expiration := "" // written even if it is unknown, or that of the token before would stay
+	if !c.ExpirationTime.IsZero() {
+		expiration = c.ExpirationTime.UTC().Format(time.RFC3339)
+	}
+	return corev1ac.Secret(secret.GetName(), secret.GetNamespace()).WithUID(secret.GetUID()).
+		WithData(map[string][]byte{KeyRefreshToken: []byte(c.RefreshToken)}).
+		WithAnnotations(map[string]string{AnnotationExpirationTime: expiration})
+}
