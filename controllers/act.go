@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/url"
 	"time"
 
@@ -12,9 +13,9 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egress"
 	"github.com/egain-operator/egain-operator/internal/fault"
-	"github.com/egain-operator/egain-operator/internal/issuance"
 	"github.com/egain-operator/egain-operator/internal/metrics"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/request"
 	"github.com/egain-operator/egain-operator/internal/rotation"
 	"github.com/egain-operator/egain-operator/internal/target"
 )
@@ -94,25 +95,26 @@ func (r *EgainClientReconciler) rotate(ctx context.Context, ec *egainv1alpha1.Eg
 	if f := r.paused(ec, o); f != nil {
 		return f
 	}
-	in, err := r.begin(ctx, ec, o.world.tenant, o.world.trust)
+	hc, err := r.Providers.http(ctx, o.world.tenant, o.world.trust)
 	if err != nil {
 		return err
 	}
-	if tok, err := r.standing(ctx, ec, o, in); tok != nil {
+	already, tok, err := r.standing(ctx, ec, o, hc)
+	if tok != nil {
 		return r.apply(ctx, ec, o, tok)
 	} else if err != nil {
 		r.countRotation(o, err)
 		return err
 	}
-	ctx, release, err := r.prepare(ctx, ec, o, in)
+	ctx, a, m, release, err := r.prepare(ctx, ec, o, hc, already)
 	if err != nil {
 		r.countRotation(o, err)
 		return err
 	}
 	defer release()
-	tok, err := r.issue(ctx, ec, o, in)
+	tok, err = r.issue(ctx, ec, o, hc, a, m)
 	if err == nil {
-		o.world.remembered.held, o.world.remembered.endpoints, o.world.remembered.digest = tok, o.endpoints, in.digest()
+		o.world.remembered.held, o.world.remembered.endpoints, o.world.remembered.digest = tok, &a.Endpoints, m.Digest()
 	}
 	r.memory.remember(ec, o.world.remembered)
 	written, unwritten := r.writeSessions(ctx, key(ec), sessionKey(ec))
@@ -136,26 +138,39 @@ func (r *EgainClientReconciler) paused(ec *egainv1alpha1.EgainClient, o *outcome
 	return r.Providers.Breakers.Waits(last.endpoint, r.waiter(ec))
 }
 
-// prepare completes the token request, unless it is complete. Whoever the endpoint's limits refuse is refused before anything
-// is read.
-func (r *EgainClientReconciler) prepare(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, in *ingredients) (context.Context, func(), error) {
+// found is what was found out of a token request; nil fields were not.
+type found struct {
+	addressed *request.Addressed
+	material  *request.Material
+}
+
+// prepare finds out the rest of a token request, and has a slot for it reserved. Whoever the endpoint's limits refuse is refused
+// before anything is read.
+func (r *EgainClientReconciler) prepare(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, hc *http.Client, k found) (context.Context, request.Addressed, request.Material, func(), error) {
 	attempted := o.attempted
-	if in.request.TokenURL == "" {
-		if err := r.address(ctx, ec, o, in); err != nil {
-			return ctx, nil, err
+	if k.addressed == nil {
+		a, err := r.address(ctx, ec, o, hc)
+		if err != nil {
+			return ctx, request.Addressed{}, request.Material{}, nil, err
 		}
+		k.addressed = &a
 	}
-	r.heading(ec, o, in.endpoint())
-	reserved, release, f := r.Providers.Breakers.Reserve(ctx, in.endpoint(), r.waiter(ec))
+	e := egress.Endpoint{Client: hc, URL: k.addressed.Endpoints.TokenURL}
+	r.heading(ec, o, e)
+	reserved, release, f := r.Providers.Breakers.Reserve(ctx, e, r.waiter(ec))
 	if f != nil {
-		return ctx, nil, f
+		return ctx, request.Addressed{}, request.Material{}, nil, f
 	}
-	if err := r.read(ctx, ec, in); err != nil {
-		release()
-		o.attempted = attempted // a document that was read has nothing to do with it
-		return ctx, nil, err
+	if k.material == nil {
+		m, err := r.Requests.Read(ctx, ec)
+		if err != nil {
+			release()
+			o.attempted = attempted // a document that was read has nothing to do with it
+			return ctx, request.Addressed{}, request.Material{}, nil, err
+		}
+		k.material = &m
 	}
-	return reserved, release, nil
+	return reserved, *k.addressed, *k.material, release, nil
 }
 
 // heading notes where an attempt is going.
@@ -199,47 +214,50 @@ func (r *EgainClientReconciler) countRotation(o *outcome, err error) {
 }
 
 // standing returns the token that is already there if a change of its sources, of the spec, or of the tenant turns out to ask
-// for no other one; nil if it does. Only the note of what it was issued for is then written.
-func (r *EgainClientReconciler) standing(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, in *ingredients) (*target.Token, error) {
+// for no other one; nil if it does, and then what was found out of the request. Only the note of what it was issued for is then
+// written.
+func (r *EgainClientReconciler) standing(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, hc *http.Client) (found, *target.Token, error) {
 	cause := o.decision.Cause
 	if cause != rotation.CauseSourcesChanged && cause != rotation.CauseSpecChanged {
-		return nil, nil
+		return found{}, nil, nil
 	}
-	if err := r.read(ctx, ec, in); err != nil {
-		return nil, err
+	m, err := r.Requests.Read(ctx, ec)
+	if err != nil {
+		return found{}, nil, err
 	}
 	if cause == rotation.CauseSourcesChanged {
-		return r.relabelled(ctx, ec, o, in), nil
+		return found{material: &m}, r.relabelled(ctx, ec, o, m), nil
 	}
-	if err := r.address(ctx, ec, o, in); err != nil {
-		return nil, err
+	a, err := r.address(ctx, ec, o, hc)
+	if err != nil {
+		return found{}, nil, err
 	}
-	return r.restated(ctx, ec, o, in), nil
+	return found{&a, &m}, r.restated(ctx, ec, o, a, m), nil
 }
 
 // relabelled returns the token that is already there if its sources got a new version but say the same, as when somebody
 // labels a Secret.
-func (r *EgainClientReconciler) relabelled(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, in *ingredients) *target.Token {
-	if o.world.remembered.digest != in.digest() {
+func (r *EgainClientReconciler) relabelled(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, m request.Material) *target.Token {
+	if o.world.remembered.digest != m.Digest() {
 		return nil
 	}
 	tok := r.undue(ctx, ec, o)
 	if tok != nil {
-		tok.Sources = in.sources.String()
+		tok.Sources = m.Sources.String()
 	}
 	return tok
 }
 
 // restated returns the token that is already there if the spec, or the tenant that it refers to, says the same in other
 // words: the same request to the same server.
-func (r *EgainClientReconciler) restated(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, in *ingredients) *target.Token {
+func (r *EgainClientReconciler) restated(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, a request.Addressed, m request.Material) *target.Token {
 	there := o.world.input.Token
-	if there.Request != issuance.RequestID(ec, in.request) || there.Sources != in.sources.String() {
+	if there.Request != a.ID() || there.Sources != m.Sources.String() {
 		return nil
 	}
 	tok := r.undue(ctx, ec, o)
 	if tok != nil {
-		tok.Spec, tok.APIURL = o.world.input.Spec, o.endpoints.APIURL
+		tok.Spec, tok.APIURL = o.world.input.Spec, a.Endpoints.APIURL
 	}
 	return tok
 }
@@ -263,81 +281,81 @@ func (r *EgainClientReconciler) undue(ctx context.Context, ec *egainv1alpha1.Ega
 	return reading.Token
 }
 
-// address completes the token request with the endpoint that it goes to.
-func (r *EgainClientReconciler) address(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, in *ingredients) error {
-	endpoints, err := r.endpoints(ctx, ec, o.world.tenant, in, r.ask(ec, o))
-	if err != nil && !lastEndpoints(ec, o, in, err, &endpoints) {
-		return err
+// address finds out where the token request goes.
+func (r *EgainClientReconciler) address(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, hc *http.Client) (request.Addressed, error) {
+	draft := request.For(ec)
+	endpoints, err := r.endpoints(ctx, ec, o.world.tenant, hc, r.ask(ec, o))
+	if err != nil {
+		last, ok := lastEndpoints(ec, o.world.tenant, o.world.input.Token, err)
+		if !ok {
+			return request.Addressed{}, err
+		}
+		endpoints = last
 	}
 	if err := o.world.tenant.AdmitScopes(ec, endpoints.ScopePrefix); err != nil {
-		return err
+		return request.Addressed{}, err
 	}
 	o.endpoints = &endpoints
-	in.request.TokenURL = endpoints.TokenURL
-	in.request.Scopes = endpoints.WithPrefix(in.request.Scopes)
-	return nil
+	return draft.Address(endpoints), nil
 }
 
 // lastEndpoints finds the endpoints without documents, if those cannot be read, as after a restart while only their server is
 // down: those of the EgainTenant's status, else of the client's own. The latter serve if with them the request is the very one
 // that the token in the target was issued for. A client without a token waits.
-func lastEndpoints(ec *egainv1alpha1.EgainClient, o *outcome, in *ingredients, err error, found *oauth.Endpoints) bool {
-	last, tok, f := ec.Status.Endpoints, o.world.input.Token, fault.Of(err)
+func lastEndpoints(ec *egainv1alpha1.EgainClient, t request.Tenant, tok *rotation.Token, err error) (oauth.Endpoints, bool) {
+	last, draft, f := ec.Status.Endpoints, request.For(ec), fault.Of(err)
 	if f == nil || f.Reason != egainv1alpha1.ReasonMetadataUnavailable || tok == nil {
-		return false
+		return oauth.Endpoints{}, false
 	}
-	if known, ok := o.world.tenant.KnownFor(issuance.ActorOf(ec)); ok {
-		*found = known
-		return true
+	if known, ok := t.KnownFor(draft.Actor()); ok {
+		return known, true
 	}
 	if last == nil {
-		return false
+		return oauth.Endpoints{}, false
 	}
-	*found = oauth.Endpoints{
+	e := oauth.Endpoints{
 		TokenURL: last.TokenURL, APIURL: last.APIURL, ScopePrefix: last.ScopePrefix, Issuer: last.Issuer, Source: oauth.Source(last.Source),
 	}
-	request := in.request
-	request.TokenURL, request.Scopes = found.TokenURL, found.WithPrefix(request.Scopes)
-	return issuance.RequestID(ec, request) == tok.Request
+	return e, draft.Address(e).ID() == tok.Request
 }
 
 // issue runs the flow. A refresh token that came with the answer is noted, whatever else the answer was worth.
-func (r *EgainClientReconciler) issue(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, in *ingredients) (*target.Token, error) {
+func (r *EgainClientReconciler) issue(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, hc *http.Client, a request.Addressed, m request.Material) (*target.Token, error) {
 	var tok oauth.Token
-	err := r.ask(ec, o)(ctx, in.endpoint(), func(untilRecovered context.Context) error {
+	err := r.ask(ec, o)(ctx, egress.Endpoint{Client: hc, URL: a.Endpoints.TokenURL}, func(untilRecovered context.Context) error {
 		var err error
 		start := r.Clock.Now()
 		bounded := untilRecovered
-		if in.sources.session != nil { // the answer may hold the only refresh token that is still valid
+		if m.Sources.Session != nil { // the answer may hold the only refresh token that is still valid
 			bounded = ctx
 		}
 		bounded, span := begin(bounded, r.Tracer, "request token")
-		span.SetAttributes(attributeHost.String(hostOf(in.request.TokenURL)), attributeFlow.String(string(ec.Spec.Flow)))
-		tok, err = r.OAuth.Token(bounded, in.http, in.request)
+		span.SetAttributes(attributeHost.String(hostOf(a.Endpoints.TokenURL)), attributeFlow.String(string(ec.Spec.Flow)))
+		tok, err = r.OAuth.Token(bounded, hc, a.Complete(m.Secrets))
 		end(span, err)
-		r.countRequest(ec, in.request.TokenURL, r.Clock.Since(start).Seconds(), err)
+		r.countRequest(ec, a.Endpoints.TokenURL, r.Clock.Since(start).Seconds(), err)
 		r.noteSkew(o, tok.Skew)
-		if s, ok := succeeding(in, tok); ok {
+		if s, ok := succeeding(m, tok); ok {
 			r.memory.hold(ec, s)
 		}
 		return err
 	})
 	if err != nil {
-		return nil, loginAdvised(err, ec)
+		return nil, request.AdviseLogin(err, ec)
 	}
 	return &target.Token{
 		Token: rotation.Token{
 			IssueTime:      tok.IssueTime,
 			ExpirationTime: tok.ExpirationTime,
 			Spec:           o.world.input.Spec,
-			Sources:        in.sources.String(),
+			Sources:        m.Sources.String(),
 			Renewal:        o.world.input.Renewal,
-			Request:        issuance.RequestID(ec, in.request),
+			Request:        a.ID(),
 		},
 		AccessToken: tok.AccessToken,
 		TokenType:   tok.TokenType,
 		Scopes:      tok.Scopes,
-		APIURL:      o.endpoints.APIURL,
+		APIURL:      a.Endpoints.APIURL,
 	}, nil
 }
 
@@ -361,24 +379,25 @@ func (r *EgainClientReconciler) noteSkew(o *outcome, skew *time.Duration) {
 	}
 }
 
-func (r *EgainClientReconciler) endpoints(ctx context.Context, ec *egainv1alpha1.EgainClient, t issuance.Tenant, in *ingredients, ask asker) (oauth.Endpoints, error) {
-	tenant, actor := t.OAuth(), issuance.ActorOf(ec)
+func (r *EgainClientReconciler) endpoints(ctx context.Context, ec *egainv1alpha1.EgainClient, t request.Tenant, hc *http.Client, ask asker) (oauth.Endpoints, error) {
+	tenant, draft := t.OAuth(), request.For(ec)
+	actor := draft.Actor()
 	revokes := ec.RevokesOnDelete() && tenant.For(actor).RevocationURL == "" && tenant.Discovers()
 	if !revokes && !tenant.NeedsDocuments(actor) {
-		return oauth.Resolve(tenant, oauth.Discovery{}, in.request.Flow, in.request.Subject)
+		return draft.Resolve(tenant, oauth.Discovery{})
 	}
 	read := func(ctx context.Context, at oauth.Place) (document *oauth.Document, err error) {
-		err = ask(ctx, egress.Endpoint{Client: in.http, URL: at.URL, Shared: true}, func(ctx context.Context) (err error) {
-			document, err = r.Providers.document(ctx, r.Tracer, in.http, at)
+		err = ask(ctx, egress.Endpoint{Client: hc, URL: at.URL, Shared: true}, func(ctx context.Context) (err error) {
+			document, err = r.Providers.document(ctx, r.Tracer, hc, at)
 			return err
 		})
 		return document, err
 	}
-	found, err := tenant.Discover(ctx, read, actor)
+	documents, err := tenant.Discover(ctx, read, actor)
 	if err != nil {
 		return oauth.Endpoints{}, err
 	}
-	return oauth.Resolve(tenant, found, in.request.Flow, in.request.Subject)
+	return draft.Resolve(tenant, documents)
 }
 
 // apply writes the target.

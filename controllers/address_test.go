@@ -14,8 +14,8 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
-	"github.com/egain-operator/egain-operator/internal/issuance"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/request"
 	"github.com/egain-operator/egain-operator/internal/target"
 	"github.com/egain-operator/egain-operator/internal/transport"
 )
@@ -64,18 +64,18 @@ func (f *fixture) call(secret string) int {
 }
 
 // logInAt has agent.smith log in as kubectl egain login does for a client, and keeps the session.
-func (f *fixture) logInAt(ec *egainv1alpha1.EgainClient, tenant issuance.Tenant, clientID, secret string) {
+func (f *fixture) logInAt(ec *egainv1alpha1.EgainClient, tenant request.Tenant, clientID, secret string) {
 	f.t.Helper()
 	hc, err := f.r.Providers.http(f.t.Context(), tenant, "")
 	f.Expect(err).NotTo(gomega.HaveOccurred())
-	request := issuance.Request(ec)
-	found, err := tenant.OAuth().Discover(f.t.Context(), f.r.Providers.Directory.Reader(hc), issuance.ActorOf(ec))
+	draft := request.For(ec)
+	found, err := tenant.OAuth().Discover(f.t.Context(), f.r.Providers.Directory.Reader(hc), draft.Actor())
 	f.Expect(err).NotTo(gomega.HaveOccurred())
-	endpoints, err := oauth.Resolve(tenant.OAuth(), found, request.Flow, request.Subject)
+	endpoints, err := draft.Resolve(tenant.OAuth(), found)
 	f.Expect(err).NotTo(gomega.HaveOccurred())
 	login := oauth.Login{
-		ClientID: clientID, RedirectURL: redirectURL, Scopes: request.Scopes, State: "state", Verifier: oauth.NewVerifier(),
-		Parameters: issuance.LoginParameters(ec),
+		ClientID: clientID, RedirectURL: redirectURL, Scopes: draft.Address(endpoints).Scopes, State: "state", Verifier: oauth.NewVerifier(),
+		Parameters: request.LoginParameters(ec),
 	}
 	at, err := endpoints.LoginURL(login)
 	f.Expect(err).NotTo(gomega.HaveOccurred())
@@ -124,7 +124,7 @@ func TestEveryFlowByTheAddressAlone(t *testing.T) {
 			et := f.tenant(atAddress(tenant, trusted...))
 			ec := f.client("sync", f.referring, byLogin)
 			web := f.secret("egain-web")
-			f.logInAt(ec, issuance.Shared(et), string(web.Data["client_id"]), string(web.Data["client_secret"]))
+			f.logInAt(ec, request.Shared(et), string(web.Data["client_id"]), string(web.Data["client_secret"]))
 			f.run(ec)
 			f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"), message(ec))
 			f.Expect(f.call("sync")).To(gomega.Equal(http.StatusOK))

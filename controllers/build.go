@@ -18,6 +18,7 @@ import (
 	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/metrics"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/request"
 )
 
 // Parts are what both reconcilers work with.
@@ -71,15 +72,15 @@ func New(p Parts, s Settings, ownToken func() (oauth.Secret, error)) (*EgainClie
 		Egress:    egress.New(s.Egress),
 		Breakers:  breakers,
 	}
-	clients := &EgainClientReconciler{
+	reconciler := &EgainClientReconciler{
 		Parts:      p,
 		Providers:  providers,
 		OAuth:      &oauth.Client{Now: now},
-		OwnToken:   ownToken,
+		Requests:   &request.Reader{API: secrets{p.Client}, Cache: clients{p.Cache}, Now: now, OwnToken: ownToken},
 		Workers:    s.Workers,
 		Namespaces: s.Namespaces,
 	}
-	return clients, &EgainTenantReconciler{Parts: p, Providers: providers}
+	return reconciler, &EgainTenantReconciler{Parts: p, Providers: providers}
 }
 
 // ManagerOptions are those of the manager of the reconcilers, as far as they depend on them. It may look into some namespaces

@@ -15,6 +15,7 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/request"
 	"github.com/egain-operator/egain-operator/internal/rotation"
 )
 
@@ -27,10 +28,10 @@ type EgainClientReconciler struct {
 	Parts
 	// Providers reaches authorization servers and their documents.
 	Providers *Providers
+	// Requests reads what token requests are made of.
+	Requests *request.Reader
 	// OAuth sends token requests.
 	OAuth *oauth.Client
-	// OwnToken returns the token that the operator authenticates to the API server with.
-	OwnToken func() (oauth.Secret, error)
 	// Workers is how many objects are reconciled at a time.
 	Workers int
 	// Namespaces that the operator works in; all if empty.
@@ -38,7 +39,6 @@ type EgainClientReconciler struct {
 
 	memory     memory
 	references references
-	audiences  audiences
 	callers    callers
 }
 

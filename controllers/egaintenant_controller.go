@@ -25,7 +25,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/fault"
-	"github.com/egain-operator/egain-operator/internal/issuance"
+	"github.com/egain-operator/egain-operator/internal/request"
 )
 
 // countDelay gathers the EgainClients that come and go with a tenant, as when a whole namespace is applied, into one
@@ -77,7 +77,7 @@ func (r *EgainTenantReconciler) reconcile(ctx context.Context, et *egainv1alpha1
 	if err != nil {
 		return inspection{}, nil, err
 	}
-	found, failure = r.Providers.inspect(ctx, r.Tracer, issuance.Shared(et))
+	found, failure = r.Providers.inspect(ctx, r.Tracer, request.Shared(et))
 	if errors.Is(failure, context.Canceled) || (failure != nil && fault.Of(failure) == nil) {
 		return inspection{}, nil, failure
 	}

@@ -22,6 +22,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/request"
 )
 
 // withServiceAccounts is a fixture whose simulator trusts the ServiceAccounts of the control plane. Its clock is the true
@@ -153,7 +154,7 @@ func TestNeverSendsATokenThatTheAPIServerAccepts(t *testing.T) {
 	f.create(&corev1.ServiceAccount{ObjectMeta: f.named("sync")})
 	narrow := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{Audiences: apiAudiences[:1]}}
 	f.Expect(admin.SubResource("token").Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: f.named("sync")}, narrow)).To(gomega.Succeed())
-	f.r.OwnToken = func() (oauth.Secret, error) { return oauth.Secret(narrow.Status.Token), nil }
+	f.r.Requests.OwnToken = func() (oauth.Secret, error) { return oauth.Secret(narrow.Status.Token), nil }
 	minted, reviewed := f.watchMinting()
 	ec := f.client("sync", byServiceAccount(apiAudiences[1]))
 
@@ -174,9 +175,9 @@ func TestMintsNothingWhileTheAudiencesOfTheAPIServerAreUnknown(t *testing.T) {
 		token func() (oauth.Secret, error)
 		says  string
 	}{
-		"a client certificate":     {OwnToken(&rest.Config{}), "no ServiceAccount token of its own"},
-		"a token that is not good": {OwnToken(&rest.Config{BearerToken: "x"}), "does not say which"},
-		"an empty file":            {OwnToken(&rest.Config{BearerTokenFile: file}), "no ServiceAccount token of its own"},
+		"a client certificate":     {request.OwnToken(&rest.Config{}), "no ServiceAccount token of its own"},
+		"a token that is not good": {request.OwnToken(&rest.Config{BearerToken: "x"}), "does not say which"},
+		"an empty file":            {request.OwnToken(&rest.Config{BearerTokenFile: file}), "no ServiceAccount token of its own"},
 	}
 	if err := os.WriteFile(file, []byte("\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -186,7 +187,7 @@ func TestMintsNothingWhileTheAudiencesOfTheAPIServerAreUnknown(t *testing.T) {
 			t.Parallel()
 			f := withServiceAccounts(t)
 			f.create(&corev1.ServiceAccount{ObjectMeta: f.named("sync")})
-			f.r.OwnToken = tc.token
+			f.r.Requests.OwnToken = tc.token
 			minted, _ := f.watchMinting()
 			ec := f.client("sync", byServiceAccount("egain"))
 
@@ -196,7 +197,7 @@ func TestMintsNothingWhileTheAudiencesOfTheAPIServerAreUnknown(t *testing.T) {
 			f.Expect(*minted).To(gomega.BeZero())
 			f.Expect(f.sim.Requests()).To(gomega.BeEmpty())
 
-			f.r.OwnToken = func() (oauth.Secret, error) { return mintOwnToken() }
+			f.r.Requests.OwnToken = func() (oauth.Secret, error) { return mintOwnToken() }
 			f.step(result.RequeueAfter)
 			f.run(ec)
 			f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
@@ -207,7 +208,7 @@ func TestMintsNothingWhileTheAudiencesOfTheAPIServerAreUnknown(t *testing.T) {
 func TestReadsItsOwnTokenAsTheFileIsAtTheTime(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "token")
-	own := OwnToken(&rest.Config{BearerTokenFile: file, BearerToken: "of the start"})
+	own := request.OwnToken(&rest.Config{BearerTokenFile: file, BearerToken: "of the start"})
 	if _, err := own(); err == nil {
 		t.Error("a file that is not there has no token")
 	}
@@ -244,7 +245,7 @@ func TestTellsThatItMayNotMintTokens(t *testing.T) {
 	f.Eventually(func() error {
 		return limited.List(t.Context(), &corev1.SecretList{}, client.InNamespace(f.namespace))
 	}, collected).Should(gomega.Succeed(), "the API server takes a moment to know the role")
-	f.r.Client = limited
+	f.reachBy(limited)
 	ec := f.client("sync", byServiceAccount("egain"))
 
 	result := f.run(ec)
@@ -253,7 +254,7 @@ func TestTellsThatItMayNotMintTokens(t *testing.T) {
 	f.Expect(result.RequeueAfter).To(gomega.BeNumerically(">", 0), "nothing tells of a role that was granted")
 	f.Expect(f.requests()).To(gomega.BeZero())
 
-	f.r.audiences.known, f.r.audiences.since = apiAudiences, f.clock.Now()
+	f.r.Requests.API = reviewing{secrets{limited}}
 	f.step(result.RequeueAfter)
 	result = f.run(ec)
 	f.Expect(state(ec)).To(gomega.Equal("InProgress: NoToken, SubjectTokenForbidden"))
@@ -266,6 +267,7 @@ func TestTellsThatItMayNotMintTokens(t *testing.T) {
 		token := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{Audiences: []string{"egain"}}}
 		return limited.SubResource("token").Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: f.named("sync")}, token)
 	}, collected).Should(gomega.Succeed())
+	f.reachBy(limited)
 	f.step(result.RequeueAfter)
 	f.run(ec)
 	f.Expect(state(ec)).To(gomega.Equal("InProgress: NoToken, SubjectTokenForbidden"), "unless it is asked, the audience may be the API server's own")
@@ -288,7 +290,7 @@ func TestAsksTheAPIServerOnceAnHourForItsAudiencesAndOnceForEachOfOthers(t *test
 	f.Expect(f.requests()).To(gomega.Equal(4))
 	f.Expect(*reviewed).To(gomega.Equal(2))
 
-	f.step(audiencesLifetime)
+	f.step(request.AudiencesLifetime)
 	f.run(f.client("c", byServiceAccount("egain")))
 	f.Expect(*reviewed).To(gomega.Equal(3), "a rolling change of the API servers may have added one")
 }
@@ -305,4 +307,11 @@ func TestAnErrorOfTheTokenRequestAPIIsReturned(t *testing.T) {
 	_, err := f.tryReconcile(ec)
 	f.Expect(err).To(gomega.MatchError(gomega.ContainSubstring(`minting a token for ServiceAccount "sync"`)))
 	f.Expect(f.requests()).To(gomega.BeZero())
+}
+
+// reviewing is an API server that lets the operator ask about tokens.
+type reviewing struct{ secrets }
+
+func (reviewing) ReviewToken(context.Context, oauth.Secret) (*authenticationv1.TokenReviewStatus, error) {
+	return &authenticationv1.TokenReviewStatus{Authenticated: true, Audiences: apiAudiences}, nil
 }

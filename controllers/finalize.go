@@ -13,7 +13,6 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/fault"
-	"github.com/egain-operator/egain-operator/internal/issuance"
 	"github.com/egain-operator/egain-operator/internal/oauth"
 	"github.com/egain-operator/egain-operator/internal/target"
 )
@@ -130,16 +129,12 @@ func passing(err error) bool {
 func (r *EgainClientReconciler) revocables(ctx context.Context, ec *egainv1alpha1.EgainClient) ([]revocable, error) {
 	var tokens []revocable
 	if ec.Spec.AuthorizationCode != nil {
-		_, err := r.gatherSession(ctx, ec, &world{})
-		in := &ingredients{}
-		if err == nil {
-			err = r.readSession(ctx, ec, in)
-		}
+		token, err := r.Requests.RefreshToken(ctx, ec)
 		if err != nil && fault.Of(err) == nil {
 			return nil, err
 		}
 		if err == nil {
-			tokens = append(tokens, revocable{oauth.RefreshToken, r.latest(ec, in.request.Session.RefreshToken)})
+			tokens = append(tokens, revocable{oauth.RefreshToken, r.latest(ec, token)})
 		}
 	}
 	tok, err := target.ReadOwn(ctx, secrets{r.Client}, ec)
@@ -171,14 +166,15 @@ func (r *EgainClientReconciler) sendRevocations(ctx context.Context, ec *egainv1
 	if err != nil && tenant.OAuth().Empty() {
 		return err
 	}
-	in := &ingredients{request: issuance.Request(ec)}
-	if err := r.readCredentials(ctx, ec, in); err != nil {
+	credentials, _, err := r.Requests.Credentials(ctx, ec)
+	if err != nil {
 		return err
 	}
-	if in.http, err = r.Providers.http(ctx, tenant, ""); err != nil {
+	hc, err := r.Providers.http(ctx, tenant, "")
+	if err != nil {
 		return err
 	}
-	endpoints, err := r.endpoints(ctx, ec, tenant, in, r.Providers.Breakers.Do)
+	endpoints, err := r.endpoints(ctx, ec, tenant, hc, r.Providers.Breakers.Do)
 	if err != nil {
 		return err
 	}
@@ -189,7 +185,7 @@ func (r *EgainClientReconciler) sendRevocations(ctx context.Context, ec *egainv1
 		return fault.New(fault.Terminal, fault.ReasonEndpointInvalid, "the tenant has no revocation endpoint: set tenant.endpoints.revocationURL, or unset revokeOnDelete")
 	}
 	for _, t := range tokens {
-		if err := r.OAuth.Revoke(ctx, in.http, endpoints.RevocationURL, in.request.Credentials, t.kind, t.token); err != nil {
+		if err := r.OAuth.Revoke(ctx, hc, endpoints.RevocationURL, credentials, t.kind, t.token); err != nil {
 			return err
 		}
 	}

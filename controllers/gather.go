@@ -11,10 +11,11 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/fault"
-	"github.com/egain-operator/egain-operator/internal/issuance"
+	"github.com/egain-operator/egain-operator/internal/request"
 	"github.com/egain-operator/egain-operator/internal/rotation"
 	"github.com/egain-operator/egain-operator/internal/session"
 	"github.com/egain-operator/egain-operator/internal/target"
@@ -23,7 +24,7 @@ import (
 // world is what a decision rests on.
 type world struct {
 	input      rotation.Input
-	tenant     issuance.Tenant
+	tenant     request.Tenant
 	target     target.Observation
 	remembered recollection
 	// trust identifies the version of the CA bundle. Another one is no reason for a new token, but one to try TLS again.
@@ -108,7 +109,7 @@ func (w *world) alsoTriedWith(reason string) string {
 
 // gatherTarget observes the target, and remembers the state that it is known to be in.
 func (r *EgainClientReconciler) gatherTarget(ctx context.Context, ec *egainv1alpha1.EgainClient, w *world) error {
-	cached, err := r.metadata(ctx, "Secret", types.NamespacedName{Namespace: ec.Namespace, Name: ec.TargetName()})
+	cached, err := metadata(ctx, r.Cache, "Secret", types.NamespacedName{Namespace: ec.Namespace, Name: ec.TargetName()})
 	if err != nil {
 		return err
 	}
@@ -122,51 +123,16 @@ func (r *EgainClientReconciler) gatherTarget(ctx context.Context, ec *egainv1alp
 	return err
 }
 
-func older(a, b *egainv1alpha1.EgainClient) bool { return a.OlderThan(b) }
-
-// gatherSources identifies the Secrets that a token is issued with by UID and resourceVersion. A hash of what is in them
-// would invite guessing.
+// gatherSources identifies the Secrets that a token is issued with.
 func (r *EgainClientReconciler) gatherSources(ctx context.Context, ec *egainv1alpha1.EgainClient, w *world) error {
-	var s sources
-	var err error
-	if ref := ec.Spec.CredentialsSecretRef; ref != nil {
-		if s.credentials, err = r.source(ctx, ec, string(ref.Name), credentialsMissing); err != nil {
-			return err
-		}
+	found, err := r.Requests.Sources(ctx, ec)
+	if found.Session != nil {
+		w.session, w.sessionExpiration = session.Version(found.Session), session.Expiration(found.Session)
 	}
-	name, err := r.subjectSecret(ctx, ec)
-	if err != nil {
-		return err
+	if err == nil {
+		w.input.Sources = found.String()
 	}
-	if name != "" {
-		if s.subject, err = r.source(ctx, ec, name, subjectMissing); err != nil {
-			return err
-		}
-	}
-	if ec.Spec.AuthorizationCode != nil {
-		if s.session, err = r.gatherSession(ctx, ec, w); err != nil {
-			return err
-		}
-	}
-	w.input.Sources = s.String()
-	return nil
-}
-
-// source looks up a Secret that a token is issued with.
-func (r *EgainClientReconciler) source(ctx context.Context, ec *egainv1alpha1.EgainClient, name string, missing func(string) error) (*metav1.ObjectMeta, error) {
-	meta, err := r.metadata(ctx, "Secret", types.NamespacedName{Namespace: ec.Namespace, Name: name})
-	if meta == nil && err == nil {
-		err = missing(name)
-	}
-	return meta, err
-}
-
-func credentialsMissing(name string) error {
-	return fault.New(fault.Waiting, egainv1alpha1.ReasonCredentialsNotFound, "waiting for Secret %q: create it with the client id and secret of the client application", name)
-}
-
-func subjectMissing(name string) error {
-	return fault.New(fault.Waiting, egainv1alpha1.ReasonSubjectTokenNotFound, "waiting for Secret %q with the subject token: create it, or name another in tokenExchange.subjectToken.secretKeyRef", name)
+	return err
 }
 
 // gatherTrust identifies the CA bundle, as far as the operator may look.
@@ -175,39 +141,18 @@ func (r *EgainClientReconciler) gatherTrust(ctx context.Context, _ *egainv1alpha
 	if ref == nil || !watched(r.Namespaces, string(ref.Namespace)) {
 		return nil
 	}
-	meta, err := r.metadata(ctx, ref.Kind, types.NamespacedName{Namespace: string(ref.Namespace), Name: string(ref.Name)})
+	meta, err := metadata(ctx, r.Cache, ref.Kind, types.NamespacedName{Namespace: string(ref.Namespace), Name: string(ref.Name)})
 	if meta != nil {
 		w.trust = fmt.Sprintf(" ca=%s/%s", meta.UID, meta.ResourceVersion)
 	}
 	return err
 }
 
-// sources are the Secrets that a token is issued with; each may be nil.
-type sources struct {
-	credentials, subject, session *metav1.ObjectMeta
-}
-
-// String identifies the versions.
-func (s sources) String() string {
-	text := ""
-	if s.credentials != nil {
-		text += fmt.Sprintf("credentials=%s/%s", s.credentials.UID, s.credentials.ResourceVersion)
-	}
-	if s.subject != nil {
-		text += fmt.Sprintf(" subject=%s/%s", s.subject.UID, s.subject.ResourceVersion)
-	}
-	if s.session != nil {
-		// Not the version: the operator writes a new one with each refresh token.
-		text += fmt.Sprintf(" session=%s/%s", s.session.UID, session.ID(s.session))
-	}
-	return text
-}
-
 // metadata reads an object's metadata from the cache; nil if it does not exist.
-func (r *EgainClientReconciler) metadata(ctx context.Context, kind string, name types.NamespacedName) (*metav1.ObjectMeta, error) {
+func metadata(ctx context.Context, cache client.Reader, kind string, name types.NamespacedName) (*metav1.ObjectMeta, error) {
 	object := &metav1.PartialObjectMetadata{}
 	object.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kind))
-	if err := r.Cache.Get(ctx, name, object); apierrors.IsNotFound(err) {
+	if err := cache.Get(ctx, name, object); apierrors.IsNotFound(err) {
 		return nil, nil
 	} else if err != nil {
 		return nil, fmt.Errorf("looking up %s %q: %w", kind, name.Name, err)

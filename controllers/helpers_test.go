@@ -225,7 +225,7 @@ func (f *fixture) failStatus(err error) {
 
 // through puts more interception between the reconciler and the API server, until the next restart.
 func (f *fixture) through(funcs interceptor.Funcs) {
-	f.r.Client = interceptor.NewClient(f.r.Client.(client.WithWatch), funcs)
+	f.reachBy(interceptor.NewClient(f.r.Client.(client.WithWatch), funcs))
 	f.r.Providers.Client = f.r.Client
 }
 
@@ -289,3 +289,6 @@ func (f *fixture) reach(o egress.Options) {
 	before := f.r.Providers
 	f.r.Providers = &Providers{Client: before.Client, Directory: before.Directory, Breakers: before.Breakers, Egress: egress.New(o)}
 }
+
+// reachBy has the reconciler reach the API server by another client.
+func (f *fixture) reachBy(c client.Client) { f.r.Client, f.r.Requests.API = c, secrets{c} }

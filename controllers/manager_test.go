@@ -25,6 +25,7 @@ import (
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 	"github.com/egain-operator/egain-operator/internal/egress"
 	"github.com/egain-operator/egain-operator/internal/metrics"
+	"github.com/egain-operator/egain-operator/internal/request"
 	"github.com/egain-operator/egain-operator/internal/transport"
 )
 
@@ -102,7 +103,7 @@ func live(mgr ctrl.Manager, workers int) *EgainClientReconciler {
 		Metrics: metrics.New(prometheus.NewRegistry()),
 	}, Settings{
 		Workers: workers, MetadataLifetime: time.Hour, Egress: egress.Options{PerHost: 16, Options: transport.Options{Timeout: 10 * time.Second, AllowLoopback: true}},
-	}, OwnToken(mgr.GetConfig()))
+	}, request.OwnToken(mgr.GetConfig()))
 	return r
 }
 

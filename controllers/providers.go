@@ -15,8 +15,8 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egress"
 	"github.com/egain-operator/egain-operator/internal/fault"
-	"github.com/egain-operator/egain-operator/internal/issuance"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/request"
 )
 
 // Providers reaches the authorization servers of tenants, for both reconcilers.
@@ -37,7 +37,7 @@ type asker func(ctx context.Context, e egress.Endpoint, send func(context.Contex
 // http returns the HTTP client of a tenant, the only way to send a request for it. It fails if a rule of the operator lets none
 // be sent. The version identifies the object that the CA bundle is in, which is read only if the version is another one; it is
 // empty if it is unknown.
-func (p *Providers) http(ctx context.Context, t issuance.Tenant, version string) (*http.Client, error) {
+func (p *Providers) http(ctx context.Context, t request.Tenant, version string) (*http.Client, error) {
 	if err := p.Egress.PermitTenant(t.Name); err != nil {
 		return nil, err
 	}
@@ -103,13 +103,13 @@ type inspection struct {
 }
 
 // inspect finds the endpoints of every actor of a tenant. It fails if no actor has a token URL that requests may go to.
-func (p *Providers) inspect(ctx context.Context, tracer trace.Tracer, t issuance.Tenant) (inspection, error) {
+func (p *Providers) inspect(ctx context.Context, tracer trace.Tracer, t request.Tenant) (inspection, error) {
 	hc, err := p.http(ctx, t, "")
 	if err != nil {
 		return inspection{}, err
 	}
 	var found inspection
-	tenant, roles := t.OAuth(), issuance.Roles()
+	tenant, roles := t.OAuth(), request.Roles()
 	var wanting []oauth.Actor
 	for _, role := range roles {
 		if tenant.NeedsDocuments(role.Actor) {

@@ -16,7 +16,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/fault"
-	"github.com/egain-operator/egain-operator/internal/issuance"
+	"github.com/egain-operator/egain-operator/internal/request"
 	"github.com/egain-operator/egain-operator/internal/rotation"
 	"github.com/egain-operator/egain-operator/internal/target"
 )
@@ -322,7 +322,7 @@ func TestOnlyWhatATokenIsIssuedForCountsAsTheSpec(t *testing.T) {
 		if change != nil {
 			change(&ec.Spec)
 		}
-		return issuance.SpecID(ec, issuance.Inline(ec))
+		return request.SpecID(ec, request.Inline(ec))
 	}
 	same := map[string]func(*egainv1alpha1.EgainClientSpec){
 		"nothing":      nil,
@@ -363,21 +363,6 @@ func TestOnlyWhatATokenIsIssuedForCountsAsTheSpec(t *testing.T) {
 			t.Errorf("%s does not count, or as %s", name, twin)
 		}
 		seen[spec(change)] = name
-	}
-}
-
-func TestADigestTellsCredentialsApart(t *testing.T) {
-	t.Parallel()
-	seen := map[uint64]string{}
-	for _, parts := range [][]string{{"a", "b", "c"}, {"a", "b"}, {"a", "bc"}, {"ab", "c"}, {"", "ab", "c"}, {}} {
-		d := digest(parts...)
-		if twin, found := seen[d]; found {
-			t.Errorf("%v has the digest of %s", parts, twin)
-		}
-		seen[d] = fmt.Sprint(parts)
-		if d != digest(parts...) {
-			t.Errorf("%v has two digests", parts)
-		}
 	}
 }
 

@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 
+	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -11,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/oauth"
 )
 
 // secrets gives the packages that own a kind of Secret what they need of the API server. It returns the API server's errors
@@ -71,8 +73,43 @@ func (s secrets) Delete(ctx context.Context, meta *metav1.ObjectMeta) error {
 	return s.client.Delete(ctx, secret, client.Preconditions{UID: &meta.UID, ResourceVersion: &meta.ResourceVersion})
 }
 
-// clients looks up EgainClients in the cache.
+// MintToken mints a token of a ServiceAccount by the TokenRequest API.
+func (s secrets) MintToken(ctx context.Context, name types.NamespacedName, audience string, expirationSeconds int64) (oauth.Secret, error) {
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name}}
+	minted := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
+		Audiences: []string{audience}, ExpirationSeconds: &expirationSeconds,
+	}}
+	if err := s.client.SubResource("token").Create(ctx, account, minted); err != nil {
+		return "", err
+	}
+	return oauth.Secret(minted.Status.Token), nil
+}
+
+// ReviewToken asks what the API server makes of a token.
+func (s secrets) ReviewToken(ctx context.Context, token oauth.Secret) (*authenticationv1.TokenReviewStatus, error) {
+	review := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: string(token)}}
+	if err := s.client.Create(ctx, review); err != nil {
+		return nil, err
+	}
+	return &review.Status, nil
+}
+
+// clients looks up EgainClients, and what they name, in the cache.
 type clients struct{ cache client.Reader }
+
+// Client looks up an EgainClient.
+func (c clients) Client(ctx context.Context, name types.NamespacedName) (*egainv1alpha1.EgainClient, error) {
+	ec := &egainv1alpha1.EgainClient{}
+	if err := c.cache.Get(ctx, name, ec); err != nil {
+		return nil, err
+	}
+	return ec, nil
+}
+
+// SecretMetadata looks up the metadata of a Secret; nil if it does not exist.
+func (c clients) SecretMetadata(ctx context.Context, name types.NamespacedName) (*metav1.ObjectMeta, error) {
+	return metadata(ctx, c.cache, "Secret", name)
+}
 
 // Naming lists the EgainClients that name a Secret.
 func (c clients) Naming(ctx context.Context, secret types.NamespacedName) ([]egainv1alpha1.EgainClient, error) {

@@ -17,8 +17,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/session"
+	"github.com/egain-operator/egain-operator/internal/target"
 )
 
 // recordedSessions are the session Secrets as earlier versions of the operator left them, by version.
@@ -60,7 +60,7 @@ func (f *fixture) writtenBefore(recorded *corev1ac.SecretApplyConfiguration, mor
 	f.t.Helper()
 	earlier := corev1ac.Secret("session", f.namespace).WithAnnotations(recorded.Annotations).
 		WithData(map[string][]byte{session.KeyRefreshToken: []byte(f.value("session", session.KeyRefreshToken))}).WithData(more)
-	f.Expect(admin.Apply(f.t.Context(), earlier, client.FieldOwner(kubesecret.Manager), client.ForceOwnership)).To(gomega.Succeed())
+	f.Expect(admin.Apply(f.t.Context(), earlier, client.FieldOwner(target.Manager), client.ForceOwnership)).To(gomega.Succeed())
 	// The login's part is another's by then: the earlier version replaced its refresh token.
 	login := corev1ac.Secret("session", f.namespace).WithAnnotations(map[string]string{session.AnnotationID: "a-login"})
 	f.Expect(admin.Apply(f.t.Context(), login, client.FieldOwner("kubectl-egain"), client.ForceOwnership)).To(gomega.Succeed())
@@ -70,7 +70,7 @@ func (f *fixture) writtenBefore(recorded *corev1ac.SecretApplyConfiguration, mor
 func (f *fixture) applyAsTarget(data map[string][]byte) {
 	f.t.Helper()
 	applied := corev1ac.Secret("session", f.namespace).WithData(data)
-	f.Expect(admin.Apply(f.t.Context(), applied, client.FieldOwner(kubesecret.Manager), client.ForceOwnership)).To(gomega.Succeed())
+	f.Expect(admin.Apply(f.t.Context(), applied, client.FieldOwner(target.Manager), client.ForceOwnership)).To(gomega.Succeed())
 }
 
 // fieldsOf are the keys and annotations of the session Secret that a manager owns.
@@ -95,7 +95,7 @@ func TestSession_HasAFieldManagerOfItsOwn(t *testing.T) {
 	f.logIn()
 	result := f.run(ec)
 	f.Expect(f.fieldsOf(session.Manager)).To(gomega.ConsistOf(session.KeyRefreshToken, session.AnnotationExpirationTime))
-	f.Expect(f.fieldsOf(kubesecret.Manager)).To(gomega.BeEmpty())
+	f.Expect(f.fieldsOf(target.Manager)).To(gomega.BeEmpty())
 
 	refreshToken := f.value("session", session.KeyRefreshToken)
 	f.applyAsTarget(map[string][]byte{"other": []byte("x")})
@@ -144,7 +144,7 @@ func TestSession_OneThatAnEarlierVersionWroteIsTakenOver(t *testing.T) {
 
 				f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
 				f.Expect(f.fieldsOf(session.Manager)).To(gomega.ConsistOf(session.KeyRefreshToken, session.AnnotationExpirationTime))
-				f.Expect(f.fieldsOf(kubesecret.Manager)).To(gomega.HaveLen(len(more)))
+				f.Expect(f.fieldsOf(target.Manager)).To(gomega.HaveLen(len(more)))
 				f.Expect(f.secret("session").Annotations).To(gomega.HaveKey(session.AnnotationID))
 				refreshToken, version := f.value("session", session.KeyRefreshToken), f.secret("session").ResourceVersion
 				f.run(ec)
@@ -204,7 +204,7 @@ func TestSession_AnInterruptedTakeoverLosesNothing(t *testing.T) {
 				f.writtenBefore(recorded, nil)
 				f.intercept.Apply = func(ctx context.Context, c client.WithWatch, obj runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
 					o := (&client.ApplyOptions{}).ApplyOptions(opts)
-					if *obj.(*corev1ac.SecretApplyConfiguration).Name == "session" && o.FieldManager == kubesecret.Manager {
+					if *obj.(*corev1ac.SecretApplyConfiguration).Name == "session" && o.FieldManager == target.Manager {
 						return interrupted
 					}
 					return c.Apply(ctx, obj, opts...)
@@ -221,7 +221,7 @@ func TestSession_AnInterruptedTakeoverLosesNothing(t *testing.T) {
 				f.step(40 * time.Minute)
 				f.run(ec)
 				f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
-				f.Expect(f.fieldsOf(kubesecret.Manager)).To(gomega.BeEmpty())
+				f.Expect(f.fieldsOf(target.Manager)).To(gomega.BeEmpty())
 				f.Expect(f.session().End).To(gomega.BeEmpty())
 			})
 		}
@@ -232,7 +232,7 @@ func TestSession_TheFormerManagerKeepsWhatNoSessionIs(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	applied := corev1ac.Secret("session", f.namespace).WithData(map[string][]byte{"access_token": []byte("x")}).WithLabels(map[string]string{"a": "b"})
-	f.Expect(admin.Apply(f.t.Context(), applied, client.FieldOwner(kubesecret.Manager))).To(gomega.Succeed())
+	f.Expect(admin.Apply(f.t.Context(), applied, client.FieldOwner(target.Manager))).To(gomega.Succeed())
 	unchanged := f.unchanged(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: f.namespace, Name: "session"}})
 	f.Expect(session.TakeOver(t.Context(), secrets{admin}, client.ObjectKey{Namespace: f.namespace, Name: "session"})).To(gomega.Succeed())
 	unchanged()

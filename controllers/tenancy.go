@@ -12,40 +12,40 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/fault"
-	"github.com/egain-operator/egain-operator/internal/issuance"
+	"github.com/egain-operator/egain-operator/internal/request"
 )
 
 // tenant finds the tenant of an EgainClient and refuses one that it may not use. The tenant is returned with a refusal
 // too, so that a token that was issued before is still known for what it is.
-func (r *EgainClientReconciler) tenant(ctx context.Context, ec *egainv1alpha1.EgainClient) (issuance.Tenant, error) {
+func (r *EgainClientReconciler) tenant(ctx context.Context, ec *egainv1alpha1.EgainClient) (request.Tenant, error) {
 	if ec.Spec.TenantRef == nil {
-		t := issuance.Inline(ec)
+		t := request.Inline(ec)
 		return t, r.Providers.Egress.PermitTenant(t.Name)
 	}
 	et := &egainv1alpha1.EgainTenant{}
 	name := string(ec.Spec.TenantRef.Name)
 	if err := r.Cache.Get(ctx, client.ObjectKey{Name: name}, et); apierrors.IsNotFound(err) {
-		return issuance.Tenant{Name: name}, fault.New(fault.Waiting, egainv1alpha1.ReasonTenantNotFound, "waiting for EgainTenant %q: create it, or name another in spec.tenantRef", name)
+		return request.Tenant{Name: name}, fault.New(fault.Waiting, egainv1alpha1.ReasonTenantNotFound, "waiting for EgainTenant %q: create it, or name another in spec.tenantRef", name)
 	} else if err != nil {
-		return issuance.Tenant{}, fmt.Errorf("looking up EgainTenant %q: %w", name, err)
+		return request.Tenant{}, fmt.Errorf("looking up EgainTenant %q: %w", name, err)
 	}
 	var labels map[string]string
-	if issuance.SelectsNamespaces(et) {
+	if request.SelectsNamespaces(et) {
 		namespace := &metav1.PartialObjectMetadata{}
 		namespace.SetGroupVersionKind(namespaceKind)
 		if err := r.Cache.Get(ctx, types.NamespacedName{Name: ec.Namespace}, namespace); err != nil {
-			return issuance.Tenant{}, fmt.Errorf("looking up the namespace: %w", err)
+			return request.Tenant{}, fmt.Errorf("looking up the namespace: %w", err)
 		}
 		labels = namespace.Labels
 	}
-	return issuance.Shared(et), issuance.Admit(et, ec, labels)
+	return request.Shared(et), request.Admit(et, ec, labels)
 }
 
 // gatherTenant finds the tenant and what identifies the spec with it. While the tenant is not there, a token that was
 // issued for the generation that is looked at counts as issued for the spec.
 func (r *EgainClientReconciler) gatherTenant(ctx context.Context, ec *egainv1alpha1.EgainClient, w *world) error {
 	tenant, err := r.tenant(ctx, ec)
-	w.tenant, w.input.Spec = tenant, issuance.SpecID(ec, tenant)
+	w.tenant, w.input.Spec = tenant, request.SpecID(ec, tenant)
 	f := fault.Of(err)
 	absent := f != nil && f.Reason == egainv1alpha1.ReasonTenantNotFound
 	if absent && w.input.Token != nil && ec.Status.ObservedGeneration == ec.Generation {

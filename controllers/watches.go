@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/request"
 	"github.com/egain-operator/egain-operator/internal/rotation"
 )
 
@@ -41,6 +42,7 @@ func (r *EgainClientReconciler) SetupWithManager(ctx context.Context, mgr ctrl.M
 		}
 	}
 	r.Cache = referring{r.Cache, &r.references}
+	r.Requests.Cache = clients{r.Cache}
 	changed := builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("egainclient").
@@ -63,7 +65,7 @@ func objectsOf(ec *egainv1alpha1.EgainClient) []string {
 	if x := ec.Spec.TokenExchange; x != nil && x.SubjectToken.SecretKeyRef != nil {
 		objects = append(objects, "Secret/"+string(x.SubjectToken.SecretKeyRef.Name))
 	}
-	if name := sessionName(ec); name != "" {
+	if name := request.SessionName(ec); name != "" {
 		objects = append(objects, "Secret/"+name)
 	}
 	if ref := ec.Spec.Tenant.CABundleRef; ref != nil {
@@ -80,7 +82,7 @@ func tenantOf(o client.Object) []string {
 }
 
 func subjectClientOf(o client.Object) []string {
-	if name := subjectClient(o.(*egainv1alpha1.EgainClient)); name != "" {
+	if name := request.SubjectClient(o.(*egainv1alpha1.EgainClient)); name != "" {
 		return []string{name}
 	}
 	return nil
@@ -112,7 +114,7 @@ func (r *EgainClientReconciler) statusSeen() predicate.Predicate {
 func (r *EgainClientReconciler) clientHandler() handler.EventHandler {
 	leave := func(ctx context.Context, q queue, was *egainv1alpha1.EgainClient) {
 		r.enqueueBy(ctx, q, was.Namespace, client.MatchingFields{indexObjects: "Secret/" + was.TargetName()})
-		if name := sessionName(was); name != "" {
+		if name := request.SessionName(was); name != "" {
 			r.enqueueBy(ctx, q, was.Namespace, client.MatchingFields{indexObjects: "Secret/" + name})
 		}
 	}
@@ -133,7 +135,7 @@ func (r *EgainClientReconciler) clientHandler() handler.EventHandler {
 			if was.Generation != is.Generation {
 				r.enqueueBy(ctx, q, is.Namespace, client.MatchingFields{indexSubject: is.Name})
 			}
-			if was.TargetName() != is.TargetName() || sessionName(was) != sessionName(is) {
+			if was.TargetName() != is.TargetName() || request.SessionName(was) != request.SessionName(is) {
 				leave(ctx, q, was)
 			}
 		},

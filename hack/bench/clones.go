@@ -16,7 +16,7 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/hack/bench/internal/bareloop"
 	"github.com/egain-operator/egain-operator/hack/bench/internal/seed"
-	"github.com/egain-operator/egain-operator/internal/issuance"
+	"github.com/egain-operator/egain-operator/internal/request"
 	"github.com/egain-operator/egain-operator/internal/rotation"
 	"github.com/egain-operator/egain-operator/internal/target"
 )
@@ -52,8 +52,7 @@ func (w *world) cloned(ctx context.Context) (*clones, error) {
 	if c.target, err = secrets.Get(ctx, c.original.TargetName(), metav1.GetOptions{}); err != nil {
 		return nil, fmt.Errorf("reading the target: %w", err)
 	}
-	request := issuance.RequestID(c.original, bareloop.Request(c.original))
-	if request != c.target.Annotations[target.AnnotationIssuedForRequest] || issuance.SpecID(c.original, issuance.Inline(c.original)) != c.target.Annotations[target.AnnotationIssuedForSpec] {
+	if bareloop.Request(c.original).ID() != c.target.Annotations[target.AnnotationIssuedForRequest] || request.SpecID(c.original, request.Inline(c.original)) != c.target.Annotations[target.AnnotationIssuedForSpec] {
 		return nil, errors.New("the operator identifies specs and requests in another way than this program")
 	}
 	if c.etcd, err = seed.Open(w.cluster.Plane.EtcdURL()); err != nil {
@@ -120,8 +119,8 @@ func (c *clones) targetOf(ec *egainv1alpha1.EgainClient, source *corev1.Secret, 
 		target.AnnotationOwnedBy:          ec.Name,
 		target.AnnotationIssueTime:        issued.UTC().Format(time.RFC3339),
 		target.AnnotationExpirationTime:   expiration,
-		target.AnnotationIssuedForSpec:    issuance.SpecID(ec, issuance.Inline(ec)),
-		target.AnnotationIssuedForRequest: issuance.RequestID(ec, bareloop.Request(ec)),
+		target.AnnotationIssuedForSpec:    request.SpecID(ec, request.Inline(ec)),
+		target.AnnotationIssuedForRequest: bareloop.Request(ec).ID(),
 		target.AnnotationIssuedForSources: bareloop.Sources(source),
 	})
 	secret.Data[target.KeyExpiresAt] = []byte(expiration)

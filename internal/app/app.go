@@ -22,6 +22,7 @@ import (
 	"github.com/egain-operator/egain-operator/internal/election"
 	"github.com/egain-operator/egain-operator/internal/metrics"
 	"github.com/egain-operator/egain-operator/internal/options"
+	"github.com/egain-operator/egain-operator/internal/request"
 	"github.com/egain-operator/egain-operator/internal/target"
 	"github.com/egain-operator/egain-operator/internal/tracing"
 	"github.com/egain-operator/egain-operator/internal/transport"
@@ -105,7 +106,7 @@ func setup(ctx context.Context, mgr ctrl.Manager, o *options.Options, tracer tra
 		Client: mgr.GetClient(), Cache: mgr.GetCache(), Clock: clock.RealClock{},
 		Recorder: mgr.GetEventRecorder(target.Manager), Metrics: metrics.New(ctrlmetrics.Registry), Tracer: tracer,
 	}
-	clients, tenants := controllers.New(parts, settings(o), controllers.OwnToken(mgr.GetConfig()))
+	clients, tenants := controllers.New(parts, settings(o), request.OwnToken(mgr.GetConfig()))
 	if err := clients.SetupWithManager(ctx, mgr); err != nil {
 		return nil, fmt.Errorf("setting up the controller of EgainClients: %w", err)
 	}

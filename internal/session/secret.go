@@ -39,7 +39,7 @@ type Content struct {
 // RefreshToken reads the refresh token of a session. One line break at its end is not part of it. If no usable one exists,
 // the failure is Terminal: only a login brings one.
 func RefreshToken(s *corev1.Secret) (oauth.Secret, error) {
-	token, ok := line(s.Data[KeyRefreshToken])
+	token, ok := OneLine(s.Data[KeyRefreshToken])
 	switch {
 	case !ok:
 		return "", invalid("the refresh token under the key %q of Secret %q is not one line of text: log in again", KeyRefreshToken, s.Name)
@@ -53,8 +53,8 @@ func invalid(format string, args ...any) error {
 	return fault.New(fault.Terminal, egainv1alpha1.ReasonSessionInvalid, format, args...)
 }
 
-// line is a value without the line break at its end; false if it is not one line of text.
-func line(value []byte) (string, bool) {
+// OneLine is a value of a Secret without the line break at its end; false if it is not one line of text.
+func OneLine(value []byte) (string, bool) {
 	trimmed := strings.TrimSuffix(strings.TrimSuffix(string(value), "\n"), "\r")
 	unprintable := func(r rune) bool { return r < ' ' || r == 0x7f }
 	return trimmed, utf8.ValidString(trimmed) && !strings.ContainsFunc(trimmed, unprintable)

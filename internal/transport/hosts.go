@@ -50,9 +50,9 @@ func (h Hosts) Lists(u *url.URL) bool {
 	})
 }
 
-// check refuses as Rejected rather than Terminal, since no event tells that the flag, or the metadata document that names the
+// permit refuses as Rejected rather than Terminal, since no event tells that the flag, or the metadata document that names the
 // host, was changed.
-func (h Hosts) check(u *url.URL) *fault.Error {
+func (h Hosts) permit(u *url.URL) *fault.Error {
 	if len(h) == 0 || h.Lists(u) {
 		return nil
 	}

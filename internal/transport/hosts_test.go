@@ -88,10 +88,10 @@ func TestHostsList(t *testing.T) {
 		if got := hosts.Lists(u); got != want {
 			t.Errorf("%s is listed: %t, want %t", raw, got, want)
 		}
-		if f := hosts.check(u); (f == nil) != want {
+		if f := hosts.permit(u); (f == nil) != want {
 			t.Errorf("%s is refused with %v, want it allowed: %t", raw, f, want)
 		}
-		if f := Hosts(nil).check(u); f != nil || Hosts(nil).Lists(u) {
+		if f := Hosts(nil).permit(u); f != nil || Hosts(nil).Lists(u) {
 			t.Errorf("without a list, %s is refused with %v, or listed", raw, f)
 		}
 	}

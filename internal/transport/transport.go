@@ -93,7 +93,7 @@ func (t *Transport) PermitURL(rawURL string) error {
 	if err != nil {
 		return fault.New(fault.Terminal, fault.ReasonEndpointInvalid, "an endpoint is not a URL")
 	}
-	if f := t.options.AllowedHosts.check(u); f != nil {
+	if f := t.options.AllowedHosts.permit(u); f != nil {
 		return f
 	}
 	return nil
@@ -175,7 +175,7 @@ func (r *ruled) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Scheme != "https" {
 		return nil, Refuse(req, fault.New(fault.Terminal, fault.ReasonEndpointRefused, "the URL on %s is not https, and credentials are sent over nothing else: correct it", req.URL.Host))
 	}
-	if f := r.hosts.check(req.URL); f != nil {
+	if f := r.hosts.permit(req.URL); f != nil {
 		return nil, Refuse(req, f)
 	}
 	resp, err := r.next.RoundTrip(req)

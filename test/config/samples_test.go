@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
-	"github.com/egain-operator/egain-operator/internal/issuance"
+	"github.com/egain-operator/egain-operator/internal/request"
 	"github.com/egain-operator/egain-operator/internal/target"
 )
 
@@ -134,7 +134,7 @@ func TestTheSamplesFindTheTenantsAccountsAndClientsOfOthers(t *testing.T) {
 				continue
 			}
 			ec.Namespace = "team-a"
-			if err := issuance.Admit(et, ec, et.Spec.AllowedNamespaces.Selector.MatchLabels); err != nil {
+			if err := request.Admit(et, ec, et.Spec.AllowedNamespaces.Selector.MatchLabels); err != nil {
 				t.Errorf("%s may not use its tenant from a namespace that is labelled as it says: %v", name, err)
 			}
 		}

@@ -27,9 +27,9 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/oauth"
 	"github.com/egain-operator/egain-operator/internal/session"
+	"github.com/egain-operator/egain-operator/internal/target"
 	"github.com/egain-operator/egain-operator/internal/transport"
 	"github.com/egain-operator/egain-operator/test/controlplane"
 	"github.com/egain-operator/egain-operator/test/testbed"
@@ -120,7 +120,7 @@ func (w *world) refreshSessions() {
 		w.Expect(refreshed).NotTo(gomega.Equal(before))
 
 		released := corev1ac.Secret(name, metav1.NamespaceDefault)
-		w.Expect(w.admin.Apply(w.t.Context(), released, client.FieldOwner(kubesecret.Manager), client.ForceOwnership)).To(gomega.Succeed())
+		w.Expect(w.admin.Apply(w.t.Context(), released, client.FieldOwner(target.Manager), client.ForceOwnership)).To(gomega.Succeed())
 		w.Expect(w.secret(name).Data).To(gomega.HaveKeyWithValue(session.KeyRefreshToken, refreshed))
 	}
 }

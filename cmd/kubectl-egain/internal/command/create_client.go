@@ -15,8 +15,8 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/dotenv"
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/manifest"
-	"github.com/egain-operator/egain-operator/internal/issuance"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/request"
 )
 
 // createClient is the command line of kubectl egain create client.
@@ -245,11 +245,11 @@ func (c *createClient) resolve() error {
 	if err != nil || ec.Spec.TenantRef != nil {
 		return err
 	}
-	tenant := issuance.Inline(ec).OAuth()
+	tenant := request.Inline(ec).OAuth()
 	if tenant.Empty() {
 		return nil // which the rules of the API say better
 	}
-	return checkEndpoints(tenant, c.document, ec.Spec.Flow, issuance.Request(ec).Subject)
+	return checkEndpoints(tenant, c.document, ec.Spec.Flow, request.For(ec).Subject)
 }
 
 // advise says what is left to do.

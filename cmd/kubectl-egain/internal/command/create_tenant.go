@@ -10,7 +10,7 @@ import (
 
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/manifest"
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/view"
-	"github.com/egain-operator/egain-operator/internal/issuance"
+	"github.com/egain-operator/egain-operator/internal/request"
 )
 
 // createTenant is the command line of kubectl egain create tenant.
@@ -111,7 +111,7 @@ func (c *createTenant) explore(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	agreed, err := c.env.explore(ctx, issuance.Shared(et).OAuth(), bundle)
+	agreed, err := c.env.explore(ctx, request.Shared(et).OAuth(), bundle)
 	c.tenant.TrustedHosts = append(c.tenant.TrustedHosts, agreed...)
 	return err
 }

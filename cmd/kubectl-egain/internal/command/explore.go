@@ -9,8 +9,8 @@ import (
 
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/view"
 	"github.com/egain-operator/egain-operator/internal/fault"
-	"github.com/egain-operator/egain-operator/internal/issuance"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/request"
 )
 
 // exploration asks eGain for the endpoints of a tenant, as the operator will, and the user which hosts to trust on the way.
@@ -72,7 +72,7 @@ func (x *exploration) walk(ctx context.Context) error {
 
 func (x *exploration) discover(ctx context.Context) {
 	x.tenant.TrustedHosts = slices.Concat(x.given, x.agreed)
-	roles := issuance.Roles()
+	roles := request.Roles()
 	actors := make([]oauth.Actor, len(roles))
 	for i, role := range roles {
 		actors[i] = role.Actor
@@ -119,7 +119,7 @@ func purposeWords(p oauth.Purpose) string {
 
 // actorName is the name that the API has for an actor.
 func actorName(actor oauth.Actor) string {
-	for _, role := range issuance.Roles() {
+	for _, role := range request.Roles() {
 		if role.Actor == actor {
 			return string(role.Name)
 		}
@@ -156,7 +156,7 @@ const otherWays = "pass the Metadata URL that the eGain console shows with --met
 
 // needed reports whether the operator reads the documents.
 func (x *exploration) needed() bool {
-	return slices.ContainsFunc(issuance.Roles(), func(role issuance.Role) bool { return x.tenant.NeedsDocuments(role.Actor) })
+	return slices.ContainsFunc(request.Roles(), func(role request.Role) bool { return x.tenant.NeedsDocuments(role.Actor) })
 }
 
 // advice says by which flag what failed is put right.

@@ -6,8 +6,8 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/view"
-	"github.com/egain-operator/egain-operator/internal/issuance"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/request"
 )
 
 // columns is how wide text is that breaks between words: every terminal shows it.
@@ -15,13 +15,13 @@ const columns = 79
 
 // actorFound is what was found for an actor: endpoints, or why there are none.
 type actorFound struct {
-	role      issuance.Role
+	role      request.Role
 	endpoints oauth.Endpoints
 	failure   error
 }
 
 func (x *exploration) resolve() []actorFound {
-	roles := issuance.Roles()
+	roles := request.Roles()
 	found := make([]actorFound, len(roles))
 	for i, role := range roles {
 		endpoints, err := oauth.Resolve(x.tenant, x.found, role.Flow, role.Subject)
@@ -90,7 +90,7 @@ func (x *exploration) showDeployment() {
 // apiURL is that of all actors, or why there is none.
 func (x *exploration) apiURL() (string, error) {
 	var failure error
-	for _, role := range issuance.Roles() {
+	for _, role := range request.Roles() {
 		e, err := oauth.Resolve(x.tenant, x.found, role.Flow, role.Subject)
 		if err == nil && e.APIURL != "" {
 			return e.APIURL, nil

@@ -17,9 +17,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
-	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/lookup"
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/report"
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/workload"
+	"github.com/egain-operator/egain-operator/internal/request"
 	"github.com/egain-operator/egain-operator/internal/session"
 	"github.com/egain-operator/egain-operator/internal/target"
 )
@@ -52,7 +52,7 @@ func sourcesOf(ctx context.Context, c client.Client, ec *egainv1alpha1.EgainClie
 	}
 	if ref := ec.Spec.CredentialsSecretRef; ref != nil {
 		needs := []string{string(ref.ClientIDKey)}
-		if !lookup.SecretOptional(ec) {
+		if !request.SecretOptional(&ec.Spec) {
 			needs = append(needs, string(ref.ClientSecretKey))
 		}
 		add("Secret", ref.Name, needs...)

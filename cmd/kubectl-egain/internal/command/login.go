@@ -20,8 +20,8 @@ import (
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/loopback"
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/view"
 	"github.com/egain-operator/egain-operator/internal/fault"
-	"github.com/egain-operator/egain-operator/internal/issuance"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/request"
 	"github.com/egain-operator/egain-operator/internal/session"
 )
 
@@ -124,7 +124,7 @@ const domainHint = "domain_hint"
 
 // hint finds the domain hint out if no parameter gives it. A login may do without: only a shared gateway needs it.
 func (a *attempt) hint(ctx context.Context) {
-	if _, given := issuance.LoginParameters(a.client)[domainHint]; given {
+	if _, given := request.LoginParameters(a.client)[domainHint]; given {
 		return
 	}
 	if err := a.provider.hint(ctx); err != nil {
@@ -139,8 +139,8 @@ func (a *attempt) hint(ctx context.Context) {
 // code has somebody log in.
 func (a *attempt) code(ctx context.Context) (oauth.Secret, error) {
 	target, err := a.provider.endpoints.LoginURL(oauth.Login{
-		ClientID: a.provider.request.Credentials.ClientID, RedirectURL: a.redirectURL(),
-		Scopes: a.provider.request.Scopes, State: a.state, Verifier: a.verifier, Parameters: issuance.LoginParameters(a.client),
+		ClientID: a.provider.credentials.ClientID, RedirectURL: a.redirectURL(),
+		Scopes: a.provider.request.Scopes, State: a.state, Verifier: a.verifier, Parameters: request.LoginParameters(a.client),
 	})
 	if err != nil {
 		return "", err
@@ -167,7 +167,7 @@ func (a *attempt) introduce(target string) {
 	rows := [][]view.Cell{
 		{view.Text("at"), view.Text(host)},
 		{view.Text("as"), view.Text(actorWords[a.client.Spec.AuthorizationCode.Actor])},
-		{view.Text("for client"), view.Text(a.provider.request.Credentials.ClientID)},
+		{view.Text("for client"), view.Text(a.provider.credentials.ClientID)},
 	}
 	for i, scope := range a.provider.request.Scopes {
 		title := ""
@@ -176,7 +176,7 @@ func (a *attempt) introduce(target string) {
 		}
 		rows = append(rows, []view.Cell{view.Text(title), view.Text(scope)})
 	}
-	names := append(slices.Collect(maps.Keys(issuance.LoginParameters(a.client))), domainHint)
+	names := append(slices.Collect(maps.Keys(request.LoginParameters(a.client))), domainHint)
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
 		if query.Has(name) {
@@ -292,9 +292,9 @@ func refusalAdvice(code string) string {
 // redeem trades the code for the session's refresh token. The access token that comes with it is dropped: the operator asks for
 // its own.
 func (a *attempt) redeem(ctx context.Context, code oauth.Secret) (session.Content, error) {
-	request := a.provider.request
-	request.Session = oauth.Session{Code: code, Verifier: a.verifier, RedirectURL: a.redirectURL()}
-	tok, err := a.provider.client.Token(ctx, a.provider.http, request)
+	tok, err := a.provider.client.Token(ctx, a.provider.http, a.provider.request.Complete(request.Secrets{
+		Credentials: a.provider.credentials, Session: oauth.Session{Code: code, Verifier: a.verifier},
+	}))
 	if f := fault.Of(err); f != nil && f.Reason == fault.ReasonClientRejected {
 		return session.Content{}, advise(err, "correct Secret "+string(a.client.Spec.CredentialsSecretRef.Name)+
 			": a confidential client application needs its client_secret there, a public one (Single Page Application) must have none")
@@ -304,7 +304,7 @@ func (a *attempt) redeem(ctx context.Context, code oauth.Secret) (session.Conten
 	}
 	if tok.RefreshToken == "" {
 		return session.Content{}, advise(errors.New("the login succeeded, but eGain gave no refresh token, without which the operator cannot keep the session: nothing was stored"),
-			refreshAdvice(request.Scopes))
+			refreshAdvice(a.provider.request.Scopes))
 	}
 	return session.Content{RefreshToken: tok.RefreshToken, ExpirationTime: tok.RefreshExpirationTime}, nil
 }

@@ -7,8 +7,8 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/lookup"
-	"github.com/egain-operator/egain-operator/internal/issuance"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/request"
 )
 
 // requestTimeout bounds one request to the authorization server: somebody waits for it.
@@ -16,11 +16,12 @@ const requestTimeout = 20 * time.Second
 
 // provider is the authorization server of an EgainClient.
 type provider struct {
-	http      *http.Client
-	client    *oauth.Client
-	request   oauth.Request
-	tenant    oauth.Tenant
-	endpoints oauth.Endpoints
+	http        *http.Client
+	client      *oauth.Client
+	credentials oauth.Credentials
+	request     request.Addressed
+	tenant      oauth.Tenant
+	endpoints   oauth.Endpoints
 }
 
 // provider reads what it takes to ask the authorization server of an EgainClient for something. The metadata document is read
@@ -34,8 +35,8 @@ func (e *environment) provider(ctx context.Context, ec *egainv1alpha1.EgainClien
 	if err != nil {
 		return nil, err
 	}
-	p := &provider{client: &oauth.Client{Now: e.clock.Now}, request: issuance.Request(ec)}
-	if p.request.Credentials, err = lookup.Credentials(ctx, c, ec); err != nil {
+	p := &provider{client: &oauth.Client{Now: e.clock.Now}}
+	if p.credentials, err = lookup.Credentials(ctx, c, ec); err != nil {
 		return nil, err
 	}
 	bundle, err := lookup.CABundle(ctx, c, tenant.CABundleRef)
@@ -46,11 +47,11 @@ func (e *environment) provider(ctx context.Context, ec *egainv1alpha1.EgainClien
 		return nil, err
 	}
 	p.tenant = tenant.OAuth()
-	return p, p.resolve(ctx, wanted)
+	return p, p.resolve(ctx, request.For(ec), wanted)
 }
 
-func (p *provider) resolve(ctx context.Context, wanted func(oauth.Endpoints) string) error {
-	t, actor := p.tenant, oauth.ActorOf(p.request.Flow, p.request.Subject)
+func (p *provider) resolve(ctx context.Context, draft request.Draft, wanted func(oauth.Endpoints) string) error {
+	t, actor := p.tenant, draft.Actor()
 	directory := &oauth.Directory{Now: p.client.Now}
 	resolve := func(read bool) (err error) {
 		var found oauth.Discovery
@@ -59,7 +60,7 @@ func (p *provider) resolve(ctx context.Context, wanted func(oauth.Endpoints) str
 				return err
 			}
 		}
-		p.endpoints, err = oauth.Resolve(t, found, p.request.Flow, p.request.Subject)
+		p.endpoints, err = draft.Resolve(t, found)
 		return err
 	}
 	needed := t.NeedsDocuments(actor)
@@ -67,7 +68,7 @@ func (p *provider) resolve(ctx context.Context, wanted func(oauth.Endpoints) str
 	if err == nil && wanted(p.endpoints) == "" && !needed && t.Discovers() {
 		err = resolve(true)
 	}
-	p.request.TokenURL, p.request.Scopes = p.endpoints.TokenURL, p.endpoints.WithPrefix(p.request.Scopes)
+	p.request = draft.Address(p.endpoints)
 	return err
 }
 

@@ -176,7 +176,7 @@ var words = map[oauth.TokenKind]string{oauth.AccessToken: "access token", oauth.
 
 // revoke revokes one token. A refresh token that was revoked is taken out of its Secret, since the operator must not send it.
 func (r *revoke) revoke(ctx context.Context, ec *egainv1alpha1.EgainClient, p *provider, t doomed) error {
-	if err := p.client.Revoke(ctx, p.http, p.endpoints.RevocationURL, p.request.Credentials, t.kind, t.token); err != nil {
+	if err := p.client.Revoke(ctx, p.http, p.endpoints.RevocationURL, p.credentials, t.kind, t.token); err != nil {
 		return fmt.Errorf("revoking the %s: %w", words[t.kind], err)
 	}
 	r.env.printf("egainclient/%s: %s revoked\n", ec.Name, words[t.kind])

@@ -9,8 +9,8 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/fault"
-	"github.com/egain-operator/egain-operator/internal/issuance"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/request"
 )
 
 // chain is what the documents of a tenant say, read one after the other as the operator reads them.
@@ -62,11 +62,11 @@ func (c *chain) step(kinds ...oauth.Kind) *step {
 // atAddress reports whether the chain breaks at the address, rather than at the metadata document.
 func (c *chain) atAddress() bool { return c.failure != nil && c.metadata() == nil }
 
-func (e *examination) actor() oauth.Actor { return oauth.ActorOf(e.request.Flow, e.request.Subject) }
+func (e *examination) actor() oauth.Actor { return e.draft.Actor() }
 
 // role is the actor of the flow, as the API names it.
 func (e *examination) role() egainv1alpha1.TenantActor {
-	for _, role := range issuance.Roles() {
+	for _, role := range request.Roles() {
 		if role.Actor == e.actor() {
 			return role.Name
 		}
@@ -81,7 +81,7 @@ func hasDocuments(e *examination) bool { return e.tenant.OAuth().Discovers() }
 // reads reports whether documents say something that the flow uses: to the operator, or to a login.
 func (e *examination) reads() bool {
 	t := e.tenant.OAuth()
-	login := e.request.Flow == oauth.AuthorizationCode && t.For(e.actor()).AuthorizationURL == ""
+	login := e.draft.Flow == oauth.AuthorizationCode && t.For(e.actor()).AuthorizationURL == ""
 	return t.Discovers() && (t.NeedsDocuments(e.actor()) || login)
 }
 
@@ -221,7 +221,7 @@ func (e *examination) resolve(ctx context.Context) Finding {
 	found, failure := e.documents(ctx)
 	read := failure == nil
 	if read {
-		e.endpoints, failure = oauth.Resolve(e.tenant.OAuth(), found, e.request.Flow, e.request.Subject)
+		e.endpoints, failure = e.draft.Resolve(e.tenant.OAuth(), found)
 	}
 	if failure == nil {
 		return e.judge()
@@ -255,7 +255,7 @@ func (e *examination) used(from string) Finding {
 	if err := e.tenant.AdmitScopes(e.client, e.endpoints.ScopePrefix); err != nil {
 		return broken(err.Error(), "kubectl get egaintenant "+e.tenant.Name+" -o yaml shows what it allows")
 	}
-	e.request.TokenURL, e.request.Scopes = e.endpoints.TokenURL, e.endpoints.WithPrefix(e.request.Scopes)
+	e.addressed = e.draft.Address(e.endpoints)
 	u, err := url.Parse(e.endpoints.TokenURL)
 	if err != nil || u.Scheme != "https" || u.Host == "" {
 		return broken("the token URL is no https URL", "correct endpoints.tokenURL of the tenant")
@@ -273,7 +273,7 @@ func (e *examination) judge() Finding {
 	switch {
 	case refusal != nil:
 		f.Status, f.Message, f.Advice = Warning, refusal.Error(), e.unusableAdvice(refusal)
-	case e.request.Flow == oauth.AuthorizationCode && e.endpoints.AuthorizationURL == "":
+	case e.draft.Flow == oauth.AuthorizationCode && e.endpoints.AuthorizationURL == "":
 		f.Status, f.Message = Warning, f.Message+", and nothing says where people log in"
 		f.Advice = fmt.Sprintf("set authorizationURL of the tenant, which kubectl egain login %s needs", e.Name)
 	}

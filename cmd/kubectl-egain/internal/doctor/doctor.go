@@ -16,8 +16,8 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/workload"
-	"github.com/egain-operator/egain-operator/internal/issuance"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/request"
 )
 
 // Status is how a link of the chain is.
@@ -76,8 +76,10 @@ type Patient struct {
 type examination struct {
 	Patient
 	client    *egainv1alpha1.EgainClient
-	tenant    issuance.Tenant
-	request   oauth.Request
+	tenant    request.Tenant
+	draft     request.Draft
+	addressed request.Addressed
+	secrets   request.Secrets
 	http      *http.Client
 	endpoints oauth.Endpoints
 	// date is the server's idea of the time, and heard when it was heard.

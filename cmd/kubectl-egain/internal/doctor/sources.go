@@ -12,8 +12,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/lookup"
-	"github.com/egain-operator/egain-operator/internal/issuance"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
+	"github.com/egain-operator/egain-operator/internal/request"
 	"github.com/egain-operator/egain-operator/internal/session"
 	"github.com/egain-operator/egain-operator/internal/target"
 )
@@ -40,7 +39,7 @@ func (e *examination) object(ctx context.Context) Finding {
 	case err != nil:
 		return Finding{Status: Broken, Message: "the EgainClient was not read: " + err.Error(), Advice: "see whether the cluster answers with kubectl cluster-info, and what you may read with kubectl auth can-i --list"}
 	}
-	e.client, e.request = ec, issuance.Request(ec)
+	e.client, e.draft = ec, request.For(ec)
 	switch {
 	case ec.DeletionTimestamp != nil:
 		return warning("it is being deleted", "nothing is renewed any more: create it again if it was deleted by mistake")
@@ -81,7 +80,7 @@ func (e *examination) credentials(ctx context.Context) Finding {
 	if err != nil {
 		return unreadable(err)
 	}
-	e.request.Credentials = creds
+	e.secrets.Credentials = creds
 	ref := e.client.Spec.CredentialsSecretRef
 	if creds.ClientSecret == "" {
 		return ok(fmt.Sprintf("Secret %q holds %s (%s) and no secret", ref.Name, ref.ClientIDKey, creds.ClientID))
@@ -127,7 +126,7 @@ func (e *examination) subject(ctx context.Context) Finding {
 	if err != nil {
 		return unreadable(err)
 	}
-	if e.request.Exchange.SubjectToken, err = kubesecret.SubjectToken(secret, ref); err != nil {
+	if e.secrets.SubjectToken, err = request.SubjectTokenFrom(secret, ref); err != nil {
 		return broken(err.Error(), "put the token there, or name the right key in spec.tokenExchange.subjectToken.secretKeyRef")
 	}
 	return ok(fmt.Sprintf("Secret %q holds %s", ref.Name, ref.Key))
@@ -160,7 +159,7 @@ func (e *examination) subjectClient(ctx context.Context, name string) Finding {
 	if err != nil || reading.Token == nil || !reading.Token.Valid(e.Clock.Now()) {
 		return broken(fmt.Sprintf("EgainClient %q has no valid token to exchange", name), next)
 	}
-	e.request.Exchange.SubjectToken = reading.Token.AccessToken
+	e.secrets.SubjectToken = reading.Token.AccessToken
 	return ok(fmt.Sprintf("EgainClient %q has a valid token", name))
 }
 

@@ -16,15 +16,15 @@ var respelledFlows = []oauth.Flow{oauth.ClientCredentials, oauth.AnonymousCustom
 // otherSpelling sends a request whose scopes were refused again, once and with the other spelling of their prefix. It adds to the
 // finding whether that one works.
 func (e *examination) otherSpelling(ctx context.Context, client *oauth.Client, refusal error, f Finding) Finding {
-	scopes, respelled := oauth.OtherSpelling(e.request.Scopes)
-	if !respelled || !refusesScopes(refusal) || !slices.Contains(respelledFlows, e.request.Flow) {
+	scopes, respelled := oauth.OtherSpelling(e.addressed.Scopes)
+	if !respelled || !refusesScopes(refusal) || !slices.Contains(respelledFlows, e.draft.Flow) {
 		return f
 	}
-	prefix := oauth.OtherPrefix(e.request.Scopes)
-	request := e.request
-	request.Scopes = scopes
+	prefix := oauth.OtherPrefix(e.addressed.Scopes)
+	respelt := e.addressed
+	respelt.Scopes = scopes
 	f.Details = append(f.Details, "again, with the other spelling of the prefix", "  scope="+strings.Join(scopes, " "))
-	tok, err := client.Token(ctx, e.http, request)
+	tok, err := client.Token(ctx, e.http, respelt.Complete(e.secrets))
 	switch {
 	case err == nil:
 		f.Advice = "with " + prefix + " eGain issues a token: " + e.prefixAdvice()

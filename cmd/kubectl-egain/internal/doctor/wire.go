@@ -162,19 +162,19 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 // tokenRequest asks for a token as the operator would, and has it revoked.
 func (e *examination) tokenRequest(ctx context.Context) Finding {
 	switch {
-	case e.request.Flow == oauth.AuthorizationCode:
+	case e.draft.Flow == oauth.AuthorizationCode:
 		return Finding{Status: Skipped, Message: "not sent: it would use up the refresh token, which serves once and is the operator's"}
 	case e.NoRequest:
 		return Finding{Status: Skipped, Message: "not sent, as asked (--no-request)"}
-	case e.request.Flow == oauth.TokenExchange && e.request.Exchange.SubjectToken == "":
+	case e.draft.Flow == oauth.TokenExchange && e.secrets.SubjectToken == "":
 		return Finding{Status: Skipped, Message: "not sent: only the operator mints the ServiceAccount's token"}
 	}
 	record := &recorder{next: e.http.Transport}
 	recording := *e.http
 	recording.Transport = record
 	client := &oauth.Client{Now: e.Clock.Now}
-	tok, err := client.Token(ctx, &recording, e.request)
-	details := append([]string{"POST " + e.request.TokenURL}, masked(record.form)...)
+	tok, err := client.Token(ctx, &recording, e.addressed.Complete(e.secrets))
+	details := append([]string{"POST " + e.endpoints.TokenURL}, masked(record.form)...)
 	if record.status != 0 {
 		details = append(details, fmt.Sprintf("HTTP %d", record.status))
 	}
@@ -190,7 +190,7 @@ func (e *examination) discard(ctx context.Context, client *oauth.Client, tok oau
 	if e.endpoints.RevocationURL == "" {
 		return "it was dropped, not revoked, since the tenant names no revocation endpoint"
 	}
-	if err := client.Revoke(ctx, e.http, e.endpoints.RevocationURL, e.request.Credentials, oauth.AccessToken, tok.AccessToken); err != nil {
+	if err := client.Revoke(ctx, e.http, e.endpoints.RevocationURL, e.secrets.Credentials, oauth.AccessToken, tok.AccessToken); err != nil {
 		return "it was dropped, but not revoked: " + err.Error()
 	}
 	return "it was revoked again"

@@ -11,9 +11,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
-	"github.com/egain-operator/egain-operator/internal/issuance"
-	"github.com/egain-operator/egain-operator/internal/kubesecret"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/request"
 )
 
 // Error says what is wrong in the cluster, and what to do about it.
@@ -30,28 +29,28 @@ func (p *Error) Error() string { return p.What }
 func (p *Error) Unwrap() error { return p.cause }
 
 // Tenant finds the tenant of an EgainClient, and refuses one that it may not use. The tenant is returned with a refusal too.
-func Tenant(ctx context.Context, c client.Reader, ec *egainv1alpha1.EgainClient) (issuance.Tenant, error) {
+func Tenant(ctx context.Context, c client.Reader, ec *egainv1alpha1.EgainClient) (request.Tenant, error) {
 	if ec.Spec.TenantRef == nil {
-		return issuance.Inline(ec), nil
+		return request.Inline(ec), nil
 	}
 	et := &egainv1alpha1.EgainTenant{}
 	name := string(ec.Spec.TenantRef.Name)
 	if err := c.Get(ctx, client.ObjectKey{Name: name}, et); err != nil {
-		return issuance.Tenant{Name: name}, problem(err, fmt.Sprintf("EgainTenant %q", name),
+		return request.Tenant{Name: name}, problem(err, fmt.Sprintf("EgainTenant %q", name),
 			"create it, or name another in spec.tenantRef: kubectl get egaintenants lists those that there are")
 	}
 	var labels map[string]string
-	if issuance.SelectsNamespaces(et) {
+	if request.SelectsNamespaces(et) {
 		namespace := &corev1.Namespace{}
 		if err := c.Get(ctx, client.ObjectKey{Name: ec.Namespace}, namespace); err != nil {
-			return issuance.Shared(et), problem(err, fmt.Sprintf("Namespace %q", ec.Namespace), "create it")
+			return request.Shared(et), problem(err, fmt.Sprintf("Namespace %q", ec.Namespace), "create it")
 		}
 		labels = namespace.Labels
 	}
-	if err := issuance.Admit(et, ec, labels); err != nil {
-		return issuance.Shared(et), &Error{What: err.Error(), Next: "kubectl get egaintenant " + name + " -o yaml shows what it allows", cause: err}
+	if err := request.Admit(et, ec, labels); err != nil {
+		return request.Shared(et), &Error{What: err.Error(), Next: "kubectl get egaintenant " + name + " -o yaml shows what it allows", cause: err}
 	}
-	return issuance.Shared(et), nil
+	return request.Shared(et), nil
 }
 
 // Credentials reads the credentials of an EgainClient; none if it names no Secret for them.
@@ -66,17 +65,11 @@ func Credentials(ctx context.Context, c client.Reader, ec *egainv1alpha1.EgainCl
 	if err != nil {
 		return oauth.Credentials{}, err
 	}
-	creds, err := kubesecret.Credentials(secret, ref, SecretOptional(ec))
+	creds, err := request.CredentialsFrom(secret, &ec.Spec)
 	if err != nil {
 		return creds, &Error{What: err.Error(), Next: "kubectl -n " + ec.Namespace + " describe secret " + secret.Name + " shows its keys, not their values", cause: err}
 	}
 	return creds, nil
-}
-
-// SecretOptional reports whether the credentials may be without a client secret: a public client has none (RFC 6749 section
-// 2.1), and eGain's anonymous customers need none.
-func SecretOptional(ec *egainv1alpha1.EgainClient) bool {
-	return ec.Spec.Flow == egainv1alpha1.FlowAnonymousCustomer || ec.Spec.Flow == egainv1alpha1.FlowAuthorizationCode
 }
 
 // CABundle reads the PEM certificates to trust; nil, for the system's, if a tenant names none.

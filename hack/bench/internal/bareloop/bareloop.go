@@ -21,8 +21,8 @@ import (
 	"k8s.io/client-go/rest"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
-	"github.com/egain-operator/egain-operator/internal/issuance"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/request"
 	"github.com/egain-operator/egain-operator/internal/rotation"
 	"github.com/egain-operator/egain-operator/internal/target"
 )
@@ -126,12 +126,12 @@ func (l *Loop) request(ctx context.Context, ec *egainv1alpha1.EgainClient, id, s
 	wanted := Request(ec)
 	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {id}, "client_secret": {secret}, "scope": {strings.Join(wanted.Scopes, " ")}}
 	begun := time.Now().Truncate(time.Second) // as annotations and status hold it
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, wanted.TokenURL, strings.NewReader(form.Encode()))
+	post, err := http.NewRequestWithContext(ctx, http.MethodPost, wanted.Endpoints.TokenURL, strings.NewReader(form.Encode()))
 	if err != nil {
 		return nil, fmt.Errorf("making a token request: %w", err)
 	}
-	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	answer, err := l.provider.Do(request)
+	post.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	answer, err := l.provider.Do(post)
 	if err != nil {
 		return nil, fmt.Errorf("requesting a token: %w", err)
 	}
@@ -147,17 +147,15 @@ func (l *Loop) request(ctx context.Context, ec *egainv1alpha1.EgainClient, id, s
 	return &target.Token{
 		Token: rotation.Token{
 			IssueTime: begun, ExpirationTime: begun.Add(time.Duration(r.ExpiresIn) * time.Second),
-			Spec: issuance.SpecID(ec, issuance.Inline(ec)), Request: issuance.RequestID(ec, wanted),
+			Spec: request.SpecID(ec, request.Inline(ec)), Request: wanted.ID(),
 		},
 		AccessToken: oauth.Secret(r.AccessToken), TokenType: r.TokenType, Scopes: strings.Fields(r.Scope),
 	}, nil
 }
 
 // Request is the token request of a client whose spec has the token URL.
-func Request(ec *egainv1alpha1.EgainClient) oauth.Request {
-	request := issuance.Request(ec)
-	request.TokenURL = string(ec.Spec.Tenant.Endpoints.TokenURL)
-	return request
+func Request(ec *egainv1alpha1.EgainClient) request.Addressed {
+	return request.For(ec).Address(oauth.Endpoints{TokenURL: string(ec.Spec.Tenant.Endpoints.TokenURL)})
 }
 
 // report patches the status: of the token its times, as the operator does in a rotation, and before that whatever else the

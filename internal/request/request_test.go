@@ -1,9 +1,8 @@
-package issuance
+package request
 
 import (
 	"encoding/json"
 	"maps"
-	"regexp"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -23,7 +22,7 @@ func clientFrom(t *testing.T, spec string) *egainv1alpha1.EgainClient {
 	return ec
 }
 
-func TestRequest(t *testing.T) {
+func TestRequest_SaysWhatTheSpecSays(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		spec string
@@ -72,7 +71,11 @@ func TestRequest(t *testing.T) {
 			if tc.want.Parameters == nil {
 				tc.want.Parameters = map[string]string{}
 			}
-			if diff := cmp.Diff(tc.want, Request(clientFrom(t, tc.spec))); diff != "" {
+			if tc.want.Scopes == nil {
+				tc.want.Scopes = []string{}
+			}
+			got := For(clientFrom(t, tc.spec)).Address(oauth.Endpoints{}).Complete(Secrets{})
+			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
@@ -204,7 +207,7 @@ func TestSpecIDLeavesOutTheParametersOfALogin(t *testing.T) {
 	t.Parallel()
 	before, after := clientFrom(t, login), clientFrom(t, login)
 	after.Spec.AuthorizationCode.Parameters = map[string]egainv1alpha1.ParameterValue{"prompt": "consent"}
-	if SpecID(before, Inline(before)) != SpecID(after, Inline(after)) || RequestID(before, addressed()) != RequestID(after, addressed()) {
+	if SpecID(before, Inline(before)) != SpecID(after, Inline(after)) || idOf(before) != idOf(after) {
 		t.Error("the id changed")
 	}
 	if len(after.Spec.AuthorizationCode.Parameters) != 1 {
@@ -263,77 +266,48 @@ func TestSpecIDIsTheSameForATenantInlineAndShared(t *testing.T) {
 	}
 }
 
-// addressed is a request with all that can be in it.
-func addressed() oauth.Request {
-	return oauth.Request{
-		Flow: oauth.OnBehalfOf, TokenURL: "https://a.example/token", Scopes: []string{"a"},
-		Credentials: oauth.Credentials{ClientID: "app", ClientSecret: "hush"},
-		Subject:     oauth.Subject{Username: "agent.smith", Actor: oauth.ActorUser},
-		Exchange:    oauth.Exchange{RegistrationID: "okta", SubjectTokenType: "urn:x", SubjectToken: "hush"},
-		Session:     oauth.Session{RefreshToken: "hush", RedirectURL: "http://127.0.0.1/"},
-		Parameters:  map[string]string{"resource": "r"},
-	}
-}
+var someEndpoints = oauth.Endpoints{TokenURL: "https://t.example/token", ScopePrefix: "https://p.example/"}
 
-func TestRequestIDLeavesOutSecrets(t *testing.T) {
+func idOf(ec *client) string { return For(ec).Address(someEndpoints).ID() }
+
+// TestRequestIDsStayWhatTheyAre keeps an upgrade from renewing tokens at once: targets hold the IDs that earlier versions wrote.
+func TestRequestIDsStayWhatTheyAre(t *testing.T) {
 	t.Parallel()
-	ec := clientFrom(t, crowded)
-	want := RequestID(ec, addressed())
-	if !regexp.MustCompile(`^[0-9a-f]{32}$`).MatchString(want) {
-		t.Errorf("the id is %q", want)
-	}
-	for name, change := range map[string]func(*oauth.Request){
-		"the client secret": func(r *oauth.Request) { r.Credentials.ClientSecret = "other" },
-		"the client id, whose Secret says if it changes": func(r *oauth.Request) { r.Credentials.ClientID = "other" },
-		"the subject token": func(r *oauth.Request) { r.Exchange.SubjectToken = "other" },
-		"the refresh token": func(r *oauth.Request) { r.Session.RefreshToken = "other" },
-		"a login's code":    func(r *oauth.Request) { r.Session.Code, r.Session.Verifier = "other", "other" },
+	for name, tc := range map[string]struct{ spec, want string }{
+		"a plain spec":                      {`{"tenant":{"id":"T"},"flow":"ClientCredentials","scopes":["a"]}`, "459d6161ac587123083ffe75e291da0e"},
+		"a crowded spec":                    {crowded, "6e28115a0ed975a7102d75804ca08277"},
+		"an exchange of a Secret's token":   {exchange, "dd378a3cc138d178fe49640d661a4d4e"},
+		"an exchange of a workload's token": {minted, "1d955c172f0b455350be9e139058da72"},
+		"a login":                           {login, "fbf0cf5ccd9b1d5e68f7eba4c16870f2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := addressed()
-			change(&r)
-			if got := RequestID(ec, r); got != want {
-				t.Error("the id changed")
+			if got := idOf(clientFrom(t, tc.spec)); got != tc.want {
+				t.Errorf("got %s, want %s", got, tc.want)
 			}
 		})
 	}
 }
 
-func TestRequestIDCountsAllElse(t *testing.T) {
-	t.Parallel()
-	for name, change := range map[string]func(*oauth.Request){
-		"the flow":              func(r *oauth.Request) { r.Flow = oauth.TokenExchange },
-		"the token URL":         func(r *oauth.Request) { r.TokenURL += "?a=b" },
-		"the scopes":            func(r *oauth.Request) { r.Scopes = append(r.Scopes, "b") },
-		"the user's name":       func(r *oauth.Request) { r.Subject.Username += "x" },
-		"the user's id":         func(r *oauth.Request) { r.Subject.UserID = "1" },
-		"the customer":          func(r *oauth.Request) { r.Subject.Email = "a@b" },
-		"who logs in":           func(r *oauth.Request) { r.Subject.Actor = oauth.ActorCustomer },
-		"the registration":      func(r *oauth.Request) { r.Exchange.RegistrationID += "x" },
-		"the type of the token": func(r *oauth.Request) { r.Exchange.SubjectTokenType += "x" },
-		"the redirect URL":      func(r *oauth.Request) { r.Session.RedirectURL += "x" },
-		"a parameter":           func(r *oauth.Request) { r.Parameters["resource"] = "s" },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			ec, r := clientFrom(t, crowded), addressed()
-			change(&r)
-			if RequestID(ec, r) == RequestID(ec, addressed()) {
-				t.Error("the id stayed the same")
-			}
-		})
-	}
-}
-
-// TestRequestIDCountsWhereSecretsAreRead guards a token for the wrong person: the version of a Secret does not change with
-// the key that is read of it, and a ServiceAccount has none.
-func TestRequestIDCountsWhereSecretsAreRead(t *testing.T) {
+func TestRequestIDCountsWhatIsAskedOfWhom(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		spec   string
 		change func(*client)
 	}{
+		"the flow":              {crowded, func(c *client) { c.Spec.Flow = egainv1alpha1.FlowTokenExchange }},
+		"the scopes":            {crowded, func(c *client) { c.Spec.Scopes = append(c.Spec.Scopes, "c") }},
+		"the user's name":       {crowded, func(c *client) { c.Spec.OnBehalfOf.Username += "x" }},
+		"the user's ID":         {crowded, func(c *client) { c.Spec.OnBehalfOf.UserID = "1" }},
+		"the customer":          {crowded, func(c *client) { c.Spec.OnBehalfOf.Email = "a@b.example" }},
+		"a parameter":           {crowded, func(c *client) { c.Spec.Parameters["resource"] = "s" }},
+		"the registration":      {exchange, func(c *client) { c.Spec.TokenExchange.RegistrationID += "x" }},
+		"the type of the token": {exchange, func(c *client) { c.Spec.TokenExchange.SubjectTokenType += "x" }},
+		"who logs in":           {login, func(c *client) { c.Spec.AuthorizationCode.Actor = egainv1alpha1.ActorCustomer }},
+		"the redirect URL":      {login, func(c *client) { c.Spec.AuthorizationCode.RedirectURL += "x" }},
+
+		// A token for the wrong person: the version of a Secret does not change with the key that is read of it, and a
+		// ServiceAccount has none.
 		"the key of the client id":     {crowded, func(c *client) { c.Spec.CredentialsSecretRef.ClientIDKey += "x" }},
 		"the key of the client secret": {crowded, func(c *client) { c.Spec.CredentialsSecretRef.ClientSecretKey += "x" }},
 		"no credentials":               {crowded, func(c *client) { c.Spec.CredentialsSecretRef = nil }},
@@ -346,10 +320,36 @@ func TestRequestIDCountsWhereSecretsAreRead(t *testing.T) {
 			t.Parallel()
 			before, after := clientFrom(t, tc.spec), clientFrom(t, tc.spec)
 			tc.change(after)
-			if RequestID(before, addressed()) == RequestID(after, addressed()) {
-				t.Error("the id stayed the same")
+			if idOf(before) == idOf(after) {
+				t.Error("the ID stayed the same")
 			}
 		})
+	}
+	ec := clientFrom(t, crowded)
+	for name, e := range map[string]oauth.Endpoints{
+		"the token URL": {TokenURL: someEndpoints.TokenURL + "?a=b", ScopePrefix: someEndpoints.ScopePrefix},
+		"the prefix":    {TokenURL: someEndpoints.TokenURL, ScopePrefix: "https://q.example/"},
+	} {
+		if For(ec).Address(e).ID() == idOf(ec) {
+			t.Errorf("%s: the ID stayed the same", name)
+		}
+	}
+}
+
+func TestRequest_HoldsTheSecretsItIsGiven(t *testing.T) {
+	t.Parallel()
+	credentials := oauth.Credentials{ClientID: "app", ClientSecret: "hush"}
+	exchanged := For(clientFrom(t, exchange)).Address(someEndpoints).Complete(Secrets{Credentials: credentials, SubjectToken: "foreign"})
+	if exchanged.Credentials != credentials || exchanged.Exchange.SubjectToken != "foreign" || exchanged.TokenURL != someEndpoints.TokenURL {
+		t.Errorf("got %+v", exchanged)
+	}
+	refreshed := For(clientFrom(t, login)).Address(someEndpoints).Complete(Secrets{Session: oauth.Session{RefreshToken: "refresh"}})
+	want := oauth.Session{RefreshToken: "refresh", RedirectURL: "http://127.0.0.1:8765/callback"}
+	if refreshed.Session != want {
+		t.Errorf("got %+v", refreshed.Session)
+	}
+	if diff := cmp.Diff([]string{"https://p.example/a"}, refreshed.Scopes); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
@@ -358,7 +358,7 @@ func TestRequestIDIsTheSameForATenantInlineAndShared(t *testing.T) {
 	inline, shared := clientFrom(t, crowded), clientFrom(t, crowded)
 	shared.Spec.Tenant, shared.Spec.TenantRef = egainv1alpha1.Tenant{}, &egainv1alpha1.TenantReference{Name: "production"}
 	shared.Spec.Target, shared.Spec.Renewal = egainv1alpha1.Target{}, nil
-	if RequestID(inline, addressed()) != RequestID(shared, addressed()) {
+	if idOf(inline) != idOf(shared) {
 		t.Error("the id changed")
 	}
 }

@@ -1,4 +1,4 @@
-package controllers
+package request
 
 import (
 	"context"
@@ -19,9 +19,9 @@ import (
 	"github.com/egain-operator/egain-operator/internal/oauth"
 )
 
-// audiencesLifetime is how long the API server's audiences are believed to be what they were: as long as the operator's own
+// AudiencesLifetime is how long the API server's audiences are believed to be what they were: as long as the operator's own
 // token commonly lives, of which a later one names those that a rolling change of the API servers has added.
-const audiencesLifetime = time.Hour
+const AudiencesLifetime = time.Hour
 
 // errNoOwnToken is what OwnToken returns to an operator that authenticates by other means.
 var errNoOwnToken = errors.New("the operator has no token of its own")
@@ -57,7 +57,7 @@ type audiences struct {
 
 // refuseBeforeMinting fails if an audience is known to be the API server's own, or cannot be known not to be: whoever gets
 // such a token could act as the ServiceAccount in the cluster, so that not even the operator is to have one.
-func (r *EgainClientReconciler) refuseBeforeMinting(ctx context.Context, audience string) error {
+func (r *Reader) refuseBeforeMinting(ctx context.Context, audience string) error {
 	own, err := r.ownAudiences(ctx)
 	if err != nil {
 		return err
@@ -70,11 +70,11 @@ func (r *EgainClientReconciler) refuseBeforeMinting(ctx context.Context, audienc
 
 // ownAudiences asks the API server which audiences it accepts, by a review of the operator's own token: a token that names no
 // audience, as the kubelet's do not unless told to, is one for all of them, and the review answers with those.
-func (r *EgainClientReconciler) ownAudiences(ctx context.Context) ([]string, error) {
+func (r *Reader) ownAudiences(ctx context.Context) ([]string, error) {
 	r.audiences.mu.Lock()
 	defer r.audiences.mu.Unlock()
-	now := r.Clock.Now()
-	if len(r.audiences.known) > 0 && now.Sub(r.audiences.since) < audiencesLifetime {
+	now := r.Now()
+	if len(r.audiences.known) > 0 && now.Sub(r.audiences.since) < AudiencesLifetime {
 		return r.audiences.known, nil
 	}
 	token, err := r.OwnToken()
@@ -96,7 +96,7 @@ func (r *EgainClientReconciler) ownAudiences(ctx context.Context) ([]string, err
 
 // refuseAfterMinting is the second line, for audiences that the operator's own token was kept from naming: the API server is
 // asked, once per audience, about a token that was minted for it.
-func (r *EgainClientReconciler) refuseAfterMinting(ctx context.Context, audience string, token oauth.Secret) error {
+func (r *Reader) refuseAfterMinting(ctx context.Context, audience string, token oauth.Secret) error {
 	accepted, known := r.audiences.judged.Load(audience)
 	if !known {
 		status, err := r.review(ctx, token)
@@ -112,14 +112,14 @@ func (r *EgainClientReconciler) refuseAfterMinting(ctx context.Context, audience
 	return nil
 }
 
-func (r *EgainClientReconciler) review(ctx context.Context, token oauth.Secret) (*authenticationv1.TokenReviewStatus, error) {
-	review := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: string(token)}}
-	if err := r.Client.Create(ctx, review); apierrors.IsForbidden(err) {
+func (r *Reader) review(ctx context.Context, token oauth.Secret) (*authenticationv1.TokenReviewStatus, error) {
+	status, err := r.API.ReviewToken(ctx, token)
+	if apierrors.IsForbidden(err) {
 		return nil, audiencesUnknown("the operator may not ask: grant it create on tokenreviews")
 	} else if err != nil {
 		return nil, fmt.Errorf("asking the API server about the audiences of tokens: %w", err)
 	}
-	return &review.Status, nil
+	return status, nil
 }
 
 func audiencesUnknown(why string) error {

@@ -1,6 +1,7 @@
-// Package issuance knows what a token is asked for: of which tenant, whether that allows it, by which request, and what
-// identifies all that. It is pure: it does no I/O and takes no clock.
-package issuance
+// Package request knows what is asked of whom: of which tenant, whether that allows it, by which token request, and with what from
+// which Secrets. A request is made in three steps that are types of their own: Draft says what the spec does, Addressed also where
+// it goes, and oauth.Request also holds the secrets, so that it can be sent.
+package request
 
 import (
 	"strings"

@@ -1,4 +1,4 @@
-package kubesecret
+package request
 
 import (
 	"bytes"
@@ -25,8 +25,8 @@ func FuzzSources(f *testing.F) {
 			ObjectMeta: metav1.ObjectMeta{Name: "sources"},
 			Data:       map[string][]byte{"id": id, "secret": secret},
 		}
-		creds, errCreds := Credentials(s, &egainv1alpha1.CredentialsSecretReference{ClientIDKey: "id", ClientSecretKey: "secret"}, false)
-		subject, errSubject := SubjectToken(s, &egainv1alpha1.SecretKeyReference{Key: "secret"})
+		creds, errCreds := CredentialsFrom(s, specOf(false))
+		subject, errSubject := SubjectTokenFrom(s, &egainv1alpha1.SecretKeyReference{Key: "secret"})
 		for what, got := range map[string]struct {
 			value string
 			raw   []byte

@@ -1,4 +1,4 @@
-package kubesecret
+package request
 
 import (
 	"strings"
@@ -22,6 +22,15 @@ func secretWith(data map[string]string) *corev1.Secret {
 
 var keys = &egainv1alpha1.CredentialsSecretReference{Name: "egain-app", ClientIDKey: "id", ClientSecretKey: "secret"}
 
+// specOf is a spec of a flow for which the client secret is optional, or is not.
+func specOf(optional bool) *egainv1alpha1.EgainClientSpec {
+	flow := egainv1alpha1.FlowClientCredentials
+	if optional {
+		flow = egainv1alpha1.FlowAnonymousCustomer
+	}
+	return &egainv1alpha1.EgainClientSpec{Flow: flow, CredentialsSecretRef: keys}
+}
+
 func TestCredentials(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
@@ -40,7 +49,7 @@ func TestCredentials(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := Credentials(secretWith(tc.data), keys, tc.optional)
+			got, err := CredentialsFrom(secretWith(tc.data), specOf(tc.optional))
 			if err != nil || got != tc.want {
 				t.Errorf("got id %q, secret %q, %v", got.ClientID, string(got.ClientSecret), err)
 			}
@@ -71,7 +80,7 @@ func TestCredentialsThatCannotBeUsed(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := Credentials(secretWith(tc.data), keys, tc.optional)
+			_, err := CredentialsFrom(secretWith(tc.data), specOf(tc.optional))
 			wantClassified(t, err, egainv1alpha1.ReasonCredentialsInvalid, tc.want)
 		})
 	}
@@ -80,11 +89,11 @@ func TestCredentialsThatCannotBeUsed(t *testing.T) {
 func TestSubjectToken(t *testing.T) {
 	t.Parallel()
 	ref := &egainv1alpha1.SecretKeyReference{Name: "egain-app", Key: "token"}
-	if got, err := SubjectToken(secretWith(map[string]string{"token": "hush\n"}), ref); err != nil || got != "hush" {
+	if got, err := SubjectTokenFrom(secretWith(map[string]string{"token": "hush\n"}), ref); err != nil || got != "hush" {
 		t.Errorf("got %q, %v", string(got), err)
 	}
 	for _, data := range []map[string]string{{}, {"token": ""}, {"token": "hush\nmore"}} {
-		_, err := SubjectToken(secretWith(data), ref)
+		_, err := SubjectTokenFrom(secretWith(data), ref)
 		wantClassified(t, err, egainv1alpha1.ReasonSubjectTokenInvalid, `"token"`)
 	}
 }
@@ -92,9 +101,14 @@ func TestSubjectToken(t *testing.T) {
 // wantClassified fails the test unless an error tells a person what to mend, and gives no value away.
 func wantClassified(t *testing.T, err error, reason, words string) {
 	t.Helper()
+	wantFault(t, err, fault.Terminal, reason, words)
+}
+
+func wantFault(t *testing.T, err error, class fault.Class, reason, words string) {
+	t.Helper()
 	f := fault.Of(err)
-	if f == nil || f.Class != fault.Terminal || f.Reason != reason || !strings.Contains(f.Message, words) {
-		t.Errorf("got %#v, want a Terminal fault of reason %s with %q", err, reason, words)
+	if f == nil || f.Class != class || f.Reason != reason || !strings.Contains(f.Message, words) {
+		t.Errorf("got %#v, want a fault of class %v and reason %s with %q", err, class, reason, words)
 		return
 	}
 	if strings.Contains(f.Message, "hush") {
@@ -107,8 +121,8 @@ func TestWhatLogsInToTheClusterIsNoSource(t *testing.T) {
 	for _, kind := range []corev1.SecretType{corev1.SecretTypeServiceAccountToken, corev1.SecretTypeBootstrapToken} {
 		s := secretWith(map[string]string{"id": "app", "secret": "x", "token": "canary"})
 		s.Type = kind
-		creds, errCreds := Credentials(s, keys, false)
-		token, errToken := SubjectToken(s, &egainv1alpha1.SecretKeyReference{Name: "egain-app", Key: "token"})
+		creds, errCreds := CredentialsFrom(s, specOf(false))
+		token, errToken := SubjectTokenFrom(s, &egainv1alpha1.SecretKeyReference{Name: "egain-app", Key: "token"})
 		if creds != (oauth.Credentials{}) || token != "" {
 			t.Errorf("%s is read", kind)
 		}

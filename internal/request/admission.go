@@ -1,4 +1,4 @@
-package issuance
+package request
 
 import (
 	"fmt"
@@ -25,16 +25,10 @@ func Admit(et *egainv1alpha1.EgainTenant, ec *egainv1alpha1.EgainClient, namespa
 			"EgainTenant %q does not allow namespace %q: ask whoever keeps it to add the namespace to its allowedNamespaces", et.Name, ec.Namespace)
 	}
 	t := Shared(et)
-	if prefix, known := t.prefix(ActorOf(ec)); known {
+	if prefix, known := t.prefix(For(ec).Actor()); known {
 		return t.AdmitScopes(ec, prefix)
 	}
 	return nil
-}
-
-// ActorOf is the actor whose endpoints an EgainClient uses.
-func ActorOf(ec *egainv1alpha1.EgainClient) oauth.Actor {
-	request := Request(ec)
-	return oauth.ActorOf(request.Flow, request.Subject)
 }
 
 // prefix is the scope prefix of an actor, as far as it is known without reading documents.

@@ -1,0 +1,225 @@
+package request
+
+import (
+	"context"
+	"fmt"
+	"hash/maphash"
+	"time"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/session"
+	"github.com/egain-operator/egain-operator/internal/target"
+)
+
+// API is what it takes of the API server to read secrets. Errors are the API server's own.
+type API interface {
+	// Get reads a Secret live.
+	Get(context.Context, types.NamespacedName) (*corev1.Secret, error)
+	// MintToken mints a token of a ServiceAccount by the TokenRequest API.
+	MintToken(ctx context.Context, account types.NamespacedName, audience string, expirationSeconds int64) (oauth.Secret, error)
+	// ReviewToken asks what the API server makes of a token.
+	ReviewToken(context.Context, oauth.Secret) (*authenticationv1.TokenReviewStatus, error)
+}
+
+// Cache is what it takes of the cache. It may be behind the API server.
+type Cache interface {
+	// Client looks up an EgainClient. Its errors are the API server's.
+	Client(context.Context, types.NamespacedName) (*egainv1alpha1.EgainClient, error)
+	// Naming lists the EgainClients that name a Secret.
+	Naming(context.Context, types.NamespacedName) ([]egainv1alpha1.EgainClient, error)
+	// SecretMetadata looks up the metadata of a Secret; nil if it does not exist.
+	SecretMetadata(context.Context, types.NamespacedName) (*metav1.ObjectMeta, error)
+}
+
+// Reader reads what is in Secrets for token requests. Errors that are not *fault.Error are the API server's.
+type Reader struct {
+	API   API
+	Cache Cache
+	Now   func() time.Time
+	// OwnToken returns the token that the operator authenticates to the API server with.
+	OwnToken func() (oauth.Secret, error)
+
+	audiences audiences
+}
+
+// Material is what was read for one request, and dropped after it.
+type Material struct {
+	Secrets
+	Sources Sources
+}
+
+// digestSeed makes digests useless outside this process.
+var digestSeed = maphash.MakeSeed()
+
+// Digest covers what was read from Secrets: it tells other credentials from a Secret that was only labelled. A token minted for a
+// ServiceAccount differs each time and is left out, and so is a refresh token: the login counts.
+func (m Material) Digest() uint64 {
+	subject := string(m.SubjectToken)
+	switch {
+	case m.Sources.Session != nil:
+		subject = session.ID(m.Sources.Session)
+	case m.Sources.Subject == nil:
+		subject = ""
+	}
+	return maphash.Comparable(digestSeed, [3]string{m.Credentials.ClientID, string(m.Credentials.ClientSecret), subject})
+}
+
+// Read reads the secrets of a token request, live.
+func (r *Reader) Read(ctx context.Context, ec *egainv1alpha1.EgainClient) (Material, error) {
+	var m Material
+	var err error
+	if m.Credentials, m.Sources.Credentials, err = r.Credentials(ctx, ec); err != nil {
+		return Material{}, err
+	}
+	if m.SubjectToken, m.Sources.Subject, err = r.subjectToken(ctx, ec); err != nil {
+		return Material{}, err
+	}
+	m.Session.RefreshToken, m.Sources.Session, err = r.refreshToken(ctx, ec)
+	if err != nil {
+		return Material{}, err
+	}
+	return m, nil
+}
+
+// Credentials reads the client's credentials, and where they are from; neither if the spec names no Secret for them.
+func (r *Reader) Credentials(ctx context.Context, ec *egainv1alpha1.EgainClient) (oauth.Credentials, *metav1.ObjectMeta, error) {
+	ref := ec.Spec.CredentialsSecretRef
+	if ref == nil {
+		return oauth.Credentials{}, nil, nil
+	}
+	secret, err := r.secret(ctx, ec, string(ref.Name), credentialsMissing)
+	if err != nil {
+		return oauth.Credentials{}, nil, err
+	}
+	credentials, err := CredentialsFrom(secret, &ec.Spec)
+	return credentials, &secret.ObjectMeta, err
+}
+
+// subjectToken reads or mints the foreign token of a token exchange. One that is minted is from no Secret.
+func (r *Reader) subjectToken(ctx context.Context, ec *egainv1alpha1.EgainClient) (oauth.Secret, *metav1.ObjectMeta, error) {
+	if ec.Spec.TokenExchange == nil {
+		return "", nil, nil
+	}
+	from := ec.Spec.TokenExchange.SubjectToken
+	if from.ServiceAccountToken != nil {
+		token, err := r.mint(ctx, ec)
+		return token, nil, err
+	}
+	name, err := r.subjectSecret(ctx, ec)
+	if err != nil {
+		return "", nil, err
+	}
+	secret, err := r.secret(ctx, ec, name, subjectMissing)
+	if err != nil {
+		return "", nil, err
+	}
+	var token oauth.Secret
+	if from.EgainClientRef != nil {
+		token, err = keptToken(secret, string(from.EgainClientRef.Name), r.Now())
+	} else {
+		token, err = SubjectTokenFrom(secret, from.SecretKeyRef)
+	}
+	return token, &secret.ObjectMeta, err
+}
+
+// RefreshToken reads the refresh token of the session that an EgainClient uses.
+func (r *Reader) RefreshToken(ctx context.Context, ec *egainv1alpha1.EgainClient) (oauth.Secret, error) {
+	if _, err := r.session(ctx, ec); err != nil {
+		return "", err
+	}
+	token, _, err := r.refreshToken(ctx, ec)
+	return token, err
+}
+
+func (r *Reader) refreshToken(ctx context.Context, ec *egainv1alpha1.EgainClient) (oauth.Secret, *metav1.ObjectMeta, error) {
+	if ec.Spec.AuthorizationCode == nil {
+		return "", nil, nil
+	}
+	secret, err := r.secret(ctx, ec, SessionName(ec), func(string) error { return sessionMissing(ec) })
+	if err != nil {
+		return "", nil, err
+	}
+	token, err := session.RefreshToken(secret)
+	return token, &secret.ObjectMeta, AdviseLogin(err, ec)
+}
+
+func (r *Reader) secret(ctx context.Context, ec *egainv1alpha1.EgainClient, name string, missing func(string) error) (*corev1.Secret, error) {
+	secret, err := r.API.Get(ctx, types.NamespacedName{Namespace: ec.Namespace, Name: name})
+	if apierrors.IsNotFound(err) {
+		return nil, missing(name)
+	} else if err != nil {
+		return nil, fmt.Errorf("reading Secret %q: %w", name, err)
+	}
+	return secret, nil
+}
+
+// mint mints the subject token by the TokenRequest API.
+func (r *Reader) mint(ctx context.Context, ec *egainv1alpha1.EgainClient) (oauth.Secret, error) {
+	spec := ec.Spec.TokenExchange.SubjectToken.ServiceAccountToken
+	if err := r.refuseBeforeMinting(ctx, spec.Audience); err != nil {
+		return "", err
+	}
+	token, err := r.API.MintToken(ctx, types.NamespacedName{Namespace: ec.Namespace, Name: string(spec.Name)}, spec.Audience, spec.ExpirationSeconds)
+	switch {
+	case apierrors.IsNotFound(err):
+		return "", fault.New(fault.Retryable, egainv1alpha1.ReasonSubjectTokenNotFound, "ServiceAccount %q does not exist: create it, or name the right one in tokenExchange.subjectToken.serviceAccountToken", spec.Name)
+	case apierrors.IsForbidden(err):
+		return "", fault.New(fault.Retryable, egainv1alpha1.ReasonSubjectTokenForbidden, "the operator may not mint tokens for ServiceAccount %q: grant it create on serviceaccounts/token, by a Role in this namespace or by the component service-account-tokens of its installation", spec.Name)
+	case err != nil:
+		return "", fmt.Errorf("minting a token for ServiceAccount %q: %w", spec.Name, err)
+	}
+	return token, r.refuseAfterMinting(ctx, spec.Audience, token)
+}
+
+// keptToken reads the token that an EgainClient keeps in its target.
+func keptToken(secret *corev1.Secret, name string, now time.Time) (oauth.Secret, error) {
+	reading, err := target.Read(secret)
+	switch {
+	case err != nil:
+		return "", err
+	case reading.Token == nil || !keptBy(secret, name):
+		return "", fault.New(fault.Waiting, egainv1alpha1.ReasonSubjectTokenNotFound, "waiting for EgainClient %q to keep a token in Secret %q", name, secret.Name)
+	case !reading.Token.Valid(now):
+		return "", fault.New(fault.Waiting, egainv1alpha1.ReasonSubjectTokenNotFound, "waiting for EgainClient %q, whose token has expired", name)
+	}
+	return reading.Token.AccessToken, nil
+}
+
+// keptBy reports whether a Secret says that an EgainClient of a name keeps its token there.
+func keptBy(secret *corev1.Secret, name string) bool {
+	return secret.Annotations[target.AnnotationOwnedBy] == name || secret.Annotations[target.AnnotationMergedBy] == name
+}
+
+// AdviseLogin adds the command that begins another session to a failure that only that ends.
+func AdviseLogin(err error, ec *egainv1alpha1.EgainClient) error {
+	f := fault.Of(err)
+	if f == nil || (f.Reason != egainv1alpha1.ReasonReauthorizationRequired && f.Reason != egainv1alpha1.ReasonSessionInvalid) {
+		return err
+	}
+	return fault.New(f.Class, f.Reason, "%s: run %s", f.Message, loginCommand(ec))
+}
+
+// loginCommand is what a person runs to begin a session.
+func loginCommand(ec *egainv1alpha1.EgainClient) string {
+	return fmt.Sprintf("kubectl egain login %s --namespace %s", ec.Name, ec.Namespace)
+}
+
+func credentialsMissing(name string) error {
+	return fault.New(fault.Waiting, egainv1alpha1.ReasonCredentialsNotFound, "waiting for Secret %q: create it with the client id and secret of the client application", name)
+}
+
+func subjectMissing(name string) error {
+	return fault.New(fault.Waiting, egainv1alpha1.ReasonSubjectTokenNotFound, "waiting for Secret %q with the subject token: create it, or name another in tokenExchange.subjectToken.secretKeyRef", name)
+}
+
+func sessionMissing(ec *egainv1alpha1.EgainClient) error {
+	return fault.New(fault.Waiting, egainv1alpha1.ReasonSessionNotFound, "waiting for somebody to log in: run %s", loginCommand(ec))
+}

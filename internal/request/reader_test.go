@@ -1,0 +1,221 @@
+package request
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/session"
+)
+
+// world is an API server, and a cache that is never behind it.
+type world struct {
+	secrets map[string]*corev1.Secret
+	clients map[string]*egainv1alpha1.EgainClient
+	// own are the audiences of the API server, and reviewed how often it was asked about a token.
+	own      []string
+	minted   int
+	reviewed int
+}
+
+func missing(kind, name string) error {
+	return apierrors.NewNotFound(schema.GroupResource{Resource: kind}, name)
+}
+
+func (w *world) Get(_ context.Context, name types.NamespacedName) (*corev1.Secret, error) {
+	if s := w.secrets[name.Name]; s != nil {
+		return s, nil
+	}
+	return nil, missing("secrets", name.Name)
+}
+
+func (w *world) MintToken(context.Context, types.NamespacedName, string, int64) (oauth.Secret, error) {
+	w.minted++
+	return oauth.Secret(fmt.Sprintf("minted-%d", w.minted)), nil
+}
+
+// ReviewToken accepts the operator's own token only.
+func (w *world) ReviewToken(_ context.Context, token oauth.Secret) (*authenticationv1.TokenReviewStatus, error) {
+	w.reviewed++
+	if token != "own" {
+		return &authenticationv1.TokenReviewStatus{}, nil
+	}
+	return &authenticationv1.TokenReviewStatus{Authenticated: true, Audiences: w.own}, nil
+}
+
+func (w *world) Client(_ context.Context, name types.NamespacedName) (*egainv1alpha1.EgainClient, error) {
+	if ec := w.clients[name.Name]; ec != nil {
+		return ec, nil
+	}
+	return nil, missing("egainclients", name.Name)
+}
+
+func (w *world) Naming(_ context.Context, secret types.NamespacedName) ([]egainv1alpha1.EgainClient, error) {
+	var all []egainv1alpha1.EgainClient
+	for _, ec := range w.clients {
+		if SessionName(ec) == secret.Name {
+			all = append(all, *ec)
+		}
+	}
+	return all, nil
+}
+
+func (w *world) SecretMetadata(_ context.Context, name types.NamespacedName) (*metav1.ObjectMeta, error) {
+	if s := w.secrets[name.Name]; s != nil {
+		return &s.ObjectMeta, nil
+	}
+	return nil, nil
+}
+
+func (w *world) reader() *Reader {
+	return &Reader{API: w, Cache: w, Now: time.Now, OwnToken: func() (oauth.Secret, error) { return "own", nil }}
+}
+
+// holding is a world of Secrets with one key and value each, by name.
+func holding(secrets map[string]map[string]string) *world {
+	w := &world{secrets: map[string]*corev1.Secret{}, clients: map[string]*egainv1alpha1.EgainClient{}, own: []string{"api"}}
+	for name, data := range secrets {
+		s := secretWith(data)
+		s.Name, s.UID, s.ResourceVersion = name, types.UID("uid-of-"+name), "1"
+		w.secrets[name] = s
+	}
+	return w
+}
+
+var app = map[string]string{"client_id": "app", "client_secret": "hush"}
+
+func TestReader_ReadsWhatTheFlowTakes(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		spec    string
+		want    Secrets
+		sources string
+	}{
+		"an exchange": {
+			exchange,
+			Secrets{Credentials: oauth.Credentials{ClientID: "app", ClientSecret: "hush"}, SubjectToken: "foreign"},
+			"credentials=uid-of-app/1 subject=uid-of-s/1",
+		},
+		"a minted token, which is of no Secret": {
+			minted,
+			Secrets{Credentials: oauth.Credentials{ClientID: "app", ClientSecret: "hush"}, SubjectToken: "minted-1"},
+			"credentials=uid-of-app/1",
+		},
+		"a session, whose version does not count": {
+			login,
+			Secrets{Credentials: oauth.Credentials{ClientID: "app", ClientSecret: "hush"}, Session: oauth.Session{RefreshToken: "refresh"}},
+			"credentials=uid-of-app/1 session=uid-of-session/first",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := holding(map[string]map[string]string{"app": app, "s": {"k": "foreign\n"}, "session": {session.KeyRefreshToken: "refresh"}})
+			w.secrets["session"].Annotations = map[string]string{session.AnnotationID: "first"}
+			ec := clientFrom(t, tc.spec)
+			got, err := w.reader().Read(t.Context(), ec)
+			if err != nil || got.Secrets != tc.want {
+				t.Errorf("got %q %q %q, %v", string(got.Credentials.ClientSecret), string(got.SubjectToken), string(got.Session.RefreshToken), err)
+			}
+			seen, err := w.reader().Sources(t.Context(), ec)
+			if err != nil || seen.String() != tc.sources || got.Sources.String() != tc.sources {
+				t.Errorf("read of %q, seen %q, %v", got.Sources, seen, err)
+			}
+		})
+	}
+}
+
+func TestReader_SaysWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		spec, without, reason, words string
+	}{
+		"credentials":   {exchange, "app", egainv1alpha1.ReasonCredentialsNotFound, `waiting for Secret "app"`},
+		"subject token": {exchange, "s", egainv1alpha1.ReasonSubjectTokenNotFound, `waiting for Secret "s" with the subject token`},
+		"session":       {login, "session", egainv1alpha1.ReasonSessionNotFound, "run kubectl egain login sync --namespace team-a"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := holding(map[string]map[string]string{"app": app, "s": {"k": "foreign"}, "session": {session.KeyRefreshToken: "refresh"}})
+			delete(w.secrets, tc.without)
+			ec := clientFrom(t, tc.spec)
+			_, err := w.reader().Read(t.Context(), ec)
+			wantFault(t, err, fault.Waiting, tc.reason, tc.words)
+			_, err = w.reader().Sources(t.Context(), ec)
+			wantFault(t, err, fault.Waiting, tc.reason, tc.words)
+		})
+	}
+}
+
+// TestReader_MintsNothingForTheAPIServer guards against a token that logs in to the cluster.
+func TestReader_MintsNothingForTheAPIServer(t *testing.T) {
+	t.Parallel()
+	w := holding(map[string]map[string]string{"app": app})
+	w.own = []string{"api", "a"}
+	_, err := w.reader().Read(t.Context(), clientFrom(t, minted))
+	wantClassified(t, err, egainv1alpha1.ReasonSubjectTokenForbidden, `the API server itself accepts tokens of audience "a"`)
+	if w.minted != 0 {
+		t.Error("a token was minted")
+	}
+}
+
+// TestReader_OfTwoClientsOneSession has the oldest use it: each refresh token serves once.
+func TestReader_OfTwoClientsOneSession(t *testing.T) {
+	t.Parallel()
+	w := holding(map[string]map[string]string{"app": app, "session": {session.KeyRefreshToken: "refresh"}})
+	first, second := clientFrom(t, login), clientFrom(t, login)
+	first.Name, first.UID, first.CreationTimestamp = "first", "1", metav1.Unix(1, 0)
+	second.Name, second.UID, second.CreationTimestamp = "second", "2", metav1.Unix(2, 0)
+	w.clients["first"], w.clients["second"] = first, second
+	if token, err := w.reader().RefreshToken(t.Context(), first); err != nil || token != "refresh" {
+		t.Errorf("got %q, %v", string(token), err)
+	}
+	token, err := w.reader().RefreshToken(t.Context(), second)
+	wantClassified(t, err, egainv1alpha1.ReasonSessionInvalid, `holds the session of EgainClient "first"`)
+	if token != "" {
+		t.Error("the refresh token was read")
+	}
+}
+
+func TestMaterial_DigestTellsCredentialsApart(t *testing.T) {
+	t.Parallel()
+	there := &metav1.ObjectMeta{}
+	seen := map[uint64]string{}
+	for _, parts := range [][3]string{{"a", "b", "c"}, {"a", "b", ""}, {"a", "bc", ""}, {"ab", "c", ""}, {"", "ab", "c"}, {}} {
+		m := Material{Secrets: Secrets{
+			Credentials: oauth.Credentials{ClientID: parts[0], ClientSecret: oauth.Secret(parts[1])}, SubjectToken: oauth.Secret(parts[2]),
+		}, Sources: Sources{Subject: there}}
+		if twin, found := seen[m.Digest()]; found {
+			t.Errorf("%v has the digest of %s", parts, twin)
+		}
+		seen[m.Digest()] = fmt.Sprint(parts)
+	}
+}
+
+func TestMaterial_DigestLeavesOutWhatIsAnotherEachTime(t *testing.T) {
+	t.Parallel()
+	mint := func(token oauth.Secret) uint64 { return Material{Secrets: Secrets{SubjectToken: token}}.Digest() }
+	if mint("a") != mint("b") {
+		t.Error("a minted token counts")
+	}
+	login := func(id string, token oauth.Secret) uint64 {
+		secret := &metav1.ObjectMeta{Annotations: map[string]string{session.AnnotationID: id}}
+		return Material{Secrets: Secrets{Session: oauth.Session{RefreshToken: token}}, Sources: Sources{Session: secret}}.Digest()
+	}
+	if login("first", "a") != login("first", "b") {
+		t.Error("a refresh token counts")
+	}
+	if login("first", "a") == login("second", "a") {
+		t.Error("another login does not count")
+	}
+}

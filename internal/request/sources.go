@@ -1,0 +1,151 @@
+package request
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/session"
+)
+
+// Sources are the Secrets that a token is issued with; each may be nil.
+type Sources struct {
+	Credentials, Subject, Session *metav1.ObjectMeta
+}
+
+// String identifies the versions by UID and resourceVersion: a hash of what is in the Secrets would invite guessing. Targets hold
+// it.
+func (s Sources) String() string {
+	text := ""
+	if s.Credentials != nil {
+		text += fmt.Sprintf("credentials=%s/%s", s.Credentials.UID, s.Credentials.ResourceVersion)
+	}
+	if s.Subject != nil {
+		text += fmt.Sprintf(" subject=%s/%s", s.Subject.UID, s.Subject.ResourceVersion)
+	}
+	if s.Session != nil {
+		// Not the version: the operator writes a new one with each refresh token.
+		text += fmt.Sprintf(" session=%s/%s", s.Session.UID, session.ID(s.Session))
+	}
+	return text
+}
+
+// Sources looks up the Secrets that a token of an EgainClient is issued with. With an error it returns those that were found
+// before.
+func (r *Reader) Sources(ctx context.Context, ec *egainv1alpha1.EgainClient) (Sources, error) {
+	var s Sources
+	var err error
+	if ref := ec.Spec.CredentialsSecretRef; ref != nil {
+		if s.Credentials, err = r.source(ctx, ec, string(ref.Name), credentialsMissing); err != nil {
+			return s, err
+		}
+	}
+	name, err := r.subjectSecret(ctx, ec)
+	if err != nil {
+		return s, err
+	}
+	if name != "" {
+		if s.Subject, err = r.source(ctx, ec, name, subjectMissing); err != nil {
+			return s, err
+		}
+	}
+	if ec.Spec.AuthorizationCode != nil {
+		s.Session, err = r.session(ctx, ec)
+	}
+	return s, err
+}
+
+// source looks up a Secret that a token is issued with.
+func (r *Reader) source(ctx context.Context, ec *egainv1alpha1.EgainClient, name string, missing func(string) error) (*metav1.ObjectMeta, error) {
+	meta, err := r.Cache.SecretMetadata(ctx, types.NamespacedName{Namespace: ec.Namespace, Name: name})
+	if meta == nil && err == nil {
+		err = missing(name)
+	}
+	return meta, err
+}
+
+// session looks up the session Secret, and returns it even if another client's session is in it. Of several clients with one
+// session Secret only the oldest uses it: each refresh token serves once.
+func (r *Reader) session(ctx context.Context, ec *egainv1alpha1.EgainClient) (*metav1.ObjectMeta, error) {
+	name := SessionName(ec)
+	meta, err := r.source(ctx, ec, name, func(string) error { return sessionMissing(ec) })
+	if err != nil {
+		return nil, err
+	}
+	rivals, err := r.Cache.Naming(ctx, types.NamespacedName{Namespace: ec.Namespace, Name: name})
+	if err != nil {
+		return meta, fmt.Errorf("listing the EgainClients with session Secret %q: %w", name, err)
+	}
+	for i := range rivals {
+		if rival := &rivals[i]; SessionName(rival) == name && rival.OlderThan(ec) {
+			return meta, fault.New(fault.Terminal, egainv1alpha1.ReasonSessionInvalid, "Secret %q holds the session of EgainClient %q: name a Secret of its own in authorizationCode.sessionSecretRef", name, rival.Name)
+		}
+	}
+	return meta, nil
+}
+
+// SessionName is the name of the session Secret; empty if the flow has none.
+func SessionName(ec *egainv1alpha1.EgainClient) string {
+	if ec.Spec.AuthorizationCode == nil {
+		return ""
+	}
+	return string(ec.Spec.AuthorizationCode.SessionSecretRef.Name)
+}
+
+// maxSubjects bounds a chain of EgainClients that exchange each other's tokens. Each link is another round trip between a
+// change at its beginning and the token at its end.
+const maxSubjects = 8
+
+// SubjectClient is the name of the EgainClient whose token is exchanged; empty if it comes from elsewhere.
+func SubjectClient(ec *egainv1alpha1.EgainClient) string {
+	if ec.Spec.TokenExchange == nil || ec.Spec.TokenExchange.SubjectToken.EgainClientRef == nil {
+		return ""
+	}
+	return string(ec.Spec.TokenExchange.SubjectToken.EgainClientRef.Name)
+}
+
+// subjectSecret is the name of the Secret that holds the subject token; empty if none does.
+func (r *Reader) subjectSecret(ctx context.Context, ec *egainv1alpha1.EgainClient) (string, error) {
+	if ec.Spec.TokenExchange == nil {
+		return "", nil
+	}
+	if ref := ec.Spec.TokenExchange.SubjectToken.SecretKeyRef; ref != nil {
+		return string(ref.Name), nil
+	}
+	if SubjectClient(ec) == "" {
+		return "", nil
+	}
+	subject, err := r.subjectOf(ctx, ec)
+	if err != nil {
+		return "", err
+	}
+	return subject.TargetName(), nil
+}
+
+// subjectOf finds the EgainClient whose token is exchanged, and refuses a chain that leads back to where it began.
+func (r *Reader) subjectOf(ctx context.Context, ec *egainv1alpha1.EgainClient) (*egainv1alpha1.EgainClient, error) {
+	var nearest *egainv1alpha1.EgainClient
+	at := ec
+	for range maxSubjects {
+		name := SubjectClient(at)
+		next, err := r.Cache.Client(ctx, types.NamespacedName{Namespace: ec.Namespace, Name: name})
+		if apierrors.IsNotFound(err) && nearest == nil {
+			return nil, fault.New(fault.Waiting, egainv1alpha1.ReasonSubjectTokenNotFound, "waiting for EgainClient %q, whose token is to be exchanged: create it, or name another in tokenExchange.subjectToken.egainClientRef", name)
+		} else if err != nil && !apierrors.IsNotFound(err) {
+			return nil, fmt.Errorf("looking up EgainClient %q: %w", name, err)
+		}
+		if nearest == nil {
+			nearest = next
+		}
+		if SubjectClient(next) == "" {
+			return nearest, nil
+		}
+		at = next
+	}
+	return nil, fault.New(fault.Terminal, egainv1alpha1.ReasonSubjectTokenInvalid, "the EgainClients that tokenExchange.subjectToken.egainClientRef names, one after another, form a circle, or a chain of more than %d: begin it with a client of another flow", maxSubjects)
+}
