@@ -284,7 +284,7 @@ func (r *EgainClientReconciler) undue(ctx context.Context, ec *egainv1alpha1.Ega
 // address finds out where the token request goes.
 func (r *EgainClientReconciler) address(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, hc *http.Client) (request.Addressed, error) {
 	draft := request.For(ec)
-	endpoints, err := r.endpoints(ctx, ec, o.world.tenant, hc, r.ask(ec, o))
+	endpoints, err := r.Providers.endpoints(ctx, r.Tracer, ec, o.world.tenant, hc, r.ask(ec, o))
 	if err != nil {
 		last, ok := lastEndpoints(ec, o.world.tenant, o.world.input.Token, err)
 		if !ok {
@@ -379,27 +379,6 @@ func (r *EgainClientReconciler) noteSkew(o *outcome, skew *time.Duration) {
 	}
 }
 
-func (r *EgainClientReconciler) endpoints(ctx context.Context, ec *egainv1alpha1.EgainClient, t request.Tenant, hc *http.Client, ask asker) (oauth.Endpoints, error) {
-	tenant, draft := t.OAuth(), request.For(ec)
-	actor := draft.Actor()
-	revokes := ec.RevokesOnDelete() && tenant.For(actor).RevocationURL == "" && tenant.Discovers()
-	if !revokes && !tenant.NeedsDocuments(actor) {
-		return draft.Resolve(tenant, oauth.Discovery{})
-	}
-	read := func(ctx context.Context, at oauth.Place) (document *oauth.Document, err error) {
-		err = ask(ctx, egress.Endpoint{Client: hc, URL: at.URL, Shared: true}, func(ctx context.Context) (err error) {
-			document, err = r.Providers.document(ctx, r.Tracer, hc, at)
-			return err
-		})
-		return document, err
-	}
-	documents, err := tenant.Discover(ctx, read, actor)
-	if err != nil {
-		return oauth.Endpoints{}, err
-	}
-	return draft.Resolve(tenant, documents)
-}
-
 // apply writes the target.
 func (r *EgainClientReconciler) apply(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, tok *target.Token) error {
 	plan, err := target.PlanWrite(ec, o.world.target, tok)
@@ -407,7 +386,7 @@ func (r *EgainClientReconciler) apply(ctx context.Context, ec *egainv1alpha1.Ega
 		return err
 	}
 	o.attempted = true
-	if err := r.keepSession(ctx, o.world.target.Meta); err != nil {
+	if err := keepSession(ctx, r.Client, o.world.target.Meta); err != nil {
 		return err
 	}
 	if err := r.deleteReplaced(ctx, ec, o, plan, tok); err != nil {
@@ -448,5 +427,5 @@ func (r *EgainClientReconciler) cleanUp(ctx context.Context, ec *egainv1alpha1.E
 	if err := target.ReleaseFormer(ctx, secrets{r.Client}, ec); err != nil {
 		return err
 	}
-	return r.dropFinalizer(ctx, ec)
+	return dropFinalizer(ctx, r.Client, ec)
 }

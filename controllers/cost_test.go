@@ -197,13 +197,13 @@ func TestAStatusIsForgottenOnceTheCacheHasIt(t *testing.T) {
 	}{
 		"nothing since": {func(*EgainClientReconciler) {}, true},
 		"an event of the version it was over": {func(r *EgainClientReconciler) {
-			r.statusSeen().Update(event.UpdateEvent{ObjectOld: ec("8"), ObjectNew: ec("9")})
+			r.memory.statusSeen().Update(event.UpdateEvent{ObjectOld: ec("8"), ObjectNew: ec("9")})
 		}, true},
 		"an event of an earlier version": {func(r *EgainClientReconciler) {
-			r.statusSeen().Update(event.UpdateEvent{ObjectOld: ec("7"), ObjectNew: ec("8")})
+			r.memory.statusSeen().Update(event.UpdateEvent{ObjectOld: ec("7"), ObjectNew: ec("8")})
 		}, true},
 		"an event of a later version": {func(r *EgainClientReconciler) {
-			r.statusSeen().Update(event.UpdateEvent{ObjectOld: ec("9"), ObjectNew: ec("10")})
+			r.memory.statusSeen().Update(event.UpdateEvent{ObjectOld: ec("9"), ObjectNew: ec("10")})
 		}, false},
 		"a look at the same version":        {func(r *EgainClientReconciler) { look(r, "9") }, true},
 		"a look at a later version":         {func(r *EgainClientReconciler) { look(r, "10") }, false},
@@ -234,7 +234,7 @@ func TestAStatusThatTheCacheGetsDuringALookIsStillTheLastOne(t *testing.T) {
 	last := r.memory.lastWritten(key(stale))
 	latest := stale.DeepCopy()
 	latest.ResourceVersion = "10"
-	r.statusSeen().Update(event.UpdateEvent{ObjectOld: stale, ObjectNew: latest})
+	r.memory.statusSeen().Update(event.UpdateEvent{ObjectOld: stale, ObjectNew: latest})
 	if r.memory.catchUp(stale, last); stale.Status.ObservedGeneration != 5 {
 		t.Errorf("the status that was read before has generation %d", stale.Status.ObservedGeneration)
 	}

@@ -81,7 +81,7 @@ func (r *EgainClientReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 	if unwritten != nil {
 		return r.reportUnwritten(ctx, ec, unwritten)
 	}
-	if err := r.ensureFinalizer(ctx, ec); err != nil {
+	if err := ensureFinalizer(ctx, r.Client, ec); err != nil {
 		return r.report(ctx, ec, outcome{world: world{remembered: r.memory.recall(ec)}, err: err})
 	}
 	ctx, span := begin(ctx, r.Tracer, "reconcile EgainClient")

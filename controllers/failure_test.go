@@ -508,7 +508,7 @@ func TestAnErrorOfTheCacheIsReturned(t *testing.T) {
 	for name, cache := range map[string]client.Reader{
 		"a look-up": brokenCache{f.r.Cache, true, false}, "a list": brokenCache{f.r.Cache, false, true},
 	} {
-		f.r.Cache = cache
+		f.r.Cache, f.r.Requests.Cache = cache, clients{cache}
 		_, err := f.tryReconcile(ec)
 		f.Expect(err).To(gomega.MatchError(gomega.ContainSubstring("the cache has not started")), name)
 		f.restart()

@@ -39,27 +39,27 @@ func needsFinalizer(ec *egainv1alpha1.EgainClient) bool {
 }
 
 // ensureFinalizer sets the finalizer if the spec asks for it; it is the first write about an object that needs it.
-func (r *EgainClientReconciler) ensureFinalizer(ctx context.Context, ec *egainv1alpha1.EgainClient) error {
+func ensureFinalizer(ctx context.Context, c client.Client, ec *egainv1alpha1.EgainClient) error {
 	before := ec.DeepCopy()
 	if !needsFinalizer(ec) || !controllerutil.AddFinalizer(ec, egainv1alpha1.CleanupFinalizer) {
 		return nil
 	}
-	return r.patchFinalizers(ctx, before, ec)
+	return patchFinalizers(ctx, c, before, ec)
 }
 
 // dropFinalizer removes the finalizer if the spec does not ask for it any more. Until the target is as the spec has it,
 // there may be keys of ours in a merged Secret.
-func (r *EgainClientReconciler) dropFinalizer(ctx context.Context, ec *egainv1alpha1.EgainClient) error {
+func dropFinalizer(ctx context.Context, c client.Client, ec *egainv1alpha1.EgainClient) error {
 	before := ec.DeepCopy()
 	if needsFinalizer(ec) || !controllerutil.RemoveFinalizer(ec, egainv1alpha1.CleanupFinalizer) {
 		return nil
 	}
-	return r.patchFinalizers(ctx, before, ec)
+	return patchFinalizers(ctx, c, before, ec)
 }
 
-func (r *EgainClientReconciler) patchFinalizers(ctx context.Context, before, ec *egainv1alpha1.EgainClient) error {
+func patchFinalizers(ctx context.Context, c client.Client, before, ec *egainv1alpha1.EgainClient) error {
 	// With the optimistic lock: a merge patch replaces the whole list, and others have finalizers in it.
-	if err := r.Client.Patch(ctx, ec, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
+	if err := c.Patch(ctx, ec, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
 		return fmt.Errorf("changing the finalizers: %w", err)
 	}
 	return nil
@@ -80,7 +80,7 @@ func (r *EgainClientReconciler) finalize(ctx context.Context, ec *egainv1alpha1.
 	if err == nil {
 		before := ec.DeepCopy()
 		controllerutil.RemoveFinalizer(ec, egainv1alpha1.CleanupFinalizer)
-		err = client.IgnoreNotFound(r.patchFinalizers(ctx, before, ec))
+		err = client.IgnoreNotFound(patchFinalizers(ctx, r.Client, before, ec))
 	}
 	if err == nil {
 		return ctrl.Result{}, nil
@@ -174,7 +174,7 @@ func (r *EgainClientReconciler) sendRevocations(ctx context.Context, ec *egainv1
 	if err != nil {
 		return err
 	}
-	endpoints, err := r.endpoints(ctx, ec, tenant, hc, r.Providers.Breakers.Do)
+	endpoints, err := r.Providers.endpoints(ctx, r.Tracer, ec, tenant, hc, r.Providers.Breakers.Do)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egress"
@@ -105,6 +107,14 @@ func (m *memory) caughtUp(ec *egainv1alpha1.EgainClient) {
 	if last := m.lastWritten(key(ec)); last != nil && last.in(ec) {
 		m.written.CompareAndDelete(key(ec), last)
 	}
+}
+
+// statusSeen passes all, and has statuses forgotten that the cache has come to have.
+func (m *memory) statusSeen() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		m.caughtUp(e.ObjectNew.(*egainv1alpha1.EgainClient))
+		return true
+	}}
 }
 
 // in reports whether a version of the object is a later one than the status was written over.

@@ -95,6 +95,28 @@ func (p *Providers) document(ctx context.Context, tracer trace.Tracer, hc *http.
 	return document, err
 }
 
+// endpoints finds where the token requests of an EgainClient go, and its revocations if it has its tokens revoked.
+func (p *Providers) endpoints(ctx context.Context, tracer trace.Tracer, ec *egainv1alpha1.EgainClient, t request.Tenant, hc *http.Client, ask asker) (oauth.Endpoints, error) {
+	tenant, draft := t.OAuth(), request.For(ec)
+	actor := draft.Actor()
+	revokes := ec.RevokesOnDelete() && tenant.For(actor).RevocationURL == "" && tenant.Discovers()
+	if !revokes && !tenant.NeedsDocuments(actor) {
+		return draft.Resolve(tenant, oauth.Discovery{})
+	}
+	read := func(ctx context.Context, at oauth.Place) (document *oauth.Document, err error) {
+		err = ask(ctx, egress.Endpoint{Client: hc, URL: at.URL, Shared: true}, func(ctx context.Context) (err error) {
+			document, err = p.document(ctx, tracer, hc, at)
+			return err
+		})
+		return document, err
+	}
+	documents, err := tenant.Discover(ctx, read, actor)
+	if err != nil {
+		return oauth.Endpoints{}, err
+	}
+	return draft.Resolve(tenant, documents)
+}
+
 // inspection is what was found out about a tenant.
 type inspection struct {
 	endpoints []egainv1alpha1.ActorEndpointsStatus

@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
@@ -34,10 +35,10 @@ func sessionKey(ec *egainv1alpha1.EgainClient) types.NamespacedName {
 // writeSessions writes the refresh tokens that are held for an EgainClient, or for its session Secret. Each stays held until it
 // is written, or until the Secret proves to be another session's. It returns what was written to the session Secret; nil if
 // nothing was.
-func (r *EgainClientReconciler) writeSessions(ctx context.Context, client, secret types.NamespacedName) (*session.Written, error) {
+func (r *EgainClientReconciler) writeSessions(ctx context.Context, user, secret types.NamespacedName) (*session.Written, error) {
 	var written *session.Written
 	var failed error
-	for _, s := range r.memory.heldFor(client, secret) {
+	for _, s := range r.memory.heldFor(user, secret) {
 		w, superseded, err := session.Write(ctx, secrets{r.Client}, s)
 		if err != nil {
 			failed = cmp.Or(failed, err)
@@ -60,14 +61,14 @@ func (w *world) noteSession(written *session.Written) {
 
 // keepSession has a session that an earlier version of the operator wrote keep its refresh token when the Secret is written, or
 // released, as a target.
-func (r *EgainClientReconciler) keepSession(ctx context.Context, secret *metav1.ObjectMeta) error {
+func keepSession(ctx context.Context, c client.Client, secret *metav1.ObjectMeta) error {
 	if secret == nil {
 		return nil
 	}
 	if _, is := secret.Annotations[session.AnnotationExpirationTime]; !is {
 		return nil
 	}
-	return session.TakeOver(ctx, secrets{r.Client}, types.NamespacedName{Namespace: secret.Namespace, Name: secret.Name})
+	return session.TakeOver(ctx, secrets{c}, types.NamespacedName{Namespace: secret.Namespace, Name: secret.Name})
 }
 
 // keepSessions is keepSession for Secrets by name.
@@ -78,7 +79,7 @@ func (r *EgainClientReconciler) keepSessions(ctx context.Context, ec *egainv1alp
 		}
 		meta, err := metadata(ctx, r.Cache, "Secret", types.NamespacedName{Namespace: ec.Namespace, Name: name})
 		if err == nil {
-			err = r.keepSession(ctx, meta)
+			err = keepSession(ctx, r.Client, meta)
 		}
 		if err != nil {
 			return err

@@ -324,13 +324,13 @@ func TestAChangedTenantReachesItsClientsOneAfterAnother(t *testing.T) {
 	}
 	f.client("another-tenant")
 	delays := &delays{}
-	f.r.wakeTenant(t.Context(), delays, f.namespace)
+	f.waker().wakeTenant(t.Context(), delays, f.namespace)
 	f.Expect(delays.names).To(gomega.ConsistOf(want))
 	f.Expect(slices.Max(delays.after)).To(gomega.BeNumerically("<", 20*tenantPace))
 	f.Expect(slices.Max(delays.after)-slices.Min(delays.after)).To(gomega.BeNumerically(">", 10*tenantPace), "they are spread over the time")
 	first := slices.Clone(delays.after)
 	delays.names, delays.after = nil, nil
-	f.r.wakeTenant(t.Context(), delays, f.namespace)
+	f.waker().wakeTenant(t.Context(), delays, f.namespace)
 	f.Expect(delays.after).To(gomega.Equal(first), "the same each time")
 }
 

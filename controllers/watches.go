@@ -43,14 +43,15 @@ func (r *EgainClientReconciler) SetupWithManager(ctx context.Context, mgr ctrl.M
 	}
 	r.Cache = referring{r.Cache, &r.references}
 	r.Requests.Cache = clients{r.Cache}
+	w := waker{r.Cache, &r.references}
 	changed := builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("egainclient").
-		Watches(&egainv1alpha1.EgainClient{}, r.clientHandler(), builder.WithPredicates(r.statusSeen(), clientChanged)).
-		WatchesMetadata(&corev1.Secret{}, r.objectHandler("Secret"), changed).
-		WatchesMetadata(&corev1.ConfigMap{}, r.objectHandler("ConfigMap"), changed).
-		Watches(&egainv1alpha1.EgainTenant{}, r.tenantHandler(), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		WatchesMetadata(&corev1.Namespace{}, r.namespaceHandler(), builder.WithPredicates(predicate.LabelChangedPredicate{})).
+		Watches(&egainv1alpha1.EgainClient{}, w.clientHandler(), builder.WithPredicates(r.memory.statusSeen(), clientChanged)).
+		WatchesMetadata(&corev1.Secret{}, w.objectHandler("Secret"), changed).
+		WatchesMetadata(&corev1.ConfigMap{}, w.objectHandler("ConfigMap"), changed).
+		Watches(&egainv1alpha1.EgainTenant{}, w.tenantHandler(), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		WatchesMetadata(&corev1.Namespace{}, w.namespaceHandler(), builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		WatchesRawSource(&r.callers).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers, UsePriorityQueue: new(true), RateLimiter: retryLimiter()}).
 		Complete(r)
@@ -101,39 +102,37 @@ var clientChanged = predicate.Or(
 	}},
 )
 
-// statusSeen passes all, and has statuses forgotten that the cache has come to have.
-func (r *EgainClientReconciler) statusSeen() predicate.Predicate {
-	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
-		r.memory.caughtUp(e.ObjectNew.(*egainv1alpha1.EgainClient))
-		return true
-	}}
+// waker enqueues the EgainClients that an event concerns.
+type waker struct {
+	cache      client.Reader
+	references *references
 }
 
 // clientHandler enqueues an EgainClient, those that exchange its token, and those that wait for the target or the session
 // that it gives up.
-func (r *EgainClientReconciler) clientHandler() handler.EventHandler {
+func (w waker) clientHandler() handler.EventHandler {
 	leave := func(ctx context.Context, q queue, was *egainv1alpha1.EgainClient) {
-		r.enqueueBy(ctx, q, was.Namespace, client.MatchingFields{indexObjects: "Secret/" + was.TargetName()})
+		w.enqueueBy(ctx, q, was.Namespace, client.MatchingFields{indexObjects: "Secret/" + was.TargetName()})
 		if name := request.SessionName(was); name != "" {
-			r.enqueueBy(ctx, q, was.Namespace, client.MatchingFields{indexObjects: "Secret/" + name})
+			w.enqueueBy(ctx, q, was.Namespace, client.MatchingFields{indexObjects: "Secret/" + name})
 		}
 	}
 	return handler.Funcs{
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) {
 			is := e.Object.(*egainv1alpha1.EgainClient)
-			r.references.add(is)
+			w.references.add(is)
 			enqueue(q, is)
 			if !e.IsInInitialList {
-				r.enqueueBy(ctx, q, e.Object.GetNamespace(), client.MatchingFields{indexSubject: e.Object.GetName()})
+				w.enqueueBy(ctx, q, e.Object.GetNamespace(), client.MatchingFields{indexSubject: e.Object.GetName()})
 			}
 		},
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
 			was, is := e.ObjectOld.(*egainv1alpha1.EgainClient), e.ObjectNew.(*egainv1alpha1.EgainClient)
-			r.references.remove(was)
-			r.references.add(is)
+			w.references.remove(was)
+			w.references.add(is)
 			enqueue(q, is)
 			if was.Generation != is.Generation {
-				r.enqueueBy(ctx, q, is.Namespace, client.MatchingFields{indexSubject: is.Name})
+				w.enqueueBy(ctx, q, is.Namespace, client.MatchingFields{indexSubject: is.Name})
 			}
 			if was.TargetName() != is.TargetName() || request.SessionName(was) != request.SessionName(is) {
 				leave(ctx, q, was)
@@ -141,7 +140,7 @@ func (r *EgainClientReconciler) clientHandler() handler.EventHandler {
 		},
 		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) {
 			gone := e.Object.(*egainv1alpha1.EgainClient)
-			r.references.remove(gone)
+			w.references.remove(gone)
 			enqueue(q, gone)
 			leave(ctx, q, gone)
 		},
@@ -150,15 +149,15 @@ func (r *EgainClientReconciler) clientHandler() handler.EventHandler {
 
 // objectHandler enqueues the EgainClients that a Secret or ConfigMap matters to. At a start each EgainClient is enqueued for
 // itself, and looked at when all is in the cache: to enqueue them for each object, too, would take seconds with 100,000.
-func (r *EgainClientReconciler) objectHandler(kind string) handler.EventHandler {
+func (w waker) objectHandler(kind string) handler.EventHandler {
 	wake := func(ctx context.Context, o client.Object, q queue) {
-		r.wakeTenants(ctx, q, kind, o)
-		clients := r.list(ctx, o.GetNamespace(), client.MatchingFields{indexObjects: kind + "/" + o.GetName()})
+		w.wakeTenants(ctx, q, kind, o)
+		clients := w.clients(ctx, o.GetNamespace(), client.MatchingFields{indexObjects: kind + "/" + o.GetName()})
 		for i := range clients {
 			ec := &clients[i]
 			enqueue(q, ec)
 			if kind == "Secret" && ec.TargetName() == o.GetName() {
-				r.enqueueBy(ctx, q, ec.Namespace, client.MatchingFields{indexSubject: ec.Name})
+				w.enqueueBy(ctx, q, ec.Namespace, client.MatchingFields{indexSubject: ec.Name})
 			}
 		}
 	}
@@ -174,30 +173,30 @@ func (r *EgainClientReconciler) objectHandler(kind string) handler.EventHandler 
 }
 
 // wakeTenants enqueues the EgainClients of the EgainTenants that an object is the CA bundle of.
-func (r *EgainClientReconciler) wakeTenants(ctx context.Context, q queue, kind string, o client.Object) {
+func (w waker) wakeTenants(ctx context.Context, q queue, kind string, o client.Object) {
 	var tenants egainv1alpha1.EgainTenantList
-	if err := r.Cache.List(ctx, &tenants, client.UnsafeDisableDeepCopy); err != nil {
+	if err := w.cache.List(ctx, &tenants, client.UnsafeDisableDeepCopy); err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "Listing EgainTenants from the cache failed")
 		return
 	}
 	for i := range tenants.Items {
 		ref := tenants.Items[i].Spec.CABundleRef
 		if ref != nil && ref.Kind == kind && string(ref.Namespace) == o.GetNamespace() && string(ref.Name) == o.GetName() {
-			r.wakeTenant(ctx, q, tenants.Items[i].Name)
+			w.wakeTenant(ctx, q, tenants.Items[i].Name)
 		}
 	}
 }
 
 // tenantHandler enqueues the EgainClients of an EgainTenant.
-func (r *EgainClientReconciler) tenantHandler() handler.EventHandler {
+func (w waker) tenantHandler() handler.EventHandler {
 	return handler.Funcs{
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) {
 			if !e.IsInInitialList {
-				r.wakeTenant(ctx, q, e.Object.GetName())
+				w.wakeTenant(ctx, q, e.Object.GetName())
 			}
 		},
-		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) { r.wakeTenant(ctx, q, e.ObjectNew.GetName()) },
-		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { r.wakeTenant(ctx, q, e.Object.GetName()) },
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) { w.wakeTenant(ctx, q, e.ObjectNew.GetName()) },
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { w.wakeTenant(ctx, q, e.Object.GetName()) },
 	}
 }
 
@@ -210,8 +209,8 @@ const (
 )
 
 // wakeTenant enqueues the clients of a tenant, spread in time, and in the same order each time.
-func (r *EgainClientReconciler) wakeTenant(ctx context.Context, q queue, name string) {
-	clients := r.list(ctx, "", client.MatchingFields{indexTenant: name})
+func (w waker) wakeTenant(ctx context.Context, q queue, name string) {
+	clients := w.clients(ctx, "", client.MatchingFields{indexTenant: name})
 	window := min(time.Duration(len(clients))*tenantPace, tenantWindow)
 	for i := range clients {
 		ec := &clients[i]
@@ -220,9 +219,9 @@ func (r *EgainClientReconciler) wakeTenant(ctx context.Context, q queue, name st
 }
 
 // namespaceHandler enqueues the EgainClients of a namespace that depend on its labels.
-func (r *EgainClientReconciler) namespaceHandler() handler.EventHandler {
+func (w waker) namespaceHandler() handler.EventHandler {
 	return handler.Funcs{UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
-		for _, ec := range r.list(ctx, e.ObjectNew.GetName(), nil) {
+		for _, ec := range w.clients(ctx, e.ObjectNew.GetName(), nil) {
 			if ec.Spec.TenantRef != nil {
 				enqueue(q, &ec)
 			}
@@ -230,20 +229,20 @@ func (r *EgainClientReconciler) namespaceHandler() handler.EventHandler {
 	}}
 }
 
-func (r *EgainClientReconciler) enqueueBy(ctx context.Context, q queue, namespace string, fields client.MatchingFields) {
-	for _, ec := range r.list(ctx, namespace, fields) {
+func (w waker) enqueueBy(ctx context.Context, q queue, namespace string, fields client.MatchingFields) {
+	for _, ec := range w.clients(ctx, namespace, fields) {
 		enqueue(q, &ec)
 	}
 }
 
-// list lists EgainClients from the cache, not to be changed. An empty namespace stands for all.
-func (r *EgainClientReconciler) list(ctx context.Context, namespace string, fields client.MatchingFields) []egainv1alpha1.EgainClient {
+// clients lists EgainClients from the cache, not to be changed. An empty namespace stands for all.
+func (w waker) clients(ctx context.Context, namespace string, fields client.MatchingFields) []egainv1alpha1.EgainClient {
 	var found egainv1alpha1.EgainClientList
 	options := []client.ListOption{client.InNamespace(namespace), client.UnsafeDisableDeepCopy}
 	if fields != nil {
 		options = append(options, fields)
 	}
-	if err := r.Cache.List(ctx, &found, options...); err != nil {
+	if err := w.cache.List(ctx, &found, options...); err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "Listing EgainClients from the cache failed", "fields", fields)
 		return nil
 	}

@@ -87,7 +87,7 @@ func TestAnEventWakesThoseThatItMattersTo(t *testing.T) {
 	f.client("c", func(ec *egainv1alpha1.EgainClient) { ec.Spec.CredentialsSecretRef.Name = "other" })
 	q := workqueue.NewTypedRateLimitingQueue(retryLimiter())
 	t.Cleanup(q.ShutDown)
-	clients, secrets, configMaps := f.r.clientHandler(), f.r.objectHandler("Secret"), f.r.objectHandler("ConfigMap")
+	clients, secrets, configMaps := f.waker().clientHandler(), f.waker().objectHandler("Secret"), f.waker().objectHandler("ConfigMap")
 	object := func(name string) client.Object {
 		return &metav1.PartialObjectMetadata{ObjectMeta: f.named(name)}
 	}
@@ -117,6 +117,7 @@ func TestAnEventWakesThoseThatItMattersTo(t *testing.T) {
 	f.Expect(woken(q)).To(gomega.ConsistOf("b", "c"))
 
 	f.r.Cache = brokenCache{f.r.Cache, false, true}
+	secrets = f.waker().objectHandler("Secret")
 	secrets.Create(ctx, event.CreateEvent{Object: object("egain-app")}, q)
 	f.Expect(woken(q)).To(gomega.BeEmpty())
 	_ = b
@@ -132,10 +133,10 @@ func TestAtAStartAClientIsWokenForItselfOnly(t *testing.T) {
 	for _, initial := range []bool{true, false} {
 		q := workqueue.NewTypedRateLimitingQueue(retryLimiter())
 		t.Cleanup(q.ShutDown)
-		f.r.clientHandler().Create(t.Context(), event.CreateEvent{Object: ec, IsInInitialList: initial}, q)
+		f.waker().clientHandler().Create(t.Context(), event.CreateEvent{Object: ec, IsInInitialList: initial}, q)
 		self := woken(q)
-		f.r.objectHandler("Secret").Create(t.Context(), event.CreateEvent{Object: secret, IsInInitialList: initial}, q)
-		f.r.tenantHandler().Create(t.Context(), event.CreateEvent{Object: tenant, IsInInitialList: initial}, q)
+		f.waker().objectHandler("Secret").Create(t.Context(), event.CreateEvent{Object: secret, IsInInitialList: initial}, q)
+		f.waker().tenantHandler().Create(t.Context(), event.CreateEvent{Object: tenant, IsInInitialList: initial}, q)
 		if initial {
 			f.Expect(self).To(gomega.ConsistOf("sync"))
 			f.Consistently(func() int { return q.Len() }, 200*time.Millisecond).Should(gomega.BeZero())
@@ -175,3 +176,5 @@ func TestAReconcileOutlivesTheStopOfTheOperator(t *testing.T) {
 	f.Expect(err).NotTo(gomega.HaveOccurred())
 	f.Expect(f.active("sync")).To(gomega.BeTrue())
 }
+
+func (f *fixture) waker() waker { return waker{f.r.Cache, &f.r.references} }
