@@ -7,8 +7,7 @@ import (
 	"net/url"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
+	"k8s.io/apimachinery/pkg/types"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egress"
@@ -17,17 +16,23 @@ import (
 	"github.com/egain-operator/egain-operator/internal/oauth"
 	"github.com/egain-operator/egain-operator/internal/request"
 	"github.com/egain-operator/egain-operator/internal/rotation"
+	"github.com/egain-operator/egain-operator/internal/session"
 	"github.com/egain-operator/egain-operator/internal/target"
 )
 
 // outcome is what came of a reconcile.
 type outcome struct {
-	world world
+	facts facts
 	// decision is of no meaning unless decided.
 	decision rotation.Decision
 	decided  bool
 	// unread says that the world could not be read whole, so that what is in the target is unknown.
 	unread bool
+	result
+}
+
+// result is what came of acting.
+type result struct {
 	// attempted says that the provider or the API server was asked for something, so that a failure counts.
 	attempted bool
 	// written is the token that was written to the target; nil if none was.
@@ -36,179 +41,207 @@ type outcome struct {
 	endpoints *oauth.Endpoints
 	// skew of the provider's clock; nil if no answer told it.
 	skew *time.Duration
-	err  error
+	// session is what was written to the session Secret; nil if nothing was.
+	session *session.Written
+	err     error
 }
 
-// act carries out a decision, if one could be made. Whatever comes of that, the target is kept in shape.
-func (r *EgainClientReconciler) act(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome) {
-	if o.err == nil {
-		r.carryOut(ctx, ec, o)
+// then adds what came of writing the target.
+func (r result) then(applied result) result {
+	r.attempted = r.attempted || applied.attempted
+	r.written, r.err = applied.written, applied.err
+	return r
+}
+
+// act carries out a decision, if nothing is amiss. Whatever comes of that, the target is kept in shape.
+func (r *EgainClientReconciler) act(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, d rotation.Decision, amiss error) result {
+	res := result{err: amiss}
+	if amiss == nil {
+		res = r.carryOut(ctx, ec, f, d)
 	}
-	if fault.Of(o.err) != nil || o.decision.Action == rotation.Wait {
-		r.repair(ctx, ec, o)
+	if fault.Of(res.err) != nil || d.Action == rotation.Wait {
+		res = r.repair(ctx, ec, f, d, res)
 	}
+	return res
 }
 
 // carryOut sends the token request, if one is needed, and writes the target, then cleans up the target of an earlier name.
-func (r *EgainClientReconciler) carryOut(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome) {
-	if held := o.world.remembered.held; held != nil && o.decision.Cause != rotation.CauseHeld {
+func (r *EgainClientReconciler) carryOut(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, d rotation.Decision) result {
+	held := f.remembered.held
+	if held != nil && d.Cause != rotation.CauseHeld {
 		// It was written after all, or serves no more: no token rests in memory.
-		o.world.remembered.held, o.world.remembered.endpoints = nil, nil
-		r.memory.remember(ec, o.world.remembered)
+		r.memory.update(ec, func(m *recollection) { m.held, m.endpoints = nil, nil })
 	}
-	switch o.decision.Action {
+	var res result
+	switch d.Action {
 	case rotation.Keep, rotation.Wait:
-		if o.decision.Cause != "" {
-			return
+		if d.Cause != "" {
+			return res
 		}
 	case rotation.Render:
-		if o.decision.Cause == rotation.CauseHeld {
-			o.endpoints = o.world.remembered.endpoints
-			o.err = r.apply(ctx, ec, o, o.world.remembered.held)
-			r.countRotation(o, o.err)
+		if d.Cause == rotation.CauseHeld {
+			res = r.apply(ctx, ec, f, held)
+			res.endpoints = f.remembered.endpoints
+			r.countRotation(f, d.Cause, res)
 			break
 		}
-		o.err = r.apply(ctx, ec, o, o.world.target.Content)
+		res = r.apply(ctx, ec, f, f.target.Content)
 	case rotation.Issue:
-		o.err = r.rotate(ctx, ec, o)
+		res = r.rotate(ctx, ec, f, d.Cause)
 	}
-	if o.err == nil && !ec.Suspended() {
-		o.err = r.cleanUp(ctx, ec)
+	if res.err == nil && !ec.Suspended() {
+		res.err = r.cleanUp(ctx, ec)
 	}
+	return res
 }
 
 // repair writes the token that is in the target once more if the rest of the target is not as it should be, and no other
-// token is to be had now: an outage of the provider is no reason to leave it so.
-func (r *EgainClientReconciler) repair(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome) {
-	tried := o.decision.Action == rotation.Render || o.world.remembered.held != nil
-	if !o.world.input.Drifted || tried || ec.Suspended() {
-		return
+// token is to be had now: an outage of the provider is no reason to leave it so. It is no attempt to get a token.
+func (r *EgainClientReconciler) repair(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, d rotation.Decision, res result) result {
+	tried := d.Action == rotation.Render || res.written != nil || r.memory.recall(ec).held != nil
+	if !f.input.Drifted || tried || ec.Suspended() {
+		return res
 	}
-	attempted := o.attempted
-	o.err = errors.Join(o.err, r.apply(ctx, ec, o, o.world.target.Content))
-	o.attempted = attempted
+	repaired := r.apply(ctx, ec, f, f.target.Content)
+	res.written, res.err = repaired.written, errors.Join(res.err, repaired.err)
+	return res
 }
 
-// rotate issues a token and writes it. From the answer until the write has succeeded the token is held, so that a
-// conflict or an outage of the API server never costs a second one.
-func (r *EgainClientReconciler) rotate(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome) error {
-	if f := r.paused(ec, o); f != nil {
-		return f
+// rotate issues a token and writes it, unless the one that is there turns out to be what is asked for.
+func (r *EgainClientReconciler) rotate(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, cause string) result {
+	if paused := r.paused(ec, f); paused != nil {
+		return result{err: paused}
 	}
-	hc, err := r.Providers.http(ctx, o.world.tenant, o.world.trust)
+	hc, err := r.Providers.http(ctx, f.tenant, f.trust)
 	if err != nil {
-		return err
+		return result{err: err}
 	}
-	already, tok, err := r.standing(ctx, ec, o, hc)
-	if tok != nil {
-		return r.apply(ctx, ec, o, tok)
-	} else if err != nil {
-		r.countRotation(o, err)
-		return err
+	already, standing, err := r.standing(ctx, ec, f, cause, hc)
+	if standing != nil {
+		return already.result(nil).then(r.apply(ctx, ec, f, standing))
 	}
-	ctx, a, m, release, err := r.prepare(ctx, ec, o, hc, already)
+	res := already.result(err)
+	if err == nil {
+		res = r.obtain(ctx, ec, f, hc, already)
+	}
+	r.countRotation(f, cause, res)
+	return res
+}
+
+// obtain issues a token and writes it. From the answer until the write has succeeded the token is held, so that a conflict or an
+// outage of the API server never costs a second one.
+func (r *EgainClientReconciler) obtain(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, hc *http.Client, already found) result {
+	ctx, k, release, err := r.prepare(ctx, ec, f, hc, already)
 	if err != nil {
-		r.countRotation(o, err)
-		return err
+		return k.result(err)
 	}
 	defer release()
-	tok, err = r.issue(ctx, ec, o, hc, a, m)
+	tok, skew, sent, err := r.issue(ctx, ec, f, hc, *k.addressed, *k.material)
+	k.asked = k.asked || sent
 	if err == nil {
-		o.world.remembered.held, o.world.remembered.endpoints, o.world.remembered.digest = tok, &a.Endpoints, m.Digest()
+		r.memory.update(ec, func(m *recollection) {
+			m.held, m.endpoints, m.digest = tok, &k.addressed.Endpoints, k.material.Digest()
+		})
 	}
-	r.memory.remember(ec, o.world.remembered)
+	res := k.result(err)
 	written, unwritten := r.writeSessions(ctx, key(ec), sessionKey(ec))
-	o.world.noteSession(written)
+	res.skew, res.session = skew, written
 	if unwritten != nil {
-		err = unwritten // the rest can wait: nothing else is tried before the refresh token is written
-	} else if err == nil {
-		err = r.apply(ctx, ec, o, tok)
+		res.err = unwritten // the rest can wait: nothing else is tried before the refresh token is written
+		return res
 	}
-	r.countRotation(o, err)
-	return err
+	if err != nil {
+		return res
+	}
+	return res.then(r.apply(ctx, ec, f, tok))
 }
 
 // paused is the failure of an endpoint that the last attempt was going to, and that an attempt with the same inputs would
 // meet again.
-func (r *EgainClientReconciler) paused(ec *egainv1alpha1.EgainClient, o *outcome) *fault.Error {
-	last := o.world.remembered.tried
-	if !o.repeats(last) {
+func (r *EgainClientReconciler) paused(ec *egainv1alpha1.EgainClient, f facts) *fault.Error {
+	last := f.remembered.tried
+	if last.endpoint.Client == nil || last.with != f.digest() {
 		return nil
 	}
 	return r.Providers.Breakers.Waits(last.endpoint, r.waiter(ec))
 }
 
-// found is what was found out of a token request; nil fields were not.
+// found is what was found out of a token request.
 type found struct {
+	// addressed and material are nil if they were not looked for.
 	addressed *request.Addressed
 	material  *request.Material
+	// asked says that a server was asked for it.
+	asked bool
+}
+
+// result is that of an attempt that got so far.
+func (k found) result(err error) result {
+	res := result{attempted: k.asked, err: err}
+	if k.addressed != nil {
+		res.endpoints = &k.addressed.Endpoints
+	}
+	return res
 }
 
 // prepare finds out the rest of a token request, and has a slot for it reserved. Whoever the endpoint's limits refuse is refused
 // before anything is read.
-func (r *EgainClientReconciler) prepare(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, hc *http.Client, k found) (context.Context, request.Addressed, request.Material, func(), error) {
-	attempted := o.attempted
+func (r *EgainClientReconciler) prepare(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, hc *http.Client, already found) (context.Context, found, func(), error) {
+	k := already
 	if k.addressed == nil {
-		a, err := r.address(ctx, ec, o, hc)
-		if err != nil {
-			return ctx, request.Addressed{}, request.Material{}, nil, err
+		var err error
+		if k.addressed, k.asked, err = r.address(ctx, ec, f, hc); err != nil {
+			return ctx, k, nil, err
 		}
-		k.addressed = &a
 	}
 	e := egress.Endpoint{Client: hc, URL: k.addressed.Endpoints.TokenURL}
-	r.heading(ec, o, e)
-	reserved, release, f := r.Providers.Breakers.Reserve(ctx, e, r.waiter(ec))
-	if f != nil {
-		return ctx, request.Addressed{}, request.Material{}, nil, f
+	r.heading(ec, f, e)
+	reserved, release, refused := r.Providers.Breakers.Reserve(ctx, e, r.waiter(ec))
+	if refused != nil {
+		return ctx, k, nil, refused
 	}
 	if k.material == nil {
 		m, err := r.Requests.Read(ctx, ec)
 		if err != nil {
 			release()
-			o.attempted = attempted // a document that was read has nothing to do with it
-			return ctx, request.Addressed{}, request.Material{}, nil, err
+			k.asked = already.asked // a document that was read has nothing to do with it
+			return ctx, k, nil, err
 		}
 		k.material = &m
 	}
-	return reserved, *k.addressed, *k.material, release, nil
+	return reserved, k, release, nil
 }
 
 // heading notes where an attempt is going.
-func (r *EgainClientReconciler) heading(ec *egainv1alpha1.EgainClient, o *outcome, e egress.Endpoint) {
-	o.world.remembered.tried = attempt{with: digest(o.world.input.Inputs(), o.world.trust), endpoint: e}
-	r.memory.remember(ec, o.world.remembered)
-}
-
-// repeats reports whether an attempt goes where an earlier one was going.
-func (o *outcome) repeats(earlier attempt) bool {
-	return earlier.endpoint.Client != nil && earlier.with == digest(o.world.input.Inputs(), o.world.trust)
+func (r *EgainClientReconciler) heading(ec *egainv1alpha1.EgainClient, f facts, e egress.Endpoint) {
+	r.memory.update(ec, func(m *recollection) { m.tried = attempt{with: f.digest(), endpoint: e} })
 }
 
 // ask has requests sent on behalf of a client, and notes where the last one was going.
-func (r *EgainClientReconciler) ask(ec *egainv1alpha1.EgainClient, o *outcome) asker {
+func (r *EgainClientReconciler) ask(ec *egainv1alpha1.EgainClient, f facts, sent *bool) asker {
 	return func(ctx context.Context, e egress.Endpoint, send func(context.Context) error) error {
-		r.heading(ec, o, e)
+		r.heading(ec, f, e)
 		return r.Providers.Breakers.Do(ctx, e, func(ctx context.Context) error {
-			o.attempted = true
+			*sent = true
 			return send(ctx)
 		})
 	}
 }
 
-func (r *EgainClientReconciler) countRotation(o *outcome, err error) {
-	if !o.attempted {
+func (r *EgainClientReconciler) countRotation(f facts, cause string, res result) {
+	if !res.attempted {
 		return
 	}
-	if f := fault.Of(err); f != nil && f.Class == fault.Busy {
+	if failure := fault.Of(res.err); failure != nil && failure.Class == fault.Busy {
 		return
 	}
-	if err != nil {
-		r.Metrics.Rotation(o.decision.Cause, metrics.Failure)
+	if res.err != nil {
+		r.Metrics.Rotation(cause, metrics.Failure)
 		return
 	}
-	r.Metrics.Rotation(o.decision.Cause, metrics.Success)
-	if old := o.world.input.Token; old != nil {
-		left := old.ExpirationTime.Sub(o.world.input.Now)
+	r.Metrics.Rotation(cause, metrics.Success)
+	if old := f.input.Token; old != nil {
+		left := old.ExpirationTime.Sub(f.input.Now)
 		r.Metrics.Remaining(max(0, left.Seconds()/old.ExpirationTime.Sub(old.IssueTime).Seconds()))
 	}
 }
@@ -216,8 +249,7 @@ func (r *EgainClientReconciler) countRotation(o *outcome, err error) {
 // standing returns the token that is already there if a change of its sources, of the spec, or of the tenant turns out to ask
 // for no other one; nil if it does, and then what was found out of the request. Only the note of what it was issued for is then
 // written.
-func (r *EgainClientReconciler) standing(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, hc *http.Client) (found, *target.Token, error) {
-	cause := o.decision.Cause
+func (r *EgainClientReconciler) standing(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, cause string, hc *http.Client) (found, *target.Token, error) {
 	if cause != rotation.CauseSourcesChanged && cause != rotation.CauseSpecChanged {
 		return found{}, nil, nil
 	}
@@ -225,23 +257,23 @@ func (r *EgainClientReconciler) standing(ctx context.Context, ec *egainv1alpha1.
 	if err != nil {
 		return found{}, nil, err
 	}
+	k := found{material: &m}
 	if cause == rotation.CauseSourcesChanged {
-		return found{material: &m}, r.relabelled(ctx, ec, o, m), nil
+		return k, r.relabelled(ctx, ec, f, m), nil
 	}
-	a, err := r.address(ctx, ec, o, hc)
-	if err != nil {
-		return found{}, nil, err
+	if k.addressed, k.asked, err = r.address(ctx, ec, f, hc); err != nil {
+		return k, nil, err
 	}
-	return found{&a, &m}, r.restated(ctx, ec, o, a, m), nil
+	return k, r.restated(ctx, ec, f, *k.addressed, m), nil
 }
 
 // relabelled returns the token that is already there if its sources got a new version but say the same, as when somebody
 // labels a Secret.
-func (r *EgainClientReconciler) relabelled(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, m request.Material) *target.Token {
-	if o.world.remembered.digest != m.Digest() {
+func (r *EgainClientReconciler) relabelled(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, m request.Material) *target.Token {
+	if f.remembered.digest != m.Digest() {
 		return nil
 	}
-	tok := r.undue(ctx, ec, o)
+	tok := r.undue(ctx, ec, f)
 	if tok != nil {
 		tok.Sources = m.Sources.String()
 	}
@@ -250,28 +282,28 @@ func (r *EgainClientReconciler) relabelled(ctx context.Context, ec *egainv1alpha
 
 // restated returns the token that is already there if the spec, or the tenant that it refers to, says the same in other
 // words: the same request to the same server.
-func (r *EgainClientReconciler) restated(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, a request.Addressed, m request.Material) *target.Token {
-	there := o.world.input.Token
+func (r *EgainClientReconciler) restated(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, a request.Addressed, m request.Material) *target.Token {
+	there := f.input.Token
 	if there.Request != a.ID() || there.Sources != m.Sources.String() {
 		return nil
 	}
-	tok := r.undue(ctx, ec, o)
+	tok := r.undue(ctx, ec, f)
 	if tok != nil {
-		tok.Spec, tok.APIURL = o.world.input.Spec, a.Endpoints.APIURL
+		tok.Spec, tok.APIURL = f.input.Spec, a.Endpoints.APIURL
 	}
 	return tok
 }
 
 // undue reads the token in the target, if it needs no renewal; nil if it does, or cannot be read.
-func (r *EgainClientReconciler) undue(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome) *target.Token {
-	there := o.world.input.Token
-	due := rotation.RenewAt(there.IssueTime, there.ExpirationTime, o.world.input.Policy, o.world.input.Spread)
-	requested := o.world.input.Renewal != "" && o.world.input.Renewal != there.Renewal
-	if requested || !o.world.input.Now.Before(due) {
+func (r *EgainClientReconciler) undue(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts) *target.Token {
+	there := f.input.Token
+	due := rotation.RenewAt(there.IssueTime, there.ExpirationTime, f.input.Policy, f.input.Spread)
+	requested := f.input.Renewal != "" && f.input.Renewal != there.Renewal
+	if requested || !f.input.Now.Before(due) {
 		return nil
 	}
-	secret := &corev1.Secret{}
-	if r.Client.Get(ctx, client.ObjectKey{Namespace: ec.Namespace, Name: ec.TargetName()}, secret) != nil {
+	secret, err := secrets{r.Client}.Get(ctx, types.NamespacedName{Namespace: ec.Namespace, Name: ec.TargetName()})
+	if err != nil {
 		return nil
 	}
 	reading, err := target.Read(secret)
@@ -281,22 +313,22 @@ func (r *EgainClientReconciler) undue(ctx context.Context, ec *egainv1alpha1.Ega
 	return reading.Token
 }
 
-// address finds out where the token request goes.
-func (r *EgainClientReconciler) address(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, hc *http.Client) (request.Addressed, error) {
-	draft := request.For(ec)
-	endpoints, err := r.Providers.endpoints(ctx, r.Tracer, ec, o.world.tenant, hc, r.ask(ec, o))
+// address finds out where the token request goes, and whether a server was asked for that.
+func (r *EgainClientReconciler) address(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, hc *http.Client) (*request.Addressed, bool, error) {
+	asked := false
+	endpoints, err := r.Providers.endpoints(ctx, r.Tracer, ec, f.tenant, hc, r.ask(ec, f, &asked))
 	if err != nil {
-		last, ok := lastEndpoints(ec, o.world.tenant, o.world.input.Token, err)
+		last, ok := lastEndpoints(ec, f.tenant, f.input.Token, err)
 		if !ok {
-			return request.Addressed{}, err
+			return nil, asked, err
 		}
 		endpoints = last
 	}
-	if err := o.world.tenant.AdmitScopes(ec, endpoints.ScopePrefix); err != nil {
-		return request.Addressed{}, err
+	if err := f.tenant.AdmitScopes(ec, endpoints.ScopePrefix); err != nil {
+		return nil, asked, err
 	}
-	o.endpoints = &endpoints
-	return draft.Address(endpoints), nil
+	a := request.For(ec).Address(endpoints)
+	return &a, asked, nil
 }
 
 // lastEndpoints finds the endpoints without documents, if those cannot be read, as after a restart while only their server is
@@ -319,10 +351,13 @@ func lastEndpoints(ec *egainv1alpha1.EgainClient, t request.Tenant, tok *rotatio
 	return e, draft.Address(e).ID() == tok.Request
 }
 
-// issue runs the flow. A refresh token that came with the answer is noted, whatever else the answer was worth.
-func (r *EgainClientReconciler) issue(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, hc *http.Client, a request.Addressed, m request.Material) (*target.Token, error) {
+// issue runs the flow. A refresh token that came with the answer is held, whatever else the answer was worth. Besides the token it
+// returns the skew of the clocks, and whether the request was sent.
+func (r *EgainClientReconciler) issue(
+	ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, hc *http.Client, a request.Addressed, m request.Material,
+) (issued *target.Token, skew *time.Duration, sent bool, err error) {
 	var tok oauth.Token
-	err := r.ask(ec, o)(ctx, egress.Endpoint{Client: hc, URL: a.Endpoints.TokenURL}, func(untilRecovered context.Context) error {
+	err = r.ask(ec, f, &sent)(ctx, egress.Endpoint{Client: hc, URL: a.Endpoints.TokenURL}, func(untilRecovered context.Context) error {
 		var err error
 		start := r.Clock.Now()
 		bounded := untilRecovered
@@ -333,33 +368,39 @@ func (r *EgainClientReconciler) issue(ctx context.Context, ec *egainv1alpha1.Ega
 		span.SetAttributes(attributeHost.String(hostOf(a.Endpoints.TokenURL)), attributeFlow.String(string(ec.Spec.Flow)))
 		tok, err = r.OAuth.Token(bounded, hc, a.Complete(m.Secrets))
 		end(span, err)
-		r.countRequest(ec, a.Endpoints.TokenURL, r.Clock.Since(start).Seconds(), err)
-		r.noteSkew(o, tok.Skew)
+		r.countRequest(ec, a.Endpoints.TokenURL, r.Clock.Since(start).Seconds(), tok.Skew, err)
 		if s, ok := succeeding(m, tok); ok {
 			r.memory.hold(ec, s)
 		}
 		return err
 	})
 	if err != nil {
-		return nil, request.AdviseLogin(err, ec)
+		return nil, tok.Skew, sent, request.AdviseLogin(err, ec)
 	}
 	return &target.Token{
 		Token: rotation.Token{
 			IssueTime:      tok.IssueTime,
 			ExpirationTime: tok.ExpirationTime,
-			Spec:           o.world.input.Spec,
+			Spec:           f.input.Spec,
 			Sources:        m.Sources.String(),
-			Renewal:        o.world.input.Renewal,
+			Renewal:        f.input.Renewal,
 			Request:        a.ID(),
 		},
 		AccessToken: tok.AccessToken,
 		TokenType:   tok.TokenType,
 		Scopes:      tok.Scopes,
 		APIURL:      a.Endpoints.APIURL,
-	}, nil
+	}, tok.Skew, sent, nil
 }
 
-func (r *EgainClientReconciler) countRequest(ec *egainv1alpha1.EgainClient, tokenURL string, seconds float64, err error) {
+func (r *EgainClientReconciler) countRequest(ec *egainv1alpha1.EgainClient, tokenURL string, seconds float64, skew *time.Duration, err error) {
+	u, parseErr := url.Parse(tokenURL)
+	if parseErr != nil {
+		return
+	}
+	if skew != nil {
+		r.Metrics.ClockSkew(u.Host, skew.Seconds())
+	}
 	outcome := metrics.Success
 	if f := fault.Of(err); f != nil {
 		if f.Class == fault.Busy {
@@ -367,55 +408,42 @@ func (r *EgainClientReconciler) countRequest(ec *egainv1alpha1.EgainClient, toke
 		}
 		outcome = f.Reason
 	}
-	if u, parseErr := url.Parse(tokenURL); parseErr == nil {
-		r.Metrics.Request(u.Host, string(ec.Spec.Flow), outcome, seconds)
-	}
-}
-
-func (r *EgainClientReconciler) noteSkew(o *outcome, skew *time.Duration) {
-	o.skew = skew
-	if u, err := url.Parse(o.endpoints.TokenURL); err == nil && skew != nil {
-		r.Metrics.ClockSkew(u.Host, skew.Seconds())
-	}
+	r.Metrics.Request(u.Host, string(ec.Spec.Flow), outcome, seconds)
 }
 
 // apply writes the target.
-func (r *EgainClientReconciler) apply(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, tok *target.Token) error {
-	plan, err := target.PlanWrite(ec, o.world.target, tok)
+func (r *EgainClientReconciler) apply(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, tok *target.Token) result {
+	plan, err := target.PlanWrite(ec, f.target, tok)
 	if err != nil {
-		return err
+		return result{err: err}
 	}
-	o.attempted = true
-	if err := keepSession(ctx, r.Client, o.world.target.Meta); err != nil {
-		return err
+	if err := keepSession(ctx, r.Client, f.target.Meta); err != nil {
+		return result{attempted: true, err: err}
 	}
-	if err := r.deleteReplaced(ctx, ec, o, plan, tok); err != nil {
-		return plan.Refused(err)
+	if err := r.deleteReplaced(ctx, ec, plan, tok); err != nil {
+		return result{attempted: true, err: plan.Refused(err)}
 	}
 	writing, span := begin(ctx, r.Tracer, "apply Secret")
 	span.SetAttributes(attributeSecret.String(ec.TargetName()))
 	known, err := plan.Apply(writing, secrets{r.Client})
 	end(span, err)
 	if err != nil {
-		return plan.Refused(err)
+		return result{attempted: true, err: plan.Refused(err)}
 	}
-	o.written = tok
-	o.world.remembered.held, o.world.remembered.endpoints, o.world.remembered.known = nil, nil, known
-	r.memory.remember(ec, o.world.remembered)
-	return nil
+	r.memory.update(ec, func(m *recollection) { m.held, m.endpoints, m.known = nil, nil, known })
+	return result{attempted: true, written: tok}
 }
 
 // deleteReplaced deletes a target that the planned one replaces. It stays if the API server would refuse its replacement. From
 // its deletion until Apply has succeeded the token is held.
-func (r *EgainClientReconciler) deleteReplaced(ctx context.Context, ec *egainv1alpha1.EgainClient, o *outcome, plan target.Plan, tok *target.Token) error {
+func (r *EgainClientReconciler) deleteReplaced(ctx context.Context, ec *egainv1alpha1.EgainClient, plan target.Plan, tok *target.Token) error {
 	if !plan.Replaces() {
 		return nil
 	}
 	if err := plan.Rehearse(ctx, secrets{r.Client}); err != nil {
 		return err
 	}
-	o.world.remembered.held = tok
-	r.memory.remember(ec, o.world.remembered)
+	r.memory.update(ec, func(m *recollection) { m.held = tok })
 	return plan.Delete(ctx, secrets{r.Client})
 }
 

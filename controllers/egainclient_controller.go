@@ -1,5 +1,5 @@
 // Package controllers moves the cluster: it reads EgainClients and what they name, has tokens issued, applies targets and
-// reports. It is the only package that talks to the API server. A reconcile is gather, decide, act, report: one file each,
+// reports. It is the only package that talks to the API server. A reconcile is observe, decide, act, report: one file each,
 // but for decide, which is internal/rotation.
 package controllers
 
@@ -82,30 +82,29 @@ func (r *EgainClientReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 		return r.reportUnwritten(ctx, ec, unwritten)
 	}
 	if err := ensureFinalizer(ctx, r.Client, ec); err != nil {
-		return r.report(ctx, ec, outcome{world: world{remembered: r.memory.recall(ec)}, err: err})
+		return r.report(ctx, ec, outcome{result: result{err: err}})
 	}
 	ctx, span := begin(ctx, r.Tracer, "reconcile EgainClient")
-	w, err := r.gather(ctx, ec)
-	w.noteSession(written)
-	o := outcome{world: w, err: err, decided: err == nil}
+	seen, amiss := r.observe(ctx, ec, written)
+	o := outcome{facts: seen, decided: amiss == nil}
 	if o.decided {
-		o.decision = rotation.Decide(w.input)
+		o.decision = rotation.Decide(seen.input)
 	}
-	r.act(ctx, ec, &o)
-	result, err := r.report(ctx, ec, o)
+	o.result = r.act(ctx, ec, seen, o.decision, amiss)
+	next, err := r.report(ctx, ec, o)
 	endReconcile(span, ec, &o, err)
-	return result, err
+	return next, err
 }
 
 // reportUnwritten reports that a refresh token cannot be written, and nothing else. The world is read only so that the status
 // says of the target what is true.
 func (r *EgainClientReconciler) reportUnwritten(ctx context.Context, ec *egainv1alpha1.EgainClient, unwritten error) (ctrl.Result, error) {
 	ctx, span := begin(ctx, r.Tracer, "reconcile EgainClient")
-	w, err := r.gather(ctx, ec)
+	seen, err := r.observe(ctx, ec, nil)
 	unread := err != nil && fault.Of(err) == nil
 	// Nothing was decided, which is to keep what there is.
-	o := outcome{world: w, err: unwritten, attempted: true, decided: !unread, unread: unread}
-	result, err := r.report(ctx, ec, o)
+	o := outcome{facts: seen, decided: !unread, unread: unread, result: result{attempted: true, err: unwritten}}
+	next, err := r.report(ctx, ec, o)
 	endReconcile(span, ec, &o, err)
-	return result, err
+	return next, err
 }

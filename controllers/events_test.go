@@ -108,12 +108,12 @@ func TestEveryReasonIsToldOnceWhenItComes(t *testing.T) {
 				ec := &egainv1alpha1.EgainClient{}
 				for i, f := range tc.steps {
 					before, now := ec.DeepCopy(), noon.Add(time.Duration(i)*time.Hour)
-					o := &outcome{attempted: true, world: world{input: rotation.Input{Now: now}}}
+					o := &outcome{result: result{attempted: true}, facts: facts{input: rotation.Input{Now: now}}}
 					if f != nil {
 						o.err = f
 					}
 					setStatus(ec, o, now)
-					r.announce(before, ec)
+					announceClient(r.Recorder, before, ec)
 				}
 				got := 0
 				for len(recorder.Events) > 0 {

@@ -85,7 +85,7 @@ func (r *EgainClientReconciler) finalize(ctx context.Context, ec *egainv1alpha1.
 	if err == nil {
 		return ctrl.Result{}, nil
 	}
-	return r.report(ctx, ec, outcome{world: world{remembered: r.memory.recall(ec)}, err: err})
+	return r.report(ctx, ec, outcome{result: result{err: err}})
 }
 
 // revocable is a token that a deletion revokes.

@@ -182,9 +182,9 @@ func TestWhatIsHeldOfAClientIsBounded(t *testing.T) {
 		written := keep("Secret", words.stripMetadata, decoded[metav1.PartialObjectMetadata](t, secret, replacements...)).(*metav1.PartialObjectMetadata)
 		keep("Secret", words.stripMetadata, decoded[metav1.PartialObjectMetadata](t, secret, `"sync-token"`, `"`+name+`-app"`, `"uid"`, `"`+string(uuid.NewUUID())+`"`))
 		r.references.add(ec)
-		remembered := r.memory.recall(ec)
-		remembered.known = target.Known{Version: target.VersionOf(ec, &written.ObjectMeta), Token: living(strings.Repeat("x", 32), noon)}
-		r.memory.remember(ec, remembered)
+		r.memory.update(ec, func(m *recollection) {
+			m.known = target.Known{Version: target.VersionOf(ec, &written.ObjectMeta), Token: living(strings.Repeat("x", 32), noon)}
+		})
 	}
 	each := (liveHeap() - before) / clients
 	t.Logf("%d bytes for each client", each)

@@ -126,7 +126,12 @@ func (w *written) in(ec *egainv1alpha1.EgainClient) bool {
 // unwrite forgets a status that could not be written.
 func (m *memory) unwrite(ec *egainv1alpha1.EgainClient) { m.written.Delete(key(ec)) }
 
-func (m *memory) remember(ec *egainv1alpha1.EgainClient, r recollection) { m.objects.Store(key(ec), r) }
+// update changes what is remembered of an object.
+func (m *memory) update(ec *egainv1alpha1.EgainClient, change func(*recollection)) {
+	r := m.recall(ec)
+	change(&r)
+	m.objects.Store(key(ec), r)
+}
 
 // hold keeps a refresh token until it is released.
 func (m *memory) hold(ec *egainv1alpha1.EgainClient, s session.Successor) {

@@ -10,7 +10,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -48,14 +47,15 @@ func (r *EgainClientReconciler) report(ctx context.Context, ec *egainv1alpha1.Eg
 	r.logOutcome(ctx, o)
 	now := r.Clock.Now()
 	before := &egainv1alpha1.EgainClient{ObjectMeta: ec.ObjectMeta, Spec: ec.Spec, Status: *ec.Status.DeepCopy()}
-	ec.Status = o.world.remembered.status(ec)
+	remembered := r.memory.recall(ec)
+	ec.Status = remembered.status(ec)
 	failures := ec.Status.ConsecutiveFailures
 	told := r.told(ec, &o)
 	setStatus(ec, &told, now)
 	if ec.Status.ConsecutiveFailures > failures {
 		r.Metrics.Failed(ec.Status.LastFailure.Reason)
 	}
-	err := r.writeStatus(ctx, before, ec, o.world.remembered)
+	err := r.writeStatus(ctx, before, ec)
 	if fault.Of(o.err) == nil {
 		err = errors.Join(o.err, err)
 	}
@@ -66,9 +66,8 @@ func (r *EgainClientReconciler) report(ctx context.Context, ec *egainv1alpha1.Eg
 }
 
 // writeStatus patches the status if it changed. One that cannot be written is remembered, and written the next time.
-func (r *EgainClientReconciler) writeStatus(ctx context.Context, before, ec *egainv1alpha1.EgainClient, remembered recollection) error {
-	late := remembered.unwritten != nil
-	remembered.unwritten = nil
+func (r *EgainClientReconciler) writeStatus(ctx context.Context, before, ec *egainv1alpha1.EgainClient) error {
+	late := r.memory.recall(ec).unwritten != nil
 	if patch, name := statusPatch(before, ec); patch != nil {
 		// Without the optimistic lock: the operator is the only writer of the status, and a conflict with somebody who
 		// labels the object would lose what came of the attempt.
@@ -78,15 +77,14 @@ func (r *EgainClientReconciler) writeStatus(ctx context.Context, before, ec *ega
 		err := r.Client.Status().Patch(writing, name, patch)
 		end(span, err)
 		if err != nil {
-			remembered.unwritten = status
 			r.memory.unwrite(before)
-			r.memory.remember(ec, remembered)
+			r.memory.update(ec, func(m *recollection) { m.unwritten = status })
 			return client.IgnoreNotFound(err)
 		}
-		r.announce(before, ec)
+		announceClient(r.Recorder, before, ec)
 	}
 	if late {
-		r.memory.remember(ec, remembered)
+		r.memory.update(ec, func(m *recollection) { m.unwritten = nil })
 	}
 	return nil
 }
@@ -154,7 +152,7 @@ func setStatus(ec *egainv1alpha1.EgainClient, o *outcome, now time.Time) {
 		}
 	}
 	st.Session = nil
-	if at := o.world.sessionExpiration; !at.IsZero() {
+	if at := o.facts.after(o.session).sessionExpiration; !at.IsZero() {
 		st.Session = &egainv1alpha1.SessionStatus{ExpirationTime: second(at)}
 	}
 	setFailure(ec, o, now)
@@ -238,13 +236,13 @@ func setToken(ec *egainv1alpha1.EgainClient, o *outcome) {
 	if st.Token == nil {
 		st.Token = &egainv1alpha1.TokenStatus{}
 	}
-	in := o.world.input
+	in := o.facts.input
 	st.Token.IssueTime = second(tok.IssueTime)
 	st.Token.ExpirationTime = second(tok.ExpirationTime)
 	st.Token.RenewalTime = second(rotation.RenewAt(tok.IssueTime, tok.ExpirationTime, in.Policy, in.Spread))
 	whole := o.written
 	if whole == nil {
-		whole = o.world.target.Content
+		whole = o.facts.target.Content
 	}
 	if whole != nil {
 		st.Token.Scopes, st.Token.TokenType = nil, whole.TokenType
@@ -263,7 +261,7 @@ func (o *outcome) token() *rotation.Token {
 	if o.written != nil {
 		return &o.written.Token
 	}
-	return o.world.input.Token
+	return o.facts.input.Token
 }
 
 // second makes a time of the status; those have whole seconds.
@@ -289,10 +287,11 @@ func setFailure(ec *egainv1alpha1.EgainClient, o *outcome, now time.Time) {
 		return
 	}
 	st.ConsecutiveFailures++
-	last := &egainv1alpha1.FailureStatus{Time: second(now), Reason: f.Reason, Message: message, Inputs: o.world.input.Inputs()}
-	last.Inputs += o.world.alsoTriedWith(f.Reason)
+	last := &egainv1alpha1.FailureStatus{Time: second(now), Reason: f.Reason, Message: message, Inputs: o.facts.input.Inputs()}
+	after := o.facts.after(o.session)
+	last.Inputs += after.alsoTriedWith(f.Reason)
 	retry, retries := f.RetryTime(fault.Attempt{
-		Failures: st.ConsecutiveFailures, Time: now, Expiration: o.world.expiry(), Spread: o.world.input.Spread,
+		Failures: st.ConsecutiveFailures, Time: now, Expiration: o.facts.expiry(), Spread: o.facts.input.Spread,
 	})
 	if retries {
 		last.RetryTime = second(retry.Add(time.Second - 1)) // rounded up, so that the wait is never shorter than asked for
@@ -354,7 +353,7 @@ func issuedCondition(ec *egainv1alpha1.EgainClient, o *outcome) metav1.Condition
 	default:
 		c.Status, c.Reason = metav1.ConditionTrue, egainv1alpha1.ReasonIssued
 		c.Message = fmt.Sprintf("the token is in Secret %q", ec.TargetName())
-		if tok := o.token(); tok != nil && rotation.Clamped(tok.IssueTime, tok.ExpirationTime, o.world.input.Policy) {
+		if tok := o.token(); tok != nil && rotation.Clamped(tok.IssueTime, tok.ExpirationTime, o.facts.input.Policy) {
 			c.Message += "; spec.renewal lies outside half of the token's life and the time that mounted files need to follow, and was moved within"
 		}
 	}
@@ -388,7 +387,7 @@ func readyCondition(ec *egainv1alpha1.EgainClient, o *outcome, issued metav1.Con
 	c := metav1.Condition{Type: egainv1alpha1.ConditionReady, Status: metav1.ConditionFalse}
 	tok := o.token()
 	switch {
-	case tok.Valid(now) && tok.Spec == o.world.input.Spec:
+	case tok.Valid(now) && tok.Spec == o.facts.input.Spec:
 		c.Status, c.Reason = metav1.ConditionTrue, egainv1alpha1.ReasonTokenValid
 		c.Message = fmt.Sprintf("Secret %q holds an unexpired token", ec.TargetName())
 		return c
@@ -414,89 +413,11 @@ func stalled(ec *egainv1alpha1.EgainClient, o *outcome) bool {
 	return last != nil && (fault.IsRejection(last.Reason) || last.Reason == egainv1alpha1.ReasonReauthorizationRequired)
 }
 
-// actionIssueToken is the action of the events: what the operator was doing to the object.
-const actionIssueToken = "IssueToken"
-
-// announce sends an event when TokenIssued or Ready changed for the worse, or somebody mended it. There is none per rotation,
-// and none for what goes well by itself, such as a first token or the end of an outage: of thousands of clients at once such
-// events would cost the API server a request each, when it has to store their tokens.
-func (r *EgainClientReconciler) announce(before, after *egainv1alpha1.EgainClient) {
-	was := meta.FindStatusCondition(before.Status.Conditions, egainv1alpha1.ConditionTokenIssued)
-	is := meta.FindStatusCondition(after.Status.Conditions, egainv1alpha1.ConditionTokenIssued)
-	if worthTelling(after, was, is) {
-		kind := corev1.EventTypeWarning
-		if is.Status != metav1.ConditionFalse || slices.Contains(waitingReasons, is.Reason) {
-			kind = corev1.EventTypeNormal
-		}
-		r.Recorder.Eventf(after, nil, kind, is.Reason, actionIssueToken, "%s", is.Message)
-	}
-	r.announceEndpoints(before, after)
-	r.announceSkew(before, after)
-	expired := meta.FindStatusCondition(after.Status.Conditions, egainv1alpha1.ConditionReady)
-	if meta.IsStatusConditionTrue(before.Status.Conditions, egainv1alpha1.ConditionReady) && expired.Reason == egainv1alpha1.ReasonTokenExpired {
-		r.Recorder.Eventf(after, nil, corev1.EventTypeWarning, expired.Reason, actionIssueToken, "%s", expired.Message)
-	}
-}
-
-// announceSkew tells that the clocks have come apart.
-func (r *EgainClientReconciler) announceSkew(before, after *egainv1alpha1.EgainClient) {
-	was := meta.FindStatusCondition(before.Status.Conditions, egainv1alpha1.ConditionClockSkewed)
-	is := meta.FindStatusCondition(after.Status.Conditions, egainv1alpha1.ConditionClockSkewed)
-	if is != nil && (was == nil || was.Reason != is.Reason) {
-		r.Recorder.Eventf(after, nil, corev1.EventTypeWarning, is.Reason, actionIssueToken, "%s", is.Message)
-	}
-}
-
-// worthTelling reports whether a TokenIssued condition is news to a person.
-func worthTelling(ec *egainv1alpha1.EgainClient, was, is *metav1.Condition) bool {
-	switch {
-	case is == nil:
-		return false
-	case is.Status == metav1.ConditionTrue:
-		return was != nil && was.Status != is.Status && !fault.PassesByItself(was.Reason)
-	default:
-		return was == nil || was.Status != is.Status || was.Reason != is.Reason || anotherMistake(ec, was, is)
-	}
-}
-
-// anotherMistake reports whether a failure that only somebody's change ends has become another of the same reason, as when
-// one key of a Secret was added and the next is missing. Failures that pass by themselves may differ from try to try.
-func anotherMistake(ec *egainv1alpha1.EgainClient, was, is *metav1.Condition) bool {
-	last := ec.Status.LastFailure
-	return last != nil && last.RetryTime == nil && !fault.PassesByItself(last.Reason) && was.Message != is.Message
-}
-
-// announceEndpoints tells that a metadata document came to name other endpoints than before. An EgainTenant tells for all
-// of its clients.
-func (r *EgainClientReconciler) announceEndpoints(before, after *egainv1alpha1.EgainClient) {
-	was, is := before.Status.Endpoints, after.Status.Endpoints
-	if was == nil || is == nil || after.Spec.TenantRef != nil || before.Status.ObservedGeneration != after.Status.ObservedGeneration {
-		return
-	}
-	var changes []string
-	if was.Issuer != is.Issuer && was.Issuer != "" {
-		changes = append(changes, changed("issuer", was.Issuer, is.Issuer))
-	}
-	if was.TokenURL != is.TokenURL {
-		changes = append(changes, changed("token URL", was.TokenURL, is.TokenURL))
-	}
-	if len(changes) > 0 {
-		announceMetadata(r.Recorder, after, changes)
-	}
-}
-
-// waitingReasons are those of which nothing is wrong yet.
-var waitingReasons = []string{
-	egainv1alpha1.ReasonCredentialsNotFound, egainv1alpha1.ReasonSubjectTokenNotFound,
-	egainv1alpha1.ReasonCABundleNotFound, egainv1alpha1.ReasonTargetNotFound,
-	egainv1alpha1.ReasonSessionNotFound, egainv1alpha1.ReasonTenantNotFound,
-}
-
 // next says when to come back if nothing changes. It is the one place that maps an outcome to a Result.
 func next(ec *egainv1alpha1.EgainClient, o *outcome, now time.Time) (ctrl.Result, error) {
 	result := ctrl.Result{Priority: new(priority(ec))}
 	f := fault.Of(o.err)
-	attempt := fault.Attempt{Time: now, Expiration: o.world.expiry(), Spread: o.world.input.Spread}
+	attempt := fault.Attempt{Time: now, Expiration: o.facts.expiry(), Spread: o.facts.input.Spread}
 	if f != nil && f.Class == fault.Busy {
 		result.RequeueAfter = f.LookTime(attempt).Sub(now)
 		return result, nil
@@ -533,7 +454,7 @@ func wakeTimes(ec *egainv1alpha1.EgainClient, o *outcome, now time.Time) []time.
 		return append(times, last.RetryTime.Time)
 	}
 	if last == nil && tok != nil {
-		times = append(times, rotation.RenewAt(tok.IssueTime, tok.ExpirationTime, o.world.input.Policy, o.world.input.Spread))
+		times = append(times, rotation.RenewAt(tok.IssueTime, tok.ExpirationTime, o.facts.input.Policy, o.facts.input.Spread))
 	}
 	return times
 }

@@ -69,7 +69,7 @@ func TestEveryOutcomeMakesOneStatus(t *testing.T) {
 						action = rotation.Keep // as rotation decides
 					}
 					o := &outcome{
-						world: world{input: rotation.Input{Now: noon, Token: tok, Spec: "now"}}, err: tc.err,
+						facts: facts{input: rotation.Input{Now: noon, Token: tok, Spec: "now"}}, result: result{err: tc.err},
 						decision: rotation.Decision{Action: action},
 					}
 
@@ -108,16 +108,16 @@ func TestReadyTellsWhyThereIsNoToken(t *testing.T) {
 	t.Parallel()
 	ec := &egainv1alpha1.EgainClient{}
 	ec.Name = "sync"
-	o := &outcome{world: world{input: rotation.Input{Now: noon, Spec: "now"}}}
+	o := &outcome{facts: facts{input: rotation.Input{Now: noon, Spec: "now"}}}
 	issued := metav1.Condition{Status: metav1.ConditionFalse, Message: "the server is down"}
 	if got := readyCondition(ec, o, issued, noon).Message; got != "there is no token: the server is down" {
 		t.Errorf("got %q", got)
 	}
-	o.world.input.Token = living("now", noon.Add(-time.Hour))
+	o.facts.input.Token = living("now", noon.Add(-time.Hour))
 	if got := readyCondition(ec, o, issued, noon).Message; got != `the token in Secret "sync" has expired: the server is down` {
 		t.Errorf("got %q", got)
 	}
-	o.world.input.Token = living("before", noon)
+	o.facts.input.Token = living("before", noon)
 	if got := readyCondition(ec, o, issued, noon).Message; got != `the token in Secret "sync" was issued for an earlier spec: the server is down` {
 		t.Errorf("got %q", got)
 	}
@@ -157,7 +157,7 @@ func TestAFailureIsNotedAsItCame(t *testing.T) {
 			ec := &egainv1alpha1.EgainClient{}
 			for _, s := range tc.steps {
 				now := noon.Add(s.after)
-				setStatus(ec, &outcome{err: s.err, attempted: s.attempted, world: world{input: rotation.Input{Now: now}}}, now)
+				setStatus(ec, &outcome{result: result{err: s.err, attempted: s.attempted}, facts: facts{input: rotation.Input{Now: now}}}, now)
 			}
 			last := ec.Status.LastFailure
 			if ec.Status.ConsecutiveFailures != tc.count || (last == nil) != (tc.count == 0) {
@@ -176,7 +176,7 @@ func TestARetryIsNeverEarlierThanAsked(t *testing.T) {
 	f := fault.New(fault.Retryable, "RateLimited", "slow down")
 	f.RetryAfter = 10 * time.Second
 	ec := &egainv1alpha1.EgainClient{}
-	o := &outcome{err: f, attempted: true, world: world{input: rotation.Input{Now: late}}}
+	o := &outcome{result: result{err: f, attempted: true}, facts: facts{input: rotation.Input{Now: late}}}
 
 	setStatus(ec, o, late)
 	if wait := ec.Status.LastFailure.RetryTime.Sub(late); wait < 10*time.Second || wait > 11*time.Second {
@@ -229,7 +229,7 @@ func TestNext(t *testing.T) {
 			if tc.err != nil {
 				in.Spread = 0.5
 			}
-			result, err := next(ec, &outcome{err: tc.err, world: world{input: in}}, noon)
+			result, err := next(ec, &outcome{result: result{err: tc.err}, facts: facts{input: in}}, noon)
 			if errors.Is(err, reconcile.TerminalError(nil)) != tc.terminal || result.RequeueAfter != tc.want {
 				t.Errorf("got %v, %v, want %v", result.RequeueAfter, err, tc.want)
 			}
@@ -272,8 +272,8 @@ func TestTheStatusStaysWithinTheBoundsOfTheSchema(t *testing.T) {
 	long := strings.Repeat("é", 3000)
 	ec := &egainv1alpha1.EgainClient{}
 	o := &outcome{
-		world:   world{input: rotation.Input{Now: noon, Spec: "now"}},
-		written: &target.Token{Token: *living("now", noon), TokenType: "Bearer"},
+		facts:  facts{input: rotation.Input{Now: noon, Spec: "now"}},
+		result: result{written: &target.Token{Token: *living("now", noon), TokenType: "Bearer"}},
 	}
 	for range 1000 {
 		o.written.Scopes = append(o.written.Scopes, long)
@@ -286,7 +286,7 @@ func TestTheStatusStaysWithinTheBoundsOfTheSchema(t *testing.T) {
 		t.Errorf("a scope of %d bytes", len(s))
 	}
 
-	o = &outcome{err: fault.New(fault.Terminal, "TemplateInvalid", "%s", long), world: world{input: rotation.Input{Now: noon}}}
+	o = &outcome{result: result{err: fault.New(fault.Terminal, "TemplateInvalid", "%s", long)}, facts: facts{input: rotation.Input{Now: noon}}}
 	setStatus(ec, o, noon)
 	if m := ec.Status.LastFailure.Message; len(m) > 1024 || !utf8.ValidString(m) {
 		t.Errorf("a message of %d bytes", len(m))

@@ -52,13 +52,6 @@ func (r *EgainClientReconciler) writeSessions(ctx context.Context, user, secret 
 	return written, failed
 }
 
-// noteSession brings what is known of the session Secret up to what was written: the cache may not have it yet.
-func (w *world) noteSession(written *session.Written) {
-	if written != nil {
-		w.session, w.sessionExpiration = written.Version, written.Expiration
-	}
-}
-
 // keepSession has a session that an earlier version of the operator wrote keep its refresh token when the Secret is written, or
 // released, as a target.
 func keepSession(ctx context.Context, c client.Client, secret *metav1.ObjectMeta) error {

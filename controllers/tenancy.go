@@ -41,15 +41,15 @@ func (r *EgainClientReconciler) tenant(ctx context.Context, ec *egainv1alpha1.Eg
 	return request.Shared(et), request.Admit(et, ec, labels)
 }
 
-// gatherTenant finds the tenant and what identifies the spec with it. While the tenant is not there, a token that was
+// observeTenant finds the tenant and what identifies the spec with it. While the tenant is not there, a token that was
 // issued for the generation that is looked at counts as issued for the spec.
-func (r *EgainClientReconciler) gatherTenant(ctx context.Context, ec *egainv1alpha1.EgainClient, w *world) error {
+func (r *EgainClientReconciler) observeTenant(ctx context.Context, ec *egainv1alpha1.EgainClient, f *facts) error {
 	tenant, err := r.tenant(ctx, ec)
-	w.tenant, w.input.Spec = tenant, request.SpecID(ec, tenant)
-	f := fault.Of(err)
-	absent := f != nil && f.Reason == egainv1alpha1.ReasonTenantNotFound
-	if absent && w.input.Token != nil && ec.Status.ObservedGeneration == ec.Generation {
-		w.input.Spec = w.input.Token.Spec
+	f.tenant, f.input.Spec = tenant, request.SpecID(ec, tenant)
+	failure := fault.Of(err)
+	absent := failure != nil && failure.Reason == egainv1alpha1.ReasonTenantNotFound
+	if absent && f.input.Token != nil && ec.Status.ObservedGeneration == ec.Generation {
+		f.input.Spec = f.input.Token.Spec
 	}
 	return err
 }

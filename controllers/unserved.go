@@ -22,11 +22,10 @@ type unserved struct {
 // told is what the status says of a reconcile: what came of it, but an error of the API server only once it has come time
 // and again. Until then that is for the log and the queue.
 func (r *EgainClientReconciler) told(ec *egainv1alpha1.EgainClient, o *outcome) outcome {
-	remembered := &o.world.remembered
+	remembered := r.memory.recall(ec)
 	if o.err == nil || fault.Of(o.err) != nil {
 		if remembered.unserved != nil {
-			remembered.unserved = nil
-			r.memory.remember(ec, *remembered)
+			r.memory.update(ec, func(m *recollection) { m.unserved = nil })
 		}
 		return *o
 	}
@@ -38,8 +37,7 @@ func (r *EgainClientReconciler) told(ec *egainv1alpha1.EgainClient, o *outcome) 
 	if kind, f := refusal.Explain(o.err); trouble.count >= toldAfter && trouble.kind != kind {
 		trouble.kind, trouble.failure = kind, f
 	}
-	remembered.unserved = &trouble
-	r.memory.remember(ec, *remembered)
+	r.memory.update(ec, func(m *recollection) { m.unserved = &trouble })
 	told := *o
 	if trouble.failure != nil {
 		// It counts once, as all that is not told to come back at a time.

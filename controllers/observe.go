@@ -21,8 +21,8 @@ import (
 	"github.com/egain-operator/egain-operator/internal/target"
 )
 
-// world is what a decision rests on.
-type world struct {
+// facts are what was seen of the world before anything was done. Whoever is given them reads them only.
+type facts struct {
 	input      rotation.Input
 	tenant     request.Tenant
 	target     target.Observation
@@ -36,33 +36,41 @@ type world struct {
 	sessionExpiration time.Time
 }
 
-// gather reads the world. It returns what it could read even with an error, so that a missing credentials Secret does not
-// make a valid token look lost.
-func (r *EgainClientReconciler) gather(ctx context.Context, ec *egainv1alpha1.EgainClient) (world, error) {
-	w := world{remembered: r.memory.recall(ec)}
-	w.input = rotation.Input{
+// observe sees how the world is. With an error it returns what it could see, so that a missing credentials Secret does not make
+// a valid token look lost. A refresh token that was written just now may not be in the cache yet.
+func (r *EgainClientReconciler) observe(ctx context.Context, ec *egainv1alpha1.EgainClient, written *session.Written) (facts, error) {
+	f := facts{remembered: r.memory.recall(ec)}
+	f.input = rotation.Input{
 		Now:       r.Clock.Now(),
 		Renewal:   truncate(ec.Annotations[egainv1alpha1.RenewRequestedAtAnnotation], maxRenewal),
 		Suspended: ec.Suspended(),
 		Policy:    policy(ec),
 		Spread:    rotation.Spread(string(ec.UID)),
 	}
-	if held := w.remembered.held; held != nil {
-		w.input.Held = &held.Token
+	if held := f.remembered.held; held != nil {
+		f.input.Held = &held.Token
 	}
 	// Each step is taken although one before it found something amiss, which is then what is told.
 	var amiss error
-	for _, step := range []func(context.Context, *egainv1alpha1.EgainClient, *world) error{
-		r.gatherTarget, r.gatherTenant, r.gatherTrust, r.gatherSources,
+	for _, step := range []func(context.Context, *egainv1alpha1.EgainClient, *facts) error{
+		r.observeTarget, r.observeTenant, r.observeTrust, r.observeSources,
 	} {
-		err := step(ctx, ec, &w)
+		err := step(ctx, ec, &f)
 		if err != nil && fault.Of(err) == nil {
-			return w, err
+			return f.after(written), err
 		}
 		amiss = cmp.Or(amiss, err)
 	}
-	w.input.Failure = w.lastFailure(w.remembered.status(ec))
-	return w, amiss
+	f.input.Failure = f.lastFailure(f.remembered.status(ec))
+	return f.after(written), amiss
+}
+
+// after are the facts once a refresh token was written to the session Secret, if one was.
+func (f facts) after(written *session.Written) facts {
+	if written != nil {
+		f.session, f.sessionExpiration = written.Version, written.Expiration
+	}
+	return f
 }
 
 func policy(ec *egainv1alpha1.EgainClient) rotation.Policy {
@@ -77,12 +85,12 @@ func policy(ec *egainv1alpha1.EgainClient) rotation.Policy {
 }
 
 // lastFailure is the last failed attempt, unless what it failed for may have been mended since.
-func (w *world) lastFailure(st egainv1alpha1.EgainClientStatus) *rotation.Failure {
+func (f *facts) lastFailure(st egainv1alpha1.EgainClientStatus) *rotation.Failure {
 	last := st.LastFailure
 	if last == nil || unwrittenSession(last) { // which is over: the refresh token was written before
 		return nil
 	}
-	inputs, same := strings.CutSuffix(last.Inputs, w.alsoTriedWith(last.Reason))
+	inputs, same := strings.CutSuffix(last.Inputs, f.alsoTriedWith(last.Reason))
 	switch {
 	case !same:
 		return nil
@@ -96,54 +104,53 @@ func (w *world) lastFailure(st egainv1alpha1.EgainClientStatus) *rotation.Failur
 }
 
 // alsoTriedWith identifies what an attempt that failed for a reason depends on beyond its inputs.
-func (w *world) alsoTriedWith(reason string) string {
+func (f *facts) alsoTriedWith(reason string) string {
 	switch reason {
 	case egainv1alpha1.ReasonTLSFailed:
-		return w.trust
+		return f.trust
 	case egainv1alpha1.ReasonReauthorizationRequired:
-		return w.session
+		return f.session
 	default:
 		return ""
 	}
 }
 
-// gatherTarget observes the target, and remembers the state that it is known to be in.
-func (r *EgainClientReconciler) gatherTarget(ctx context.Context, ec *egainv1alpha1.EgainClient, w *world) error {
+// observeTarget observes the target, and remembers the state that it is known to be in.
+func (r *EgainClientReconciler) observeTarget(ctx context.Context, ec *egainv1alpha1.EgainClient, f *facts) error {
 	cached, err := metadata(ctx, r.Cache, "Secret", types.NamespacedName{Namespace: ec.Namespace, Name: ec.TargetName()})
 	if err != nil {
 		return err
 	}
-	known := w.remembered.known
-	w.target, err = target.Observe(ctx, secrets{r.Client}, clients{r.Cache}, ec, cached, known)
-	w.input.Token, w.input.Damaged, w.input.Drifted = w.target.Token, w.target.Damaged, w.target.Drifted
-	if w.target.Known != known {
-		w.remembered.known = w.target.Known
-		r.memory.remember(ec, w.remembered)
+	known := f.remembered.known
+	f.target, err = target.Observe(ctx, secrets{r.Client}, clients{r.Cache}, ec, cached, known)
+	f.input.Token, f.input.Damaged, f.input.Drifted = f.target.Token, f.target.Damaged, f.target.Drifted
+	if f.target.Known != known {
+		r.memory.update(ec, func(m *recollection) { m.known = f.target.Known })
 	}
 	return err
 }
 
-// gatherSources identifies the Secrets that a token is issued with.
-func (r *EgainClientReconciler) gatherSources(ctx context.Context, ec *egainv1alpha1.EgainClient, w *world) error {
+// observeSources identifies the Secrets that a token is issued with.
+func (r *EgainClientReconciler) observeSources(ctx context.Context, ec *egainv1alpha1.EgainClient, f *facts) error {
 	found, err := r.Requests.Sources(ctx, ec)
 	if found.Session != nil {
-		w.session, w.sessionExpiration = session.Version(found.Session), session.Expiration(found.Session)
+		f.session, f.sessionExpiration = session.Version(found.Session), session.Expiration(found.Session)
 	}
 	if err == nil {
-		w.input.Sources = found.String()
+		f.input.Sources = found.String()
 	}
 	return err
 }
 
-// gatherTrust identifies the CA bundle, as far as the operator may look.
-func (r *EgainClientReconciler) gatherTrust(ctx context.Context, _ *egainv1alpha1.EgainClient, w *world) error {
-	ref := w.tenant.CABundleRef
+// observeTrust identifies the CA bundle, as far as the operator may look.
+func (r *EgainClientReconciler) observeTrust(ctx context.Context, _ *egainv1alpha1.EgainClient, f *facts) error {
+	ref := f.tenant.CABundleRef
 	if ref == nil || !watched(r.Namespaces, string(ref.Namespace)) {
 		return nil
 	}
 	meta, err := metadata(ctx, r.Cache, ref.Kind, types.NamespacedName{Namespace: string(ref.Namespace), Name: string(ref.Name)})
 	if meta != nil {
-		w.trust = fmt.Sprintf(" ca=%s/%s", meta.UID, meta.ResourceVersion)
+		f.trust = fmt.Sprintf(" ca=%s/%s", meta.UID, meta.ResourceVersion)
 	}
 	return err
 }
@@ -161,9 +168,12 @@ func metadata(ctx context.Context, cache client.Reader, kind string, name types.
 }
 
 // expiry is when the token that is in the target expires; zero if there is none.
-func (w *world) expiry() time.Time {
-	if w.input.Token == nil {
+func (f *facts) expiry() time.Time {
+	if f.input.Token == nil {
 		return time.Time{}
 	}
-	return w.input.Token.ExpirationTime
+	return f.input.Token.ExpirationTime
 }
+
+// digest stands for what an attempt is made with; another one may go elsewhere.
+func (f *facts) digest() uint64 { return digest(f.input.Inputs(), f.trust) }
