@@ -160,7 +160,7 @@ func (r *EgainClientReconciler) obtain(ctx context.Context, ec *egainv1alpha1.Eg
 // meet again.
 func (r *EgainClientReconciler) paused(ec *egainv1alpha1.EgainClient, f facts) *fault.Error {
 	last := f.remembered.tried
-	if last.endpoint.Client == nil || last.with != f.digest() {
+	if last.endpoint.Client == nil || last.with != f.fingerprint() {
 		return nil
 	}
 	return r.Providers.Breakers.Waits(last.endpoint, r.waiter(ec))
@@ -214,7 +214,7 @@ func (r *EgainClientReconciler) prepare(ctx context.Context, ec *egainv1alpha1.E
 
 // heading notes where an attempt is going.
 func (r *EgainClientReconciler) heading(ec *egainv1alpha1.EgainClient, f facts, e egress.Endpoint) {
-	r.memory.update(ec, func(m *recollection) { m.tried = attempt{with: f.digest(), endpoint: e} })
+	r.memory.update(ec, func(m *recollection) { m.tried = attempt{with: f.fingerprint(), endpoint: e} })
 }
 
 // ask has requests sent on behalf of a client, and notes where the last one was going.

@@ -67,7 +67,7 @@ func (r *EgainTenantReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 	if err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	return r.next(found, fault.Of(failure))
+	return r.nextLook(found, fault.Of(failure))
 }
 
 // reconcile finds out about a tenant, and says so in its status. A failure is one that the status tells; an error keeps it from
@@ -118,8 +118,8 @@ func (r *EgainTenantReconciler) countFailure(before, after *egainv1alpha1.EgainT
 	r.Metrics.TenantFailed(f.Reason)
 }
 
-// next is when the document is read again, or the failure looked at again.
-func (r *EgainTenantReconciler) next(found inspection, f *fault.Error) (ctrl.Result, error) {
+// nextLook is when the document is read again, or the failure looked at again.
+func (r *EgainTenantReconciler) nextLook(found inspection, f *fault.Error) (ctrl.Result, error) {
 	now := r.Clock.Now()
 	switch {
 	case f == nil && found.found.Metadata == nil:

@@ -175,5 +175,5 @@ func (f *facts) expiry() time.Time {
 	return f.input.Token.ExpirationTime
 }
 
-// digest stands for what an attempt is made with; another one may go elsewhere.
-func (f *facts) digest() uint64 { return digest(f.input.Inputs(), f.trust) }
+// fingerprint stands for what an attempt is made with; another one may go elsewhere.
+func (f *facts) fingerprint() uint64 { return digest(f.input.Inputs(), f.trust) }

@@ -41,10 +41,10 @@ func enqueue(q queue, ec *egainv1alpha1.EgainClient) { enqueueAfter(q, ec, 0) }
 
 // enqueueAfter adds an object with its priority after a time.
 func enqueueAfter(q queue, ec *egainv1alpha1.EgainClient, after time.Duration) {
-	add(q, key(ec), priority(ec), after)
+	enqueueAs(q, key(ec), priority(ec), after)
 }
 
-func add(q queue, name types.NamespacedName, priority int, after time.Duration) {
+func enqueueAs(q queue, name types.NamespacedName, priority int, after time.Duration) {
 	request := reconcile.Request{NamespacedName: name}
 	if pq, ok := q.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
 		pq.AddWithOpts(priorityqueue.AddOpts{Priority: &priority, After: after}, request)
@@ -69,7 +69,7 @@ func (r *EgainClientReconciler) waiter(ec *egainv1alpha1.EgainClient) egress.Wai
 	name, rank := key(ec), priority(ec)
 	return egress.Waiter{Key: name, Rank: int64(-rank), Call: func() {
 		if q := r.callers.queue; q != nil {
-			add(q, name, rank, 0)
+			enqueueAs(q, name, rank, 0)
 		}
 	}}
 }
