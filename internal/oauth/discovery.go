@@ -51,14 +51,14 @@ func ParseDeploymentInfo(document []byte, host string) (*DeploymentInfo, error) 
 		return nil, err
 	}
 	info := &DeploymentInfo{APIDomain: textOf(fields["apiDomain"]), TenantID: textOf(fields["tenantId"]), DomainHint: textOf(fields["domainHint"])}
-	if !hostName.MatchString(info.DomainHint) {
+	if !hostAndPort.MatchString(info.DomainHint) {
 		info.DomainHint = "" // it goes into the address that a person opens
 	}
 	return info, nil
 }
 
-// hostName is a host and, perhaps, a port (RFC 1123 section 2.1).
-var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(:[0-9]{1,5})?$`)
+// hostAndPort is a host and, perhaps, a port (RFC 1123 section 2.1).
+var hostAndPort = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(:[0-9]{1,5})?$`)
 
 // tenantIDPattern is what a tenant id looks like, as the API has it.
 var tenantIDPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
@@ -103,7 +103,8 @@ type Reader func(ctx context.Context, at Place) (*Document, error)
 func (t Tenant) Discover(ctx context.Context, read Reader, actors ...Actor) (Discovery, error) {
 	var d Discovery
 	if t.URL != "" {
-		if err := t.readDeploymentInfo(ctx, read, &d); err != nil {
+		err := t.readDeploymentInfo(ctx, read, &d)
+		if err != nil && !t.doesWithout(err) {
 			return d, err
 		}
 	}
@@ -124,6 +125,13 @@ func (t Tenant) Discover(ctx context.Context, read Reader, actors ...Actor) (Dis
 		t.readAnonymous(ctx, read, at, &d)
 	}
 	return d, nil
+}
+
+// doesWithout reports whether what the address says wrong matters to nothing, since metadataURL says where the document is. One
+// that cannot be read now may say something else later.
+func (t Tenant) doesWithout(err error) bool {
+	f := fault.Of(err)
+	return t.MetadataURL != "" && f != nil && (f.Reason == fault.ReasonEndpointInvalid || f.Reason == fault.ReasonEndpointRefused)
 }
 
 // metadataAdvice is what to do about a metadata document that is not what it should be.
@@ -185,9 +193,9 @@ func plainHost(raw string) *url.URL {
 	if !strings.Contains(raw, "://") {
 		raw = scheme + raw
 	}
-	raw = strings.TrimSuffix(raw, "/")
+	raw = strings.TrimSuffix(strings.TrimSuffix(raw, "/"), ".")
 	u, err := url.Parse(raw)
-	if err != nil || u.Scheme != "https" || u.Hostname() == "" || !strings.EqualFold(raw, scheme+u.Host) || !printable(raw) || placeholderIn(raw) != "" {
+	if err != nil || u.Scheme != "https" || !isHost(u.Hostname()) || !strings.EqualFold(raw, scheme+u.Host) || !printable(raw) || placeholderIn(raw) != "" {
 		return nil
 	}
 	return u
@@ -198,8 +206,12 @@ func port(u *url.URL) string { return first(u.Port(), "443") }
 // metadataPlace is where the document that decides is: the spec's, else the tenant's own, else the deployment's.
 func (t Tenant) metadataPlace(d *Discovery) (Place, error) {
 	if t.MetadataURL != "" {
-		if id := tenantMetadataID(t.MetadataURL); t.ID == "" && d.TenantID == "" {
+		id, known := tenantMetadataID(t.MetadataURL), first(t.ID, d.TenantID)
+		switch {
+		case known == "":
 			d.TenantID = id
+		case id != "" && id != known:
+			return Place{}, fault.New(fault.Rejected, fault.ReasonTenantMismatch, "metadataURL names the document of another tenant than id or url says: correct the one that is wrong")
 		}
 		return Place{t.MetadataURL, MetadataAtURL}, filled(t.MetadataURL, "a metadataURL")
 	}

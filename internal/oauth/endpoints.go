@@ -1,7 +1,7 @@
 package oauth
 
 import (
-	"net/url"
+	"regexp"
 	"strings"
 )
 
@@ -122,7 +122,7 @@ func filled(raw, what string) error {
 func (r resolution) document(raw, what string) (string, error) {
 	usable := fillDomainName(raw, r.tenantID())
 	host := host(first(r.found.MetadataURL, r.tenant.start()))
-	if strings.Contains(usable, domainName) {
+	if domainNames.MatchString(usable) {
 		return "", metadataInvalid("the metadata document of %s names %s with %s, which stands for the tenant's id, and the id is unknown: set id", host, what, domainName)
 	}
 	if p := placeholderIn(usable); p != "" {
@@ -136,11 +136,14 @@ func (r resolution) tenantID() string { return first(r.tenant.ID, r.found.Tenant
 // domainName is the literal that eGain's documents have in place of the tenant's id.
 const domainName = "<DOMAIN_NAME>"
 
+// domainNames finds domainName, percent-encoded or not.
+var domainNames = regexp.MustCompile(`(?i:<|%3c)DOMAIN_NAME(?i:>|%3e)`)
+
 func fillDomainName(raw, id string) string {
 	if id == "" {
 		return raw
 	}
-	return strings.NewReplacer(domainName, id, url.QueryEscape(domainName), id, "%3cDOMAIN_NAME%3e", id).Replace(raw)
+	return domainNames.ReplaceAllLiteralString(raw, id)
 }
 
 // apiURL is the base URL of API calls. A document of eGain's shape names none: it is the host that serves the document. The
@@ -158,14 +161,22 @@ func (r resolution) apiURL() (string, Source, error) {
 
 func (r resolution) scopePrefix() (string, Source, error) {
 	if r.own.ScopePrefix != "" {
-		return r.own.ScopePrefix, SourceSpec, nil
+		return r.own.ScopePrefix, SourceSpec, filled(r.own.ScopePrefix, "a scopePrefix")
 	}
-	prefix := fillDomainName(r.said.ScopePrefix, r.tenantID())
-	if strings.ContainsFunc(prefix, notInScope) {
-		return "", "", metadataInvalid("the metadata document of %s has an API permission prefix with characters that no scope may hold: set scopePrefix", host(r.found.MetadataURL))
-	}
-	if prefix == "" {
+	prefix, from := fillDomainName(r.said.ScopePrefix, r.tenantID()), host(r.found.MetadataURL)
+	switch {
+	case prefix == "":
 		return "", "", nil
+	case len(prefix) > maxPrefix:
+		return "", "", metadataInvalid("the metadata document of %s has an API permission prefix of more than %d characters: set scopePrefix", from, maxPrefix)
+	case domainNames.MatchString(prefix):
+		return "", "", metadataInvalid("the metadata document of %s has an API permission prefix with %s, which stands for the tenant's id, and the id is unknown: set id", from, domainName)
+	case placeholderIn(prefix) != "":
+		return "", "", metadataInvalid("the metadata document of %s has an API permission prefix with the placeholder %s: set scopePrefix", from, placeholderIn(prefix))
+	case strings.ContainsFunc(prefix, notInScope):
+		return "", "", metadataInvalid("the metadata document of %s has an API permission prefix with characters that no scope may hold: set scopePrefix", from)
+	case strings.Contains(prefix, "://") && !strings.HasSuffix(prefix, "/"):
+		prefix += "/"
 	}
 	return prefix, SourceMetadata, nil
 }

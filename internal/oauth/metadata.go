@@ -241,11 +241,11 @@ func issuerOf(fields map[string]json.RawMessage, base *url.URL) (string, error) 
 	if json.Unmarshal(raw, &issuer) != nil {
 		return "", metadataInvalid("the issuer in the metadata document is not a string: check tenant.metadataURL")
 	}
+	path, standard := strings.CutPrefix(base.Path, "/.well-known/oauth-authorization-server")
 	u, err := url.Parse(issuer)
-	if err != nil || u.Scheme != "https" || !strings.EqualFold(u.Host, base.Host) {
+	if err != nil || u.Scheme != "https" || canonical(u.Hostname()) != canonical(base.Hostname()) || port(u) != port(base) {
 		return "", metadataInvalid("the issuer in the metadata document is not on %s, where the document is from: check tenant.metadataURL", base.Host)
 	}
-	path, standard := strings.CutPrefix(base.Path, "/.well-known/oauth-authorization-server")
 	if standard && (strings.TrimSuffix(u.Path, "/") != strings.TrimSuffix(path, "/") || u.RawQuery != "" || u.Fragment != "") {
 		return "", metadataInvalid("the issuer in the metadata document is not the one that the URL of the document stands for (RFC 8414 section 3.3): check tenant.metadataURL")
 	}

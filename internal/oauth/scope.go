@@ -51,8 +51,12 @@ func (e Endpoints) WithPrefix(scopes []string) []string {
 }
 
 func (e Endpoints) spelt(scope string) string {
-	if e.ScopePrefix == "" || strings.HasPrefix(scope, e.ScopePrefix) || strings.Contains(scope, "://") || IsOpenIDScope(scope) {
+	if e.ScopePrefix == "" || strings.HasPrefix(scope, e.ScopePrefix) || IsOpenIDScope(scope) {
 		return scope
 	}
-	return e.ScopePrefix + WithoutPrefix(scope, e.ScopePrefix)
+	plain := WithoutPrefix(scope, e.ScopePrefix)
+	if plain == scope && strings.Contains(scope, "://") {
+		return scope
+	}
+	return e.ScopePrefix + plain
 }

@@ -3,6 +3,7 @@ package oauth
 import (
 	"net"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,7 +23,7 @@ type boundary struct {
 // check refuses a URL that a document of a host names.
 func (b boundary) check(raw, what, host string) error {
 	u, err := url.Parse(raw)
-	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.Fragment != "" || !printable(raw) {
+	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.Fragment != "" || !printable(raw) || !isHost(u.Hostname()) || len(raw) > maxURL {
 		return fault.New(fault.Rejected, fault.ReasonEndpointRefused, "the metadata document of %s names %s that is not a plain https URL: set it in endpoints or actorEndpoints", host, what)
 	}
 	if b.within(u.Hostname()) {
@@ -36,18 +37,36 @@ func (b boundary) check(raw, what, host string) error {
 func (b boundary) within(host string) bool {
 	start, err := url.Parse(b.start)
 	return err == nil && (sameSite(host, start.Hostname()) ||
-		slices.ContainsFunc(b.trusted, func(t string) bool { return strings.EqualFold(t, host) }))
+		slices.ContainsFunc(b.trusted, func(t string) bool { return canonical(t) == canonical(host) }))
 }
 
-// maxHost is the longest name of a host (RFC 1035 section 2.3.4).
-const maxHost = 253
+const (
+	// maxHost is the longest name of a host (RFC 1035 section 2.3.4).
+	maxHost = 253
+	// maxURL and maxPrefix bound what documents name, as the CRD does what specs name.
+	maxURL    = 2048
+	maxPrefix = 256
+)
+
+// hostName is the name of a host as DNS has it, in lower case. A URL's may hold more, percent-encoded.
+var hostName = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$`)
+
+// isHost reports whether a host is an address or a name as DNS has it.
+func isHost(host string) bool {
+	host = canonical(host)
+	return net.ParseIP(host) != nil || (len(host) <= maxHost && hostName.MatchString(host))
+}
+
+// canonical is a host in lower case and without the dot at the end that stands for the root.
+func canonical(host string) string { return strings.TrimSuffix(strings.ToLower(host), ".") }
 
 // shownHost is a host as messages show it.
 func shownHost(host string) string {
 	if printable(host) && len(host) <= maxHost {
 		return host
 	}
-	return strconv.QuoteToASCII(host[:min(len(host), maxHost)])
+	quoted := strconv.QuoteToASCII(host)
+	return quoted[:min(len(quoted), maxHost)]
 }
 
 // printable reports whether a text is visible ASCII. A host beyond it may be resolved as another one.
@@ -58,8 +77,11 @@ func printable(s string) bool {
 // rentable are domains under which anyone gets a name by signing up, so that two names there may belong to two owners: of
 // identity providers, which are not on the public suffix list.
 var rentable = []string{
-	"b2clogin.com", "b2clogin.cn", "b2clogin.us", "onmicrosoft.com", "onmicrosoft.us", "partner.onmschina.cn",
-	"ciamlogin.com", "ciamlogin.us", "auth0.com", "auth0app.com", "okta.com", "oktapreview.com", "okta-emea.com", "okta-gov.com",
+	"b2clogin.com", "b2clogin.cn", "b2clogin.de", "b2clogin.us", "onmicrosoft.com", "onmicrosoft.cn", "onmicrosoft.de",
+	"onmicrosoft.us", "onmschina.cn", "ciamlogin.com", "ciamlogin.cn", "ciamlogin.us", "msappproxy.net", "cloudapp.azure.com",
+	"core.windows.net", "auth0.com", "auth0app.com", "okta.com", "oktapreview.com", "okta-emea.com", "okta-gov.com", "okta.mil",
+	"okta.cn", "trexcloud.com", "kinde.com", "descope.com", "accounts.dev", "oryapis.com", "identity.oraclecloud.com",
+	"accounts.ondemand.com", "cloudflareaccess.com", "cyberark.cloud", "verify.ibm.com", "force.com",
 	"onelogin.com", "pingone.com", "pingone.eu", "pingone.ca", "pingone.asia", "pingone.com.au", "forgeblocks.com",
 	"my.salesforce.com", "my.site.com", "amazoncognito.com", "fusionauth.io", "frontegg.com", "zitadel.cloud", "ory.com", "stytch.com",
 }
@@ -67,6 +89,7 @@ var rentable = []string{
 // rented reports whether a host has a name under a domain where anyone gets one: those above, and private entries of the
 // public suffix list.
 func rented(host string) bool {
+	host = canonical(host)
 	if slices.ContainsFunc(rentable, func(domain string) bool { return host == domain || strings.HasSuffix(host, "."+domain) }) {
 		return true
 	}
@@ -77,7 +100,7 @@ func rented(host string) bool {
 // sameSite reports whether two hosts belong to one registrable domain, as ai.egain.cloud and api.ai.egain.cloud do. This
 // machine is one site by its usual names.
 func sameSite(a, b string) bool {
-	a, b = strings.ToLower(a), strings.ToLower(b)
+	a, b = canonical(a), canonical(b)
 	if a == b || (loopback(a) && loopback(b)) {
 		return true
 	}
@@ -95,19 +118,17 @@ func loopback(host string) bool {
 	return slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, host)
 }
 
-// placeholders are words that documentation writes in place of a part of a URL.
+// placeholders are words that documentation writes in place of a part of a URL, as they are once everything but letters and
+// digits is an underscore.
 var placeholders = []string{
-	"GATEWAY_ID", "TENANT_ID", "DOMAIN_NAME", "LOGIN_DOMAIN", "API_DOMAIN", "TENANT_NAME", "GATEWAY-ID", "TENANT-ID", "DOMAIN-NAME",
-	"LOGIN-DOMAIN", "API-DOMAIN", "TENANT-NAME", "REPLACE-ME", "REPLACE_ME",
+	"GATEWAY_ID", "GATEWAYID", "TENANT_ID", "TENANTID", "TENANT_NAME", "TENANTNAME", "DOMAIN_NAME", "DOMAINNAME",
+	"LOGIN_DOMAIN", "LOGINDOMAIN", "API_DOMAIN", "APIDOMAIN", "REPLACE_ME", "REPLACEME", "USER_SIGNIN_POLICY", "CUSTOMER_SIGNIN_POLICY",
 }
 
 // placeholderIn finds what was to be replaced in a URL: a word of documentation as a whole path segment, host label or value
-// of the query, or anything in brackets. It returns "" if there is none.
+// of the query, however it is set off, or anything in brackets. It returns "" if there is none.
 func placeholderIn(raw string) string {
-	plain, err := url.PathUnescape(raw)
-	if err != nil {
-		plain = raw
-	}
+	plain := unescaped(raw)
 	if i := strings.IndexAny(plain, "<>{}"); i >= 0 {
 		return strconv.QuoteToASCII(plain[i : i+1])
 	}
@@ -116,13 +137,44 @@ func placeholderIn(raw string) string {
 		return ""
 	}
 	parts := slices.Concat(strings.Split(u.Hostname(), "."), strings.Split(u.Path, "/"))
-	for _, values := range u.Query() {
-		parts = append(parts, values...)
+	for parameter := range strings.SplitSeq(u.RawQuery, "&") {
+		_, value, _ := strings.Cut(parameter, "=")
+		parts = append(parts, strings.Split(value, ";")...)
 	}
-	for _, p := range placeholders {
-		if slices.ContainsFunc(parts, func(part string) bool { return strings.EqualFold(p, part) }) {
-			return p
+	for _, part := range parts {
+		if word := asPlaceholder(unescaped(part)); word != "" {
+			return word
 		}
 	}
 	return ""
+}
+
+// separators set words of a placeholder apart, or off from the rest.
+var separators = regexp.MustCompile(`[^A-Z0-9]+`)
+
+// asPlaceholder is the word of documentation that a part of a URL is; "" if it is none. The self-service platform has the letter
+// of an actor after the tenant.
+func asPlaceholder(part string) string {
+	word := strings.Trim(separators.ReplaceAllString(strings.ToUpper(part), "_"), "_")
+	word = strings.TrimPrefix(word, "YOUR_")
+	tenant, ofActor := strings.CutSuffix(word, "_U")
+	if !ofActor {
+		tenant, ofActor = strings.CutSuffix(word, "_C")
+	}
+	if slices.Contains(placeholders, tenant) || (ofActor && tenant == "TENANT") {
+		return tenant
+	}
+	return ""
+}
+
+// unescaped is a text without percent-encoding, even if it was encoded more than once.
+func unescaped(text string) string {
+	for range 3 {
+		plain, err := url.PathUnescape(text)
+		if err != nil || plain == text {
+			return text
+		}
+		text = plain
+	}
+	return text
 }

@@ -87,18 +87,25 @@ func serverNow(h http.Header, now time.Time) time.Time {
 }
 
 // dateTimes are the layouts of a date and time, beside those of HTTP. Each takes fractional seconds too.
-var dateTimes = []string{"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05", time.RFC1123Z}
+var dateTimes = []string{
+	"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05Z07", "2006-01-02T15:04:05",
+	// As Java prints them: OffsetDateTime leaves out seconds that are 0, and Date has the zone before the year.
+	"2006-01-02T15:04Z07:00", "2006-01-02T15:04", "Mon Jan _2 15:04:05 MST 2006",
+	time.RFC1123Z, "Mon, 2 Jan 2006 15:04:05 GMT", "Mon, 2 Jan 2006 15:04:05",
+}
 
 // parseDateTime reads a date of HTTP or RFC 3339, the latter also with a space in place of the T. Without a zone it is UTC.
 func parseDateTime(value string) (time.Time, bool) {
-	if zoneless, is := strings.CutSuffix(value, " UTC"); is {
-		value = zoneless + " GMT"
+	value = strings.Trim(value, `"`)
+	value, _, _ = strings.Cut(value, "[") // the name of the zone, as Java's ZonedDateTime prints it
+	if zoneless, is := strings.CutSuffix(value, "UTC"); is {
+		value = strings.TrimSpace(zoneless) + " GMT"
 	}
 	if at, err := http.ParseTime(value); err == nil {
 		return at, true
 	}
 	value = strings.TrimSuffix(value, " GMT")
-	if len(value) > 10 && (value[10] == ' ' || value[10] == 't') {
+	if len(value) > 10 && value[4] == '-' && (value[10] == ' ' || value[10] == 't') {
 		value = value[:10] + "T" + strings.Replace(value[11:], " ", "", 1)
 	}
 	if utc, is := strings.CutSuffix(value, "z"); is {

@@ -175,6 +175,9 @@ func (r *ruled) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Scheme != "https" {
 		return nil, Refuse(req, fault.New(fault.Terminal, fault.ReasonEndpointRefused, "the URL on %s is not https, and credentials are sent over nothing else: correct it", req.URL.Host))
 	}
+	if !plain(req.URL) {
+		return nil, Refuse(req, fault.New(fault.Terminal, fault.ReasonEndpointRefused, "the host of a URL is no name as DNS has it: correct the URL"))
+	}
 	if f := r.hosts.permit(req.URL); f != nil {
 		return nil, Refuse(req, f)
 	}

@@ -636,3 +636,14 @@ func TestRefusedRequestsAreNotSent(t *testing.T) {
 		})
 	}
 }
+
+// TestTransport_RefusesHostsThatAreNoNames guards against a host that net/http dials again and again, since it is another one once
+// it is converted for DNS.
+func TestTransport_RefusesHostsThatAreNoNames(t *testing.T) {
+	t.Parallel()
+	c := client(t, Options{}, nil)
+	for _, raw := range []string{"https://%E2%85%BCogin.egain.cloud/", "https://a%EF%BC%8F.egain.cloud/", "https://*.egain.cloud/"} {
+		_, _, err := get(t, c, raw)
+		wantFault(t, err, fault.Terminal, fault.ReasonEndpointRefused)
+	}
+}
