@@ -83,7 +83,8 @@ const (
 	// ReasonEndpointRefused: the address of an endpoint is one that the operator does not send credentials to, or a document
 	// names it although it is of another site.
 	ReasonEndpointRefused = "EndpointRefused"
-	// ReasonTenantMismatch: the url of the EgainTenant is the address of another tenant than its id says.
+	// ReasonTenantMismatch: the url of the EgainTenant is the address of another tenant than its id says, or a metadataURL names the
+	// document of another.
 	ReasonTenantMismatch = "TenantMismatch"
 	// ReasonReauthorizationRequired: the server does not accept the session's refresh token any more; somebody must log in
 	// again. It is not tried again before the session Secret changes, since servers take a void refresh token that comes
