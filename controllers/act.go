@@ -53,10 +53,10 @@ func (r result) then(applied result) result {
 	return r
 }
 
-// act carries out a decision, if nothing is amiss. Whatever comes of that, the target is kept in shape.
-func (r *EgainClientReconciler) act(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, d rotation.Decision, amiss error) result {
-	res := result{err: amiss}
-	if amiss == nil {
+// act carries out a decision, unless observing failed. In both cases it repairs the target.
+func (r *EgainClientReconciler) act(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, d rotation.Decision, observeErr error) result {
+	res := result{err: observeErr}
+	if observeErr == nil {
 		res = r.carryOut(ctx, ec, f, d)
 	}
 	if fault.Of(res.err) != nil || d.Action == rotation.Wait {
@@ -69,7 +69,7 @@ func (r *EgainClientReconciler) act(ctx context.Context, ec *egainv1alpha1.Egain
 func (r *EgainClientReconciler) carryOut(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, d rotation.Decision) result {
 	held := f.remembered.held
 	if held != nil && d.Cause != rotation.CauseHeld {
-		// It was written after all, or serves no more: no token rests in memory.
+		// It was written, or is no longer usable: memory keeps no token longer than it must.
 		r.memory.update(ec, func(m *recollection) { m.held, m.endpoints = nil, nil })
 	}
 	var res result
@@ -95,8 +95,8 @@ func (r *EgainClientReconciler) carryOut(ctx context.Context, ec *egainv1alpha1.
 	return res
 }
 
-// repair writes the token that is in the target once more if the rest of the target is not as it should be, and no other
-// token is to be had now: an outage of the provider is no reason to leave it so. It is no attempt to get a token.
+// repair writes the target's own token again if the rest of the target drifted and no new token is available: an eGain outage must
+// not keep drift in place. It does not count as an attempt to get a token.
 func (r *EgainClientReconciler) repair(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, d rotation.Decision, res result) result {
 	tried := d.Action == rotation.Render || res.written != nil || r.memory.recall(ec).held != nil
 	if !f.input.Drifted || tried || ec.Suspended() {
@@ -107,7 +107,7 @@ func (r *EgainClientReconciler) repair(ctx context.Context, ec *egainv1alpha1.Eg
 	return res
 }
 
-// rotate issues a token and writes it, unless the one that is there turns out to be what is asked for.
+// rotate requests a token and writes it, unless the token in the target already is what the spec asks for.
 func (r *EgainClientReconciler) rotate(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, cause string) result {
 	if paused := r.paused(ec, f); paused != nil {
 		return result{err: paused}
@@ -116,27 +116,27 @@ func (r *EgainClientReconciler) rotate(ctx context.Context, ec *egainv1alpha1.Eg
 	if err != nil {
 		return result{err: err}
 	}
-	already, standing, err := r.standing(ctx, ec, f, cause, hc)
-	if standing != nil {
-		return already.result(nil).then(r.apply(ctx, ec, f, standing))
+	known, reusable, err := r.reusable(ctx, ec, f, cause, hc)
+	if reusable != nil {
+		return known.result(nil).then(r.apply(ctx, ec, f, reusable))
 	}
-	res := already.result(err)
+	res := known.result(err)
 	if err == nil {
-		res = r.obtain(ctx, ec, f, hc, already)
+		res = r.requestToken(ctx, ec, f, hc, known)
 	}
 	r.countRotation(f, cause, res)
 	return res
 }
 
-// obtain issues a token and writes it. From the answer until the write has succeeded the token is held, so that a conflict or an
-// outage of the API server never costs a second one.
-func (r *EgainClientReconciler) obtain(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, hc *http.Client, already found) result {
-	ctx, k, release, err := r.prepare(ctx, ec, f, hc, already)
+// requestToken requests a token and writes it. Memory holds the token until the write succeeds, so that a conflict or an outage of
+// the API server never costs a second token.
+func (r *EgainClientReconciler) requestToken(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, hc *http.Client, known prepared) result {
+	ctx, k, release, err := r.prepare(ctx, ec, f, hc, known)
 	if err != nil {
 		return k.result(err)
 	}
 	defer release()
-	tok, skew, sent, err := r.issue(ctx, ec, f, hc, *k.addressed, *k.material)
+	tok, skew, sent, err := r.sendRequest(ctx, ec, f, hc, *k.addressed, *k.material)
 	k.asked = k.asked || sent
 	if err == nil {
 		r.memory.update(ec, func(m *recollection) {
@@ -147,7 +147,7 @@ func (r *EgainClientReconciler) obtain(ctx context.Context, ec *egainv1alpha1.Eg
 	written, unwritten := r.writeSessions(ctx, key(ec), sessionKey(ec))
 	res.skew, res.session = skew, written
 	if unwritten != nil {
-		res.err = unwritten // the rest can wait: nothing else is tried before the refresh token is written
+		res.err = unwritten // the refresh token comes first: it is the only copy
 		return res
 	}
 	if err != nil {
@@ -166,17 +166,17 @@ func (r *EgainClientReconciler) paused(ec *egainv1alpha1.EgainClient, f facts) *
 	return r.Providers.Breakers.Waits(last.endpoint, r.waiter(ec))
 }
 
-// found is what was found out of a token request.
-type found struct {
-	// addressed and material are nil if they were not looked for.
+// prepared is a token request as far as it is prepared.
+type prepared struct {
+	// addressed and material are nil until they are read.
 	addressed *request.Addressed
 	material  *request.Material
-	// asked says that a server was asked for it.
+	// asked is set once a request for it was sent to a server.
 	asked bool
 }
 
 // result is that of an attempt that got so far.
-func (k found) result(err error) result {
+func (k prepared) result(err error) result {
 	res := result{attempted: k.asked, err: err}
 	if k.addressed != nil {
 		res.endpoints = &k.addressed.Endpoints
@@ -184,10 +184,10 @@ func (k found) result(err error) result {
 	return res
 }
 
-// prepare finds out the rest of a token request, and has a slot for it reserved. Whoever the endpoint's limits refuse is refused
-// before anything is read.
-func (r *EgainClientReconciler) prepare(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, hc *http.Client, already found) (context.Context, found, func(), error) {
-	k := already
+// prepare completes a token request and reserves a slot for it. A client without a free slot is refused before its Secrets are
+// read.
+func (r *EgainClientReconciler) prepare(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, hc *http.Client, known prepared) (context.Context, prepared, func(), error) {
+	k := known
 	if k.addressed == nil {
 		var err error
 		if k.addressed, k.asked, err = r.address(ctx, ec, f, hc); err != nil {
@@ -195,7 +195,7 @@ func (r *EgainClientReconciler) prepare(ctx context.Context, ec *egainv1alpha1.E
 		}
 	}
 	e := egress.Endpoint{Client: hc, URL: k.addressed.Endpoints.TokenURL}
-	r.heading(ec, f, e)
+	r.recordEndpoint(ec, f, e)
 	reserved, release, refused := r.Providers.Breakers.Reserve(ctx, e, r.waiter(ec))
 	if refused != nil {
 		return ctx, k, nil, refused
@@ -204,7 +204,7 @@ func (r *EgainClientReconciler) prepare(ctx context.Context, ec *egainv1alpha1.E
 		m, err := r.Requests.Read(ctx, ec)
 		if err != nil {
 			release()
-			k.asked = already.asked // a document that was read has nothing to do with it
+			k.asked = known.asked // a document that was read has nothing to do with it
 			return ctx, k, nil, err
 		}
 		k.material = &m
@@ -212,15 +212,15 @@ func (r *EgainClientReconciler) prepare(ctx context.Context, ec *egainv1alpha1.E
 	return reserved, k, release, nil
 }
 
-// heading notes where an attempt is going.
-func (r *EgainClientReconciler) heading(ec *egainv1alpha1.EgainClient, f facts, e egress.Endpoint) {
+// recordEndpoint remembers the endpoint of an attempt.
+func (r *EgainClientReconciler) recordEndpoint(ec *egainv1alpha1.EgainClient, f facts, e egress.Endpoint) {
 	r.memory.update(ec, func(m *recollection) { m.tried = attempt{with: f.fingerprint(), endpoint: e} })
 }
 
-// ask has requests sent on behalf of a client, and notes where the last one was going.
+// ask returns a function that sends requests for a client, records their endpoint, and sets sent.
 func (r *EgainClientReconciler) ask(ec *egainv1alpha1.EgainClient, f facts, sent *bool) asker {
 	return func(ctx context.Context, e egress.Endpoint, send func(context.Context) error) error {
-		r.heading(ec, f, e)
+		r.recordEndpoint(ec, f, e)
 		return r.Providers.Breakers.Do(ctx, e, func(ctx context.Context) error {
 			*sent = true
 			return send(ctx)
@@ -246,56 +246,55 @@ func (r *EgainClientReconciler) countRotation(f facts, cause string, res result)
 	}
 }
 
-// standing returns the token that is already there if a change of its sources, of the spec, or of the tenant turns out to ask
-// for no other one; nil if it does, and then what was found out of the request. Only the note of what it was issued for is then
-// written.
-func (r *EgainClientReconciler) standing(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, cause string, hc *http.Client) (found, *target.Token, error) {
+// reusable returns the token in the target if a change of its Secrets, the spec or the tenant still asks for the same one; then only
+// the annotations that say what it was issued for are rewritten. Otherwise it returns nil and the part of the request that it
+// prepared.
+func (r *EgainClientReconciler) reusable(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, cause string, hc *http.Client) (prepared, *target.Token, error) {
 	if cause != rotation.CauseSourcesChanged && cause != rotation.CauseSpecChanged {
-		return found{}, nil, nil
+		return prepared{}, nil, nil
 	}
 	m, err := r.Requests.Read(ctx, ec)
 	if err != nil {
-		return found{}, nil, err
+		return prepared{}, nil, err
 	}
-	k := found{material: &m}
+	k := prepared{material: &m}
 	if cause == rotation.CauseSourcesChanged {
-		return k, r.relabelled(ctx, ec, f, m), nil
+		return k, r.reuseForSources(ctx, ec, f, m), nil
 	}
 	if k.addressed, k.asked, err = r.address(ctx, ec, f, hc); err != nil {
 		return k, nil, err
 	}
-	return k, r.restated(ctx, ec, f, *k.addressed, m), nil
+	return k, r.reuseForSpec(ctx, ec, f, *k.addressed, m), nil
 }
 
-// relabelled returns the token that is already there if its sources got a new version but say the same, as when somebody
-// labels a Secret.
-func (r *EgainClientReconciler) relabelled(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, m request.Material) *target.Token {
+// reuseForSources returns the token in the target if its Secrets have a new version with the same content, as after a label
+// changed.
+func (r *EgainClientReconciler) reuseForSources(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, m request.Material) *target.Token {
 	if f.remembered.digest != m.Digest() {
 		return nil
 	}
-	tok := r.undue(ctx, ec, f)
+	tok := r.currentToken(ctx, ec, f)
 	if tok != nil {
 		tok.Sources = m.Sources.String()
 	}
 	return tok
 }
 
-// restated returns the token that is already there if the spec, or the tenant that it refers to, says the same in other
-// words: the same request to the same server.
-func (r *EgainClientReconciler) restated(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, a request.Addressed, m request.Material) *target.Token {
+// reuseForSpec returns the token in the target if the changed spec or tenant leads to the same request to the same server.
+func (r *EgainClientReconciler) reuseForSpec(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, a request.Addressed, m request.Material) *target.Token {
 	there := f.input.Token
 	if there.Request != a.ID() || there.Sources != m.Sources.String() {
 		return nil
 	}
-	tok := r.undue(ctx, ec, f)
+	tok := r.currentToken(ctx, ec, f)
 	if tok != nil {
 		tok.Spec, tok.APIURL = f.input.Spec, a.Endpoints.APIURL
 	}
 	return tok
 }
 
-// undue reads the token in the target, if it needs no renewal; nil if it does, or cannot be read.
-func (r *EgainClientReconciler) undue(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts) *target.Token {
+// currentToken reads the token in the target; nil if it is due for renewal or cannot be read.
+func (r *EgainClientReconciler) currentToken(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts) *target.Token {
 	there := f.input.Token
 	due := rotation.RenewAt(there.IssueTime, there.ExpirationTime, f.input.Policy, f.input.Spread)
 	requested := f.input.Renewal != "" && f.input.Renewal != there.Renewal
@@ -313,7 +312,7 @@ func (r *EgainClientReconciler) undue(ctx context.Context, ec *egainv1alpha1.Ega
 	return reading.Token
 }
 
-// address finds out where the token request goes, and whether a server was asked for that.
+// address resolves the endpoint of the token request. It also reports whether it sent a request to read a document.
 func (r *EgainClientReconciler) address(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, hc *http.Client) (*request.Addressed, bool, error) {
 	asked := false
 	endpoints, err := r.Providers.endpoints(ctx, r.Tracer, ec, f.tenant, hc, r.ask(ec, f, &asked))
@@ -351,9 +350,9 @@ func lastEndpoints(ec *egainv1alpha1.EgainClient, t request.Tenant, tok *rotatio
 	return e, draft.Address(e).ID() == tok.Request
 }
 
-// issue runs the flow. A refresh token that came with the answer is held, whatever else the answer was worth. Besides the token it
-// returns the skew of the clocks, and whether the request was sent.
-func (r *EgainClientReconciler) issue(
+// sendRequest runs the flow. It holds the refresh token of a response even if the response is otherwise unusable. It also returns
+// the clock skew and whether the request was sent.
+func (r *EgainClientReconciler) sendRequest(
 	ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, hc *http.Client, a request.Addressed, m request.Material,
 ) (issued *target.Token, skew *time.Duration, sent bool, err error) {
 	var tok oauth.Token

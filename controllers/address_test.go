@@ -209,7 +209,7 @@ func TestAnIDThatTheAddressContradictsIsRefused(t *testing.T) {
 	f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
 }
 
-// TestAHostOfAnotherSiteConcernsItsActorOnly holds that users who log in elsewhere cost nobody else anything.
+// TestAHostOfAnotherSiteConcernsItsActorOnly checks that a refused login host of users leaves the other actors working.
 func TestAHostOfAnotherSiteConcernsItsActorOnly(t *testing.T) {
 	t.Parallel()
 	f := deployed(t)
@@ -270,7 +270,7 @@ func TestDocumentsThatAreDownCostNoToken(t *testing.T) {
 	late := f.client("late", f.referring)
 	f.run(late)
 	f.Expect(state(late)).To(gomega.Equal("InProgress: NoToken, MetadataUnavailable"))
-	// What the status says of another spec serves nobody.
+	// The status of another generation must not be used.
 	f.updateTenant(et, func() {
 		et.Spec.AllowedNamespaces = &egainv1alpha1.AllowedNamespaces{Selector: &metav1.LabelSelector{}}
 	})

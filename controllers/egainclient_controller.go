@@ -85,12 +85,12 @@ func (r *EgainClientReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 		return r.report(ctx, ec, outcome{result: result{err: err}})
 	}
 	ctx, span := begin(ctx, r.Tracer, "reconcile EgainClient")
-	seen, amiss := r.observe(ctx, ec, written)
-	o := outcome{facts: seen, decided: amiss == nil}
+	seen, observeErr := r.observe(ctx, ec, written)
+	o := outcome{facts: seen, decided: observeErr == nil}
 	if o.decided {
 		o.decision = rotation.Decide(seen.input)
 	}
-	o.result = r.act(ctx, ec, seen, o.decision, amiss)
+	o.result = r.act(ctx, ec, seen, o.decision, observeErr)
 	next, err := r.report(ctx, ec, o)
 	endReconcile(span, ec, &o, err)
 	return next, err

@@ -143,7 +143,7 @@ func (i inspection) rereadAfter(lifetime time.Duration, now time.Time) time.Dura
 	return max(lifetime-now.Sub(i.found.ReadTime), documentRetry)
 }
 
-// setTenantStatus says what was found out. Endpoints that were known stay known while the documents cannot be read.
+// setTenantStatus writes the result of an inspection. Known endpoints stay while the documents cannot be read.
 func setTenantStatus(et *egainv1alpha1.EgainTenant, found inspection, f *fault.Error, now time.Time) {
 	st := &et.Status
 	ready := metav1.Condition{Type: egainv1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: egainv1alpha1.ReasonEndpointsKnown, Message: "the endpoints of the tenant are known"}

@@ -15,8 +15,8 @@ import (
 // actionIssueToken is the action of the events: what the operator was doing to the object.
 const actionIssueToken = "IssueToken"
 
-// announceClient sends an event when TokenIssued or Ready changed for the worse, or somebody mended it. There is none per rotation,
-// and none for what goes well by itself, such as a first token or the end of an outage: of thousands of clients at once such
+// announceClient sends an event when TokenIssued or Ready became False, or a failure that needed action is fixed. There is none per rotation,
+// and none for other successes, such as a first token or the end of an outage: for thousands of clients such
 // events would cost the API server a request each, when it has to store their tokens.
 func announceClient(recorder events.EventRecorder, before, after *egainv1alpha1.EgainClient) {
 	was := meta.FindStatusCondition(before.Status.Conditions, egainv1alpha1.ConditionTokenIssued)
@@ -57,7 +57,7 @@ func worthTelling(ec *egainv1alpha1.EgainClient, was, is *metav1.Condition) bool
 	}
 }
 
-// anotherMistake reports whether a failure that only somebody's change ends has become another of the same reason, as when
+// anotherMistake reports whether a failure that needs action became another one of the same reason, as when
 // one key of a Secret was added and the next is missing. Failures that pass by themselves may differ from try to try.
 func anotherMistake(ec *egainv1alpha1.EgainClient, was, is *metav1.Condition) bool {
 	last := ec.Status.LastFailure

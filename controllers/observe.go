@@ -21,7 +21,7 @@ import (
 	"github.com/egain-operator/egain-operator/internal/target"
 )
 
-// facts are what was seen of the world before anything was done. Whoever is given them reads them only.
+// facts are the state of the cluster before the reconcile acts. No function that receives them writes to them.
 type facts struct {
 	input      rotation.Input
 	tenant     request.Tenant
@@ -36,8 +36,8 @@ type facts struct {
 	sessionExpiration time.Time
 }
 
-// observe sees how the world is. With an error it returns what it could see, so that a missing credentials Secret does not make
-// a valid token look lost. A refresh token that was written just now may not be in the cache yet.
+// observe reads the state of the cluster. With an error it returns what it read, so that a missing credentials Secret does not make
+// a valid token look lost. The cache may not contain a session that was just written, which is why it is an argument.
 func (r *EgainClientReconciler) observe(ctx context.Context, ec *egainv1alpha1.EgainClient, written *session.Written) (facts, error) {
 	f := facts{remembered: r.memory.recall(ec)}
 	f.input = rotation.Input{
@@ -50,8 +50,8 @@ func (r *EgainClientReconciler) observe(ctx context.Context, ec *egainv1alpha1.E
 	if held := f.remembered.held; held != nil {
 		f.input.Held = &held.Token
 	}
-	// Each step is taken although one before it found something amiss, which is then what is told.
-	var amiss error
+	// Every step runs, also after a failure: the first failure is reported.
+	var failure error
 	for _, step := range []func(context.Context, *egainv1alpha1.EgainClient, *facts) error{
 		r.observeTarget, r.observeTenant, r.observeTrust, r.observeSources,
 	} {
@@ -59,10 +59,10 @@ func (r *EgainClientReconciler) observe(ctx context.Context, ec *egainv1alpha1.E
 		if err != nil && fault.Of(err) == nil {
 			return f.after(written), err
 		}
-		amiss = cmp.Or(amiss, err)
+		failure = cmp.Or(failure, err)
 	}
 	f.input.Failure = f.lastFailure(f.remembered.status(ec))
-	return f.after(written), amiss
+	return f.after(written), failure
 }
 
 // after are the facts once a refresh token was written to the session Secret, if one was.

@@ -163,7 +163,7 @@ func (p *Providers) inspect(ctx context.Context, tracer trace.Tracer, t request.
 	return found, failure
 }
 
-// actorStatus says what was found out about an actor. One whose token URL may not be used has none.
+// actorStatus is the status of an actor's endpoints. It contains none if the token URL is refused.
 func actorStatus(actor egainv1alpha1.TenantActor, e oauth.Endpoints, err error) egainv1alpha1.ActorEndpointsStatus {
 	st := egainv1alpha1.ActorEndpointsStatus{Actor: actor}
 	if f := fault.Of(err); f != nil {

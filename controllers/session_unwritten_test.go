@@ -276,37 +276,27 @@ func TestSession_ALoginEndsTheWaitForARefusedRefreshToken(t *testing.T) {
 	f.Expect(f.session().Refreshes).To(gomega.Equal(1))
 }
 
-func TestSession_AnotherClientDoesNotUseARefreshTokenThatIsVoid(t *testing.T) {
+// TestSession_TheNextClientDoesNotUseAVoidRefreshToken recreates a client, or creates another, while the session Secret is refused.
+func TestSession_TheNextClientDoesNotUseAVoidRefreshToken(t *testing.T) {
 	t.Parallel()
-	f := withLogins(t)
-	ec, policy := f.refused()
-	f.delete(ec)
-	again := f.client("another", byLogin)
-	before := f.requests()
-	f.run(again)
-	f.expectUnwritten(again)
-	f.Expect(f.requests()).To(gomega.Equal(before))
+	for _, name := range []string{"desk", "another"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := withLogins(t)
+			ec, policy := f.refused()
+			f.delete(ec)
+			next := f.client(name, byLogin)
+			before := f.requests()
+			f.run(next)
+			f.expectUnwritten(next)
+			f.Expect(f.requests()).To(gomega.Equal(before))
 
-	policy.on = false
-	f.run(again)
-	f.Expect(state(again)).To(gomega.Equal("Current: TokenValid, Issued"))
-	f.Expect(f.session().End).To(gomega.BeEmpty())
-}
-
-func TestSession_AClientThatIsMadeAgainGoesOnWithTheSession(t *testing.T) {
-	t.Parallel()
-	f := withLogins(t)
-	ec, policy := f.refused()
-	f.delete(ec)
-	again := f.client("desk", byLogin)
-	before := f.requests()
-	f.run(again)
-	f.Expect(f.requests()).To(gomega.Equal(before))
-
-	policy.on = false
-	f.run(again)
-	f.Expect(state(again)).To(gomega.Equal("Current: TokenValid, Issued"))
-	f.Expect(f.session().End).To(gomega.BeEmpty())
+			policy.on = false
+			f.run(next)
+			f.Expect(state(next)).To(gomega.Equal("Current: TokenValid, Issued"))
+			f.Expect(f.session().End).To(gomega.BeEmpty())
+		})
+	}
 }
 
 func TestSession_TheRefreshTokenOfADeletedClientIsWritten(t *testing.T) {

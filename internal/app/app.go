@@ -90,7 +90,7 @@ func managerOptions(o *options.Options) ctrl.Options {
 		m.Metrics.FilterProvider = filters.WithAuthenticationAndAuthorization
 	}
 	// Some 300,000 objects may be to read, from an API server that has more to do: after its default, 2 minutes, the process
-	// would end, and begin anew without end.
+	// would end, and restart forever.
 	m.Controller = ctrlconfig.Controller{CacheSyncTimeout: 15 * time.Minute}
 	// A rotation in flight is finished before the Lease is given up and the process ends.
 	m.GracefulShutdownTimeout = new(controllers.ActTimeout + 5*time.Second)

@@ -66,7 +66,7 @@ func (d Draft) Address(e oauth.Endpoints) Addressed {
 	return Addressed{Draft: d, Endpoints: e, Scopes: e.WithPrefix(d.scopes)}
 }
 
-// Addressed is a token request that is whole but for its secrets: what is hashed, compared and logged.
+// Addressed is a token request without its secrets: it may be hashed, compared and logged.
 type Addressed struct {
 	Draft
 	Endpoints oauth.Endpoints

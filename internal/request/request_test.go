@@ -270,7 +270,7 @@ var someEndpoints = oauth.Endpoints{TokenURL: "https://t.example/token", ScopePr
 
 func idOf(ec *client) string { return For(ec).Address(someEndpoints).ID() }
 
-// TestRequestIDsStayWhatTheyAre keeps an upgrade from renewing tokens at once: targets hold the IDs that earlier versions wrote.
+// TestRequestIDsStayWhatTheyAre prevents an upgrade that renews every token: targets contain the IDs that earlier versions wrote.
 func TestRequestIDsStayWhatTheyAre(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct{ spec, want string }{

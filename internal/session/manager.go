@@ -99,7 +99,7 @@ func stored(secret *corev1.Secret) *corev1ac.SecretApplyConfiguration {
 	return fields.WithAnnotations(map[string]string{AnnotationExpirationTime: secret.Annotations[AnnotationExpirationTime]})
 }
 
-// withoutSession are the fields of a Secret but for those of the session: what it has as a target.
+// withoutSession are the fields of a Secret except those of the session: those that it has as a target.
 func withoutSession(fields *corev1ac.SecretApplyConfiguration) *corev1ac.SecretApplyConfiguration {
 	rest := *fields
 	rest.Data = without(fields.Data, KeyRefreshToken)

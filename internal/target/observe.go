@@ -56,7 +56,7 @@ func VersionOf(ec *egainv1alpha1.EgainClient, meta *metav1.ObjectMeta) Version {
 
 // Observe looks at the target of an EgainClient, of which the cache has the metadata, nil if it has none. If they are as
 // known, the Secret is not read. That it does not exist is believed of the cache only if no target is known: before one is
-// created, Apply reads again. With an error, it returns what it found out nevertheless.
+// created, Apply reads again. With an error, it returns what it read.
 func Observe(ctx context.Context, secrets Secrets, clients Clients, ec *egainv1alpha1.EgainClient, cached *metav1.ObjectMeta, known Known) (Observation, error) {
 	switch {
 	case cached != nil && known.Version == VersionOf(ec, cached):

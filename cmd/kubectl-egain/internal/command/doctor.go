@@ -33,7 +33,7 @@ a token request, the target, the operator, the API. The first that is broken is 
 exit code is 1 if one is broken.
 
 The token request is a dry run: it is sent with the client's credentials, shown with its secrets masked, and its token is revoked
-at once if the tenant has an endpoint for that. If its scopes are refused, it is sent once more, with the other spelling of their
+at once if the tenant has an endpoint for that. If its scopes are refused, it is sent again, with the other spelling of their
 prefix (with or without https://), for ClientCredentials and AnonymousCustomer. It is never sent for flow AuthorizationCode, whose
 refresh token serves once. Checks of the network are made from this machine, which may see other names and proxies than the
 cluster.`,

@@ -128,7 +128,7 @@ func (a *attempt) hint(ctx context.Context) {
 		return
 	}
 	if err := a.provider.hint(ctx); err != nil {
-		text := "The login goes on without " + domainHint + ", which was not found out: " + err.Error() +
+		text := "The login goes on without " + domainHint + ", which could not be read: " + err.Error() +
 			". If the login page does not find your tenant, set it in spec.authorizationCode.parameters."
 		for _, line := range view.Wrap(text, columns) {
 			a.env.notef("%s\n", line)

@@ -184,7 +184,7 @@ func TestLoginShowsItsParameters(t *testing.T) {
 		},
 		"no hint, which the self-service platform does without": {
 			egainsim.SelfServiceAddressTenantID, egainsim.SelfServiceAddressPublicClientID, none, true, true,
-			`The login goes on without domain_hint, which was not found out: localhost:`, "",
+			`The login goes on without domain_hint, which could not be read: localhost:`, "",
 		},
 	}
 	for name, tc := range tests {
