@@ -45,6 +45,8 @@ type Settings struct {
 	MetadataLifetime time.Duration
 	// RequireTenantRef refuses tenants that an EgainClient describes itself.
 	RequireTenantRef bool
+	// AllowedAudiences are the audiences that ServiceAccount tokens may be minted for; none if empty.
+	AllowedAudiences []string
 	// Namespaces that the operator works in; all if empty.
 	Namespaces []string
 	// Egress shapes requests to providers. Its clock and total are set here.
@@ -76,7 +78,7 @@ func New(p Parts, s Settings, ownToken func() (oauth.Secret, error)) (*EgainClie
 		Parts:      p,
 		Providers:  providers,
 		OAuth:      &oauth.Client{Now: now},
-		Requests:   &request.Reader{API: secrets{p.Client}, Cache: clients{p.Cache}, Now: now, OwnToken: ownToken},
+		Requests:   &request.Reader{API: secrets{p.Client}, Cache: clients{p.Cache}, Now: now, OwnToken: ownToken, Audiences: s.AllowedAudiences},
 		Workers:    s.Workers,
 		Namespaces: s.Namespaces,
 	}

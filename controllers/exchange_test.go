@@ -147,6 +147,94 @@ func TestNeverMintsATokenThatTheAPIServerAccepts(t *testing.T) {
 	f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
 }
 
+// allowAudiences restarts the operator with another --allowed-audiences.
+func (f *fixture) allowAudiences(audiences ...string) {
+	f.settings.AllowedAudiences = audiences
+	f.restart()
+}
+
+func TestMintsAndSendsNothingForAnAudienceThatIsNotListed(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		listed []string
+		says   string
+	}{
+		"nothing is listed":           {nil, "for no audience"},
+		"another is listed":           {[]string{"egain"}, `to one of ["egain"]`},
+		"one that begins like it is":  {[]string{"sts.amazonaws.co", "sts"}, "to one of"},
+		"it is listed with a slash":   {[]string{"sts.amazonaws.com/"}, "to one of"},
+		"it is listed in capitals":    {[]string{"STS.amazonaws.com"}, "to one of"},
+		"a pattern of it is listed":   {[]string{"*.amazonaws.com"}, "to one of"},
+		"it is listed with a scheme":  {[]string{"https://sts.amazonaws.com"}, "to one of"},
+		"the API server's are listed": {apiAudiences, "to one of"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := withServiceAccounts(t)
+			f.create(&corev1.ServiceAccount{ObjectMeta: f.named("sync")})
+			f.allowAudiences(tc.listed...)
+			minted, reviewed := f.watchMinting()
+			for _, ec := range []*egainv1alpha1.EgainClient{
+				f.client("sync", byServiceAccount("sts.amazonaws.com"), f.revoking),
+				f.client("discovering", byServiceAccount("sts.amazonaws.com"), f.discovering, f.revoking),
+			} {
+				result := f.run(ec)
+				f.Expect(state(ec)).To(gomega.Equal("Failed: NoToken, SubjectTokenForbidden"))
+				f.Expect(message(ec)).To(gomega.And(gomega.ContainSubstring(`"sts.amazonaws.com"`), gomega.ContainSubstring("--allowed-audiences"), gomega.ContainSubstring(tc.says)))
+				f.Expect(result.RequeueAfter).To(gomega.BeZero(), "only an edit or a restart changes it")
+				f.demand(ec, "now")
+				f.run(ec)
+				f.delete(ec)
+				f.reconcile(ec)
+				f.Expect(f.gone(ec)).To(gomega.BeTrue())
+			}
+			f.Expect(*minted).To(gomega.BeZero())
+			f.Expect(*reviewed).To(gomega.BeZero())
+			f.Expect(f.sim.Requests()).To(gomega.BeEmpty(), "not even a document is requested")
+		})
+	}
+}
+
+func TestAnAudienceThatIsNoLongerListedGetsNoMoreTokens(t *testing.T) {
+	t.Parallel()
+	f := withServiceAccounts(t)
+	f.create(&corev1.ServiceAccount{ObjectMeta: f.named("sync")})
+	ec := f.client("sync", byServiceAccount("egain"), f.revoking)
+	f.run(ec)
+	f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
+	token := f.token("sync")
+
+	f.allowAudiences("other")
+	minted, _ := f.watchMinting()
+	f.run(ec)
+	f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, SubjectTokenForbidden"), "the token that eGain issued lasts until it expires")
+	f.Expect(f.token("sync")).To(gomega.Equal(token))
+	f.demand(ec, "now")
+	f.run(ec)
+	f.update(ec, func() { ec.Spec.Scopes = []egainv1alpha1.Scope{"core.aiservices.read"} })
+	f.run(ec)
+	f.change("sync", func(s *corev1.Secret) { s.Data = nil })
+	f.run(ec)
+	f.Expect(state(ec)).To(gomega.HaveSuffix(", SubjectTokenForbidden"), "whatever asks for another token")
+	f.Expect(*minted).To(gomega.BeZero())
+	f.Expect(f.requests()).To(gomega.Equal(1))
+
+	f.allowAudiences("other", "egain")
+	f.run(ec)
+	f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
+	f.Expect(f.requests()).To(gomega.Equal(2))
+
+	f.allowAudiences()
+	minted, _ = f.watchMinting()
+	token = f.token("sync")
+	f.delete(ec)
+	f.reconcile(ec)
+	f.Expect(f.gone(ec)).To(gomega.BeTrue())
+	f.Expect(f.sim.Introspect(token).Active).To(gomega.BeFalse(), "a token that exists is still revoked")
+	f.Expect(*minted).To(gomega.BeZero())
+}
+
 // A token of the operator's own that was made for some of the audiences does not tell of the others.
 func TestNeverSendsATokenThatTheAPIServerAccepts(t *testing.T) {
 	t.Parallel()

@@ -42,6 +42,9 @@ var (
 // apiAudiences are the audiences of tokens that the API server accepts, which no flag of the operator tells.
 var apiAudiences = []string{"https://kubernetes.default.svc", "internal-api", "legacy-api"}
 
+// mintable are the audiences that the operator of the tests mints tokens for: those of the API server too, which it refuses by itself.
+var mintable = append([]string{"egain", "internal", "internal-api ", "Internal-API", "https://kubernetes.default.svc/"}, apiAudiences...)
+
 func TestMain(m *testing.M) {
 	os.Exit(runTests(m))
 }
@@ -105,6 +108,7 @@ func newFixtureOf(t *testing.T, tenants []egainsim.TenantConfig) *fixture {
 		namespace: newNamespace(t),
 		clock:     clocktesting.NewFakePassiveClock(time.Now().Truncate(time.Second).Add(1000 * time.Hour)),
 		events:    events.NewFakeRecorder(100),
+		settings:  Settings{AllowedAudiences: mintable},
 	}
 	f.sim = startSimulator(t, egainsim.Config{Clock: f.clock, Tenants: tenants})
 	f.create(&corev1.ConfigMap{ObjectMeta: f.named("egain-ca"), Data: map[string]string{"ca.crt": string(f.sim.CABundle())}})

@@ -61,8 +61,8 @@ const (
 	ReasonCredentialsInvalid = "CredentialsInvalid"
 	// ReasonSubjectTokenInvalid: the Secret of the subject token lacks the key, or its value is empty or not text.
 	ReasonSubjectTokenInvalid = "SubjectTokenInvalid"
-	// ReasonSubjectTokenForbidden: the operator may not mint tokens for ServiceAccounts, or the audience is one that
-	// the API server accepts.
+	// ReasonSubjectTokenForbidden: the operator may not mint tokens for the ServiceAccount or the audience, or the API
+	// server itself accepts tokens of that audience.
 	ReasonSubjectTokenForbidden = "SubjectTokenForbidden"
 	// ReasonCABundleInvalid: the CA bundle lacks the key or holds no certificate.
 	ReasonCABundleInvalid = "CABundleInvalid"

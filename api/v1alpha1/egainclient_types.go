@@ -423,7 +423,8 @@ type SubjectToken struct {
 	SecretKeyRef *SecretKeyReference `json:"secretKeyRef,omitempty"`
 
 	// serviceAccountToken has a token minted for a ServiceAccount of this namespace for each exchange.
-	// Nothing is stored. The operator may do so only where it is granted create on serviceaccounts/token.
+	// Nothing is stored. The operator may do so only where it is granted create on serviceaccounts/token, and only for
+	// the audiences in its flag --allowed-audiences.
 	// +optional
 	ServiceAccountToken *ServiceAccountToken `json:"serviceAccountToken,omitempty"`
 
@@ -497,6 +498,7 @@ type ServiceAccountToken struct {
 	Name SecretName `json:"name,omitempty"`
 
 	// audience of the token, as registered at eGain: at most 512 characters.
+	// The operator mints tokens for listed audiences only (--allowed-audiences), compared character by character.
 	// One that the API server itself accepts is refused.
 	// +required
 	// +kubebuilder:validation:MinLength=1

@@ -126,6 +126,7 @@ func setup(ctx context.Context, mgr ctrl.Manager, o *options.Options, tracer tra
 func settings(o *options.Options) controllers.Settings {
 	return controllers.Settings{
 		Workers: o.Workers, MetadataLifetime: o.MetadataLifetime, RequireTenantRef: o.RequireTenantRef, Namespaces: o.WatchNamespaces,
+		AllowedAudiences: o.AllowedAudiences,
 		Egress: egress.Options{PerHost: o.RequestsPerHost, Options: transport.Options{
 			Timeout: o.RequestTimeout, AllowLoopback: o.AllowLoopback, AllowPrivate: o.AllowPrivate, AllowedHosts: o.AllowedHosts,
 		}},

@@ -44,6 +44,8 @@ type Options struct {
 	RequireTenantRef bool
 	// AllowedHosts are the hosts that requests to providers may go to; all if empty.
 	AllowedHosts transport.Hosts
+	// AllowedAudiences are the audiences that ServiceAccount tokens may be minted for; none if empty.
+	AllowedAudiences []string
 	// AllowPrivate lets endpoints be in private networks.
 	AllowPrivate bool
 	// AllowLoopback lets endpoints be on this machine.
@@ -76,6 +78,10 @@ func (o *Options) BindFlags(fs *flag.FlagSet) {
 		o.AllowedHosts, err = transport.ParseHosts(split(s))
 		return err
 	})
+	fs.Func("allowed-audiences", "Audiences that ServiceAccount tokens may be minted for (tokenExchange.subjectToken.serviceAccountToken), separated by commas and compared character by character. Default: none.", func(s string) (err error) {
+		o.AllowedAudiences, err = audiences(split(s))
+		return err
+	})
 	fs.BoolVar(&o.AllowPrivate, "allow-private", false, "Allow endpoints in private networks, as of an egress gateway or a private link.")
 	fs.BoolVar(&o.AllowLoopback, "allow-loopback", false, "Allow endpoints on this machine. For demos and tests.")
 	fs.StringVar(&o.LogLevel, "log-level", "info", "Least severe level to log: debug, info or error.")
@@ -90,6 +96,16 @@ func split(s string) []string {
 		}
 	}
 	return names
+}
+
+// audiences refuses patterns: an audience that looks like one would match nothing that its author expects.
+func audiences(list []string) ([]string, error) {
+	for _, audience := range list {
+		if strings.Contains(audience, "*") {
+			return nil, fmt.Errorf("audience %q contains an asterisk: audiences are compared character by character, list each", audience)
+		}
+	}
+	return list, nil
 }
 
 // Validate reports every setting that is out of bounds.

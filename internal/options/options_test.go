@@ -43,12 +43,12 @@ func TestFlags(t *testing.T) {
 		"--metrics-bind-address=0", "--metrics-secure=false", "--metrics-per-object=false", "--health-probe-bind-address=:1", "--pprof-bind-address=:2",
 		"--leader-elect=false", "--leader-election-namespace=egain-system", "--watch-namespaces=team-a, team-b,,team-a", "--workers=1",
 		"--requests-per-host=1024", "--request-timeout=1m", "--metadata-lifetime=24h", "--allow-loopback", "--allow-private",
-		"--allowed-hosts=*.egain.cloud, gateway.corp.example:8443", "--log-level=debug", "--log-format=console")
+		"--allowed-hosts=*.egain.cloud, gateway.corp.example:8443", "--allowed-audiences=egain, https://login.egain.cloud/token,,egain", "--log-level=debug", "--log-format=console")
 	want := Options{
 		MetricsAddress: "0", HealthAddress: ":1", ProfileAddress: ":2", LeaderElectionNamespace: "egain-system", WatchNamespaces: []string{"team-a", "team-b"},
 		Workers: 1, RequestsPerHost: 1024, RequestTimeout: time.Minute, MetadataLifetime: 24 * time.Hour, AllowLoopback: true,
 		AllowPrivate: true, AllowedHosts: transport.Hosts{"*.egain.cloud:443", "gateway.corp.example:8443"},
-		LogLevel: "debug", LogFormat: "console",
+		AllowedAudiences: []string{"egain", "https://login.egain.cloud/token"}, LogLevel: "debug", LogFormat: "console",
 	}
 	if diff := cmp.Diff(want, o); diff != "" || err != nil {
 		t.Error(diff, err)
@@ -65,6 +65,23 @@ func TestHostsThatAreNoneAreRefused(t *testing.T) {
 	}
 	if o, err := parse(t, "--allowed-hosts="); err != nil || o.AllowedHosts != nil {
 		t.Errorf("nothing listed gives %v, %v, want every host allowed", o.AllowedHosts, err)
+	}
+}
+
+func TestPatternsOfAudiencesAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, pattern := range []string{"*", "egain,*.egain.cloud", "https://*/token"} {
+		if _, err := parse(t, "--allowed-audiences="+pattern); err == nil || !strings.Contains(err.Error(), "compared character by character") {
+			t.Errorf("%s: got %v", pattern, err)
+		}
+	}
+	for _, nothing := range []string{"", " ", ",", " , "} {
+		if o, err := parse(t, "--allowed-audiences="+nothing); err != nil || len(o.AllowedAudiences) != 0 {
+			t.Errorf("%q gives %q, %v, want none allowed", nothing, o.AllowedAudiences, err)
+		}
+	}
+	if o, err := parse(t, "--allowed-audiences=egain", "--allowed-audiences=sts"); err != nil || len(o.AllowedAudiences) != 1 || o.AllowedAudiences[0] != "sts" {
+		t.Errorf("got %q, %v: the last flag counts, as with the others", o.AllowedAudiences, err)
 	}
 }
 

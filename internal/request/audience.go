@@ -55,6 +55,27 @@ type audiences struct {
 	judged sync.Map // string to bool
 }
 
+// maxListed bounds the audiences that a message lists.
+const maxListed = 5
+
+// AdmitAudience refuses an EgainClient that exchanges a ServiceAccount token whose audience is not allowed. Audiences are compared
+// byte for byte, as the services that accept the tokens do. Refusals are Terminal: another list comes with a restart.
+func AdmitAudience(allowed []string, ec *egainv1alpha1.EgainClient) error {
+	if ec.Spec.TokenExchange == nil || ec.Spec.TokenExchange.SubjectToken.ServiceAccountToken == nil {
+		return nil
+	}
+	audience := ec.Spec.TokenExchange.SubjectToken.ServiceAccountToken.Audience
+	switch {
+	case slices.Contains(allowed, audience):
+		return nil
+	case len(allowed) == 0:
+		return fault.New(fault.Terminal, egainv1alpha1.ReasonSubjectTokenForbidden, "the operator mints ServiceAccount tokens for no audience: ask an administrator to add %q to --allowed-audiences", audience)
+	case len(allowed) > maxListed:
+		return fault.New(fault.Terminal, egainv1alpha1.ReasonSubjectTokenForbidden, "audience %q is not in --allowed-audiences: correct tokenExchange.subjectToken.serviceAccountToken.audience, or ask an administrator to add it", audience)
+	}
+	return fault.New(fault.Terminal, egainv1alpha1.ReasonSubjectTokenForbidden, "audience %q is not in --allowed-audiences: set tokenExchange.subjectToken.serviceAccountToken.audience to one of %q, or ask an administrator to add it", audience, allowed)
+}
+
 // refuseBeforeMinting fails if an audience is known to be the API server's own, or cannot be known not to be: whoever gets
 // such a token could act as the ServiceAccount in the cluster, so that not even the operator is to have one.
 func (r *Reader) refuseBeforeMinting(ctx context.Context, audience string) error {

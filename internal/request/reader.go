@@ -46,6 +46,8 @@ type Reader struct {
 	Now   func() time.Time
 	// OwnToken returns the token that the operator authenticates to the API server with.
 	OwnToken func() (oauth.Secret, error)
+	// Audiences are those that ServiceAccount tokens may be minted for; none if empty.
+	Audiences []string
 
 	audiences audiences
 }
@@ -164,6 +166,9 @@ func (r *Reader) secret(ctx context.Context, ec *egainv1alpha1.EgainClient, name
 // mint mints the subject token by the TokenRequest API.
 func (r *Reader) mint(ctx context.Context, ec *egainv1alpha1.EgainClient) (oauth.Secret, error) {
 	spec := ec.Spec.TokenExchange.SubjectToken.ServiceAccountToken
+	if err := AdmitAudience(r.Audiences, ec); err != nil {
+		return "", err
+	}
 	if err := r.refuseBeforeMinting(ctx, spec.Audience); err != nil {
 		return "", err
 	}

@@ -3,6 +3,7 @@ package request
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -79,7 +80,7 @@ func (w *world) SecretMetadata(_ context.Context, name types.NamespacedName) (*m
 }
 
 func (w *world) reader() *Reader {
-	return &Reader{API: w, Cache: w, Now: time.Now, OwnToken: func() (oauth.Secret, error) { return "own", nil }}
+	return &Reader{API: w, Cache: w, Now: time.Now, OwnToken: func() (oauth.Secret, error) { return "own", nil }, Audiences: []string{"a", "b"}}
 }
 
 // holding is a world of Secrets with one key and value each, by name.
@@ -166,6 +167,94 @@ func TestReader_MintsNothingForTheAPIServer(t *testing.T) {
 	wantClassified(t, err, egainv1alpha1.ReasonSubjectTokenForbidden, `the API server itself accepts tokens of audience "a"`)
 	if w.minted != 0 {
 		t.Error("a token was minted")
+	}
+}
+
+// TestReader_MintsForListedAudiencesOnly guards against a token that another service accepts, at a host of the author's choice.
+func TestReader_MintsForListedAudiencesOnly(t *testing.T) {
+	t.Parallel()
+	const allowed = "https://egain.example.com/token"
+	for name, tc := range map[string]struct {
+		audience string
+		listed   []string
+		words    string // of the refusal; empty if a token is minted
+	}{
+		"the same":                 {allowed, []string{"other", allowed}, ""},
+		"none is listed":           {"egain", nil, "mints ServiceAccount tokens for no audience"},
+		"an empty list":            {"egain", []string{}, "mints ServiceAccount tokens for no audience"},
+		"no audience, none listed": {"", nil, "mints ServiceAccount tokens for no audience"},
+		"no audience":              {"", []string{"egain"}, `audience ""`},
+		"another":                  {"sts.amazonaws.com", []string{allowed}, `audience "sts.amazonaws.com" is not in --allowed-audiences`},
+		"a slash more":             {allowed + "/", []string{allowed}, "one of"},
+		"a slash less":             {allowed, []string{allowed + "/"}, "one of"},
+		"capitals":                 {"https://eGain.example.com/token", []string{allowed}, "one of"},
+		"an escaped letter":        {"https://egain.example.com/%74oken", []string{allowed}, "one of"},
+		"the default port":         {"https://egain.example.com:443/token", []string{allowed}, "one of"},
+		"a space before":           {" egain", []string{"egain"}, "one of"},
+		"a space after":            {"egain ", []string{"egain"}, "one of"},
+		"a line feed":              {"egain\n", []string{"egain"}, `"egain\n"`},
+		"a zero-width space":       {"egain\u200b", []string{"egain"}, `"egain\u200b"`},
+		"a fullwidth letter":       {"ｅgain", []string{"egain"}, "one of"},
+		"the beginning":            {"egain", []string{"egain.example.com"}, "one of"},
+		"more than the beginning":  {"egain.example.com", []string{"egain"}, "one of"},
+		"two in one":               {"egain,other", []string{"egain", "other"}, "one of"},
+		"an asterisk":              {"egain", []string{"*"}, "one of"},
+		"a pattern":                {"a.example.com", []string{"*.example.com"}, "one of"},
+		"an expression":            {"egain", []string{".*", "^egain$"}, "one of"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := holding(map[string]map[string]string{"app": app})
+			r := w.reader()
+			r.Audiences = tc.listed
+			ec := clientFrom(t, minted)
+			ec.Spec.TokenExchange.SubjectToken.ServiceAccountToken.Audience = tc.audience
+			_, err := r.Read(t.Context(), ec)
+			_, seen := r.Sources(t.Context(), ec)
+			if tc.words == "" {
+				if err != nil || seen != nil || w.minted != 1 {
+					t.Errorf("minted %d: %v, %v", w.minted, err, seen)
+				}
+				return
+			}
+			for _, err := range []error{err, seen} {
+				wantRefusal(t, err, egainv1alpha1.ReasonSubjectTokenForbidden, tc.words)
+			}
+			if w.minted != 0 || w.reviewed != 0 {
+				t.Errorf("minted %d, reviewed %d: nothing may leave the operator", w.minted, w.reviewed)
+			}
+		})
+	}
+}
+
+// TestReader_RefusesAnAudienceOfTheAPIServerThatIsListed keeps the list from allowing what logs in to the cluster.
+func TestReader_RefusesAnAudienceOfTheAPIServerThatIsListed(t *testing.T) {
+	t.Parallel()
+	w := holding(map[string]map[string]string{"app": app})
+	w.own = []string{"a"}
+	_, err := w.reader().Read(t.Context(), clientFrom(t, minted))
+	wantRefusal(t, err, egainv1alpha1.ReasonSubjectTokenForbidden, "the API server itself accepts")
+	if w.minted != 0 {
+		t.Error("a token was minted")
+	}
+}
+
+// TestAdmitAudience_ListsAFew bounds the message.
+func TestAdmitAudience_ListsAFew(t *testing.T) {
+	t.Parallel()
+	ec := clientFrom(t, minted)
+	many := []string{"m1", "m2", "m3", "m4", "m5", "m6"}
+	wantRefusal(t, AdmitAudience(many[:5], ec), egainv1alpha1.ReasonSubjectTokenForbidden, `"m5"`)
+	err := AdmitAudience(many, ec)
+	wantRefusal(t, err, egainv1alpha1.ReasonSubjectTokenForbidden, "not in --allowed-audiences")
+	if strings.Contains(err.Error(), `"m1"`) {
+		t.Errorf("the message lists all: %q", err)
+	}
+	if err := AdmitAudience(nil, clientFrom(t, exchange)); err != nil {
+		t.Errorf("a token that is not minted is refused: %v", err)
+	}
+	if err := AdmitAudience(nil, clientFrom(t, login)); err != nil {
+		t.Errorf("another flow is refused: %v", err)
 	}
 }
 

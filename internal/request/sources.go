@@ -36,10 +36,13 @@ func (s Sources) String() string {
 }
 
 // Sources looks up the Secrets that a token of an EgainClient is issued with. With an error it returns those that were found
-// before.
+// before. A token that may not be minted is refused here, so that not even a metadata document is requested for it.
 func (r *Reader) Sources(ctx context.Context, ec *egainv1alpha1.EgainClient) (Sources, error) {
 	var s Sources
-	var err error
+	err := AdmitAudience(r.Audiences, ec)
+	if err != nil {
+		return s, err
+	}
 	if ref := ec.Spec.CredentialsSecretRef; ref != nil {
 		if s.Credentials, err = r.source(ctx, ec, string(ref.Name), credentialsMissing); err != nil {
 			return s, err

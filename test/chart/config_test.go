@@ -25,7 +25,7 @@ const image = "registry.example.com/egain-operator:v1"
 // components are the options of config/default, by their directory, with the values that stand for them.
 var components = map[string][]string{
 	"components/high-availability":      {"replicas=2"},
-	"components/service-account-tokens": {"serviceAccountTokens.enabled=true"},
+	"components/service-account-tokens": {"serviceAccountTokens.enabled=true", "serviceAccountTokens.audiences={egain}"},
 	"network-policy":                    {"networkPolicy.enabled=true"},
 	"prometheus/prometheus-rule":        {"prometheusRule.enabled=true"},
 	"prometheus/service-monitor":        {"serviceMonitor.enabled=true"},

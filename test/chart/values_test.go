@@ -231,6 +231,10 @@ func TestBadValuesAreRefusedInWordsThatHelp(t *testing.T) {
 		"nothing to scrape":                     {[]string{"serviceMonitor.enabled=true", "metrics.enabled=false"}, "there is nothing to scrape"},
 		"one port for two":                      {[]string{"health.port=8443"}, "metrics.port and health.port are the same"},
 		"minting without roles":                 {[]string{"serviceAccountTokens.enabled=true", "rbac.create=false"}, "allow create on serviceaccounts/token"},
+		"minting for any audience":              {[]string{"serviceAccountTokens.enabled=true"}, "serviceAccountTokens.audiences is empty: list the audiences"},
+		"a pattern for an audience":             {[]string{"serviceAccountTokens.audiences={*.egain.cloud}"}, "at '/serviceAccountTokens/audiences/0'"},
+		"an empty audience":                     {[]string{"serviceAccountTokens.enabled=true", "serviceAccountTokens.audiences[0]="}, "at '/serviceAccountTokens/audiences/0'"},
+		"an audience with a space":              {[]string{"serviceAccountTokens.audiences[0]=e gain"}, "at '/serviceAccountTokens/audiences/0'"},
 		"a memory limit that it cannot work on": {[]string{"resources.limits.memory=500M"}, "or set goMemoryLimit, such as 460MiB"},
 	}
 	for name, tc := range tests {

@@ -125,4 +125,7 @@ env:
 {{- if and .Values.serviceAccountTokens.enabled (not .Values.rbac.create) -}}
 {{- fail "serviceAccountTokens.enabled is true, but rbac.create is false: allow create on serviceaccounts/token in the roles that you made, and leave it off here." -}}
 {{- end -}}
+{{- if and .Values.serviceAccountTokens.enabled (not .Values.serviceAccountTokens.audiences) -}}
+{{- fail "serviceAccountTokens.enabled is true, but serviceAccountTokens.audiences is empty: list the audiences that are registered at eGain, such as {egain}. Tokens are minted for no others." -}}
+{{- end -}}
 {{- end -}}

@@ -58,7 +58,8 @@ func NewOperator(ctx context.Context, command []string, log, kubeconfig, namespa
 		"--leader-election-namespace=" + namespace,
 		"--metrics-bind-address=" + o.Metrics,
 		"--health-probe-bind-address=" + o.health,
-		"--allow-loopback", // the simulator is here
+		"--allow-loopback",          // the simulator is here
+		"--allowed-audiences=egain", // of config/components/service-account-tokens
 	}, more)
 	return o, nil
 }
