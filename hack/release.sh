@@ -24,6 +24,7 @@ artifacts() {
   # The image that this release pushes is the chart's default.
   sed -i.bak "s|^  repository: .*|  repository: $IMAGE|" "$chart/egain-operator/values.yaml"
   rm "$chart/egain-operator/values.yaml.bak"
+  cp "$chart/egain-operator/values.yaml" "$chart/egain-operator/files/"
   "$tool" helm package "$chart/egain-operator" --version="${1#v}" --app-version="$1" --destination=bin/artifacts >&2
 }
 

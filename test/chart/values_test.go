@@ -42,7 +42,6 @@ func TestTheChartIsLinted(t *testing.T) {
 
 // property is a value as the schema has it.
 type property struct {
-	Type       string              `json:"type"`
 	Properties map[string]property `json:"properties"`
 	Closed     *bool               `json:"additionalProperties"`
 }

@@ -1,3 +1,26 @@
+{{/*
+Puts back into .Values what a null, or the values of an earlier version, took out of it. A setting gets its default again. A
+list, or a map whose keys are Kubernetes' or the user's, is empty. Every template includes this first.
+*/}}
+{{- define "egain-operator.values" -}}
+{{- include "egain-operator.fill" (list .Values (fromYaml (.Files.Get "files/values.yaml"))) -}}
+{{- end -}}
+
+{{/* Takes a list: values, and their defaults. */}}
+{{- define "egain-operator.fill" -}}
+{{- $open := list "labels" "livenessProbe" "nodeSelector" "podSecurityContext" "readinessProbe" "resources" "securityContext" "startupProbe" -}}
+{{- $values := index . 0 -}}
+{{- range $key, $default := index . 1 -}}
+{{- if or (has $key $open) (kindIs "slice" $default) -}}{{- $default = ternary list dict (kindIs "slice" $default) -}}{{- end -}}
+{{- if kindIs "invalid" (index $values $key) -}}{{- $_ := set $values $key (kindIs "map" $default | ternary dict $default) -}}{{- end -}}
+{{- if kindIs "map" $default -}}{{- include "egain-operator.fill" (list (index $values $key) $default) -}}{{- end -}}
+{{- end -}}
+{{- range $key, $value := $values -}}
+{{- if kindIs "invalid" $value -}}{{- $_ := unset $values $key -}}{{- end -}}
+{{- if kindIs "map" $value -}}{{- include "egain-operator.fill" (list $value dict) -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "egain-operator.name" -}}
 {{- default .Chart.Name .Values.nameOverride | trunc 35 | trimSuffix "-" -}}
 {{- end -}}
