@@ -106,6 +106,8 @@ type SecretKey string
 // +kubebuilder:validation:MaxLength=2048
 // +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() == 'https' && size(url(self).getHostname()) > 0",message="must be an absolute https URL, such as https://api.egain.cloud"
 // +kubebuilder:validation:XValidation:rule="!self.contains('#') && !self.contains('@') && !self.contains(' ')",message="must not contain spaces, a fragment (#) or credentials (user@)"
+// +kubebuilder:validation:XValidation:rule="self.matches('^[!-~]*$') && self.matches('^(?i:https)://([A-Za-z0-9_.-]+|[[][0-9A-Fa-f:.]+[]])(:[0-9]+)?([/?]|$)')",message="must be in ASCII, percent-encoded where needed; its host is a name (xn-- for other letters) or an address without a zone"
+// +kubebuilder:validation:XValidation:rule="!self.matches('^(?i:https)://([^/?:]*[.])?([0-9]+|0[xX][0-9A-Fa-f]*)[.]?([:/?]|$)') || self.matches('^(?i:https)://((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])[.]){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])([:/?]|$)')",message="must spell an IPv4 address as four decimal numbers, such as 192.0.2.1"
 type HTTPSURL string
 
 // Scope is one OAuth 2.0 scope (RFC 6749 section 3.3).
@@ -143,6 +145,8 @@ type Template string
 // +kubebuilder:validation:MaxLength=2048
 // +kubebuilder:validation:XValidation:rule="isURL(self) && (url(self).getScheme() == 'https' && size(url(self).getHostname()) > 0 || url(self).getScheme() == 'http' && url(self).getHostname() in ['127.0.0.1', 'localhost', '::1', '[::1]'])",message="must be an http URL of this machine, such as http://127.0.0.1:8765/callback, or an https URL"
 // +kubebuilder:validation:XValidation:rule="!self.contains('#') && !self.contains('@') && !self.contains(' ')",message="must not contain spaces, a fragment (#) or credentials (user@)"
+// +kubebuilder:validation:XValidation:rule="self.matches('^[!-~]*$') && self.matches('^(?i:https?)://([A-Za-z0-9_.-]+|[[][0-9A-Fa-f:.]+[]])(:[0-9]+)?([/?]|$)')",message="must be in ASCII, percent-encoded where needed; its host is a name (xn-- for other letters) or an address without a zone"
+// +kubebuilder:validation:XValidation:rule="!self.matches('^(?i:https?)://([^/?:]*[.])?([0-9]+|0[xX][0-9A-Fa-f]*)[.]?([:/?]|$)') || self.matches('^(?i:https?)://((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])[.]){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])([:/?]|$)')",message="must spell an IPv4 address as four decimal numbers, such as 192.0.2.1"
 type RedirectURL string
 
 // EgainClientSpec says which token to keep, and where.

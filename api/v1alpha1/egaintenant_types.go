@@ -30,6 +30,8 @@ type HostName string
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=2048
 // +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() == 'https' && size(url(self).getHostname()) > 0 && size(url(self).getEscapedPath()) <= 1 && !self.contains('?') && !self.contains('#') && !self.contains('@') && !self.contains(' ')",message="must be https and a host, such as https://acme.egain.cloud: no path, query or credentials"
+// +kubebuilder:validation:XValidation:rule="self.matches('^[!-~]*$') && self.matches('^(?i:https)://([A-Za-z0-9_.-]+|[[][0-9A-Fa-f:.]+[]])(:[0-9]+)?([/?]|$)')",message="must be in ASCII, percent-encoded where needed; its host is a name (xn-- for other letters) or an address without a zone"
+// +kubebuilder:validation:XValidation:rule="!self.matches('^(?i:https)://([^/?:]*[.])?([0-9]+|0[xX][0-9A-Fa-f]*)[.]?([:/?]|$)') || self.matches('^(?i:https)://((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])[.]){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])([:/?]|$)')",message="must spell an IPv4 address as four decimal numbers, such as 192.0.2.1"
 type EgainURL string
 
 // TenantActor is who a token speaks for. eGain has endpoints and scope prefixes for each.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/plain"
 )
 
 // Kind says what a document is.
@@ -195,7 +196,7 @@ func plainHost(raw string) *url.URL {
 	}
 	raw = strings.TrimSuffix(strings.TrimSuffix(raw, "/"), ".")
 	u, err := url.Parse(raw)
-	if err != nil || u.Scheme != "https" || !isHost(u.Hostname()) || !strings.EqualFold(raw, scheme+u.Host) || !printable(raw) || placeholderIn(raw) != "" {
+	if err != nil || u.Scheme != "https" || !plain.IsHost(u.Hostname()) || !strings.EqualFold(raw, scheme+u.Host) || !printable(raw) || placeholderIn(raw) != "" {
 		return nil
 	}
 	return u

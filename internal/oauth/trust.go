@@ -11,6 +11,7 @@ import (
 	"golang.org/x/net/publicsuffix"
 
 	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/plain"
 )
 
 // boundary is where the documents of a tenant may send credentials, people and tokens: hosts of the site of the URL in the
@@ -23,7 +24,7 @@ type boundary struct {
 // check refuses a URL that a document of a host names.
 func (b boundary) check(raw, what, host string) error {
 	u, err := url.Parse(raw)
-	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.Fragment != "" || !printable(raw) || !isHost(u.Hostname()) || len(raw) > maxURL {
+	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.Fragment != "" || !printable(raw) || !plain.IsHost(u.Hostname()) || len(raw) > maxURL {
 		return fault.New(fault.Rejected, fault.ReasonEndpointRefused, "the metadata document of %s names %s that is not a plain https URL: set it in endpoints or actorEndpoints", host, what)
 	}
 	if b.within(u.Hostname()) {
@@ -41,21 +42,12 @@ func (b boundary) within(host string) bool {
 }
 
 const (
-	// maxHost is the longest name of a host (RFC 1035 section 2.3.4).
+	// maxHost bounds a host that messages show, as DNS does (RFC 1035 section 2.3.4).
 	maxHost = 253
 	// maxURL and maxPrefix bound what documents name, as the CRD does what specs name.
 	maxURL    = 2048
 	maxPrefix = 256
 )
-
-// hostName is the name of a host as DNS has it, in lower case. A URL's may hold more, percent-encoded.
-var hostName = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$`)
-
-// isHost reports whether a host is an address or a name as DNS has it.
-func isHost(host string) bool {
-	host = canonical(host)
-	return net.ParseIP(host) != nil || (len(host) <= maxHost && hostName.MatchString(host))
-}
 
 // canonical is a host in lower case and without the dot at the end that stands for the root.
 func canonical(host string) string { return strings.TrimSuffix(strings.ToLower(host), ".") }

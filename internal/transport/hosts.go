@@ -3,21 +3,17 @@ package transport
 import (
 	"fmt"
 	"net"
-	"net/netip"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/plain"
 )
 
 // Hosts are the hosts and ports that requests may go to, each a name or an address with a port, or "*." and the name of a
 // domain, which stands for all that is below it. No hosts at all stand for every host.
 type Hosts []string
-
-// hostName is a name in DNS: what is written otherwise is not what is looked up. Underscores are common, if not allowed.
-var hostName = regexp.MustCompile(`^[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*$`)
 
 // ParseHosts reads hosts as ai.egain.cloud, *.egain.cloud, gateway.corp.example:8443 or [2001:db8::1]. Without a port, 443 is
 // meant.
@@ -26,7 +22,7 @@ func ParseHosts(entries []string) (Hosts, error) {
 	for _, entry := range entries {
 		domain, wild := strings.CutPrefix(entry, "*.")
 		u, err := url.Parse("https://" + domain)
-		if err != nil || u.Host != domain || !plain(u) || (wild && isAddress(u)) {
+		if err != nil || u.Host != domain || !plain.IsHost(u.Hostname()) || (wild && plain.IsAddress(u.Hostname())) {
 			return nil, fmt.Errorf("%q is not a host: write a name, an address or *. and a domain, with a port or without", entry)
 		}
 		host := HostPort(u)
@@ -40,13 +36,13 @@ func ParseHosts(entries []string) (Hosts, error) {
 
 // Lists reports whether a URL is of a host that is listed.
 func (h Hosts) Lists(u *url.URL) bool {
-	if !plain(u) {
+	if !plain.IsHost(u.Hostname()) {
 		return false
 	}
 	host := HostPort(u)
 	return slices.ContainsFunc(h, func(listed string) bool {
 		domain, wild := strings.CutPrefix(listed, "*")
-		return host == listed || (wild && strings.HasSuffix(host, domain) && !isAddress(u))
+		return host == listed || (wild && strings.HasSuffix(host, domain) && !plain.IsAddress(u.Hostname()))
 	})
 }
 
@@ -59,14 +55,17 @@ func (h Hosts) permit(u *url.URL) *fault.Error {
 	return fault.New(fault.Rejected, fault.ReasonEndpointRefused, "%s is not among the hosts that the operator may send requests to: correct the URL, or list the host in --allowed-hosts", u.Host)
 }
 
-// plain reports whether the host of a URL is an address or a name as DNS has it.
-func plain(u *url.URL) bool {
-	return isAddress(u) || hostName.MatchString(strings.TrimSuffix(strings.ToLower(u.Hostname()), "."))
-}
-
-func isAddress(u *url.URL) bool {
-	_, err := netip.ParseAddr(u.Hostname())
-	return err == nil
+// permitHost refuses a host that is not spelt as DNS has it: a resolver or a proxy might read it as another one, and net/http dials one
+// in Unicode without end. An address in an unusual spelling is refused as the address that it may be.
+func permitHost(host string) *fault.Error {
+	switch {
+	case plain.IsHost(host):
+		return nil
+	case plain.EndsInNumber(host):
+		return refusedAddress()
+	default:
+		return fault.New(fault.Terminal, fault.ReasonEndpointRefused, "the host of a URL is no name as DNS has it, in ASCII (xn-- for other letters), nor an address without a zone: correct the URL")
+	}
 }
 
 // HostPort is the host and port that a URL leads to, so that no other spelling of a name counts as another host.

@@ -18,20 +18,24 @@ func TestParseHosts(t *testing.T) {
 		entry string
 		want  Hosts // nil if it is refused
 	}{
-		"a name stands for port 443":          {"ai.egain.cloud", Hosts{"ai.egain.cloud:443"}},
-		"a name with a port":                  {"gateway.corp.example:8443", Hosts{"gateway.corp.example:8443"}},
-		"a name without a dot":                {"egress", Hosts{"egress:443"}},
-		"capitals and the dot of the root":    {"AI.eGain.cloud.", Hosts{"ai.egain.cloud:443"}},
-		"all that is below a domain":          {"*.egain.cloud", Hosts{"*.egain.cloud:443"}},
-		"all that is below, at another port":  {"*.egain.cloud:8443", Hosts{"*.egain.cloud:8443"}},
-		"an address":                          {"192.0.2.1:8443", Hosts{"192.0.2.1:8443"}},
-		"an IPv6 address":                     {"[2001:db8::1]", Hosts{"[2001:db8::1]:443"}},
-		"an IPv6 address without brackets":    {"2001:db8::1", nil},
-		"everything":                          {"*", nil},
-		"everything, with a dot":              {"*.", nil},
-		"a star within":                       {"ai.*.cloud", nil},
-		"two stars":                           {"*.*.cloud", nil},
-		"a star and an address":               {"*.192.0.2.1", nil},
+		"a name stands for port 443":                            {"ai.egain.cloud", Hosts{"ai.egain.cloud:443"}},
+		"a name with a port":                                    {"gateway.corp.example:8443", Hosts{"gateway.corp.example:8443"}},
+		"a name without a dot":                                  {"egress", Hosts{"egress:443"}},
+		"capitals and the dot of the root":                      {"AI.eGain.cloud.", Hosts{"ai.egain.cloud:443"}},
+		"all that is below a domain":                            {"*.egain.cloud", Hosts{"*.egain.cloud:443"}},
+		"all that is below, at another port":                    {"*.egain.cloud:8443", Hosts{"*.egain.cloud:8443"}},
+		"an address":                                            {"192.0.2.1:8443", Hosts{"192.0.2.1:8443"}},
+		"an IPv6 address":                                       {"[2001:db8::1]", Hosts{"[2001:db8::1]:443"}},
+		"an IPv6 address without brackets":                      {"2001:db8::1", nil},
+		"everything":                                            {"*", nil},
+		"everything, with a dot":                                {"*.", nil},
+		"a star within":                                         {"ai.*.cloud", nil},
+		"two stars":                                             {"*.*.cloud", nil},
+		"a star and an address":                                 {"*.192.0.2.1", nil},
+		"a star and the end of an address":                      {"*.0.2.3", nil},
+		"an address in another spelling":                        {"0x7f.1", nil},
+		"an IPv6 address with a zone":                           {"[fe80::1%25eth0]", nil},
+		"a letter that is one of ASCII's once it is lower case": {"\u212Aubernetes.example", nil},
 		"a URL":                               {"https://ai.egain.cloud", nil},
 		"a path":                              {"ai.egain.cloud/system", nil},
 		"a user":                              {"user@ai.egain.cloud", nil},
@@ -54,7 +58,7 @@ func TestParseHosts(t *testing.T) {
 
 func TestHostsList(t *testing.T) {
 	t.Parallel()
-	hosts, err := ParseHosts([]string{"login.egain.example", "*.egain.cloud", "gateway.corp.example:8443", "192.0.2.1", "*.0.2.3", "[2001:db8::1]:8443"})
+	hosts, err := ParseHosts([]string{"login.egain.example", "*.egain.cloud", "gateway.corp.example:8443", "192.0.2.1", "[2001:db8::1]:8443"})
 	if err != nil {
 		t.Fatal(err)
 	}

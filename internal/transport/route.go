@@ -45,13 +45,19 @@ func (r *routed) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // foresee refuses a host of which any address is refused, since the proxy may take any. A name that cannot be resolved here
-// is left to the proxy.
+// is left to the proxy, except those that mean the proxy's own machine (RFC 6761 section 6.3).
 func (r *routed) foresee(ctx context.Context, host string) *fault.Error {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return r.guard.check(addr)
+	}
+	if name := "." + strings.ToLower(strings.TrimSuffix(host, ".")); strings.HasSuffix(name, ".localhost") {
+		return r.guard.check(loopbackV4.Addr().Next())
+	}
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
 	addrs, err := r.lookup(ctx, "ip", host)
-	if err != nil && endsInNumber(host) {
-		return refusedAddress()
+	if err != nil {
+		return nil
 	}
 	for _, addr := range addrs {
 		if f := r.guard.check(addr); f != nil {
@@ -59,18 +65,6 @@ func (r *routed) foresee(ctx context.Context, host string) *fault.Error {
 		}
 	}
 	return nil
-}
-
-// endsInNumber tells spellings of IPv4 addresses, as 2130706433 and 0x7f.1, that inet_aton reads and Go does not: no name
-// of DNS ends so (https://url.spec.whatwg.org/#ends-in-a-number-checker).
-func endsInNumber(host string) bool {
-	host = strings.TrimSuffix(host, ".")
-	last := host[strings.LastIndexByte(host, '.')+1:]
-	hex, prefixed := strings.CutPrefix(strings.ToLower(last), "0x")
-	if prefixed {
-		return strings.Trim(hex, "0123456789abcdef") == ""
-	}
-	return last != "" && strings.Trim(last, "0123456789") == ""
 }
 
 // CloseIdleConnections closes those of both ways.

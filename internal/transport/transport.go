@@ -86,12 +86,15 @@ func (t *Transport) PermitTenant(name string) error {
 	return nil
 }
 
-// PermitURL fails as a request to a URL would because of its host: with a Rejected failure if hosts are listed and it is not
-// among them.
+// PermitURL fails as a request to a URL would because of its host: if it is in an unusual spelling, or hosts are listed and it is
+// not among them.
 func (t *Transport) PermitURL(rawURL string) error {
 	u, err := url.Parse(rawURL)
 	if err != nil {
 		return fault.New(fault.Terminal, fault.ReasonEndpointInvalid, "an endpoint is not a URL")
+	}
+	if f := permitHost(u.Hostname()); f != nil {
+		return f
 	}
 	if f := t.options.AllowedHosts.permit(u); f != nil {
 		return f
@@ -163,7 +166,7 @@ func (t *Transport) dial(roots *x509.CertPool, g guard) *http.Transport {
 	}
 }
 
-// ruled refuses plain HTTP and hosts that are not listed, and bounds bodies.
+// ruled refuses plain HTTP, hosts in an unusual spelling and hosts that are not listed, and bounds bodies.
 type ruled struct {
 	next    http.RoundTripper
 	hosts   Hosts
@@ -175,8 +178,8 @@ func (r *ruled) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Scheme != "https" {
 		return nil, Refuse(req, fault.New(fault.Terminal, fault.ReasonEndpointRefused, "the URL on %s is not https, and credentials are sent over nothing else: correct it", req.URL.Host))
 	}
-	if !plain(req.URL) {
-		return nil, Refuse(req, fault.New(fault.Terminal, fault.ReasonEndpointRefused, "the host of a URL is no name as DNS has it: correct the URL"))
+	if f := permitHost(req.URL.Hostname()); f != nil {
+		return nil, Refuse(req, f)
 	}
 	if f := r.hosts.permit(req.URL); f != nil {
 		return nil, Refuse(req, f)

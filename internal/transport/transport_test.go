@@ -638,12 +638,39 @@ func TestRefusedRequestsAreNotSent(t *testing.T) {
 }
 
 // TestTransport_RefusesHostsThatAreNoNames guards against a host that net/http dials again and again, since it is another one once
-// it is converted for DNS.
+// it is converted for DNS, and against one that a proxy converts. Nothing is looked up, dialled or asked of a proxy.
 func TestTransport_RefusesHostsThatAreNoNames(t *testing.T) {
 	t.Parallel()
-	c := client(t, Options{}, nil)
-	for _, raw := range []string{"https://%E2%85%BCogin.egain.cloud/", "https://a%EF%BC%8F.egain.cloud/", "https://*.egain.cloud/"} {
-		_, _, err := get(t, c, raw)
-		wantFault(t, err, fault.Terminal, fault.ReasonEndpointRefused)
+	proxy := forward(t, serve(t, ok).Listener.Addr().String())
+	everything := Options{AllowLoopback: true, AllowPrivate: true, Timeout: options.Timeout}
+	clients := map[string]*http.Client{
+		"directly": client(t, everything, nil), "by a proxy": behind(t, everything, proxy.URL, nil, nil),
 	}
+	for _, host := range []string{
+		"%E2%85%BCogin.egain.cloud", "a%EF%BC%8F.egain.cloud", "*.egain.cloud", "ⅼocalhost", "①⓪.⑨⑥.⓪.①", "１０.９６.０.１", "１０。９６。０。１", "10。96。0。1",
+		"bücher.example", "\u212Aubernetes.example", "%E2%84%AAubernetes.example", "ai.egain.cloud%E2%80%AE", "[fe80::1%25eth0]", "[fd00::1%25a]",
+		"[::1%25lo]:8443", "-a.egain.cloud", "a..egain.cloud",
+	} {
+		for way, c := range clients {
+			_, _, err := get(t, c, "https://"+host+"/token")
+			t.Logf("%s %s: %v", way, host, err)
+			wantFault(t, err, fault.Terminal, fault.ReasonEndpointRefused)
+		}
+	}
+	for _, host := range []string{"2130706433", "0x7f.1", "0X7F000001", "017700000001", "127.1", "0177.0.0.1", "127.0.0.1.", "1.2.3.4.5", "0x5db8d822", "%EF%BC%91%EF%BC%90.96.0.1"} {
+		for way, c := range clients {
+			_, _, err := get(t, c, "https://"+host+"/token")
+			t.Logf("%s %s: %v", way, host, err)
+			wantFault(t, err, fault.Rejected, fault.ReasonEndpointRefused)
+		}
+	}
+	if got := proxy.tunnels(); len(got) != 0 {
+		t.Errorf("the proxy was asked for %v", got)
+	}
+	for _, host := range []string{"xn--bcher-kva.example", "93.184.216.34", "[2606:2800:220:1::1]", "acme_int.example"} {
+		if err := New(Options{}).PermitURL("https://" + host + "/token"); err != nil {
+			t.Errorf("%s is refused: %v", host, err)
+		}
+	}
+	wantFault(t, New(Options{}).PermitURL("https://ⅼocalhost/token"), fault.Terminal, fault.ReasonEndpointRefused)
 }

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"testing"
 )
@@ -375,11 +376,35 @@ func urlRulesOf(says string, fields ...string) map[string]rule {
 		} {
 			rows[field+" "+what] = rule{change: within(field, value), field: field, says: "must not contain spaces, a fragment (#) or credentials (user@)"}
 		}
+		rows = together(rows, hostRulesOf(field, "/token"))
 	}
 	return rows
 }
 
 // metadataKeyRules are those of the keys of labels and annotations.
+// hostRulesOf are those about the host of a field that holds a URL, which has a path.
+func hostRulesOf(field, path string) map[string]rule {
+	const (
+		ascii   = "must be in ASCII, percent-encoded where needed; its host is a name (xn-- for other letters) or an address without a zone"
+		decimal = "must spell an IPv4 address as four decimal numbers, such as 192.0.2.1"
+	)
+	rows := map[string]rule{}
+	for says, hosts := range map[string][]string{
+		ascii: {
+			"①⓪.⑨⑥.⓪.①", "１０.９６.０.１", "10。96。0。1", "ai．egain．cloud", "ⅼocalhost", "bücher.example", "\u212Aubernetes.example", "ai.egain.cloud\u202e",
+			"\u200bai.egain.cloud", "ai.egain.cloud\u009b", "ai.egain.cloud\u0007", "%E2%85%BCocalhost", "ai%2eegain.cloud", "[fe80::1%25eth0]", "*.egain.cloud", "ai.egain.cloud\\.example",
+		},
+		decimal: {
+			"2130706433", "0x7f000001", "0X7F.1", "017700000001", "127.1", "0177.0.0.1", "127.0.0.1.", "256.0.0.1", "1.2.3.4.5", "127.0.0.01", "egain.0x", "127.1:8443",
+		},
+	} {
+		for _, host := range hosts {
+			rows[fmt.Sprintf("%s at the host %+q", field, host)] = rule{change: within(field, "https://"+host+path), field: field, says: says}
+		}
+	}
+	return rows
+}
+
 func metadataKeyRules() map[string]rule {
 	rows := map[string]rule{}
 	for field, says := range map[string]string{
@@ -430,6 +455,10 @@ func TestWhatTheRulesLeaveOpen(t *testing.T) {
 		"only a token URL":                                   {change: change{"spec.tenant": login}},
 		"a token URL with a port and a query":                {change: change{endpoints: object{"tokenURL": "https://login.egain.cloud:8443/token?user_type=customer&a=b"}}},
 		"a token URL on an IPv6 address":                     {change: change{endpoints: object{"tokenURL": "https://[2001:db8::1]/token"}}},
+		"a token URL on an IPv4 address":                     {change: change{endpoints: object{"tokenURL": "https://192.0.2.1:8443/token"}}},
+		"a token URL on an IPv6 address that holds another":  {change: change{endpoints: object{"tokenURL": "https://[::ffff:192.0.2.1]"}}},
+		"a host in punycode":                                 {change: change{endpoints: object{"tokenURL": "https://xn--bcher-kva.example?x=1"}}},
+		"a host of digits and letters":                       {change: change{endpoints: object{"tokenURL": "https://1.0x7f.2egain/token"}}},
 		"a URL with its scheme in upper case":                {change: change{"spec.tenant.metadataURL": "HTTPS://login.egain.cloud/metadata"}},
 		"a tenant id with hyphens and underscores":           {change: change{"spec.tenant.id": "TM-PROD_1"}},
 		"an anonymous customer with credentials":             {base: anonymousCustomer, change: change{"spec.credentialsSecretRef": object{"name": "egain-app"}}},

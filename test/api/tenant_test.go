@@ -174,6 +174,7 @@ func discoveryRules() map[string]rule {
 	} {
 		rows["an address "+what] = given("spec.url", value, url)
 	}
+	rows = together(rows, hostRulesOf("spec.url", ""))
 	for what, value := range map[string]string{
 		"with a scheme": "https://a.example", "with a port": "a.example:443", "with a path": "a.example/x", "with a wildcard": "*.b2clogin.com",
 		"with a dot before it": ".a.example", "with a dot after it": "a.example.", "with a user": "user@a.example", "beyond ASCII": "ä.example", "with a space": "a example",
