@@ -14,65 +14,34 @@ import (
 	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/metrics"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/provider"
 	"github.com/egain-operator/egain-operator/internal/request"
 	"github.com/egain-operator/egain-operator/internal/rotation"
-	"github.com/egain-operator/egain-operator/internal/session"
+	"github.com/egain-operator/egain-operator/internal/status"
 	"github.com/egain-operator/egain-operator/internal/target"
+	"github.com/egain-operator/egain-operator/internal/tracing"
 )
 
-// outcome is what came of a reconcile.
-type outcome struct {
-	facts facts
-	// decision is of no meaning unless decided.
-	decision rotation.Decision
-	decided  bool
-	// unread says that the world could not be read whole, so that what is in the target is unknown.
-	unread bool
-	result
-}
-
-// result is what came of acting.
-type result struct {
-	// attempted says that the provider or the API server was asked for something, so that a failure counts.
-	attempted bool
-	// written is the token that was written to the target; nil if none was.
-	written *target.Token
-	// endpoints that were used; nil if none were needed.
-	endpoints *oauth.Endpoints
-	// skew of the provider's clock; nil if no answer told it.
-	skew *time.Duration
-	// session is what was written to the session Secret; nil if nothing was.
-	session *session.Written
-	err     error
-}
-
-// then adds what came of writing the target.
-func (r result) then(applied result) result {
-	r.attempted = r.attempted || applied.attempted
-	r.written, r.err = applied.written, applied.err
-	return r
-}
-
 // act carries out a decision, unless observing failed. In both cases it repairs the target.
-func (r *EgainClientReconciler) act(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, d rotation.Decision, observeErr error) result {
-	res := result{err: observeErr}
+func (r *EgainClientReconciler) act(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, d rotation.Decision, observeErr error) status.Result {
+	res := status.Result{Err: observeErr}
 	if observeErr == nil {
 		res = r.carryOut(ctx, ec, f, d)
 	}
-	if fault.Of(res.err) != nil || d.Action == rotation.Wait {
+	if fault.Of(res.Err) != nil || d.Action == rotation.Wait {
 		res = r.repair(ctx, ec, f, d, res)
 	}
 	return res
 }
 
 // carryOut sends the token request, if one is needed, and writes the target, then cleans up the target of an earlier name.
-func (r *EgainClientReconciler) carryOut(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, d rotation.Decision) result {
+func (r *EgainClientReconciler) carryOut(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, d rotation.Decision) status.Result {
 	held := f.remembered.held
 	if held != nil && d.Cause != rotation.CauseHeld {
 		// It was written, or is no longer usable: memory keeps no token longer than it must.
 		r.memory.update(ec, func(m *recollection) { m.held, m.endpoints = nil, nil })
 	}
-	var res result
+	var res status.Result
 	switch d.Action {
 	case rotation.Keep, rotation.Wait:
 		if d.Cause != "" {
@@ -81,7 +50,7 @@ func (r *EgainClientReconciler) carryOut(ctx context.Context, ec *egainv1alpha1.
 	case rotation.Render:
 		if d.Cause == rotation.CauseHeld {
 			res = r.apply(ctx, ec, f, held)
-			res.endpoints = f.remembered.endpoints
+			res.Endpoints = f.remembered.endpoints
 			r.countRotation(f, d.Cause, res)
 			break
 		}
@@ -89,36 +58,36 @@ func (r *EgainClientReconciler) carryOut(ctx context.Context, ec *egainv1alpha1.
 	case rotation.Issue:
 		res = r.rotate(ctx, ec, f, d.Cause)
 	}
-	if res.err == nil && !ec.Suspended() {
-		res.err = r.cleanUp(ctx, ec)
+	if res.Err == nil && !ec.Suspended() {
+		res.Err = r.cleanUp(ctx, ec)
 	}
 	return res
 }
 
 // repair writes the target's own token again if the rest of the target drifted and no new token is available: an eGain outage must
 // not keep drift in place. It does not count as an attempt to get a token.
-func (r *EgainClientReconciler) repair(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, d rotation.Decision, res result) result {
-	tried := d.Action == rotation.Render || res.written != nil || r.memory.recall(ec).held != nil
-	if !f.input.Drifted || tried || ec.Suspended() {
+func (r *EgainClientReconciler) repair(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, d rotation.Decision, res status.Result) status.Result {
+	tried := d.Action == rotation.Render || res.Written != nil || r.memory.recall(ec).held != nil
+	if !f.Input.Drifted || tried || ec.Suspended() {
 		return res
 	}
 	repaired := r.apply(ctx, ec, f, f.target.Content)
-	res.written, res.err = repaired.written, errors.Join(res.err, repaired.err)
+	res.Written, res.Err = repaired.Written, errors.Join(res.Err, repaired.Err)
 	return res
 }
 
 // rotate requests a token and writes it, unless the token in the target already is what the spec asks for.
-func (r *EgainClientReconciler) rotate(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, cause string) result {
+func (r *EgainClientReconciler) rotate(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, cause string) status.Result {
 	if paused := r.paused(ec, f); paused != nil {
-		return result{err: paused}
+		return status.Result{Err: paused}
 	}
-	hc, err := r.Providers.http(ctx, f.tenant, f.trust)
+	hc, err := r.Providers.HTTPClient(ctx, f.tenant, f.Trust)
 	if err != nil {
-		return result{err: err}
+		return status.Result{Err: err}
 	}
 	known, reusable, err := r.reusable(ctx, ec, f, cause, hc)
 	if reusable != nil {
-		return known.result(nil).then(r.apply(ctx, ec, f, reusable))
+		return known.result(nil).Then(r.apply(ctx, ec, f, reusable))
 	}
 	res := known.result(err)
 	if err == nil {
@@ -130,7 +99,7 @@ func (r *EgainClientReconciler) rotate(ctx context.Context, ec *egainv1alpha1.Eg
 
 // requestToken requests a token and writes it. Memory holds the token until the write succeeds, so that a conflict or an outage of
 // the API server never costs a second token.
-func (r *EgainClientReconciler) requestToken(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, hc *http.Client, known prepared) result {
+func (r *EgainClientReconciler) requestToken(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, hc *http.Client, known prepared) status.Result {
 	ctx, k, release, err := r.prepare(ctx, ec, f, hc, known)
 	if err != nil {
 		return k.result(err)
@@ -145,15 +114,15 @@ func (r *EgainClientReconciler) requestToken(ctx context.Context, ec *egainv1alp
 	}
 	res := k.result(err)
 	written, unwritten := r.writeSessions(ctx, key(ec), sessionKey(ec))
-	res.skew, res.session = skew, written
+	res.Skew, res.Session = skew, written
 	if unwritten != nil {
-		res.err = unwritten // the refresh token comes first: it is the only copy
+		res.Err = unwritten // the refresh token comes first: it is the only copy
 		return res
 	}
 	if err != nil {
 		return res
 	}
-	return res.then(r.apply(ctx, ec, f, tok))
+	return res.Then(r.apply(ctx, ec, f, tok))
 }
 
 // paused is the failure of an endpoint that the last attempt was going to, and that an attempt with the same inputs would
@@ -176,10 +145,10 @@ type prepared struct {
 }
 
 // result is that of an attempt that got so far.
-func (k prepared) result(err error) result {
-	res := result{attempted: k.asked, err: err}
+func (k prepared) result(err error) status.Result {
+	res := status.Result{Attempted: k.asked, Err: err}
 	if k.addressed != nil {
-		res.endpoints = &k.addressed.Endpoints
+		res.Endpoints = &k.addressed.Endpoints
 	}
 	return res
 }
@@ -218,7 +187,7 @@ func (r *EgainClientReconciler) recordEndpoint(ec *egainv1alpha1.EgainClient, f 
 }
 
 // ask returns a function that sends requests for a client, records their endpoint, and sets sent.
-func (r *EgainClientReconciler) ask(ec *egainv1alpha1.EgainClient, f facts, sent *bool) asker {
+func (r *EgainClientReconciler) ask(ec *egainv1alpha1.EgainClient, f facts, sent *bool) provider.Sender {
 	return func(ctx context.Context, e egress.Endpoint, send func(context.Context) error) error {
 		r.recordEndpoint(ec, f, e)
 		return r.Providers.Breakers.Do(ctx, e, func(ctx context.Context) error {
@@ -228,20 +197,20 @@ func (r *EgainClientReconciler) ask(ec *egainv1alpha1.EgainClient, f facts, sent
 	}
 }
 
-func (r *EgainClientReconciler) countRotation(f facts, cause string, res result) {
-	if !res.attempted {
+func (r *EgainClientReconciler) countRotation(f facts, cause string, res status.Result) {
+	if !res.Attempted {
 		return
 	}
-	if failure := fault.Of(res.err); failure != nil && failure.Class == fault.Busy {
+	if failure := fault.Of(res.Err); failure != nil && failure.Class == fault.Busy {
 		return
 	}
-	if res.err != nil {
+	if res.Err != nil {
 		r.Metrics.Rotation(cause, metrics.Failure)
 		return
 	}
 	r.Metrics.Rotation(cause, metrics.Success)
-	if old := f.input.Token; old != nil {
-		left := old.ExpirationTime.Sub(f.input.Now)
+	if old := f.Input.Token; old != nil {
+		left := old.ExpirationTime.Sub(f.Input.Now)
 		r.Metrics.Remaining(max(0, left.Seconds()/old.ExpirationTime.Sub(old.IssueTime).Seconds()))
 	}
 }
@@ -282,23 +251,23 @@ func (r *EgainClientReconciler) reuseForSources(ctx context.Context, ec *egainv1
 
 // reuseForSpec returns the token in the target if the changed spec or tenant leads to the same request to the same server.
 func (r *EgainClientReconciler) reuseForSpec(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, a request.Addressed, m request.Material) *target.Token {
-	there := f.input.Token
+	there := f.Input.Token
 	if there.Request != a.ID() || there.Sources != m.Sources.String() {
 		return nil
 	}
 	tok := r.currentToken(ctx, ec, f)
 	if tok != nil {
-		tok.Spec, tok.APIURL = f.input.Spec, a.Endpoints.APIURL
+		tok.Spec, tok.APIURL = f.Input.Spec, a.Endpoints.APIURL
 	}
 	return tok
 }
 
 // currentToken reads the token in the target; nil if it is due for renewal or cannot be read.
 func (r *EgainClientReconciler) currentToken(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts) *target.Token {
-	there := f.input.Token
-	due := rotation.RenewAt(there.IssueTime, there.ExpirationTime, f.input.Policy, f.input.Spread)
-	requested := f.input.Renewal != "" && f.input.Renewal != there.Renewal
-	if requested || !f.input.Now.Before(due) {
+	there := f.Input.Token
+	due := rotation.RenewAt(there.IssueTime, there.ExpirationTime, f.Input.Policy, f.Input.Spread)
+	requested := f.Input.Renewal != "" && f.Input.Renewal != there.Renewal
+	if requested || !f.Input.Now.Before(due) {
 		return nil
 	}
 	secret, err := secrets{r.Client}.Get(ctx, types.NamespacedName{Namespace: ec.Namespace, Name: ec.TargetName()})
@@ -315,9 +284,9 @@ func (r *EgainClientReconciler) currentToken(ctx context.Context, ec *egainv1alp
 // address resolves the endpoint of the token request. It also reports whether it sent a request to read a document.
 func (r *EgainClientReconciler) address(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, hc *http.Client) (*request.Addressed, bool, error) {
 	asked := false
-	endpoints, err := r.Providers.endpoints(ctx, r.Tracer, ec, f.tenant, hc, r.ask(ec, f, &asked))
+	endpoints, err := r.Providers.Endpoints(ctx, ec, f.tenant, hc, r.ask(ec, f, &asked))
 	if err != nil {
-		last, ok := lastEndpoints(ec, f.tenant, f.input.Token, err)
+		last, ok := lastEndpoints(ec, f.tenant, f.Input.Token, err)
 		if !ok {
 			return nil, asked, err
 		}
@@ -363,10 +332,10 @@ func (r *EgainClientReconciler) sendRequest(
 		if m.Sources.Session != nil { // the answer may hold the only refresh token that is still valid
 			bounded = ctx
 		}
-		bounded, span := begin(bounded, r.Tracer, "request token")
-		span.SetAttributes(attributeHost.String(hostOf(a.Endpoints.TokenURL)), attributeFlow.String(string(ec.Spec.Flow)))
+		bounded, span := tracing.Begin(bounded, r.Tracer, "request token")
+		span.SetAttributes(tracing.Host.String(tracing.HostOf(a.Endpoints.TokenURL)), tracing.Flow.String(string(ec.Spec.Flow)))
 		tok, err = r.OAuth.Token(bounded, hc, a.Complete(m.Secrets))
-		end(span, err)
+		tracing.End(span, err)
 		r.countRequest(ec, a.Endpoints.TokenURL, r.Clock.Since(start).Seconds(), tok.Skew, err)
 		if s, ok := succeeding(m, tok); ok {
 			r.memory.hold(ec, s)
@@ -380,9 +349,9 @@ func (r *EgainClientReconciler) sendRequest(
 		Token: rotation.Token{
 			IssueTime:      tok.IssueTime,
 			ExpirationTime: tok.ExpirationTime,
-			Spec:           f.input.Spec,
+			Spec:           f.Input.Spec,
 			Sources:        m.Sources.String(),
-			Renewal:        f.input.Renewal,
+			Renewal:        f.Input.Renewal,
 			Request:        a.ID(),
 		},
 		AccessToken: tok.AccessToken,
@@ -411,26 +380,26 @@ func (r *EgainClientReconciler) countRequest(ec *egainv1alpha1.EgainClient, toke
 }
 
 // apply writes the target.
-func (r *EgainClientReconciler) apply(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, tok *target.Token) result {
+func (r *EgainClientReconciler) apply(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, tok *target.Token) status.Result {
 	plan, err := target.PlanWrite(ec, f.target, tok)
 	if err != nil {
-		return result{err: err}
+		return status.Result{Err: err}
 	}
 	if err := keepSession(ctx, r.Client, f.target.Meta); err != nil {
-		return result{attempted: true, err: err}
+		return status.Result{Attempted: true, Err: err}
 	}
 	if err := r.deleteReplaced(ctx, ec, plan, tok); err != nil {
-		return result{attempted: true, err: plan.Refused(err)}
+		return status.Result{Attempted: true, Err: plan.Refused(err)}
 	}
-	writing, span := begin(ctx, r.Tracer, "apply Secret")
-	span.SetAttributes(attributeSecret.String(ec.TargetName()))
+	writing, span := tracing.Begin(ctx, r.Tracer, "apply Secret")
+	span.SetAttributes(tracing.Secret.String(ec.TargetName()))
 	known, err := plan.Apply(writing, secrets{r.Client})
-	end(span, err)
+	tracing.End(span, err)
 	if err != nil {
-		return result{attempted: true, err: plan.Refused(err)}
+		return status.Result{Attempted: true, Err: plan.Refused(err)}
 	}
 	r.memory.update(ec, func(m *recollection) { m.held, m.endpoints, m.known = nil, nil, known })
-	return result{attempted: true, written: tok}
+	return status.Result{Attempted: true, Written: tok}
 }
 
 // deleteReplaced deletes a target that the planned one replaces. It stays if the API server would refuse its replacement. From

@@ -66,7 +66,7 @@ func (f *fixture) call(secret string) int {
 // logInAt has agent.smith log in as kubectl egain login does for a client, and keeps the session.
 func (f *fixture) logInAt(ec *egainv1alpha1.EgainClient, tenant request.Tenant, clientID, secret string) {
 	f.t.Helper()
-	hc, err := f.r.Providers.http(f.t.Context(), tenant, "")
+	hc, err := f.r.Providers.HTTPClient(f.t.Context(), tenant, "")
 	f.Expect(err).NotTo(gomega.HaveOccurred())
 	draft := request.For(ec)
 	found, err := tenant.OAuth().Discover(f.t.Context(), f.r.Providers.Directory.Reader(hc), draft.Actor())

@@ -18,6 +18,7 @@ import (
 	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/metrics"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/provider"
 	"github.com/egain-operator/egain-operator/internal/request"
 )
 
@@ -68,11 +69,12 @@ func New(p Parts, s Settings, ownToken func() (oauth.Secret, error)) (*EgainClie
 	if s.Workers > 0 {
 		breakers.Probes = max(1, s.Workers/workersPerProbe)
 	}
-	providers := &Providers{
-		Client:    p.Client,
+	providers := &provider.Access{
+		API:       secrets{p.Client},
 		Directory: &oauth.Directory{Now: now, Lifetime: s.MetadataLifetime},
 		Egress:    egress.New(s.Egress),
 		Breakers:  breakers,
+		Tracer:    p.Tracer,
 	}
 	reconciler := &EgainClientReconciler{
 		Parts:      p,

@@ -5,9 +5,11 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -15,8 +17,11 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/provider"
 	"github.com/egain-operator/egain-operator/internal/request"
 	"github.com/egain-operator/egain-operator/internal/rotation"
+	"github.com/egain-operator/egain-operator/internal/status"
+	"github.com/egain-operator/egain-operator/internal/tracing"
 )
 
 // ActTimeout bounds a reconcile. It goes on for as long after the operator is told to stop, so that a token that was
@@ -27,7 +32,7 @@ const ActTimeout = 90 * time.Second
 type EgainClientReconciler struct {
 	Parts
 	// Providers reaches authorization servers and their documents.
-	Providers *Providers
+	Providers *provider.Access
 	// Requests reads what token requests are made of.
 	Requests *request.Reader
 	// OAuth sends token requests.
@@ -82,29 +87,41 @@ func (r *EgainClientReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 		return r.reportUnwritten(ctx, ec, unwritten)
 	}
 	if err := ensureFinalizer(ctx, r.Client, ec); err != nil {
-		return r.report(ctx, ec, outcome{result: result{err: err}})
+		return r.report(ctx, ec, status.Outcome{Result: status.Result{Err: err}})
 	}
-	ctx, span := begin(ctx, r.Tracer, "reconcile EgainClient")
+	ctx, span := tracing.Begin(ctx, r.Tracer, "reconcile EgainClient")
 	seen, observeErr := r.observe(ctx, ec, written)
-	o := outcome{facts: seen, decided: observeErr == nil}
-	if o.decided {
-		o.decision = rotation.Decide(seen.input)
+	o := status.Outcome{Facts: seen.Facts, Decided: observeErr == nil}
+	if o.Decided {
+		o.Decision = rotation.Decide(seen.Input)
 	}
-	o.result = r.act(ctx, ec, seen, o.decision, observeErr)
+	o.Result = r.act(ctx, ec, seen, o.Decision, observeErr)
 	next, err := r.report(ctx, ec, o)
-	endReconcile(span, ec, &o, err)
+	endReconcile(span, ec, o, err)
 	return next, err
 }
 
 // reportUnwritten reports that a refresh token cannot be written, and nothing else. The world is read only so that the status
 // says of the target what is true.
 func (r *EgainClientReconciler) reportUnwritten(ctx context.Context, ec *egainv1alpha1.EgainClient, unwritten error) (ctrl.Result, error) {
-	ctx, span := begin(ctx, r.Tracer, "reconcile EgainClient")
+	ctx, span := tracing.Begin(ctx, r.Tracer, "reconcile EgainClient")
 	seen, err := r.observe(ctx, ec, nil)
 	unread := err != nil && fault.Of(err) == nil
 	// Nothing was decided, which is to keep what there is.
-	o := outcome{facts: seen, decided: !unread, unread: unread, result: result{attempted: true, err: unwritten}}
+	o := status.Outcome{Facts: seen.Facts, Decided: !unread, Unread: unread, Result: status.Result{Attempted: true, Err: unwritten}}
 	next, err := r.report(ctx, ec, o)
-	endReconcile(span, ec, &o, err)
+	endReconcile(span, ec, o, err)
 	return next, err
+}
+
+// endReconcile ends the span of a reconcile.
+func endReconcile(span trace.Span, ec *egainv1alpha1.EgainClient, o status.Outcome, err error) {
+	if !span.IsRecording() {
+		return
+	}
+	span.SetAttributes(tracing.Namespace.String(ec.Namespace), tracing.Client.String(ec.Name))
+	if o.Decision.Cause != "" {
+		span.SetAttributes(tracing.Cause.String(o.Decision.Cause))
+	}
+	tracing.End(span, errors.Join(o.Err, err))
 }

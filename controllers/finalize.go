@@ -14,6 +14,7 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/status"
 	"github.com/egain-operator/egain-operator/internal/target"
 )
 
@@ -85,7 +86,7 @@ func (r *EgainClientReconciler) finalize(ctx context.Context, ec *egainv1alpha1.
 	if err == nil {
 		return ctrl.Result{}, nil
 	}
-	return r.report(ctx, ec, outcome{result: result{err: err}})
+	return r.report(ctx, ec, status.Outcome{Result: status.Result{Err: err}})
 }
 
 // revocable is a token that a deletion revokes.
@@ -170,11 +171,11 @@ func (r *EgainClientReconciler) sendRevocations(ctx context.Context, ec *egainv1
 	if err != nil {
 		return err
 	}
-	hc, err := r.Providers.http(ctx, tenant, "")
+	hc, err := r.Providers.HTTPClient(ctx, tenant, "")
 	if err != nil {
 		return err
 	}
-	endpoints, err := r.Providers.endpoints(ctx, r.Tracer, ec, tenant, hc, r.Providers.Breakers.Do)
+	endpoints, err := r.Providers.Endpoints(ctx, ec, tenant, hc, r.Providers.Breakers.Do)
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	"sigs.k8s.io/cli-utils/pkg/kstatus/status"
+	kstatustools "sigs.k8s.io/cli-utils/pkg/kstatus/status"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -23,6 +23,7 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 	"github.com/egain-operator/egain-operator/internal/egress"
+	"github.com/egain-operator/egain-operator/internal/provider"
 	"github.com/egain-operator/egain-operator/internal/target"
 )
 
@@ -88,13 +89,19 @@ func state(ec *egainv1alpha1.EgainClient) string {
 		condition(ec, egainv1alpha1.ConditionReady).Reason, condition(ec, egainv1alpha1.ConditionTokenIssued).Reason)
 }
 
+// second makes a time of the API, which has whole seconds.
+func second(t time.Time) *metav1.Time {
+	truncated := metav1.NewTime(t.Truncate(time.Second))
+	return &truncated
+}
+
 // kstatus is the status that tools compute which know nothing of the operator's kinds.
 func kstatus(o client.Object) string {
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o)
 	if err != nil {
 		return err.Error()
 	}
-	computed, err := status.Compute(&unstructured.Unstructured{Object: content})
+	computed, err := kstatustools.Compute(&unstructured.Unstructured{Object: content})
 	if err != nil {
 		return err.Error()
 	}
@@ -226,7 +233,7 @@ func (f *fixture) failStatus(err error) {
 // through puts more interception between the reconciler and the API server, until the next restart.
 func (f *fixture) through(funcs interceptor.Funcs) {
 	f.reachBy(interceptor.NewClient(f.r.Client.(client.WithWatch), funcs))
-	f.r.Providers.Client = f.r.Client
+	f.r.Providers.API = secrets{f.r.Client}
 }
 
 // holds reports whether the operator holds a token in memory.
@@ -287,7 +294,7 @@ func scoped(scopes ...egainv1alpha1.Scope) quick {
 // reach has the operator reach providers by other options, as after a restart with other flags.
 func (f *fixture) reach(o egress.Options) {
 	before := f.r.Providers
-	f.r.Providers = &Providers{Client: before.Client, Directory: before.Directory, Breakers: before.Breakers, Egress: egress.New(o)}
+	f.r.Providers = &provider.Access{API: before.API, Directory: before.Directory, Breakers: before.Breakers, Egress: egress.New(o)}
 }
 
 // reachBy has the reconciler reach the API server by another client.

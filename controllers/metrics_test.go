@@ -2,22 +2,19 @@ package controllers
 
 import (
 	"context"
-	"os"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/onsi/gomega"
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 	"github.com/egain-operator/egain-operator/internal/metrics"
+	"github.com/egain-operator/egain-operator/internal/status"
 )
 
 // measured gives the reconciler a registry of its own.
@@ -168,7 +165,7 @@ func TestYieldsWhatTheMetricsSayOfEachObject(t *testing.T) {
 		TokenURL: f.sim.Rigel().TokenURL(egainsim.Client),
 	}))
 	f.Expect(found["waiting"]).To(gomega.Equal(metrics.Client{
-		Namespace: f.namespace, Name: "waiting", Reason: "CredentialsNotFound", FailingSince: f.clock.Now(), Remedy: metrics.RemedyCreate,
+		Namespace: f.namespace, Name: "waiting", Reason: "CredentialsNotFound", FailingSince: f.clock.Now(), Remedy: status.RemedyCreate,
 	}))
 
 	for range observed.Clients() {
@@ -187,76 +184,5 @@ func TestYieldsNothingWhileTheCacheCannotBeRead(t *testing.T) {
 	}
 	for tenant := range observed.Tenants() {
 		t.Errorf("got %v", tenant)
-	}
-}
-
-func TestYieldsSinceWhenATenantFails(t *testing.T) {
-	t.Parallel()
-	since := metav1.NewTime(noon)
-	tenant := func(status metav1.ConditionStatus, reason string) *egainv1alpha1.EgainTenant {
-		et := &egainv1alpha1.EgainTenant{ObjectMeta: metav1.ObjectMeta{Name: "production"}}
-		et.Status.Conditions = []metav1.Condition{{Type: egainv1alpha1.ConditionReady, Status: status, Reason: reason, LastTransitionTime: since}}
-		return et
-	}
-	tests := map[string]struct {
-		tenant *egainv1alpha1.EgainTenant
-		want   metrics.Tenant
-	}{
-		"one that is ready":            {tenant(metav1.ConditionTrue, "EndpointsKnown"), metrics.Tenant{Name: "production", Ready: true}},
-		"one that is not":              {tenant(metav1.ConditionFalse, "TLSFailed"), metrics.Tenant{Name: "production", Reason: "TLSFailed", FailingSince: noon}},
-		"one that was not looked at":   {&egainv1alpha1.EgainTenant{ObjectMeta: metav1.ObjectMeta{Name: "new"}}, metrics.Tenant{Name: "new"}},
-		"one of which nothing is sure": {tenant(metav1.ConditionUnknown, "Some"), metrics.Tenant{Name: "production"}},
-	}
-	for name, tc := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			if diff := cmp.Diff(tc.want, observedTenant(tc.tenant)); diff != "" {
-				t.Error(diff)
-			}
-		})
-	}
-}
-
-// The table of reasons in the guide is grouped by what ends them. Alerts go by the label remedy, so the two must agree.
-func TestTheRemedyOfAReasonIsTheOneThatIsDocumented(t *testing.T) {
-	t.Parallel()
-	groups := map[string]string{
-		"Waits for an object": metrics.RemedyCreate, "Needs an edit": metrics.RemedyEdit,
-		"Needs somebody at eGain": metrics.RemedyProvider, "Passes by itself": metrics.RemedyWait,
-	}
-	logins := []string{egainv1alpha1.ReasonSessionNotFound, egainv1alpha1.ReasonSessionInvalid, egainv1alpha1.ReasonReauthorizationRequired}
-	text, err := os.ReadFile("../docs/operations.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	documented := map[string]string{}
-	group := ""
-	for line := range strings.Lines(string(text)) {
-		cells := strings.Split(line, "|")
-		if len(cells) < 4 {
-			group = ""
-			continue
-		}
-		if heading, bold := strings.CutPrefix(strings.TrimSpace(cells[1]), "**"); bold {
-			group = groups[strings.TrimSuffix(heading, "**")]
-			continue
-		}
-		for reason := range strings.SplitSeq(cells[1], ",") {
-			if reason = strings.Trim(reason, " `"); group != "" {
-				documented[reason] = group
-			}
-		}
-	}
-	for _, reason := range logins {
-		documented[reason] = metrics.RemedyLogin
-	}
-	code := map[string]string{}
-	for _, reason := range conditionReasons(t) {
-		if reason != egainv1alpha1.ReasonClockAhead && reason != egainv1alpha1.ReasonClockBehind {
-			code[reason] = remedyOf(reason)
-		}
-	}
-	if diff := cmp.Diff(documented, code); diff != "" {
-		t.Errorf("-documented +code:\n%s", diff)
 	}
 }

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"strings"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -18,37 +16,31 @@ import (
 	"github.com/egain-operator/egain-operator/internal/request"
 	"github.com/egain-operator/egain-operator/internal/rotation"
 	"github.com/egain-operator/egain-operator/internal/session"
+	"github.com/egain-operator/egain-operator/internal/status"
 	"github.com/egain-operator/egain-operator/internal/target"
 )
 
 // facts are the state of the cluster before the reconcile acts. No function that receives them writes to them.
 type facts struct {
-	input      rotation.Input
+	status.Facts
 	tenant     request.Tenant
 	target     target.Observation
 	remembered recollection
-	// trust identifies the version of the CA bundle. Another one is no reason for a new token, but one to try TLS again.
-	trust string
-	// session identifies the version of the session Secret. The operator itself makes new ones, so that another one is no
-	// reason for a new token, but one to try a session again that was over.
-	session string
-	// sessionExpiration is when the refresh token expires; zero if unknown.
-	sessionExpiration time.Time
 }
 
 // observe reads the state of the cluster. With an error it returns what it read, so that a missing credentials Secret does not make
 // a valid token look lost. The cache may not contain a session that was just written, which is why it is an argument.
 func (r *EgainClientReconciler) observe(ctx context.Context, ec *egainv1alpha1.EgainClient, written *session.Written) (facts, error) {
 	f := facts{remembered: r.memory.recall(ec)}
-	f.input = rotation.Input{
+	f.Input = rotation.Input{
 		Now:       r.Clock.Now(),
-		Renewal:   truncate(ec.Annotations[egainv1alpha1.RenewRequestedAtAnnotation], maxRenewal),
+		Renewal:   status.RenewalRequest(ec),
 		Suspended: ec.Suspended(),
 		Policy:    policy(ec),
 		Spread:    rotation.Spread(string(ec.UID)),
 	}
 	if held := f.remembered.held; held != nil {
-		f.input.Held = &held.Token
+		f.Input.Held = &held.Token
 	}
 	// Every step runs, also after a failure: the first failure is reported.
 	var failure error
@@ -57,20 +49,14 @@ func (r *EgainClientReconciler) observe(ctx context.Context, ec *egainv1alpha1.E
 	} {
 		err := step(ctx, ec, &f)
 		if err != nil && fault.Of(err) == nil {
-			return f.after(written), err
+			f.Facts = f.After(written)
+			return f, err
 		}
 		failure = cmp.Or(failure, err)
 	}
-	f.input.Failure = f.lastFailure(f.remembered.status(ec))
-	return f.after(written), failure
-}
-
-// after are the facts once a refresh token was written to the session Secret, if one was.
-func (f facts) after(written *session.Written) facts {
-	if written != nil {
-		f.session, f.sessionExpiration = written.Version, written.Expiration
-	}
-	return f
+	f.Input.Failure = status.LastFailure(f.remembered.status(ec), f.Facts)
+	f.Facts = f.After(written)
+	return f, failure
 }
 
 func policy(ec *egainv1alpha1.EgainClient) rotation.Policy {
@@ -84,37 +70,6 @@ func policy(ec *egainv1alpha1.EgainClient) rotation.Policy {
 	}
 }
 
-// lastFailure is the last failed attempt, unless what it failed for may have been mended since.
-func (f *facts) lastFailure(st egainv1alpha1.EgainClientStatus) *rotation.Failure {
-	last := st.LastFailure
-	if last == nil || unwrittenSession(last) { // which is over: the refresh token was written before
-		return nil
-	}
-	inputs, same := strings.CutSuffix(last.Inputs, f.alsoTriedWith(last.Reason))
-	switch {
-	case !same:
-		return nil
-	case last.RetryTime != nil:
-		return &rotation.Failure{Inputs: inputs, RetryTime: last.RetryTime.Time}
-	case last.Reason == egainv1alpha1.ReasonReauthorizationRequired:
-		return &rotation.Failure{Inputs: inputs}
-	default:
-		return nil
-	}
-}
-
-// alsoTriedWith identifies what an attempt that failed for a reason depends on beyond its inputs.
-func (f *facts) alsoTriedWith(reason string) string {
-	switch reason {
-	case egainv1alpha1.ReasonTLSFailed:
-		return f.trust
-	case egainv1alpha1.ReasonReauthorizationRequired:
-		return f.session
-	default:
-		return ""
-	}
-}
-
 // observeTarget observes the target, and remembers the state that it is known to be in.
 func (r *EgainClientReconciler) observeTarget(ctx context.Context, ec *egainv1alpha1.EgainClient, f *facts) error {
 	cached, err := metadata(ctx, r.Cache, "Secret", types.NamespacedName{Namespace: ec.Namespace, Name: ec.TargetName()})
@@ -123,7 +78,8 @@ func (r *EgainClientReconciler) observeTarget(ctx context.Context, ec *egainv1al
 	}
 	known := f.remembered.known
 	f.target, err = target.Observe(ctx, secrets{r.Client}, clients{r.Cache}, ec, cached, known)
-	f.input.Token, f.input.Damaged, f.input.Drifted = f.target.Token, f.target.Damaged, f.target.Drifted
+	f.Content = f.target.Content
+	f.Input.Token, f.Input.Damaged, f.Input.Drifted = f.target.Token, f.target.Damaged, f.target.Drifted
 	if f.target.Known != known {
 		r.memory.update(ec, func(m *recollection) { m.known = f.target.Known })
 	}
@@ -134,10 +90,10 @@ func (r *EgainClientReconciler) observeTarget(ctx context.Context, ec *egainv1al
 func (r *EgainClientReconciler) observeSources(ctx context.Context, ec *egainv1alpha1.EgainClient, f *facts) error {
 	found, err := r.Requests.Sources(ctx, ec)
 	if found.Session != nil {
-		f.session, f.sessionExpiration = session.Version(found.Session), session.Expiration(found.Session)
+		f.SessionVersion, f.SessionExpiration = session.Version(found.Session), session.Expiration(found.Session)
 	}
 	if err == nil {
-		f.input.Sources = found.String()
+		f.Input.Sources = found.String()
 	}
 	return err
 }
@@ -150,7 +106,7 @@ func (r *EgainClientReconciler) observeTrust(ctx context.Context, _ *egainv1alph
 	}
 	meta, err := metadata(ctx, r.Cache, ref.Kind, types.NamespacedName{Namespace: string(ref.Namespace), Name: string(ref.Name)})
 	if meta != nil {
-		f.trust = fmt.Sprintf(" ca=%s/%s", meta.UID, meta.ResourceVersion)
+		f.Trust = fmt.Sprintf(" ca=%s/%s", meta.UID, meta.ResourceVersion)
 	}
 	return err
 }
@@ -167,13 +123,5 @@ func metadata(ctx context.Context, cache client.Reader, kind string, name types.
 	return &object.ObjectMeta, nil
 }
 
-// expiry is when the token that is in the target expires; zero if there is none.
-func (f *facts) expiry() time.Time {
-	if f.input.Token == nil {
-		return time.Time{}
-	}
-	return f.input.Token.ExpirationTime
-}
-
 // fingerprint stands for what an attempt is made with; another one may go elsewhere.
-func (f *facts) fingerprint() uint64 { return digest(f.input.Inputs(), f.trust) }
+func (f *facts) fingerprint() uint64 { return digest(f.Input.Inputs(), f.Trust) }

@@ -28,6 +28,15 @@ func (s secrets) Get(ctx context.Context, name types.NamespacedName) (*corev1.Se
 	return secret, nil
 }
 
+// ConfigMap reads a ConfigMap live.
+func (s secrets) ConfigMap(ctx context.Context, name types.NamespacedName) (*corev1.ConfigMap, error) {
+	configMap := &corev1.ConfigMap{}
+	if err := s.client.Get(ctx, name, configMap); err != nil {
+		return nil, err
+	}
+	return configMap, nil
+}
+
 // Apply applies a Secret and returns its metadata as stored. A Secret with a generateName instead of a name is created. The
 // answer is read into the argument.
 func (s secrets) Apply(ctx context.Context, secret *corev1ac.SecretApplyConfiguration, options metav1.ApplyOptions) (*metav1.ObjectMeta, error) {

@@ -14,6 +14,7 @@ import (
 	"github.com/egain-operator/egain-operator/internal/oauth"
 	"github.com/egain-operator/egain-operator/internal/request"
 	"github.com/egain-operator/egain-operator/internal/session"
+	"github.com/egain-operator/egain-operator/internal/tracing"
 )
 
 // succeeding is the refresh token that came with an answer in place of the one that was used; false if none did.
@@ -87,7 +88,7 @@ func (r *EgainClientReconciler) departed(ctx context.Context, name types.Namespa
 	if result.RequeueAfter > 0 || len(r.memory.heldFor(name, types.NamespacedName{})) == 0 {
 		return result
 	}
-	log.FromContext(ctx).Info("A refresh token of a deleted EgainClient is held in memory until it is written", "reason", reasonOf(unwritten))
+	log.FromContext(ctx).Info("A refresh token of a deleted EgainClient is held in memory until it is written", "reason", tracing.Reason(unwritten))
 	return ctrl.Result{RequeueAfter: session.RetryWithin}
 }
 

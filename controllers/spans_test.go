@@ -19,6 +19,7 @@ import (
 func (f *fixture) traced() *tracetest.SpanRecorder {
 	recorder := tracetest.NewSpanRecorder()
 	f.r.Tracer = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder)).Tracer("test")
+	f.r.Providers.Tracer = f.r.Tracer
 	return recorder
 }
 

@@ -45,11 +45,11 @@ func (r *EgainClientReconciler) tenant(ctx context.Context, ec *egainv1alpha1.Eg
 // issued for the generation that is looked at counts as issued for the spec.
 func (r *EgainClientReconciler) observeTenant(ctx context.Context, ec *egainv1alpha1.EgainClient, f *facts) error {
 	tenant, err := r.tenant(ctx, ec)
-	f.tenant, f.input.Spec = tenant, request.SpecID(ec, tenant)
+	f.tenant, f.Input.Spec = tenant, request.SpecID(ec, tenant)
 	failure := fault.Of(err)
 	absent := failure != nil && failure.Reason == egainv1alpha1.ReasonTenantNotFound
-	if absent && f.input.Token != nil && ec.Status.ObservedGeneration == ec.Generation {
-		f.input.Spec = f.input.Token.Spec
+	if absent && f.Input.Token != nil && ec.Status.ObservedGeneration == ec.Generation {
+		f.Input.Spec = f.Input.Token.Spec
 	}
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/refusal"
+	"github.com/egain-operator/egain-operator/internal/status"
 )
 
 // toldAfter is how many errors of the API server in a row an object says nothing of. The fifth comes four seconds after the
@@ -21,27 +22,27 @@ type unserved struct {
 
 // told is what the status says of a reconcile: what came of it, but an error of the API server only once it has come time
 // and again. Until then that is for the log and the queue.
-func (r *EgainClientReconciler) told(ec *egainv1alpha1.EgainClient, o *outcome) outcome {
+func (r *EgainClientReconciler) told(ec *egainv1alpha1.EgainClient, o status.Outcome) status.Outcome {
 	remembered := r.memory.recall(ec)
-	if o.err == nil || fault.Of(o.err) != nil {
+	if o.Err == nil || fault.Of(o.Err) != nil {
 		if remembered.unserved != nil {
 			r.memory.update(ec, func(m *recollection) { m.unserved = nil })
 		}
-		return *o
+		return o
 	}
 	trouble := unserved{}
 	if remembered.unserved != nil {
 		trouble = *remembered.unserved
 	}
 	trouble.count++
-	if kind, f := refusal.Explain(o.err); trouble.count >= toldAfter && trouble.kind != kind {
+	if kind, f := refusal.Explain(o.Err); trouble.count >= toldAfter && trouble.kind != kind {
 		trouble.kind, trouble.failure = kind, f
 	}
 	r.memory.update(ec, func(m *recollection) { m.unserved = &trouble })
-	told := *o
+	told := o
 	if trouble.failure != nil {
 		// It counts once, as all that is not told to come back at a time.
-		told.err, told.attempted = trouble.failure, false
+		told.Err, told.Attempted = trouble.failure, false
 	}
 	return told
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/egain-operator/egain-operator/internal/status"
 )
 
 func TestMetrics(t *testing.T) {
@@ -75,7 +77,7 @@ func TestTheSeriesOfObjectsAreThoseOfTheSource(t *testing.T) {
 	clients := []Client{
 		{Namespace: "team-a", Name: "sync", Ready: true, Issued: true, Reason: "Issued", Expiration: at, Renewal: at.Add(-time.Minute), TokenURL: "https://ai.egain.cloud/token"},
 		{
-			Namespace: "team-b", Name: "sync", Ready: true, Reason: "ServerUnavailable", Remedy: RemedyWait, FailingSince: at.Add(-time.Hour),
+			Namespace: "team-b", Name: "sync", Ready: true, Reason: "ServerUnavailable", Remedy: status.RemedyWait, FailingSince: at.Add(-time.Hour),
 			Expiration: at, Renewal: at,
 		},
 		{Namespace: "team-b", Name: "off", Reason: "Suspended", Suspended: true},

@@ -9,20 +9,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Who can end a failure, as the value of the label remedy.
-const (
-	// RemedyWait: it passes by itself.
-	RemedyWait = "wait"
-	// RemedyCreate: somebody has to create an object in the cluster.
-	RemedyCreate = "create"
-	// RemedyEdit: somebody has to edit the spec or an object that it names.
-	RemedyEdit = "edit"
-	// RemedyLogin: somebody has to log in.
-	RemedyLogin = "login"
-	// RemedyProvider: somebody has to act at eGain.
-	RemedyProvider = "provider"
-)
-
 // pending is the reason of clients that have no condition TokenIssued yet.
 const pending = "Pending"
 

@@ -1,0 +1,54 @@
+package metrics
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/status"
+)
+
+// ClientOf is what is exposed about an EgainClient: what its status says.
+func ClientOf(ec *egainv1alpha1.EgainClient) Client {
+	c := Client{
+		Namespace: ec.Namespace,
+		Name:      ec.Name,
+		Ready:     meta.IsStatusConditionTrue(ec.Status.Conditions, egainv1alpha1.ConditionReady),
+		Suspended: ec.Suspended(),
+	}
+	if issued := meta.FindStatusCondition(ec.Status.Conditions, egainv1alpha1.ConditionTokenIssued); issued != nil {
+		c.Issued, c.Reason = issued.Status == metav1.ConditionTrue, issued.Reason
+		if c.FailingSince = falseSince(issued); !c.FailingSince.IsZero() {
+			c.Remedy = status.Remedy(issued.Reason)
+		}
+	}
+	if endpoints := ec.Status.Endpoints; endpoints != nil {
+		c.TokenURL = endpoints.TokenURL
+	}
+	if tok := ec.Status.Token; tok != nil && tok.ExpirationTime != nil && tok.RenewalTime != nil {
+		c.Expiration, c.Renewal = tok.ExpirationTime.Time, tok.RenewalTime.Time
+	}
+	return c
+}
+
+// TenantOf is what is exposed about an EgainTenant: what its status says.
+func TenantOf(et *egainv1alpha1.EgainTenant) Tenant {
+	t := Tenant{Name: et.Name}
+	if ready := meta.FindStatusCondition(et.Status.Conditions, egainv1alpha1.ConditionReady); ready != nil {
+		t.Ready = ready.Status == metav1.ConditionTrue
+		if t.FailingSince = falseSince(ready); !t.FailingSince.IsZero() {
+			t.Reason = ready.Reason
+		}
+	}
+	return t
+}
+
+// falseSince is when a condition became False, zero if it is not. The reason may have changed since.
+func falseSince(c *metav1.Condition) time.Time {
+	if c.Status != metav1.ConditionFalse {
+		return time.Time{}
+	}
+	return c.LastTransitionTime.Time
+}

@@ -1,0 +1,76 @@
+package status
+
+import (
+	"strings"
+	"time"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/rotation"
+)
+
+// setFailure notes a failed attempt. A failure that waits for a change is noted once, however often it is looked at.
+func setFailure(ec *egainv1alpha1.EgainClient, o *Outcome, now time.Time) {
+	st := &ec.Status
+	f := fault.Of(o.Err)
+	switch {
+	case f == nil && o.Decision.Action == rotation.Wait:
+		return
+	case f == nil:
+		st.ConsecutiveFailures, st.LastFailure = 0, nil
+		return
+	}
+	message := truncate(f.Message, maxMessage)
+	same := st.LastFailure != nil && st.LastFailure.Reason == f.Reason && st.LastFailure.Message == message
+	if !o.Attempted && same && st.LastFailure.RetryTime == nil {
+		return
+	}
+	st.ConsecutiveFailures++
+	last := &egainv1alpha1.FailureStatus{Time: second(now), Reason: f.Reason, Message: message, Inputs: o.Input.Inputs()}
+	after := o.After(o.Session)
+	last.Inputs += after.alsoTriedWith(f.Reason)
+	retry, retries := f.RetryTime(fault.Attempt{
+		Failures: st.ConsecutiveFailures, Time: now, Expiration: o.Expiry(), Spread: o.Input.Spread,
+	})
+	if retries {
+		last.RetryTime = second(retry.Add(time.Second - 1)) // rounded up, so that the wait is never shorter than asked for
+	}
+	st.LastFailure = last
+}
+
+// unwrittenSession reports whether a failure is that of a refresh token that cannot be written: also those of suspended clients
+// are, and are reported.
+func unwrittenSession(last *egainv1alpha1.FailureStatus) bool {
+	return last != nil && last.Reason == egainv1alpha1.ReasonSessionRejected
+}
+
+// LastFailure is the last failed attempt, unless its cause may have been fixed since.
+func LastFailure(st egainv1alpha1.EgainClientStatus, f Facts) *rotation.Failure {
+	last := st.LastFailure
+	if last == nil || unwrittenSession(last) { // which is over: the refresh token was written before
+		return nil
+	}
+	inputs, same := strings.CutSuffix(last.Inputs, f.alsoTriedWith(last.Reason))
+	switch {
+	case !same:
+		return nil
+	case last.RetryTime != nil:
+		return &rotation.Failure{Inputs: inputs, RetryTime: last.RetryTime.Time}
+	case last.Reason == egainv1alpha1.ReasonReauthorizationRequired:
+		return &rotation.Failure{Inputs: inputs}
+	default:
+		return nil
+	}
+}
+
+// alsoTriedWith identifies what an attempt that failed for a reason depends on beyond its inputs.
+func (f Facts) alsoTriedWith(reason string) string {
+	switch reason {
+	case egainv1alpha1.ReasonTLSFailed:
+		return f.Trust
+	case egainv1alpha1.ReasonReauthorizationRequired:
+		return f.SessionVersion
+	default:
+		return ""
+	}
+}
