@@ -52,9 +52,8 @@ const epilogue = `
 (*) turned off by ` + "`--metrics-per-object=false`" + `. With 100,000 EgainClients that have tokens they are 400,000 series, and up to
 100,000 more while all of them fail. Without them ` + "`egain_clients`" + ` still says how many are not Ready and why.
 
-` + "`remedy`" + ` says who can end a failure: ` + "`wait`" + ` that it passes by itself, ` + "`create`" + ` that an object of the cluster is missing, ` + "`edit`" + ` that
-the EgainClient or an object that it names has to be edited, ` + "`login`" + ` that somebody has to log in, ` + "`provider`" + ` that somebody has to
-act at eGain. It follows from the reason.
+` + "`remedy`" + ` says what ends a failure: ` + "`wait`" + ` for a transient failure, ` + "`create`" + ` for a missing object of the cluster, ` + "`edit`" + ` for an edit
+of the EgainClient or of an object that it names, ` + "`login`" + ` for a login, ` + "`provider`" + ` for a change at eGain. It follows from the reason.
 
 ## Metrics of controller-runtime
 

@@ -5,27 +5,30 @@ import (
 	"github.com/egain-operator/egain-operator/internal/fault"
 )
 
-// Who can end a failure, as the value of the label remedy.
+// What ends a failure, as the value of the label remedy.
 const (
-	// RemedyWait: it passes by itself.
+	// RemedyWait: a transient failure.
 	RemedyWait = "wait"
-	// RemedyCreate: somebody has to create an object in the cluster.
+	// RemedyCreate: an object of the cluster is missing.
 	RemedyCreate = "create"
-	// RemedyEdit: somebody has to edit the spec or an object that it names.
+	// RemedyEdit: the spec, or an object that it names, needs an edit.
 	RemedyEdit = "edit"
-	// RemedyLogin: somebody has to log in.
+	// RemedyLogin: a person needs to log in.
 	RemedyLogin = "login"
-	// RemedyProvider: somebody has to act at eGain.
+	// RemedyProvider: something needs a change at eGain.
 	RemedyProvider = "provider"
 )
 
-// Remedy says who can end a failure. It goes by what has to be done and not by when the operator tries again: an endpoint
-// that is invalid is tried again like a rejection, but it is the spec that names it.
+// Remedy says what ends a failure. It depends on what has to be done, and not on when the operator tries again: a certificate that
+// is not trusted is tried again like an outage, but only caBundleRef ends it; a client that is rejected usually has a wrong
+// secret, and that is in the cluster.
 func Remedy(reason string) string {
 	switch reason {
 	case egainv1alpha1.ReasonSessionNotFound, egainv1alpha1.ReasonSessionInvalid, egainv1alpha1.ReasonReauthorizationRequired:
 		return RemedyLogin
-	case egainv1alpha1.ReasonEndpointInvalid, egainv1alpha1.ReasonEndpointRefused, egainv1alpha1.ReasonTenantMismatch:
+	case egainv1alpha1.ReasonSubjectRejected, egainv1alpha1.ReasonLifetimeInvalid:
+		return RemedyProvider
+	case egainv1alpha1.ReasonTLSFailed:
 		return RemedyEdit
 	}
 	switch {
@@ -33,8 +36,6 @@ func Remedy(reason string) string {
 		return RemedyWait
 	case WaitsForObject(reason):
 		return RemedyCreate
-	case fault.IsRejection(reason):
-		return RemedyProvider
 	default:
 		return RemedyEdit
 	}

@@ -15,7 +15,7 @@ func TestTheRemedyOfAReasonIsTheOneThatIsDocumented(t *testing.T) {
 	t.Parallel()
 	groups := map[string]string{
 		"Waits for an object": RemedyCreate, "Needs an edit": RemedyEdit,
-		"Needs somebody at eGain": RemedyProvider, "Passes by itself": RemedyWait,
+		"Needs an edit, sometimes a change at eGain": RemedyEdit, "Needs an edit; tried again meanwhile": RemedyEdit, "Needs a change at eGain": RemedyProvider, "Passes by itself": RemedyWait,
 	}
 	logins := []string{egainv1alpha1.ReasonSessionNotFound, egainv1alpha1.ReasonSessionInvalid, egainv1alpha1.ReasonReauthorizationRequired}
 	text, err := os.ReadFile("../../docs/operations.md")
