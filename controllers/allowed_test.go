@@ -78,3 +78,45 @@ func TestATenantOfAHostThatIsNotListedIsNotReady(t *testing.T) {
 		f.Expect(e.Message).To(gomega.ContainSubstring("--allowed-hosts"))
 	}
 }
+
+func TestEndpoints_ARefusalByFlagsEndsWithinAMinuteOfARestart(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.credentials()
+	ec := f.client("sync")
+	f.allow("*.egain.cloud")
+	f.run(ec)
+	f.Expect(state(ec)).To(gomega.Equal("Failed: NoToken, EndpointRefused"))
+	f.Expect(ec.Status.LastFailure.RetryTime.Sub(f.clock.Now())).To(gomega.BeNumerically(">=", 5*time.Minute))
+
+	f.step(2 * time.Second)
+	f.restart()
+	result := f.run(ec)
+	f.Expect(result.RequeueAfter).To(gomega.And(gomega.BeNumerically(">", 0), gomega.BeNumerically("<=", time.Minute)), "spread over a minute")
+	f.Expect(f.requests()).To(gomega.BeZero())
+	f.step(result.RequeueAfter)
+	f.run(ec)
+	f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
+}
+
+func TestEndpoints_ARefusalEndsWithinAMinuteOfTheTenantTurningReady(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.credentials()
+	et := f.tenant()
+	ec := f.client("sync", f.referring)
+	f.allow("*.egain.cloud")
+	f.inspect(et)
+	f.run(ec)
+	f.Expect(state(ec)).To(gomega.Equal("Failed: NoToken, EndpointRefused"))
+
+	f.step(2 * time.Second)
+	f.allow(f.host())
+	f.inspect(et)
+	f.Expect(readiness(et)).To(gomega.Equal("Current: EndpointsKnown"))
+	ready := f.clock.Now()
+	f.step(f.run(ec).RequeueAfter)
+	f.run(ec)
+	f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
+	f.Expect(f.clock.Now()).To(gomega.BeTemporally("<=", ready.Add(time.Minute)))
+}

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -82,6 +83,7 @@ func New(p Parts, s Settings, ownToken func() (oauth.Secret, error)) (*EgainClie
 		OAuth:      &oauth.Client{Now: now},
 		Requests:   &request.Reader{API: secrets{p.Client}, Cache: clients{p.Cache}, Now: now, OwnToken: ownToken, Audiences: s.AllowedAudiences},
 		Workers:    s.Workers,
+		started:    sync.OnceValue(now),
 		Namespaces: s.Namespaces,
 	}
 	return reconciler, &EgainTenantReconciler{Parts: p, Providers: providers}

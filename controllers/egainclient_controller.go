@@ -42,6 +42,8 @@ type EgainClientReconciler struct {
 	// Namespaces that the operator works in; all if empty.
 	Namespaces []string
 
+	// started is when the first reconcile of this process began, the same at each call.
+	started    func() time.Time
 	memory     memory
 	references references
 	callers    callers

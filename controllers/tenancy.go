@@ -46,6 +46,10 @@ func (r *EgainClientReconciler) tenant(ctx context.Context, ec *egainv1alpha1.Eg
 func (r *EgainClientReconciler) observeTenant(ctx context.Context, ec *egainv1alpha1.EgainClient, f *facts) error {
 	tenant, err := r.tenant(ctx, ec)
 	f.tenant, f.Input.Spec = tenant, request.SpecID(ec, tenant)
+	f.EndpointsChecked = r.started()
+	if tenant.ReadySince.After(f.EndpointsChecked) {
+		f.EndpointsChecked = tenant.ReadySince
+	}
 	failure := fault.Of(err)
 	absent := failure != nil && failure.Reason == egainv1alpha1.ReasonTenantNotFound
 	if absent && f.Input.Token != nil && ec.Status.ObservedGeneration == ec.Generation {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -50,12 +51,20 @@ func (r *EgainClientReconciler) SetupWithManager(ctx context.Context, mgr ctrl.M
 		Watches(&egainv1alpha1.EgainClient{}, w.clientHandler(), builder.WithPredicates(r.memory.statusSeen(), clientChanged)).
 		WatchesMetadata(&corev1.Secret{}, w.objectHandler("Secret"), changed).
 		WatchesMetadata(&corev1.ConfigMap{}, w.objectHandler("ConfigMap"), changed).
-		Watches(&egainv1alpha1.EgainTenant{}, w.tenantHandler(), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&egainv1alpha1.EgainTenant{}, w.tenantHandler(), builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, becameReady))).
 		WatchesMetadata(&corev1.Namespace{}, w.namespaceHandler(), builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		WatchesRawSource(&r.callers).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers, UsePriorityQueue: new(true), RateLimiter: retryLimiter()}).
 		Complete(r)
 }
+
+// becameReady passes the transition of an EgainTenant to Ready.
+var becameReady = predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+	ready := func(o client.Object) bool {
+		return meta.IsStatusConditionTrue(o.(*egainv1alpha1.EgainTenant).Status.Conditions, egainv1alpha1.ConditionReady)
+	}
+	return !ready(e.ObjectOld) && ready(e.ObjectNew)
+}}
 
 // objectsOf are the Secrets and ConfigMaps that matter to an EgainClient, as kind/name.
 func objectsOf(ec *egainv1alpha1.EgainClient) []string {

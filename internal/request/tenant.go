@@ -5,6 +5,10 @@ package request
 
 import (
 	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/oauth"
@@ -24,6 +28,8 @@ type Tenant struct {
 	Limits egainv1alpha1.RequestLimits
 	// AllowedScopes are those that an EgainTenant allows; all if empty.
 	AllowedScopes []egainv1alpha1.ScopePattern
+	// ReadySince is when the EgainTenant turned Ready; zero if it is not.
+	ReadySince time.Time
 	// Known are the endpoints in the status of an EgainTenant, if that is about its present spec.
 	Known []egainv1alpha1.ActorEndpointsStatus
 }
@@ -54,6 +60,9 @@ func Shared(et *egainv1alpha1.EgainTenant) Tenant {
 	}
 	if limits := et.Spec.RequestLimits; limits != nil {
 		t.Limits = *limits
+	}
+	if ready := meta.FindStatusCondition(et.Status.Conditions, egainv1alpha1.ConditionReady); ready != nil && ready.Status == metav1.ConditionTrue {
+		t.ReadySince = ready.LastTransitionTime.Time
 	}
 	if et.Status.ObservedGeneration == et.Generation {
 		t.Known = et.Status.Endpoints

@@ -49,6 +49,9 @@ type Facts struct {
 	// SessionVersion identifies the version of the session Secret. The operator itself makes new versions, so that another version is no reason for a
 	// new token, but for another attempt with a session that was over.
 	SessionVersion string
+	// EndpointsChecked is since when the rules and endpoints that a request depends on are as they are: the first reconcile of this
+	// process, which may have other flags, or the transition of the EgainTenant to Ready.
+	EndpointsChecked time.Time
 	// SessionExpiration is when the refresh token expires; zero if unknown.
 	SessionExpiration time.Time
 }

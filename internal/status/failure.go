@@ -55,12 +55,33 @@ func LastFailure(st egainv1alpha1.EgainClientStatus, f Facts) *rotation.Failure 
 	case !same:
 		return nil
 	case last.RetryTime != nil:
-		return &rotation.Failure{Inputs: inputs, RetryTime: last.RetryTime.Time}
+		return &rotation.Failure{Inputs: inputs, RetryTime: f.retryTime(last)}
 	case last.Reason == egainv1alpha1.ReasonReauthorizationRequired:
 		return &rotation.Failure{Inputs: inputs}
 	default:
 		return nil
 	}
+}
+
+// recheckWindow is the time over which clients are retried whose endpoints were refused under other flags of the operator, or before
+// their EgainTenant turned Ready. It spreads them, and bounds how long such a refusal outlives its cause.
+const recheckWindow = time.Minute
+
+// retryTime is when an attempt is repeated. A failure of endpoints from before EndpointsChecked is repeated within recheckWindow
+// of it.
+func (f Facts) retryTime(last *egainv1alpha1.FailureStatus) time.Time {
+	at := last.RetryTime.Time
+	if last.Time == nil || !last.Time.Time.Before(f.EndpointsChecked) {
+		return at
+	}
+	switch last.Reason {
+	case egainv1alpha1.ReasonEndpointRefused, egainv1alpha1.ReasonEndpointInvalid, egainv1alpha1.ReasonTenantMismatch:
+		recheck := f.EndpointsChecked.Add(time.Duration(f.Input.Spread * float64(recheckWindow)))
+		if recheck.Before(at) {
+			return recheck
+		}
+	}
+	return at
 }
 
 // alsoTriedWith identifies what an attempt that failed for a reason depends on beyond its inputs.

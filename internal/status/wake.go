@@ -39,7 +39,11 @@ func changeTimes(ec *egainv1alpha1.EgainClient, o Outcome, now time.Time) []time
 		return times
 	}
 	if last != nil && last.RetryTime != nil {
-		return append(times, last.RetryTime.Time)
+		at := last.RetryTime.Time
+		if waits := o.Input.Failure; waits != nil && o.Decision.Action == rotation.Wait && !waits.RetryTime.IsZero() {
+			at = waits.RetryTime // which may be earlier than what the status says
+		}
+		return append(times, at)
 	}
 	if last == nil && tok != nil {
 		times = append(times, rotation.RenewAt(tok.IssueTime, tok.ExpirationTime, o.Input.Policy, o.Input.Spread))
