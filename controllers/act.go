@@ -85,6 +85,7 @@ func (r *EgainClientReconciler) rotate(ctx context.Context, ec *egainv1alpha1.Eg
 	if err != nil {
 		return status.Result{Err: err}
 	}
+	skipped := r.reportSkipped(ctx, ec, f, hc)
 	known, reusable, err := r.reusable(ctx, ec, f, cause, hc)
 	if reusable != nil {
 		return known.result(nil).Then(r.apply(ctx, ec, f, reusable))
@@ -93,6 +94,7 @@ func (r *EgainClientReconciler) rotate(ctx context.Context, ec *egainv1alpha1.Eg
 	if err == nil {
 		res = r.requestToken(ctx, ec, f, hc, known)
 	}
+	res.Err = withSkipped(res.Err, skipped)
 	r.countRotation(f, cause, res)
 	return res
 }

@@ -1,6 +1,14 @@
 package controllers
 
 import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
 	"testing"
 	"time"
 
@@ -63,6 +71,9 @@ func TestRefusesCredentialsThatCannotBeUsed(t *testing.T) {
 		"the secret is binary":                {map[string][]byte{"client_id": []byte("rigel-app"), "client_secret": {0xff, 0xfe, 'a'}}, "not one line of text"},
 		"the id has a line break in it":       {map[string][]byte{"client_id": []byte("rigel\napp"), "client_secret": []byte(good)}, `key "client_id" of Secret "egain-app" is not one line of text`},
 		"the secret holds a control code":     {map[string][]byte{"client_id": []byte("rigel-app"), "client_secret": []byte("a\x00b")}, "not one line of text"},
+		"the secret has a hidden space":       {map[string][]byte{"client_id": []byte("rigel-app"), "client_secret": []byte(good + "\u00a0")}, `key "client_secret" of Secret "egain-app" contains U+00A0 (no-break space)`},
+		"the id has a hidden space":           {map[string][]byte{"client_id": []byte("\u200brigel-app"), "client_secret": []byte(good)}, `key "client_id" of Secret "egain-app" contains U+200B (zero-width space)`},
+		"the secret is UTF-16":                {map[string][]byte{"client_id": []byte("rigel-app"), "client_secret": []byte("\xff\xfea\x00\r\x00\n\x00")}, "encoded in UTF-16 (little-endian)"},
 		"the secret has two line breaks more": {map[string][]byte{"client_id": []byte("rigel-app"), "client_secret": []byte(good + "\n\n")}, "not one line of text"},
 	}
 	for name, tc := range tests {
@@ -97,7 +108,7 @@ func TestReadsCredentialsWithALineBreakAtTheEndUnderKeysOfTheUser(t *testing.T) 
 	t.Parallel()
 	f := newFixture(t)
 	f.create(&corev1.Secret{ObjectMeta: f.named("egain-app"), StringData: map[string]string{
-		"id": egainsim.RigelClientID + "\n", "pass-word": egainsim.RigelClientSecret + "\r\n",
+		"id": egainsim.RigelClientID + "\n", "pass-word": "\ufeff" + egainsim.RigelClientSecret + "\r\n",
 	}})
 	ec := f.client("sync", func(ec *egainv1alpha1.EgainClient) {
 		ec.Spec.CredentialsSecretRef.ClientIDKey, ec.Spec.CredentialsSecretRef.ClientSecretKey = "id", "pass-word"
@@ -267,4 +278,66 @@ func TestWaitsForTheCABundle(t *testing.T) {
 			f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
 		})
 	}
+}
+
+// kubectl create configmap --from-file puts a file that is not UTF-8 under binaryData.
+func TestReadsACABundleFromBinaryData(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.credentials()
+	f.create(&corev1.ConfigMap{ObjectMeta: f.named("corp"), BinaryData: map[string][]byte{"ca.crt": append([]byte("# Zertifikate f\xfcr alle\n"), f.sim.CABundle()...)}})
+	ec := f.client("sync", func(ec *egainv1alpha1.EgainClient) {
+		ec.Spec.Tenant.CABundleRef = &egainv1alpha1.CABundleReference{Kind: "ConfigMap", Name: "corp", Key: "ca.crt"}
+	})
+	f.run(ec)
+	f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
+}
+
+// unparsable is a certificate that OpenSSL makes and Go does not parse: its serial number is negative.
+func unparsable(t *testing.T) string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	gomega.NewWithT(t).Expect(err).NotTo(gomega.HaveOccurred())
+	template := &x509.Certificate{SerialNumber: big.NewInt(5), Subject: pkix.Name{CommonName: "Corp Root"}, IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	gomega.NewWithT(t).Expect(err).NotTo(gomega.HaveOccurred())
+	der = bytes.Replace(der, []byte{0x02, 0x01, 0x05}, []byte{0x02, 0x01, 0xfb}, 1)
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+}
+
+func TestTrustsTheRestOfACABundle(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.credentials()
+	bundle := &corev1.ConfigMap{ObjectMeta: f.named("corp"), Data: map[string]string{"ca.crt": unparsable(t) + string(f.sim.CABundle())}}
+	f.create(bundle)
+	ec := f.client("sync", func(ec *egainv1alpha1.EgainClient) {
+		ec.Spec.Tenant.CABundleRef = &egainv1alpha1.CABundleReference{Kind: "ConfigMap", Name: "corp", Key: "ca.crt"}
+	})
+	f.run(ec)
+	f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
+	f.Expect(f.sent()).To(gomega.ConsistOf(`Warning CertificatesSkipped the rest of the CA bundle is trusted, but block 1 ("CN=Corp Root") cannot be parsed: negative serial number: issue that certificate again, or remove it`))
+
+	f.step(time.Hour)
+	f.run(ec)
+	f.Expect(f.requests()).To(gomega.Equal(2))
+	f.Expect(f.sent()).To(gomega.BeEmpty(), "one event for one version of a bundle")
+
+	another := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: anotherCA(t)}))
+	bundle.Data["ca.crt"] = unparsable(t) + another
+	f.Expect(admin.Update(t.Context(), bundle)).To(gomega.Succeed())
+	f.step(time.Hour)
+	f.run(ec)
+	f.Expect(state(ec)).To(gomega.Equal("InProgress: TokenExpired, TLSFailed"))
+	f.Expect(message(ec)).To(gomega.ContainSubstring(`of the CA bundle, block 1 ("CN=Corp Root") cannot be parsed: negative serial number`))
+}
+
+func anotherCA(t *testing.T) []byte {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	gomega.NewWithT(t).Expect(err).NotTo(gomega.HaveOccurred())
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	gomega.NewWithT(t).Expect(err).NotTo(gomega.HaveOccurred())
+	return der
 }

@@ -54,6 +54,8 @@ type recollection struct {
 	// tried is where the last attempt was going, so that the next one need not read its ingredients to find out that the
 	// endpoint still fails.
 	tried attempt
+	// skippedIn is the version of the CA bundle of which the skipped certificates were reported.
+	skippedIn string
 	// unserved are the errors that the API server answered with until now, nil as a rule.
 	unserved *unserved
 	// unwritten is the status that could not be written, nil as a rule. What came of an attempt must not be forgotten for

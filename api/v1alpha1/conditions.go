@@ -57,14 +57,14 @@ const (
 
 // Reasons that need an edit of the spec or of an object that it names.
 const (
-	// ReasonCredentialsInvalid: the credentials Secret lacks a key, or a key is empty or not text.
+	// ReasonCredentialsInvalid: the credentials Secret lacks a key, or a key is empty or not one line of printable ASCII.
 	ReasonCredentialsInvalid = "CredentialsInvalid"
 	// ReasonSubjectTokenInvalid: the Secret of the subject token lacks the key, or its value is empty or not text.
 	ReasonSubjectTokenInvalid = "SubjectTokenInvalid"
 	// ReasonSubjectTokenForbidden: the operator may not mint tokens for the ServiceAccount or the audience, or the API
 	// server itself accepts tokens of that audience.
 	ReasonSubjectTokenForbidden = "SubjectTokenForbidden"
-	// ReasonCABundleInvalid: the CA bundle lacks the key or holds no certificate.
+	// ReasonCABundleInvalid: the CA bundle lacks the key or holds no certificate that can be used.
 	ReasonCABundleInvalid = "CABundleInvalid"
 	// ReasonTargetNotOwned: creationPolicy is Owner and a Secret of that name belongs to somebody else.
 	ReasonTargetNotOwned = "TargetNotOwned"

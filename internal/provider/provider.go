@@ -99,7 +99,7 @@ func (a *Access) readBundle(ctx context.Context, kind string, name types.Namespa
 	if err != nil {
 		return nil, err
 	}
-	return []byte(configMap.Data[key]), nil
+	return append(configMap.BinaryData[key], configMap.Data[key]...), nil // a key is in one of them
 }
 
 // document reads a document, or has it from before.

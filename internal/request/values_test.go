@@ -41,7 +41,8 @@ func TestCredentials(t *testing.T) {
 		"as they are":                           {map[string]string{"id": "app", "secret": "s3cr3t"}, false, oauth.Credentials{ClientID: "app", ClientSecret: "s3cr3t"}},
 		"with line breaks at the end":           {map[string]string{"id": "app\n", "secret": "s3cr3t\r\n"}, false, oauth.Credentials{ClientID: "app", ClientSecret: "s3cr3t"}},
 		"with spaces, which may be part of it":  {map[string]string{"id": "app", "secret": " s3 cr3t "}, false, oauth.Credentials{ClientID: "app", ClientSecret: " s3 cr3t "}},
-		"beyond ASCII":                          {map[string]string{"id": "äpp", "secret": "gehëim"}, false, oauth.Credentials{ClientID: "äpp", ClientSecret: "gehëim"}},
+		"as Windows writes text":                {map[string]string{"id": "\ufeffapp\r\n", "secret": "\ufeffs3cr3t\r\n"}, false, oauth.Credentials{ClientID: "app", ClientSecret: "s3cr3t"}},
+		"with quotes, which may be part of it":  {map[string]string{"id": "app", "secret": `"s3cr3t"`}, false, oauth.Credentials{ClientID: "app", ClientSecret: `"s3cr3t"`}},
 		"without a secret where it is optional": {map[string]string{"id": "app"}, true, oauth.Credentials{ClientID: "app"}},
 		"with a secret where it is optional":    {map[string]string{"id": "app", "secret": "x"}, true, oauth.Credentials{ClientID: "app", ClientSecret: "x"}},
 		"next to other keys":                    {map[string]string{"id": "app", "secret": "x", "client_id": "y"}, false, oauth.Credentials{ClientID: "app", ClientSecret: "x"}},
@@ -76,6 +77,14 @@ func TestCredentialsThatCannotBeUsed(t *testing.T) {
 		"a NUL":                                 {map[string]string{"id": "app", "secret": "hush\x00"}, false, "not one line of text"},
 		"a DEL":                                 {map[string]string{"id": "app", "secret": "hush\x7f"}, false, "not one line of text"},
 		"no UTF-8":                              {map[string]string{"id": "app", "secret": "hush\xff"}, false, "not one line of text"},
+		"UTF-16":                                {map[string]string{"id": "app", "secret": "\xff\xfeh\x00u\x00"}, false, `key "secret" of Secret "egain-app" is not one line of text: it is encoded in UTF-16 (little-endian), not in UTF-8`},
+		"UTF-16 of the other order":             {map[string]string{"id": "\xfe\xff\x00h", "secret": "x"}, false, `key "id" of Secret "egain-app" is not one line of text: it is encoded in UTF-16 (big-endian)`},
+		"a no-break space after the secret":     {map[string]string{"id": "app", "secret": "hush\u00a0"}, false, `key "secret" of Secret "egain-app" contains U+00A0 (no-break space)`},
+		"a zero-width space before the id":      {map[string]string{"id": "\u200bhush", "secret": "x"}, false, `key "id" of Secret "egain-app" contains U+200B (zero-width space)`},
+		"a second byte order mark":              {map[string]string{"id": "app", "secret": "\ufeff\ufeffhush"}, false, `contains U+FEFF (byte order mark)`},
+		"a byte order mark and nothing":         {map[string]string{"id": "app", "secret": "\ufeff\r\n"}, false, "is empty"},
+		"a letter beyond ASCII":                 {map[string]string{"id": "app", "secret": "hüsh"}, false, `contains U+00FC, and only printable ASCII may be in the value`},
+		"the quotes of a word processor":        {map[string]string{"id": "app", "secret": "\u201chush\u201d"}, false, `contains U+201C (left double quotation mark)`},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -92,7 +101,10 @@ func TestSubjectToken(t *testing.T) {
 	if got, err := SubjectTokenFrom(secretWith(map[string]string{"token": "hush\n"}), ref); err != nil || got != "hush" {
 		t.Errorf("got %q, %v", string(got), err)
 	}
-	for _, data := range []map[string]string{{}, {"token": ""}, {"token": "hush\nmore"}} {
+	if got, err := SubjectTokenFrom(secretWith(map[string]string{"token": "\ufeffhush\r\n"}), ref); err != nil || got != "hush" {
+		t.Errorf("as Windows writes text: got %q, %v", string(got), err)
+	}
+	for _, data := range []map[string]string{{}, {"token": ""}, {"token": "hush\nmore"}, {"token": "hush\u00a0"}, {"token": "\xff\xfeh\x00"}} {
 		_, err := SubjectTokenFrom(secretWith(data), ref)
 		wantClassified(t, err, egainv1alpha1.ReasonSubjectTokenInvalid, `"token"`)
 	}

@@ -4,9 +4,7 @@ package session
 
 import (
 	"fmt"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,6 +13,7 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/text"
 )
 
 // KeyRefreshToken is the key of a session Secret.
@@ -36,13 +35,16 @@ type Content struct {
 	ExpirationTime time.Time
 }
 
-// RefreshToken reads the refresh token of a session. One line break at its end is not part of it. If no usable one exists,
+// RefreshToken reads the refresh token of a session. A byte order mark before it and one line break
+// after it are not part of it. If no usable one exists,
 // the failure is Terminal: only a login brings one.
 func RefreshToken(s *corev1.Secret) (oauth.Secret, error) {
-	token, ok := OneLine(s.Data[KeyRefreshToken])
+	token, flaw := text.Line(s.Data[KeyRefreshToken])
 	switch {
-	case !ok:
-		return "", invalid("the refresh token under the key %q of Secret %q is not one line of text: log in again", KeyRefreshToken, s.Name)
+	case flaw != nil && flaw.Character:
+		return "", invalid("the refresh token under the key %q of Secret %q %s, and only printable ASCII may be in it: log in again", KeyRefreshToken, s.Name, flaw.Is)
+	case flaw != nil:
+		return "", invalid("the refresh token under the key %q of Secret %q is not one line of text: log in again (it %s)", KeyRefreshToken, s.Name, flaw.Is)
 	case token == "":
 		return "", invalid("there is no refresh token under the key %q of Secret %q: log in again", KeyRefreshToken, s.Name)
 	}
@@ -51,13 +53,6 @@ func RefreshToken(s *corev1.Secret) (oauth.Secret, error) {
 
 func invalid(format string, args ...any) error {
 	return fault.New(fault.Terminal, egainv1alpha1.ReasonSessionInvalid, format, args...)
-}
-
-// OneLine is a value of a Secret without the line break at its end; false if it is not one line of text.
-func OneLine(value []byte) (string, bool) {
-	trimmed := strings.TrimSuffix(strings.TrimSuffix(string(value), "\n"), "\r")
-	unprintable := func(r rune) bool { return r < ' ' || r == 0x7f }
-	return trimmed, utf8.ValidString(trimmed) && !strings.ContainsFunc(trimmed, unprintable)
 }
 
 // ID identifies the login that a session Secret is of; empty if it does not say.

@@ -24,6 +24,7 @@ func TestRefreshToken(t *testing.T) {
 		"as it is":                   {map[string]string{"refresh_token": "0.AX4-hush"}, "0.AX4-hush"},
 		"with a line break":          {map[string]string{"refresh_token": "hush\n"}, "hush"},
 		"with the line break of DOS": {map[string]string{"refresh_token": "hush\r\n"}, "hush"},
+		"as Windows writes text":     {map[string]string{"refresh_token": "\ufeffhush\r\n"}, "hush"},
 		"next to other keys":         {map[string]string{"refresh_token": "hush", "access_token": "x"}, "hush"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -51,6 +52,8 @@ func TestRefreshTokenThatCannotBeUsed(t *testing.T) {
 		"two line breaks": {map[string]string{"refresh_token": "hush\n\n"}, spoilt},
 		"binary":          {map[string]string{"refresh_token": "hush\x00\x01"}, spoilt},
 		"no UTF-8":        {map[string]string{"refresh_token": "hush\xff"}, spoilt},
+		"UTF-16":          {map[string]string{"refresh_token": "\xff\xfeh\x00"}, spoilt + " (it is encoded in UTF-16 (little-endian), not in UTF-8)"},
+		"a hidden space":  {map[string]string{"refresh_token": "hush\u00a0"}, `the refresh token under the key "refresh_token" of Secret "egain-app" contains U+00A0 (no-break space), and only printable ASCII may be in it: log in again`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

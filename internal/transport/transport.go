@@ -3,13 +3,11 @@
 package transport
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"io"
 	"net"
 	"net/http"
@@ -64,6 +62,7 @@ type Transport struct {
 
 	mu      sync.Mutex // makes one client at a time, so that all who need one share it
 	clients *lru.Cache // identity to *http.Client
+	skipped sync.Map   // *http.Client to []string, of the clients whose CA bundle holds something that cannot be used
 }
 
 // identity is what clients are shared by.
@@ -71,11 +70,20 @@ type identity struct{ tenant, trust string }
 
 // New returns a Transport.
 func New(o Options) *Transport {
-	closeIdle := func(_ lru.Key, client any) { client.(*http.Client).CloseIdleConnections() }
-	return &Transport{
-		options: o, guard: newGuard(o.AllowLoopback, o.AllowPrivate), proxy: http.ProxyFromEnvironment, lookup: net.DefaultResolver.LookupNetIP,
-		clients: lru.NewWithEvictionFunc(maxClients, closeIdle),
+	t := &Transport{options: o, guard: newGuard(o.AllowLoopback, o.AllowPrivate), proxy: http.ProxyFromEnvironment, lookup: net.DefaultResolver.LookupNetIP}
+	t.clients = lru.NewWithEvictionFunc(maxClients, func(_ lru.Key, client any) {
+		client.(*http.Client).CloseIdleConnections()
+		t.skipped.Delete(client)
+	})
+	return t
+}
+
+// Skipped describes what of its CA bundle a client does not trust, since it cannot be used.
+func (t *Transport) Skipped(c *http.Client) []string {
+	if skipped, ok := t.skipped.Load(c); ok {
+		return skipped.([]string)
 	}
+	return nil
 }
 
 // PermitTenant fails if no request may be sent for a tenant; the name is empty for one that an EgainClient describes itself.
@@ -115,7 +123,7 @@ func (t *Transport) Known(tenant, trust string) *http.Client {
 }
 
 // Client returns the client of a tenant. It is shared by what identifies the CA bundle, or by the bundle itself if that is
-// empty. It fails if the tenant may have none, or the bundle holds no certificate; the system's are trusted without a bundle.
+// empty. It fails if the tenant may have none, or the bundle as ParseBundle does; the system's are trusted without a bundle.
 //
 // The client speaks https only, and follows no redirect: credentials go to the host that they were meant for or nowhere.
 func (t *Transport) Client(tenant, trust string, bundle []byte) (*http.Client, error) {
@@ -131,17 +139,20 @@ func (t *Transport) Client(tenant, trust string, bundle []byte) (*http.Client, e
 	if c, ok := t.clients.Get(identity{tenant, trust}); ok {
 		return c.(*http.Client), nil
 	}
-	roots, err := parseRoots(bundle)
+	parsed, err := ParseBundle(bundle)
 	if err != nil {
 		return nil, err
 	}
-	var way http.RoundTripper = &ruled{next: t.route(roots), hosts: t.options.AllowedHosts, maxBody: cmp.Or(t.options.MaxBody, maxBody)}
+	var way http.RoundTripper = &ruled{next: t.route(parsed.Roots), hosts: t.options.AllowedHosts, maxBody: cmp.Or(t.options.MaxBody, maxBody)}
 	if t.options.Wrap != nil {
 		way = t.options.Wrap(way, tenant)
 	}
 	c := &http.Client{
 		Transport: way, Timeout: t.options.Timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	if len(parsed.Skipped) > 0 {
+		t.skipped.Store(c, parsed.Skipped)
 	}
 	t.clients.Add(identity{tenant, trust}, c)
 	return c, nil
@@ -227,34 +238,4 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 		return 0, fault.New(fault.Retryable, fault.ReasonResponseInvalid, "the answer is larger than %d KiB: check that the URL is the right one", b.bound>>10)
 	}
 	return n, err
-}
-
-// parseRoots returns nil, which stands for the system's certificates, for an empty bundle.
-func parseRoots(bundle []byte) (*x509.CertPool, error) {
-	if len(bundle) == 0 {
-		return nil, nil
-	}
-	roots := x509.NewCertPool()
-	// The decoder skips what it cannot read, so a damaged certificate shows only in the count.
-	begun, found := bytes.Count(bundle, []byte("-----BEGIN ")), 0
-	for block, rest := pem.Decode(bundle); block != nil; block, rest = pem.Decode(rest) {
-		cert, err := x509.ParseCertificate(block.Bytes)
-		if block.Type != "CERTIFICATE" || err != nil {
-			return nil, caBundleFault("the CA bundle holds a PEM block that is not a certificate: keep only CERTIFICATE blocks in it")
-		}
-		roots.AddCert(cert)
-		found++
-	}
-	switch {
-	case found < begun:
-		return nil, caBundleFault("the CA bundle holds a PEM block that is cut off or damaged: put the whole of it in again")
-	case found == 0:
-		return nil, caBundleFault("the CA bundle holds no certificate: put PEM blocks of type CERTIFICATE into it")
-	default:
-		return roots, nil
-	}
-}
-
-func caBundleFault(message string) error {
-	return fault.New(fault.Terminal, fault.ReasonCABundleInvalid, "%s", message)
 }

@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/doctor"
@@ -281,6 +282,13 @@ func TestDoctorWarns(t *testing.T) {
 				}},
 			}})
 		}, "Workloads", "read the token once", "without subPath"},
+		"of a certificate that cannot be parsed": {func(s *simulated) {
+			s.healthy()
+			bundle := &corev1.ConfigMap{}
+			s.Expect(admin.Get(s.t.Context(), client.ObjectKey{Namespace: s.namespace, Name: "egain-ca"}, bundle)).To(gomega.Succeed())
+			bundle.Data["ca.crt"] += "\n-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+			s.Expect(admin.Update(s.t.Context(), bundle)).To(gomega.Succeed())
+		}, "CABundle", "block 2 is not a certificate that can be parsed", "the others are trusted"},
 		"of an EgainClient that is suspended": {func(s *simulated) {
 			s.healthy(func(ec *egainv1alpha1.EgainClient) { ec.Spec.Suspend = new(true) })
 		}, "EgainClient", "suspended", "kubectl egain resume mine"},
@@ -297,6 +305,31 @@ func TestDoctorWarns(t *testing.T) {
 			s.Expect(f.Status).To(gomega.Equal(doctor.Warning), r.stdout)
 			s.Expect(f.Message).To(gomega.ContainSubstring(tc.said))
 			s.Expect(f.Advice).To(gomega.ContainSubstring(tc.advised))
+		})
+	}
+}
+
+func TestDoctorReadsCredentialsAsTheOperatorDoes(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		stored string
+		status doctor.Status
+		said   string
+	}{
+		"as Windows writes text": {"\ufeff" + egainsim.RigelClientSecret + "\r\n", doctor.OK, "holds client_id"},
+		"with quotes around":     {`"` + egainsim.RigelClientSecret + `"`, doctor.Warning, `the value under client_secret in Secret "egain-app" begins or ends with a quotation mark or space`},
+		"with a space after":     {egainsim.RigelClientSecret + " ", doctor.Warning, "begins or ends with a quotation mark or space"},
+		"with a hidden space":    {egainsim.RigelClientSecret + "\u200b", doctor.Broken, `key "client_secret" of Secret "egain-app" contains U+200B (zero-width space)`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSimulated(t)
+			s.healthy()
+			s.change("egain-app", func(o *corev1.Secret) { o.Data["client_secret"] = []byte(tc.stored) })
+			report, r := s.diagnose("--no-request")
+			f := finding(report, "Credentials")
+			s.Expect(f.Status).To(gomega.Equal(tc.status), r.stdout)
+			s.Expect(f.Message).To(gomega.ContainSubstring(tc.said))
 		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -15,6 +16,8 @@ import (
 	"github.com/egain-operator/egain-operator/internal/request"
 	"github.com/egain-operator/egain-operator/internal/session"
 	"github.com/egain-operator/egain-operator/internal/target"
+	"github.com/egain-operator/egain-operator/internal/text"
+	"github.com/egain-operator/egain-operator/internal/transport"
 )
 
 // unreadable is a finding for what could not be read: that the user may not is no fault of the chain.
@@ -82,6 +85,12 @@ func (e *examination) credentials(ctx context.Context) Finding {
 	}
 	e.secrets.Credentials = creds
 	ref := e.client.Spec.CredentialsSecretRef
+	for key, value := range map[egainv1alpha1.SecretKey]string{ref.ClientIDKey: creds.ClientID, ref.ClientSecretKey: string(creds.ClientSecret)} {
+		if text.Quoted(value) || strings.TrimSpace(value) != value {
+			return warning(fmt.Sprintf("the value under %s in Secret %q begins or ends with a quotation mark or space, which is sent as part of it", key, ref.Name),
+				"store the value without it, unless eGain shows it so")
+		}
+	}
 	if creds.ClientSecret == "" {
 		return ok(fmt.Sprintf("Secret %q holds %s (%s) and no secret", ref.Name, ref.ClientIDKey, creds.ClientID))
 	}
@@ -170,6 +179,13 @@ func (e *examination) caBundle(ctx context.Context) Finding {
 	}
 	if e.http, err = e.HTTP(bundle, requestTimeout); err != nil {
 		return broken(err.Error(), "put the whole certificate of the CA there, as PEM")
+	}
+	parsed, err := transport.ParseBundle(bundle)
+	switch {
+	case err != nil: // e.HTTP would have failed
+	case len(parsed.Skipped) > 0:
+		return warning(fmt.Sprintf("%s %q holds certificates, but %s", e.tenant.CABundleRef.Kind, e.tenant.CABundleRef.Name, strings.Join(parsed.Skipped, ", ")),
+			"issue that certificate again, or remove it: the others are trusted")
 	}
 	if e.tenant.CABundleRef == nil {
 		return ok("none: the system's certificates are trusted, here those of this machine")

@@ -87,7 +87,7 @@ func CABundle(ctx context.Context, c client.Reader, ref *egainv1alpha1.Namespace
 	} else {
 		configMap := &corev1.ConfigMap{}
 		err = c.Get(ctx, name, configMap)
-		bundle = []byte(configMap.Data[key])
+		bundle = append(configMap.BinaryData[key], configMap.Data[key]...) // a key is in one of them
 	}
 	what := fmt.Sprintf("%s %q in namespace %q", ref.Kind, ref.Name, ref.Namespace)
 	switch {
