@@ -42,6 +42,8 @@ type Error struct {
 	// Called says of a Busy failure that its client is called when its turn has come, and of a Paused one when the endpoint has
 	// recovered. RetryAfter is for when it is not.
 	Called bool
+	// Login says that a login at the browser may end the failure.
+	Login bool
 	// Message says what failed and what to change.
 	Message string
 }

@@ -82,7 +82,7 @@ func (d *Directory) Read(ctx context.Context, hc *http.Client, at Place) (*Docum
 	})
 	select {
 	case <-ctx.Done():
-		return nil, at.Kind.fault(unreachable(ctx.Err(), host(at.URL)))
+		return nil, at.Kind.fault(unreachable(ctx.Err(), host(at.URL), false))
 	case r := <-flight:
 		return r.Val.(entry).result()
 	}
@@ -203,10 +203,10 @@ func (d *Directory) fetch(ctx context.Context, hc *http.Client, at Place) (*Docu
 	if err != nil || req.URL.Host == "" {
 		return nil, endpointFault("the URL of the %s is not a URL: correct url or metadataURL", at.Kind)
 	}
-	req.Header.Set("Accept", "application/json")
-	resp, err := hc.Do(req)
+	req.Header.Set("Accept", accepted)
+	resp, err := send(hc, req)
 	if err != nil {
-		return nil, at.Kind.fault(unreachable(err, req.URL.Host))
+		return nil, at.Kind.fault(err)
 	}
 	defer resp.Body.Close() //nolint:errcheck // the body has been read to its end or to an error by then
 	if resp.StatusCode != http.StatusOK {
@@ -216,7 +216,7 @@ func (d *Directory) fetch(ctx context.Context, hc *http.Client, at Place) (*Docu
 	}
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return nil, at.Kind.fault(unreachable(err, req.URL.Host))
+		return nil, at.Kind.fault(unreachable(err, req.URL.Host, true))
 	}
 	return at.parse(body, req.URL.Host)
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"strconv"
@@ -23,56 +22,75 @@ type verdict struct {
 	class  fault.Class
 	reason string
 	advice string
+	// login says that a login may end the failure.
+	login bool
 }
 
 // codes are the error codes of RFC 6749 sections 4.1.2.1 and 5.2, RFC 8693 section 2.2.2 and RFC 8707 section 2.
 var codes = map[string]verdict{
-	"invalid_client":          {fault.Rejected, fault.ReasonClientRejected, "check the client id and secret, and that the client application is enabled"},
-	"unauthorized_client":     {fault.Rejected, fault.ReasonClientRejected, "allow this flow for the client application"},
-	"access_denied":           {fault.Rejected, fault.ReasonClientRejected, "grant the client application access"},
-	"unsupported_grant_type":  {fault.Rejected, fault.ReasonClientRejected, "check spec.flow and the token URL: this endpoint does not serve the flow"},
-	"invalid_scope":           {fault.Rejected, fault.ReasonScopeRejected, "check spec.scopes and tenant.scopePrefix: application scopes go with ClientCredentials, delegated ones with TokenExchange and AuthorizationCode, on-behalf-of ones with OnBehalfOf"},
-	"invalid_grant":           {fault.Rejected, fault.ReasonSubjectRejected, "check the user, customer or subject token: it must be known to eGain, current, and of the registered issuer and audience"},
-	"invalid_target":          {fault.Rejected, fault.ReasonRequestRejected, "check the resource or audience in spec.parameters"},
-	"invalid_request":         {fault.Rejected, fault.ReasonRequestRejected, "check spec.parameters and the token URL with its query string and, for TokenExchange, the subject token: it must be current, of the registered issuer and audience, and of a user that eGain knows"},
-	"temporarily_unavailable": {fault.Retryable, fault.ReasonServerUnavailable, "the server is overloaded or under maintenance"},
-	"server_error":            {fault.Retryable, fault.ReasonServerUnavailable, "the server met an error of its own"},
+	"invalid_client":          {class: fault.Rejected, reason: fault.ReasonClientRejected, advice: "check the client id and secret, and that the client application is enabled"},
+	"unauthorized_client":     {class: fault.Rejected, reason: fault.ReasonClientRejected, advice: "allow this flow for the client application"},
+	"access_denied":           {class: fault.Rejected, reason: fault.ReasonClientRejected, advice: "grant the client application access"},
+	"unsupported_grant_type":  {class: fault.Rejected, reason: fault.ReasonClientRejected, advice: "check spec.flow and the token URL: this endpoint does not serve the flow"},
+	"invalid_scope":           {class: fault.Rejected, reason: fault.ReasonScopeRejected, advice: "check spec.scopes and tenant.scopePrefix: application scopes go with ClientCredentials, delegated ones with TokenExchange and AuthorizationCode, on-behalf-of ones with OnBehalfOf"},
+	"invalid_grant":           {class: fault.Rejected, reason: fault.ReasonSubjectRejected, advice: "check the user, customer or subject token: it must be known to eGain, current, and of the registered issuer and audience"},
+	"invalid_target":          {class: fault.Rejected, reason: fault.ReasonRequestRejected, advice: "check the resource or audience in spec.parameters"},
+	"invalid_request":         {class: fault.Rejected, reason: fault.ReasonRequestRejected, advice: "check spec.parameters and the token URL with its query string and, for TokenExchange, the subject token: it must be current, of the registered issuer and audience, and of a user that eGain knows"},
+	"temporarily_unavailable": {class: fault.Retryable, reason: fault.ReasonServerUnavailable, advice: "the server is overloaded or under maintenance"},
+	"server_error":            {class: fault.Retryable, reason: fault.ReasonServerUnavailable, advice: "the server met an error of its own"},
+}
+
+// revocationCodes are those of RFC 7009 section 2.2.1, and those that mean something else for a revocation.
+var revocationCodes = map[string]verdict{
+	"unsupported_token_type": {class: fault.Rejected, reason: fault.ReasonRequestRejected, advice: "the server does not revoke tokens of this kind"},
+	"invalid_request":        {class: fault.Rejected, reason: fault.ReasonRequestRejected, advice: "check the revocation URL with its query string"},
+}
+
+// verdicts is what a code means for a request of one kind; false for a code that is not known.
+type verdicts func(code string) (verdict, bool)
+
+func ofRevocation(code string) (verdict, bool) {
+	if v, ok := revocationCodes[code]; ok {
+		return v, true
+	}
+	v, ok := codes[code]
+	return v, ok
 }
 
 // classify turns the error of a token request into a *fault.Error. Nothing of the answer but a known code gets into it; of the
 // request, the scopes if they are refused.
 func classify(err error, rec *recorder, r Request, now time.Time) error {
 	server := host(r.TokenURL)
-	if refused, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
-		v, known := r.verdict(refused.ErrorCode)
-		// Too many requests are just that, whatever code comes with them.
-		if known && refused.Response.StatusCode != http.StatusTooManyRequests {
-			if v.reason == fault.ReasonScopeRejected {
-				v = v.refusedScopes(r.scopes(), server)
-			}
-			return v.refusal(refused.Response, refused.ErrorCode, server, now)
-		}
-		return rejected(refused.Response, server, now)
-	}
 	if f := fault.Of(rec.readErr); f != nil {
 		return f
 	}
-	if rec.readErr != nil {
-		return unreachable(rec.readErr, server)
-	}
 	if rec.status == 0 {
-		return unreachable(err, server)
+		return unreachable(err, server, rec.connected.Load())
 	}
-	return malformed(rec.body.Bytes(), server)
+	read := rec.received()
+	_, refused := errors.AsType[*oauth2.RetrieveError](err)
+	switch {
+	case read.refuses(r.verdict):
+		return read.refusal(r.verdict, server, now, r.scopes())
+	case rec.readErr != nil:
+		return unreachable(rec.readErr, server, true)
+	case refused && (!rec.granted() || read.code != ""):
+		return read.refusal(r.verdict, server, now, nil)
+	default:
+		return malformed(read, server)
+	}
 }
 
 // malformed says what is wrong with an answer of status 200 that x/oauth2 could not read.
-func malformed(body []byte, host string) error {
+func malformed(read received, host string) error {
+	body := read.body
 	var answer struct {
 		AccessToken json.RawMessage `json:"access_token"`
 		ExpiresIn   json.RawMessage `json:"expires_in"`
 	}
 	switch {
+	case read.html():
+		return fault.New(fault.Retryable, fault.ReasonResponseInvalid, "%s answered with an HTML page, something other than the JSON of a token response: check that the token URL is the token endpoint, and whether a proxy or gateway in front of the server answers", host)
 	case json.Unmarshal(body, &answer) != nil:
 		return fault.New(fault.Retryable, fault.ReasonResponseInvalid, "%s answered with something other than the JSON of a token response: check that the token URL is the token endpoint", host)
 	case len(answer.AccessToken) == 0 || string(answer.AccessToken) == `""` || string(answer.AccessToken) == "null":
@@ -93,18 +111,6 @@ func wholeNumber(raw json.RawMessage) bool {
 	return err == nil
 }
 
-// rejected classifies an error answer by its status.
-func rejected(resp *http.Response, host string, now time.Time) error {
-	return byStatus(resp.StatusCode).refusal(resp, fmt.Sprintf("HTTP %d", resp.StatusCode), host, now)
-}
-
-// refusal is the failure of a request that was answered with an error code or status.
-func (v verdict) refusal(resp *http.Response, said, host string, now time.Time) error {
-	f := fault.New(v.class, v.reason, "%s", v.message(said, host))
-	f.RetryAfter = RequestedWait(resp, now)
-	return f
-}
-
 // message is the text of a refusal.
 func (v verdict) message(said, host string) string {
 	return fmt.Sprintf("%s answered %s: %s", host, said, v.advice)
@@ -112,24 +118,20 @@ func (v verdict) message(said, host string) string {
 
 func byStatus(status int) verdict {
 	switch {
-	case status == http.StatusTooManyRequests:
-		return verdict{fault.Retryable, fault.ReasonRateLimited, "the server asks for fewer requests"}
-	case status >= 500, status == http.StatusRequestTimeout, status == http.StatusTooEarly:
-		return verdict{fault.Retryable, fault.ReasonServerUnavailable, "the server or a gateway before it is failing"}
 	case status >= 300 && status < 400:
-		return verdict{fault.Rejected, fault.ReasonRequestRejected, "redirects are not followed with credentials; set the URL that it leads to, if that is the right one"}
+		return verdict{class: fault.Rejected, reason: fault.ReasonRequestRejected, advice: "redirects are not followed with credentials; set the URL that it leads to, if that is the right one"}
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
-		return verdict{fault.Rejected, fault.ReasonClientRejected, "check the client id and secret, and that the client application may use this endpoint"}
+		return verdict{class: fault.Rejected, reason: fault.ReasonClientRejected, advice: "check the client id and secret, and that the client application may use this endpoint; a gateway in front of the server may refuse it too, since no OAuth error code came with it"}
 	case status == http.StatusNotFound, status == http.StatusMethodNotAllowed, status == http.StatusGone:
-		return verdict{fault.Rejected, fault.ReasonRequestRejected, "there is no such endpoint; check the URL"}
+		return verdict{class: fault.Rejected, reason: fault.ReasonRequestRejected, advice: "there is no such endpoint; check the URL"}
 	default:
-		return verdict{fault.Rejected, fault.ReasonRequestRejected, "the server does not accept the request; check the URL, spec.flow and spec.parameters"}
+		return verdict{class: fault.Rejected, reason: fault.ReasonRequestRejected, advice: "the server does not accept the request; check the URL, spec.flow and spec.parameters"}
 	}
 }
 
-// unreachable classifies a request that got no whole answer. The text of network errors holds addresses and ports that
-// change, so that none of it is shown.
-func unreachable(err error, host string) error {
+// unreachable classifies a request that got no whole answer. Once there was a connection, the network let the request through. The
+// text of network errors holds addresses and ports that change, so that none of it is shown.
+func unreachable(err error, host string, connected bool) error {
 	if f := fault.Of(err); f != nil {
 		return f
 	}
@@ -141,11 +143,14 @@ func unreachable(err error, host string) error {
 		what = "has no address in DNS: check the host name in the URL"
 	} else if timeout(err) {
 		what = "did not answer in time: see whether a firewall drops the connection; a server that is merely slow needs a longer --request-timeout"
-	} else if errors.Is(err, io.ErrUnexpectedEOF) {
-		what = "broke off its answer: see whether a proxy or gateway in between ends connections"
+	} else if connected {
+		what = brokeOff
 	}
 	return fault.New(fault.Retryable, fault.ReasonServerUnavailable, "%s %s", host, what)
 }
+
+// brokeOff is said of a server that was reached, and whose answer did not come whole.
+const brokeOff = "broke off its answer: see whether the server, or a proxy or gateway in between, ends connections"
 
 // tlsFailure says what is wrong with the TLS of a server, "" if the error is of another kind.
 func tlsFailure(err error) string {

@@ -45,12 +45,21 @@ func (s Session) addTo(form url.Values) {
 // over is what a server says when there is no going on with a session but by a new login. Nothing is to be tried again
 // before that: a void refresh token that comes twice looks stolen, and has servers end all that its user has.
 func over(advice string) verdict {
-	return verdict{fault.Terminal, fault.ReasonReauthorizationRequired, advice}
+	return verdict{class: fault.Terminal, reason: fault.ReasonReauthorizationRequired, advice: advice, login: true}
 }
 
-// refreshCodes are the error codes that mean something else when a session is refreshed: that of RFC 6749 section 5.2, and
-// those of OpenID Connect Core section 3.1.2.6 with which servers ask for the user.
+// refreshCodes are the error codes that mean something else when a session is refreshed: those of RFC 6749 section 5.2, and
+// those of OpenID Connect Core section 3.1.2.6 with which servers ask for the user. Some servers answer invalid_request to a void
+// refresh token, and invalid_scope is about what the login was granted (RFC 6749 section 6).
 var refreshCodes = map[string]verdict{
+	"invalid_request": {
+		class: fault.Rejected, reason: fault.ReasonRequestRejected, login: true,
+		advice: "check spec.parameters and the token URL with its query string; if they are right the refresh token is void: log in again",
+	},
+	"invalid_scope": {
+		class: fault.Rejected, reason: fault.ReasonScopeRejected, login: true,
+		advice: "a refresh gets only scopes that the login was granted: correct spec.scopes to delegated scopes that flow AuthorizationCode may ask for, and log in again",
+	},
 	"invalid_grant":        over("the server does not accept the refresh token any more: log in again"),
 	"interaction_required": over("the server asks for the user: log in again"),
 	"login_required":       over("the server asks for the user: log in again"),
@@ -82,7 +91,7 @@ func (r Request) verdict(code string) (verdict, bool) {
 // The answer may be no token response otherwise, or break off: the server has voided the refresh token that was sent all
 // the same. Both are empty if it does not say, or nothing that can be used.
 func (r *recorder) refreshToken(issue time.Time) (next Secret, expiration time.Time) {
-	said := leadingMembers(r.body.Bytes())
+	said := leadingMembers(bytes.TrimPrefix(r.body.Bytes(), byteOrderMark))
 	whole := r.readErr == nil
 	if len(said) == 0 && whole && strings.HasPrefix(r.contentType, "application/x-www-form-urlencoded") {
 		said = formMembers(r.body.String())
@@ -124,18 +133,6 @@ func leadingMembers(body []byte) map[string]any {
 			break
 		}
 		members[name] = value
-	}
-	return members
-}
-
-func formMembers(body string) map[string]any {
-	members := map[string]any{}
-	form, err := url.ParseQuery(body)
-	if err != nil {
-		return members
-	}
-	for name := range form {
-		members[name] = form.Get(name)
 	}
 	return members
 }

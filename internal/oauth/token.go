@@ -8,7 +8,9 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -252,15 +254,36 @@ func (c *Client) Revoke(ctx context.Context, hc *http.Client, revocationURL stri
 		return endpointFault("the revocation URL is not a URL")
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	resp, err := hc.Do(req)
+	req.Header.Set("Accept", accepted)
+	resp, err := send(hc, req)
 	if err != nil {
-		return unreachable(err, host(revocationURL))
+		return err
 	}
-	defer resp.Body.Close() //nolint:errcheck // nothing was asked of the body
-	if resp.StatusCode != http.StatusOK {
-		return rejected(resp, host(revocationURL), c.Now())
+	defer resp.Body.Close()       //nolint:errcheck // what is wanted of the body has been read
+	if resp.StatusCode/100 == 2 { // RFC 7009 section 2.2: the body says nothing
+		return nil
 	}
-	return nil
+	body, _ := io.ReadAll(resp.Body) // what came before an error is enough for the code
+	return readReceived(resp, body).refusal(ofRevocation, host(revocationURL), c.Now(), nil)
+}
+
+// accepted is the type of answers (RFC 6749 section 5.1, RFC 8414 section 3.2).
+const accepted = "application/json"
+
+// send sends a request. Its error is a *fault.Error that says why there is no answer.
+func send(hc *http.Client, req *http.Request) (*http.Response, error) {
+	var connected atomic.Bool
+	resp, err := hc.Do(traced(req, &connected))
+	if err != nil {
+		return nil, unreachable(err, host(req.URL.String()), connected.Load())
+	}
+	return resp, nil
+}
+
+// traced notes when a request gets a connection.
+func traced(req *http.Request, connected *atomic.Bool) *http.Request {
+	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }}
+	return req.WithContext(httptrace.WithClientTrace(req.Context(), trace))
 }
 
 // recorder keeps what x/oauth2 does not tell: the answer, and why reading it failed. It serves one request.
@@ -270,8 +293,14 @@ type recorder struct {
 	status      int // zero if there was no answer
 	dating      dating
 	contentType string
+	header      http.Header
 	body        bytes.Buffer
 	readErr     error
+	connected   atomic.Bool
+}
+
+func (r *recorder) received() received {
+	return readReceived(&http.Response{StatusCode: r.status, Header: r.header}, r.body.Bytes())
 }
 
 // granted reports whether the answer's status is one of success.
@@ -280,12 +309,15 @@ func (r *recorder) granted() bool { return r.status >= 200 && r.status < 300 }
 // RoundTrip records the answer as it is read.
 func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	sent := r.now()
+	req = traced(req, &r.connected)
+	req.Header = req.Header.Clone()
+	req.Header.Set("Accept", accepted)
 	resp, err := r.next.RoundTrip(req)
 	if err != nil {
 		return nil, err
 	}
 	r.dating = dated(resp.Header, sent, r.now())
-	r.status, r.contentType = resp.StatusCode, resp.Header.Get("Content-Type")
+	r.status, r.header, r.contentType = resp.StatusCode, resp.Header, resp.Header.Get("Content-Type")
 	resp.Body = &recordedBody{ReadCloser: resp.Body, to: r}
 	return resp, nil
 }
@@ -293,13 +325,22 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 type recordedBody struct {
 	io.ReadCloser
 	to *recorder
+	// unmarked is the body without a byte order mark, which encoding/json does not read; nil before the first read.
+	unmarked *bytes.Reader
+	err      error
 }
 
+// Read reads the whole body first: a mark may come in pieces.
 func (b *recordedBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	b.to.body.Write(p[:n])
-	if err != nil && err != io.EOF {
-		b.to.readErr = err
+	if b.unmarked == nil {
+		if _, b.err = b.to.body.ReadFrom(b.ReadCloser); b.err != nil {
+			b.to.readErr = b.err
+		}
+		b.unmarked = bytes.NewReader(bytes.TrimPrefix(b.to.body.Bytes(), byteOrderMark))
+	}
+	n, err := b.unmarked.Read(p)
+	if err == io.EOF && b.err != nil {
+		err = b.err
 	}
 	return n, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
+	"strings"
 	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -203,13 +204,20 @@ func keptBy(secret *corev1.Secret, name string) bool {
 	return secret.Annotations[target.AnnotationOwnedBy] == name || secret.Annotations[target.AnnotationMergedBy] == name
 }
 
-// AdviseLogin adds the command that begins another session to a failure that only that ends.
+// AdviseLogin adds the command that begins another session to a failure that a login may end.
 func AdviseLogin(err error, ec *egainv1alpha1.EgainClient) error {
 	f := fault.Of(err)
-	if f == nil || (f.Reason != egainv1alpha1.ReasonReauthorizationRequired && f.Reason != egainv1alpha1.ReasonSessionInvalid) {
+	if f == nil || (!f.Login && f.Reason != egainv1alpha1.ReasonReauthorizationRequired && f.Reason != egainv1alpha1.ReasonSessionInvalid) {
 		return err
 	}
-	return fault.New(f.Class, f.Reason, "%s: run %s", f.Message, loginCommand(ec))
+	advised := *f
+	if strings.Contains(f.Message, "; sent ") {
+		advised.Message += "; to log in again,"
+	} else {
+		advised.Message += ":"
+	}
+	advised.Message += " run " + loginCommand(ec)
+	return &advised
 }
 
 // loginCommand is what a person runs to begin a session.
