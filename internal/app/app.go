@@ -128,7 +128,8 @@ func settings(o *options.Options) controllers.Settings {
 		Workers: o.Workers, MetadataLifetime: o.MetadataLifetime, RequireTenantRef: o.RequireTenantRef, Namespaces: o.WatchNamespaces,
 		AllowedAudiences: o.AllowedAudiences,
 		Egress: egress.Options{PerHost: o.RequestsPerHost, Options: transport.Options{
-			Timeout: o.RequestTimeout, AllowLoopback: o.AllowLoopback, AllowPrivate: o.AllowPrivate, AllowedHosts: o.AllowedHosts,
+			UserAgent: transport.UserAgent("egain-operator"),
+			Timeout:   o.RequestTimeout, AllowLoopback: o.AllowLoopback, AllowPrivate: o.AllowPrivate, AllowedHosts: o.AllowedHosts,
 		}},
 	}
 }

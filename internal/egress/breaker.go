@@ -93,28 +93,55 @@ type circuit struct {
 // left alone, Busy while it recovers and it is others' turn, each with the time to come back. Whoever is admitted must
 // Settle.
 func (b *Breakers) Admit(e Endpoint) *fault.Error {
+	probe, refused := b.admit(e)
+	if probe {
+		e.reconnect() // the connections of earlier requests may lead to an address that failed
+	}
+	return refused
+}
+
+// admit also reports whether the request is a probe.
+func (b *Breakers) admit(e Endpoint) (probe bool, _ *fault.Error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	c, now := b.circuits[e], b.Now()
 	if c == nil {
-		return nil
+		return false, nil
 	}
 	c.ask(now)
 	switch {
 	case c.open:
-		return b.admitProbe(c, now)
+		refused := b.admitProbe(c, now)
+		return refused == nil, refused
 	case c.turns == nil:
-		return nil
+		return false, nil
 	case now.After(c.end):
 		delete(b.circuits, e)
-		return nil
+		return false, nil
 	}
 	if wait := c.turns.take(now); wait > 0 {
 		f := fault.New(fault.Busy, fault.ReasonServerUnavailable, "the server has just recovered: requests are sent one after another")
 		f.RetryAfter = wait
-		return f
+		return false, f
 	}
-	return nil
+	return false, nil
+}
+
+// failures are those of an endpoint in a row.
+func (b *Breakers) failures(e Endpoint) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if c := b.circuits[e]; c != nil {
+		return c.failures
+	}
+	return 0
+}
+
+// reconnect has the next request to an endpoint look up its address and make a connection of its own.
+func (e Endpoint) reconnect() {
+	if e.Client != nil {
+		e.Client.CloseIdleConnections()
+	}
 }
 
 func (b *Breakers) admitProbe(c *circuit, now time.Time) *fault.Error {
@@ -217,8 +244,12 @@ func (b *Breakers) Settle(e Endpoint, err error) error {
 }
 
 func (b *Breakers) settle(e Endpoint, err error) (recovered bool, _ error) {
-	recovered, calls, paused := b.note(e, fault.Of(err))
+	f := fault.Of(err)
+	recovered, calls, paused := b.note(e, f)
 	ring(calls)
+	if blames(f) && f.Reason != fault.ReasonRateLimited && b.failures(e) > 1 {
+		e.reconnect()
+	}
 	if paused != nil {
 		return false, paused
 	}

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/egain-operator/egain-operator/internal/fault"
@@ -20,7 +21,7 @@ const lookupTimeout = 2 * time.Second
 // The transport of proxied requests dials nothing but proxies, which are for the administrator to choose: they may be on
 // this machine or in a private network.
 type routed struct {
-	direct, proxied *http.Transport
+	direct, proxied *pool
 	// proxy is the proxy of a request; nil for none.
 	proxy func(*http.Request) (*url.URL, error)
 	// lookup is that of net.Resolver.
@@ -67,8 +68,31 @@ func (r *routed) foresee(ctx context.Context, host string) *fault.Error {
 	return nil
 }
 
-// CloseIdleConnections closes those of both ways.
+// CloseIdleConnections has requests from then on make connections of their own, both ways.
 func (r *routed) CloseIdleConnections() {
 	r.direct.CloseIdleConnections()
 	r.proxied.CloseIdleConnections()
+}
+
+// pool is a transport whose connections can be given up. A connection of HTTP/2 that has requests under way is not idle, and would
+// take further ones: to an address that the name no longer has, or one at which nothing answers any more.
+type pool struct {
+	renew   func() *http.Transport
+	current atomic.Pointer[http.Transport]
+}
+
+func newPool(renew func() *http.Transport) *pool {
+	p := &pool{renew: renew}
+	p.current.Store(renew())
+	return p
+}
+
+// RoundTrip sends a request by a connection that is not given up.
+func (p *pool) RoundTrip(req *http.Request) (*http.Response, error) {
+	return p.current.Load().RoundTrip(req)
+}
+
+// CloseIdleConnections gives up all connections: those that are idle at once, the others once they are.
+func (p *pool) CloseIdleConnections() {
+	p.current.Swap(p.renew()).CloseIdleConnections()
 }

@@ -29,6 +29,8 @@ const (
 	maxHeader = 64 << 10
 	// maxIdlePerHost bounds the connections kept open to one host.
 	maxIdlePerHost = 32
+	// pingAfter is how long a connection of HTTP/2 may be silent before it is probed, and how long its answer may take.
+	pingAfter = 15 * time.Second
 	// maxClients bounds the HTTP clients that are kept. Beyond it they take turns, each making its connections again, so it is
 	// well above the tenants of one cluster. Idle connections are closed after a minute anyway.
 	maxClients = 1024
@@ -46,6 +48,8 @@ type Options struct {
 	AllowPrivate bool
 	// AllowedHosts are those that requests may go to; all if empty.
 	AllowedHosts Hosts
+	// UserAgent is sent with each request that has none; see UserAgent.
+	UserAgent string
 	// MaxBody bounds the body of an answer in bytes; 0 stands for 256 KiB.
 	MaxBody int64
 	// Wrap bounds the requests of a tenant that are under way, apart from the clients that make them; nil for no bounds.
@@ -143,7 +147,7 @@ func (t *Transport) Client(tenant, trust string, bundle []byte) (*http.Client, e
 	if err != nil {
 		return nil, err
 	}
-	var way http.RoundTripper = &ruled{next: t.route(parsed.Roots), hosts: t.options.AllowedHosts, maxBody: cmp.Or(t.options.MaxBody, maxBody)}
+	var way http.RoundTripper = &ruled{next: t.route(parsed.Roots), hosts: t.options.AllowedHosts, userAgent: t.options.UserAgent, maxBody: cmp.Or(t.options.MaxBody, maxBody)}
 	if t.options.Wrap != nil {
 		way = t.options.Wrap(way, tenant)
 	}
@@ -159,9 +163,16 @@ func (t *Transport) Client(tenant, trust string, bundle []byte) (*http.Client, e
 }
 
 func (t *Transport) route(roots *x509.CertPool) *routed {
-	proxied := t.dial(roots, newGuard(true, true))
-	proxied.Proxy = t.proxy
-	return &routed{direct: t.dial(roots, t.guard), proxied: proxied, proxy: t.proxy, lookup: t.lookup, guard: t.guard}
+	direct := func() *http.Transport { return t.dial(roots, t.guard) }
+	proxied := func() *http.Transport {
+		proxied := t.dial(roots, newGuard(true, true))
+		proxied.Proxy = t.proxy
+		if t.options.UserAgent != "" {
+			proxied.ProxyConnectHeader = http.Header{"User-Agent": {t.options.UserAgent}}
+		}
+		return proxied
+	}
+	return &routed{direct: newPool(direct), proxied: newPool(proxied), proxy: t.proxy, lookup: t.lookup, guard: t.guard}
 }
 
 func (t *Transport) dial(roots *x509.CertPool, g guard) *http.Transport {
@@ -174,14 +185,17 @@ func (t *Transport) dial(roots *x509.CertPool, g guard) *http.Transport {
 		MaxIdleConnsPerHost:    maxIdlePerHost,
 		IdleConnTimeout:        time.Minute,
 		MaxResponseHeaderBytes: maxHeader,
+		// Or a connection that leads nowhere would take every request until its time is over.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingAfter},
 	}
 }
 
-// ruled refuses plain HTTP, hosts in an unusual spelling and hosts that are not listed, and bounds bodies.
+// ruled refuses plain HTTP, hosts in an unusual spelling and hosts that are not listed, says whose the requests are, and bounds bodies.
 type ruled struct {
-	next    http.RoundTripper
-	hosts   Hosts
-	maxBody int64
+	next      http.RoundTripper
+	hosts     Hosts
+	userAgent string
+	maxBody   int64
 }
 
 // RoundTrip fails before anything is sent if a rule refuses the URL.
@@ -194,6 +208,10 @@ func (r *ruled) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	if f := r.hosts.permit(req.URL); f != nil {
 		return nil, Refuse(req, f)
+	}
+	if _, given := req.Header["User-Agent"]; r.userAgent != "" && !given {
+		req = req.Clone(req.Context())
+		req.Header.Set("User-Agent", r.userAgent)
 	}
 	resp, err := r.next.RoundTrip(req)
 	if err != nil {

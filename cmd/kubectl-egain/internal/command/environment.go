@@ -78,7 +78,7 @@ func newEnvironment(streams genericiooptions.IOStreams) *environment {
 	e.config.WrapConfigFn = func(config *rest.Config) *rest.Config {
 		// As kubectl has it: one command reads a dozen kinds at once.
 		config.QPS, config.Burst = 50, 300
-		config.UserAgent = "kubectl-egain/" + version()
+		config.UserAgent = transport.UserAgent("kubectl-egain")
 		config.WarningHandler = rest.NewWarningWriter(streams.ErrOut, rest.WarningWriterOptions{Deduplicate: true})
 		return config
 	}
@@ -104,7 +104,9 @@ func newScheme() *runtime.Scheme {
 // egressClient is guarded as the operator's own requests are, but that it reaches this machine: who runs the plugin may.
 func egressClient(maxBody int64) httpMaker {
 	return func(caBundle []byte, timeout time.Duration) (*http.Client, error) {
-		return transport.New(transport.Options{Timeout: timeout, AllowLoopback: true, AllowPrivate: true, MaxBody: maxBody}).Client("", "", caBundle)
+		return transport.New(transport.Options{
+			UserAgent: transport.UserAgent("kubectl-egain"), Timeout: timeout, AllowLoopback: true, AllowPrivate: true, MaxBody: maxBody,
+		}).Client("", "", caBundle)
 	}
 }
 

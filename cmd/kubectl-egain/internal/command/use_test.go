@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -101,7 +102,9 @@ func (f *fixture) api(handler http.HandlerFunc) *httptest.Server {
 func TestCallPrintsTheAnswer(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
+	var agent atomic.Value
 	f.api(func(w http.ResponseWriter, r *http.Request) {
+		agent.Store(r.UserAgent())
 		body, _ := io.ReadAll(r.Body)
 		w.Header().Set("X-Kind", "answer")
 		_, _ = io.WriteString(w, r.Method+" "+r.URL.RequestURI()+" "+r.Header.Get("Content-Type")+r.Header.Get("X-Mine")+" "+string(body))
@@ -124,6 +127,7 @@ func TestCallPrintsTheAnswer(t *testing.T) {
 		f.Expect(f.out.String()).To(gomega.Equal(test.want))
 		f.Expect(f.err.String()).To(gomega.HaveSuffix(" 200 OK\n"))
 	}
+	f.Expect(agent.Load()).To(gomega.HavePrefix("kubectl-egain/"))
 	f.Expect(f.run("call", "knowledge-sync", "/portals", "-i")).To(gomega.Equal(0))
 	f.Expect(f.out.String()).To(gomega.ContainSubstring("X-Kind: answer\n"))
 }

@@ -2,9 +2,10 @@ package command
 
 import (
 	"runtime"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/egain-operator/egain-operator/internal/transport"
 )
 
 func newVersionCommand(env *environment) *cobra.Command {
@@ -14,16 +15,8 @@ func newVersionCommand(env *environment) *cobra.Command {
 		Args:              cobra.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(*cobra.Command, []string) error {
-			env.printf("kubectl-egain %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			env.printf("kubectl-egain %s (%s, %s/%s)\n", transport.Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return nil
 		},
 	}
-}
-
-// version is the one that the Go toolchain wrote into the binary: the tag or, without one, the time and commit.
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "unknown"
 }
