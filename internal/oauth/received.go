@@ -19,6 +19,8 @@ type received struct {
 	body     []byte
 	// code is the OAuth error code; empty if there is none.
 	code string
+	// statusTold says that messages have the status before the code.
+	statusTold bool
 }
 
 func readReceived(response *http.Response, body []byte) received {
@@ -67,16 +69,18 @@ func (a received) refusal(m verdicts, server string, now time.Time, scopes []str
 	status := a.response.StatusCode
 	said := fmt.Sprintf("HTTP %d", status)
 	v, known := m(a.code)
+	if known && (a.statusTold || a.serverFails()) {
+		said += " (" + a.code + ")"
+	}
 	switch {
 	case status == http.StatusTooManyRequests:
 		v = verdict{class: fault.Retryable, reason: fault.ReasonRateLimited, advice: "the server asks for fewer requests"}
 	case a.serverFails():
-		if known {
-			said += " (" + a.code + ")"
-		}
 		v = verdict{class: fault.Retryable, reason: fault.ReasonServerUnavailable, advice: "the server or a gateway before it is failing"}
 	case known:
-		said = a.code
+		if !a.statusTold {
+			said = a.code
+		}
 		if v.reason == fault.ReasonScopeRejected {
 			v = v.refusedScopes(scopes, server)
 		}

@@ -264,7 +264,9 @@ func (c *Client) Revoke(ctx context.Context, hc *http.Client, revocationURL stri
 		return nil
 	}
 	body, _ := io.ReadAll(resp.Body) // what came before an error is enough for the code
-	return readReceived(resp, body).refusal(ofRevocation, host(revocationURL), c.Now(), nil)
+	refused := readReceived(resp, body)
+	refused.statusTold = true
+	return refused.refusal(ofRevocation, host(revocationURL), c.Now(), nil)
 }
 
 // accepted is the type of answers (RFC 6749 section 5.1, RFC 8414 section 3.2).
