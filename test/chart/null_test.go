@@ -102,6 +102,12 @@ func absent(defaults map[string]any, leaves, path []string) map[string]any {
 	return defaults
 }
 
+// inItsOwnWords reports whether the chart itself refuses values, since they do not fit each other.
+func inItsOwnWords(err error) bool {
+	return slices.ContainsFunc([]string{"metrics.port and health.port", "give it in Ki, Mi or Gi", "allowedHosts is empty", "audiences is empty"},
+		func(words string) bool { return strings.Contains(err.Error(), words) })
+}
+
 // TestANullIsTheEmptyValueOrTheDefault drops each value in turn, as Helm has it: by a null.
 func TestANullIsTheEmptyValueOrTheDefault(t *testing.T) {
 	t.Parallel()
@@ -117,10 +123,11 @@ func TestANullIsTheEmptyValueOrTheDefault(t *testing.T) {
 			}
 			// The same over a file that sets it.
 			got, err = template(t, "--values="+valuesFile(t, all), null)
-			if err != nil && !strings.Contains(err.Error(), "give it in Ki, Mi or Gi") {
+			if err == nil {
+				parsed(t, got)
+			} else if !inItsOwnWords(err) {
 				t.Fatal(err)
 			}
-			parsed(t, got)
 		})
 	}
 }
@@ -265,12 +272,9 @@ func TestAnEmptyValueIsTakenOrRefused(t *testing.T) {
 				parsed(t, got)
 				return
 			}
-			for _, own := range []string{"at '/" + strings.Join(path, "/") + "'", "metrics.port and health.port", "give it in Ki, Mi or Gi"} {
-				if strings.Contains(err.Error(), own) {
-					return
-				}
+			if !strings.Contains(err.Error(), "at '/"+strings.Join(path, "/")+"'") && !inItsOwnWords(err) {
+				t.Error(err)
 			}
-			t.Error(err)
 		})
 	}
 }

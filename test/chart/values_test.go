@@ -179,6 +179,12 @@ func TestEveryValueHasAnEffect(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Some values are refused without hosts.
+	hosts := map[string]any{"allowedHosts": []any{"ai.egain.cloud"}}
+	listed, err := template(t, "--values="+valuesFile(t, hosts))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, key := range leaves(t) {
 		t.Run(key, func(t *testing.T) {
 			t.Parallel()
@@ -192,7 +198,7 @@ func TestEveryValueHasAnEffect(t *testing.T) {
 					t.Fatalf("%s has the default", everything)
 				}
 			}
-			if changed(t, full, with(all, key, value)) || changed(t, plain, with(map[string]any{}, key, other)) {
+			if changed(t, full, with(all, key, value)) || changed(t, plain, with(map[string]any{}, key, other)) || changed(t, listed, with(hosts, key, other)) {
 				return
 			}
 			t.Errorf("nothing changes with it")
@@ -234,6 +240,12 @@ func TestBadValuesAreRefusedInWordsThatHelp(t *testing.T) {
 		"a pattern for an audience":             {[]string{"serviceAccountTokens.audiences={*.egain.cloud}"}, "at '/serviceAccountTokens/audiences/0'"},
 		"an empty audience":                     {[]string{"serviceAccountTokens.enabled=true", "serviceAccountTokens.audiences[0]="}, "at '/serviceAccountTokens/audiences/0'"},
 		"an audience with a space":              {[]string{"serviceAccountTokens.audiences[0]=e gain"}, "at '/serviceAccountTokens/audiences/0'"},
+		"hardened for every host":               {[]string{"hardened=true"}, "hardened is true, but allowedHosts is empty: list the hosts"},
+		"hardened, for demos":                   {[]string{"hardened=true", "allowedHosts={a.example}", "allowLoopback=true"}, "allowLoopback is for demos and tests"},
+		"a policy for every host":               {[]string{"policies.hosts.enabled=true"}, "policies.hosts.enabled is true, but allowedHosts is empty"},
+		"a policy that warns and denies":        {[]string{"policies.actions={Deny,Warn}"}, "policies.actions has Deny and Warn"},
+		"a policy that is maybe on":             {[]string{"policies.secrets.enabled=maybe"}, "at '/policies/secrets/enabled'"},
+		"a name of Secrets that is none":        {[]string{"policies.targets.names[0]=A'B"}, "at '/policies/targets/names/0'"},
 		"a memory limit that it cannot work on": {[]string{"resources.limits.memory=500M"}, "or set goMemoryLimit, such as 460MiB"},
 	}
 	for name, tc := range tests {

@@ -26,7 +26,7 @@ import (
 )
 
 // controllers of kube-controller-manager that run: those that act on what the operator makes, and what those need.
-const controllers = "garbage-collector-controller,namespace-controller,serviceaccount-controller,root-ca-certificate-publisher-controller,clusterrole-aggregation-controller,resourcequota-controller"
+const controllers = "garbage-collector-controller,namespace-controller,serviceaccount-controller,root-ca-certificate-publisher-controller,clusterrole-aggregation-controller,resourcequota-controller,validatingadmissionpolicy-status-controller"
 
 // stopGrace is how long a process gets to end by itself.
 const stopGrace = 10 * time.Second

@@ -134,6 +134,63 @@ env:
 {{- end -}}
 {{- end -}}
 
+{{/* Whether a policy is on: as its value says, or else hardened. Takes a list: the context of the chart, the policy. */}}
+{{- define "egain-operator.policyEnabled" -}}
+{{- $root := index . 0 -}}
+{{- $enabled := (index $root.Values.policies (index . 1)).enabled -}}
+{{- kindIs "bool" $enabled | ternary $enabled $root.Values.hardened -}}
+{{- end -}}
+
+{{/* The spec of a policy, with the lists and the ServiceAccount of this release. Takes a list: the context of the chart, the spec. */}}
+{{- define "egain-operator.policySpec" -}}
+{{- $root := index . 0 -}}
+{{- $spec := index . 1 -}}
+{{- $lists := merge (dict "hosts" $root.Values.allowedHosts) (pick $root.Values.policies.targets "names" "types" "keys") -}}
+{{- range $spec.variables -}}
+{{- if hasKey $lists .name -}}{{- $_ := set . "expression" (index $lists .name | toJson) -}}{{- end -}}
+{{- end -}}
+{{- $account := printf "system:serviceaccount:%s:%s" $root.Release.Namespace (include "egain-operator.serviceAccountName" $root) -}}
+{{- range $spec.matchConditions -}}
+{{- $_ := set . "expression" (.expression | replace "system:serviceaccount:egain-operator-system:egain-operator-controller-manager" $account) -}}
+{{- end -}}
+{{- toYaml $spec -}}
+{{- end -}}
+
+{{/* What weakens a hardened release, one a line. */}}
+{{- define "egain-operator.weakened" -}}
+{{- $values := .Values -}}
+{{- if .Values.allowPrivate }}
+- allowPrivate is true: requests may go to private networks.
+{{- end -}}
+{{- if .Values.serviceAccountTokens.enabled }}
+- serviceAccountTokens.enabled is true: the operator may act as {{ with .Values.serviceAccountTokens.names }}the ServiceAccounts {{ join ", " . }}{{ else }}any ServiceAccount{{ end }} where it works.
+{{- end -}}
+{{- range $policy := list "secrets" "hosts" "targets" }}
+{{- if ne (include "egain-operator.policyEnabled" (list $ $policy)) "true" }}
+- policies.{{ $policy }}.enabled is false.
+{{- end -}}
+{{- end -}}
+{{- if not (has "Deny" (.Values.policies.actions | default (list "Deny"))) }}
+- policies.actions lacks Deny: the policies refuse nothing.
+{{- end -}}
+{{- range $list := list "names" "types" "keys" }}
+{{- if not (index $values.policies.targets $list) }}
+- policies.targets.{{ $list }} is empty.
+{{- end -}}
+{{- end -}}
+{{- if and .Values.metrics.enabled (not .Values.metrics.secure) }}
+- metrics.secure is false: every client that reaches the port reads the metrics.
+{{- end -}}
+{{- if .Values.profiling.enabled }}
+- profiling.enabled is true: a person who may forward a port to the pod reads its memory profile.
+{{- end -}}
+{{- range .Values.extraArgs }}
+{{- if regexMatch "^--?(require-tenant-ref|allowed-hosts|allowed-audiences|allow-private|allow-loopback|metrics-secure|pprof-bind-address|watch-namespaces)(=|$)" . }}
+- extraArgs has {{ . }}, which wins over the values.
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* What the schema cannot say: values that do not fit each other. */}}
 {{- define "egain-operator.validate" -}}
 {{- if and (gt (int .Values.replicas) 1) (not .Values.leaderElection.enabled) -}}
@@ -147,6 +204,18 @@ env:
 {{- end -}}
 {{- if and .Values.serviceAccountTokens.enabled (not .Values.rbac.create) -}}
 {{- fail "serviceAccountTokens.enabled is true, but rbac.create is false: allow create on serviceaccounts/token in the roles that you made, and leave it off here." -}}
+{{- end -}}
+{{- if and .Values.hardened (not .Values.allowedHosts) -}}
+{{- fail "hardened is true, but allowedHosts is empty: list the hosts of your eGain, such as {*.egain.cloud}. Requests go to no others." -}}
+{{- end -}}
+{{- if and .Values.hardened .Values.allowLoopback -}}
+{{- fail "hardened and allowLoopback are true: allowLoopback is for demos and tests. Turn one of them off." -}}
+{{- end -}}
+{{- if and (eq (include "egain-operator.policyEnabled" (list . "hosts")) "true") (not .Values.allowedHosts) -}}
+{{- fail "policies.hosts.enabled is true, but allowedHosts is empty: list the hosts of your eGain, such as {*.egain.cloud}. The policy refuses all others." -}}
+{{- end -}}
+{{- if and (has "Deny" .Values.policies.actions) (has "Warn" .Values.policies.actions) -}}
+{{- fail "policies.actions has Deny and Warn, which Kubernetes does not allow together: a write that is denied needs no warning. Remove one of them." -}}
 {{- end -}}
 {{- if and .Values.serviceAccountTokens.enabled (not .Values.serviceAccountTokens.audiences) -}}
 {{- fail "serviceAccountTokens.enabled is true, but serviceAccountTokens.audiences is empty: list the audiences that are registered at eGain, such as {egain}. Tokens are minted for no others." -}}
