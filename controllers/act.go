@@ -48,13 +48,7 @@ func (r *EgainClientReconciler) carryOut(ctx context.Context, ec *egainv1alpha1.
 			return res
 		}
 	case rotation.Render:
-		if d.Cause == rotation.CauseHeld {
-			res = r.apply(ctx, ec, f, held)
-			res.Endpoints = f.remembered.endpoints
-			r.countRotation(f, d.Cause, res)
-			break
-		}
-		res = r.apply(ctx, ec, f, f.target.Content)
+		res = r.render(ctx, ec, f, d.Cause)
 	case rotation.Issue:
 		res = r.rotate(ctx, ec, f, d.Cause)
 	}
@@ -62,6 +56,21 @@ func (r *EgainClientReconciler) carryOut(ctx context.Context, ec *egainv1alpha1.
 		res.Err = r.cleanUp(ctx, ec)
 	}
 	return res
+}
+
+// render writes a token that was issued before.
+func (r *EgainClientReconciler) render(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, cause string) status.Result {
+	switch cause {
+	case rotation.CauseHeld:
+		res := r.apply(ctx, ec, f, f.remembered.held)
+		res.Endpoints = f.remembered.endpoints
+		r.countRotation(f, cause, res)
+		return res
+	case rotation.CauseDrifted:
+		return r.apply(ctx, ec, f, f.target.Content)
+	default:
+		return r.rewrite(ctx, ec, f)
+	}
 }
 
 // repair writes the target's own token again if the rest of the target drifted and no new token is available: an eGain outage must
@@ -87,12 +96,19 @@ func (r *EgainClientReconciler) rotate(ctx context.Context, ec *egainv1alpha1.Eg
 	}
 	skipped := r.reportSkipped(ctx, ec, f, hc)
 	known, reusable, err := r.reusable(ctx, ec, f, cause, hc)
+	began := r.Clock.Now()
 	if reusable != nil {
-		return known.result(nil).Then(r.apply(ctx, ec, f, reusable))
+		res := known.result(nil).Then(r.apply(ctx, ec, f, reusable))
+		r.recordRequest(ec, f, began, res)
+		return res
 	}
 	res := known.result(err)
 	if err == nil {
 		res = r.requestToken(ctx, ec, f, hc, known)
+	}
+	r.recordRequest(ec, f, began, res)
+	if res.Err == nil {
+		r.keepRecent(ec, f.Input.Keep(res.Written.Token, r.Clock.Now()), res.Written)
 	}
 	res.Err = withSkipped(res.Err, skipped)
 	r.countRotation(f, cause, res)
@@ -107,6 +123,7 @@ func (r *EgainClientReconciler) requestToken(ctx context.Context, ec *egainv1alp
 		return k.result(err)
 	}
 	defer release()
+	at := r.Clock.Now()
 	tok, skew, sent, err := r.sendRequest(ctx, ec, f, hc, *k.addressed, *k.material)
 	k.asked = k.asked || sent
 	if err == nil {
@@ -116,6 +133,9 @@ func (r *EgainClientReconciler) requestToken(ctx context.Context, ec *egainv1alp
 	}
 	res := k.result(err)
 	written, unwritten := r.writeSessions(ctx, key(ec), sessionKey(ec))
+	if err == nil {
+		r.recordIssue(ec, f.After(written), at)
+	}
 	res.Skew, res.Session = skew, written
 	if unwritten != nil {
 		res.Err = unwritten // the refresh token comes first: it is the only copy

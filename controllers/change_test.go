@@ -12,6 +12,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
+	"github.com/egain-operator/egain-operator/internal/rotation"
 	"github.com/egain-operator/egain-operator/internal/target"
 )
 
@@ -221,6 +222,7 @@ func TestIssuesAnewWhenTheTokenInTheTargetWasTamperedWith(t *testing.T) {
 			ec := f.client("sync")
 			f.run(ec)
 			token := f.token("sync")
+			f.step(rotation.Floor)
 
 			f.change("sync", edit)
 			f.run(ec)
@@ -246,6 +248,7 @@ func TestIsNotReadyOnATokenThatWasTamperedWith(t *testing.T) {
 	ec := f.client("sync")
 	f.run(ec)
 	f.sim.SetFault(egainsim.Match{}, egainsim.Fault{Status: 503})
+	f.step(rotation.Floor)
 
 	f.change("sync", func(s *corev1.Secret) { s.Data["access_token"] = []byte("another") })
 	f.run(ec)
@@ -298,6 +301,7 @@ func TestBringsADeletedTargetBack(t *testing.T) {
 	ec := f.client("sync", templated("TOKEN", "{{ .AccessToken }}"))
 	f.run(ec)
 	token := f.token("sync")
+	f.step(rotation.Floor)
 
 	f.delete(f.secret("sync"))
 	f.run(ec)
@@ -315,6 +319,7 @@ func TestNoticesADeletedTargetWhileTheProviderIsDown(t *testing.T) {
 	ec := f.client("sync")
 	f.run(ec)
 	f.sim.SetFault(egainsim.Match{}, egainsim.Fault{Drop: true, Times: 1})
+	f.step(rotation.Floor)
 
 	f.delete(f.secret("sync"))
 	result := f.run(ec)

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/rotation"
 )
 
 // calls notes what the reconciler asks of the API server from now on, but for the EgainClient itself, which a manager's
@@ -93,7 +94,7 @@ func TestAFirstTokenCostsNoMoreThanItMust(t *testing.T) {
 	f.Expect(calls()).To(gomega.Equal([]string{"get egain-app", "get second", "apply a Secret", "patch status"}), "the CA bundle is known")
 
 	f.Expect(admin.Delete(t.Context(), f.secret("second"))).To(gomega.Succeed())
-	f.step(time.Second)
+	f.step(rotation.Floor)
 	f.run(second)
 	f.Expect(calls()).To(gomega.Equal([]string{"get second", "get egain-app", "get second", "apply a Secret", "patch status"}),
 		"that one which was written is gone is looked at, since the cache may not have it yet")

@@ -10,6 +10,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
+	"github.com/egain-operator/egain-operator/internal/rotation"
 )
 
 func TestWhatGoesWellIsNoEvent(t *testing.T) {
@@ -22,6 +23,7 @@ func TestWhatGoesWellIsNoEvent(t *testing.T) {
 	}
 	f.update(ec, func() { ec.Spec.Scopes = []egainv1alpha1.Scope{"core.aiservices.read"} })
 	f.run(ec)
+	f.step(rotation.Floor)
 	f.delete(f.secret("sync"))
 	f.run(ec)
 

@@ -23,6 +23,7 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/oauth"
 	"github.com/egain-operator/egain-operator/internal/request"
+	"github.com/egain-operator/egain-operator/internal/rotation"
 )
 
 // withServiceAccounts is a fixture whose simulator trusts the ServiceAccounts of the control plane. Its clock is the true
@@ -221,6 +222,7 @@ func TestAnAudienceThatIsNoLongerListedGetsNoMoreTokens(t *testing.T) {
 	f.Expect(f.requests()).To(gomega.Equal(1))
 
 	f.allowAudiences("other", "egain")
+	f.step(rotation.Floor)
 	f.run(ec)
 	f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
 	f.Expect(f.requests()).To(gomega.Equal(2))

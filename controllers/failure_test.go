@@ -67,6 +67,7 @@ func TestTellsWhatTheProviderDoesWrong(t *testing.T) {
 		"the token has a space":           {answered(map[string]string{"access_token": `"a b"`}), "InProgress: NoToken, TokenInvalid", "not safe in an HTTP header", soon},
 		"the life is nothing":             {answered(map[string]string{"expires_in": `0`}), "InProgress: NoToken, LifetimeInvalid", "no life", soon},
 		"the life is negative":            {answered(map[string]string{"expires_in": `-1`}), "InProgress: NoToken, LifetimeInvalid", "no life", soon},
+		"the life is a fraction":          {answered(map[string]string{"expires_in": `1.5`}), "InProgress: NoToken, LifetimeInvalid", "not a whole number", soon},
 		"the life is no number":           {answered(map[string]string{"expires_in": `"abc"`}), "InProgress: NoToken, LifetimeInvalid", "not a whole number", soon},
 		"the life is absurd":              {answered(map[string]string{"expires_in": `1e30`}), "InProgress: NoToken, LifetimeInvalid", "expires_in", soon},
 		"the life is that of a century":   {answered(map[string]string{"expires_in": `3155760000`}), "InProgress: NoToken, LifetimeInvalid", "366 days", soon},

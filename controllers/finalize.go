@@ -68,6 +68,7 @@ func patchFinalizers(ctx context.Context, c client.Client, before, ec *egainv1al
 
 // finalize does what a deletion asks for, then lets the object go. Owner references take care of the rest.
 func (r *EgainClientReconciler) finalize(ctx context.Context, ec *egainv1alpha1.EgainClient) (ctrl.Result, error) {
+	r.memory.dropRecent(key(ec))
 	if !controllerutil.ContainsFinalizer(ec, egainv1alpha1.CleanupFinalizer) {
 		return ctrl.Result{}, nil
 	}

@@ -134,7 +134,7 @@ func (f *fixture) ready(ec *egainv1alpha1.EgainClient, want bool) {
 func TestTheWatchesWakeAClientWithoutPolling(t *testing.T) {
 	t.Parallel()
 	f := liveFixture(t)
-	startManager(t, operatorConfig(t, f.namespace), 4, f.namespace)
+	r, _ := startManager(t, operatorConfig(t, f.namespace), 4, f.namespace)
 
 	ec := f.client("sync")
 	f.ready(ec, false)
@@ -143,6 +143,7 @@ func TestTheWatchesWakeAClientWithoutPolling(t *testing.T) {
 	credentials := f.credentials()
 	f.ready(ec, true)
 	first := f.value("sync", "access_token")
+	f.eventually(func(g gomega.Gomega) { g.Expect(r.memory.paceOf(ec, time.Now()).recent).To(gomega.BeNil()) }) // else it is written again
 
 	f.Expect(admin.Delete(t.Context(), f.secret("sync"))).To(gomega.Succeed())
 	f.eventually(func(g gomega.Gomega) { g.Expect(f.secret("sync")).NotTo(gomega.BeNil()) })

@@ -24,6 +24,8 @@ type memory struct {
 	// successors are the refresh tokens that are not written yet, by session Secret, not by EgainClient: whichever client uses the
 	// session next would use the void one. Losing them loses sessions.
 	successors sync.Map // types.NamespacedName to heldSuccessor
+	// paces outlast objects by a minute.
+	paces sync.Map // types.NamespacedName to pace
 }
 
 // heldSuccessor is a refresh token that is not written yet.
@@ -167,6 +169,7 @@ func (m *memory) heldFor(client, secret types.NamespacedName) []session.Successo
 func (m *memory) forget(name types.NamespacedName) {
 	m.objects.Delete(name)
 	m.written.Delete(name)
+	m.dropRecent(name)
 }
 
 func key(ec *egainv1alpha1.EgainClient) types.NamespacedName {

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/rotation"
 	"github.com/egain-operator/egain-operator/internal/target"
 )
 
@@ -158,6 +159,7 @@ func TestMergeRepairsItsKeys(t *testing.T) {
 			ec := f.client("sync", merging("app"), templated("TOKEN", "{{ .AccessToken }}"))
 			f.run(ec)
 			annotations := f.secret("app").Annotations
+			f.step(rotation.Floor)
 
 			password := f.change("app", tc.edit).Data["password"]
 			f.run(ec)
@@ -196,6 +198,7 @@ func TestMergeStartsAgainInASecretThatWasCreatedAgain(t *testing.T) {
 	secret := f.foreign("app", map[string]string{"password": "theirs"})
 	ec := f.client("sync", merging("app"))
 	f.run(ec)
+	f.step(rotation.Floor)
 
 	f.delete(secret)
 	f.run(ec)

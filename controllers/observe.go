@@ -26,12 +26,15 @@ type facts struct {
 	tenant     request.Tenant
 	target     target.Observation
 	remembered recollection
+	// recent is the token that Input.Recent is about.
+	recent *target.Token
 }
 
 // observe reads the state of the cluster. With an error it returns what it read, so that a missing credentials Secret does not make
 // a valid token look lost. The cache may not contain a session that was just written, which is why it is an argument.
 func (r *EgainClientReconciler) observe(ctx context.Context, ec *egainv1alpha1.EgainClient, written *session.Written) (facts, error) {
 	f := facts{remembered: r.memory.recall(ec)}
+	f.Object = string(ec.UID)
 	f.Input = rotation.Input{
 		Now:       r.Clock.Now(),
 		Renewal:   status.RenewalRequest(ec),
@@ -55,6 +58,7 @@ func (r *EgainClientReconciler) observe(ctx context.Context, ec *egainv1alpha1.E
 		failure = cmp.Or(failure, err)
 	}
 	f.Input.Failure = status.LastFailure(f.remembered.status(ec), f.Facts)
+	r.observePace(ec, &f)
 	f.Facts = f.After(written)
 	return f, failure
 }
@@ -78,7 +82,7 @@ func (r *EgainClientReconciler) observeTarget(ctx context.Context, ec *egainv1al
 	}
 	known := f.remembered.known
 	f.target, err = target.Observe(ctx, secrets{r.Client}, clients{r.Cache}, ec, cached, known)
-	f.Content = f.target.Content
+	f.Content, f.Writer = f.target.Content, f.target.Writer
 	f.Input.Token, f.Input.Damaged, f.Input.Drifted = f.target.Token, f.target.Damaged, f.target.Drifted
 	if f.target.Known != known {
 		r.memory.update(ec, func(m *recollection) { m.known = f.target.Known })

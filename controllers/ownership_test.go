@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/rotation"
 	"github.com/egain-operator/egain-operator/internal/target"
 )
 
@@ -406,6 +407,7 @@ func TestFinishesTheCleanUpThatFailed(t *testing.T) {
 		return c.Delete(ctx, obj, opts...)
 	}})
 
+	f.step(rotation.Floor)
 	f.update(ec, func() { ec.Spec.Target.SecretName = "renamed" })
 	_, err := f.tryReconcile(ec)
 	f.Expect(err).To(gomega.MatchError(gomega.ContainSubstring(`cleaning up the former target "sync"`)))

@@ -11,6 +11,8 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egress"
+	"github.com/egain-operator/egain-operator/internal/rotation"
+	"github.com/egain-operator/egain-operator/internal/status"
 )
 
 // failingRank is the remaining life that a client without a token ranks with after a failure: it must not stand before the
@@ -25,6 +27,8 @@ const priorityFirst = 0
 // compare.
 func priority(ec *egainv1alpha1.EgainClient) int {
 	switch st := &ec.Status; {
+	case status.TooShort(st.Token): // its renewal would otherwise come before all others, each time
+		return -int(st.Token.IssueTime.Add(failingRank).Unix())
 	case st.Token != nil && st.Token.ExpirationTime != nil:
 		return -int(st.Token.ExpirationTime.Unix())
 	case st.LastFailure != nil && st.LastFailure.Time != nil:
@@ -32,6 +36,16 @@ func priority(ec *egainv1alpha1.EgainClient) int {
 	default:
 		return priorityFirst
 	}
+}
+
+// priorityNext is that of an object after a reconcile. One that must not send a request yet, as since another writer removes its
+// token each time, ranks as after a failure.
+func priorityNext(ec *egainv1alpha1.EgainClient, o status.Outcome, now time.Time) int {
+	rank := priority(ec)
+	if rank == priorityFirst && o.Decided && o.Decision.Action == rotation.Wait {
+		return -int(now.Add(failingRank).Unix())
+	}
+	return rank
 }
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]

@@ -32,6 +32,7 @@ func (r *EgainClientReconciler) report(ctx context.Context, ec *egainv1alpha1.Eg
 	if ec.Status.ConsecutiveFailures > failures {
 		r.Metrics.Failed(ec.Status.LastFailure.Reason)
 	}
+	send(r.Recorder, ec, status.Rewritten(ec, told))
 	err := r.writeStatus(ctx, before, ec)
 	if fault.Of(o.Err) == nil {
 		err = errors.Join(o.Err, err)
@@ -111,7 +112,7 @@ func next(ec *egainv1alpha1.EgainClient, o status.Outcome, now time.Time) (ctrl.
 	at, f := status.Wake(ec, o, now), fault.Of(o.Err)
 	switch {
 	case !at.IsZero():
-		return ctrl.Result{Priority: new(priority(ec)), RequeueAfter: max(at.Sub(now), time.Millisecond)}, nil
+		return ctrl.Result{Priority: new(priorityNext(ec, o, now)), RequeueAfter: max(at.Sub(now), time.Millisecond)}, nil
 	case f != nil && f.Class == fault.Terminal:
 		return ctrl.Result{}, reconcile.TerminalError(f)
 	default:

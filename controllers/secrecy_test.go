@@ -23,6 +23,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
+	"github.com/egain-operator/egain-operator/internal/rotation"
 	"github.com/egain-operator/egain-operator/internal/target"
 )
 
@@ -127,6 +128,7 @@ func TestNobodyButTheTargetLearnsASecret(t *testing.T) {
 		answered(map[string]string{"access_token": `"` + canary + `\n"`}), answered(map[string]string{"expires_in": `1e30`}),
 	} {
 		f.sim.SetFault(egainsim.Match{}, fault)
+		f.step(rotation.Floor)
 		f.demand(ec, fmt.Sprint(len(w.said.String())))
 		w.reconcile(ec)
 		f.Expect(ec.Status.LastFailure).NotTo(gomega.BeNil(), "%+v", fault)
@@ -154,6 +156,7 @@ func TestNobodyButTheTargetLearnsASecret(t *testing.T) {
 			encoded, err := json.Marshal(obj.(*corev1ac.SecretApplyConfiguration).Data)
 			return errors.Join(failure(string(encoded)), err)
 		}
+		f.step(rotation.Floor)
 		f.demand(ec, fmt.Sprint(len(w.said.String())))
 		w.reconcile(ec)
 		w.reconcile(ec)
@@ -167,11 +170,13 @@ func TestNobodyButTheTargetLearnsASecret(t *testing.T) {
 		was := f.change(name, func(s *corev1.Secret) { w.keep("value", string(s.Data[key])) }).Data[key]
 		f.change(name, func(s *corev1.Secret) { s.Data[key] = data })
 		w.reconcile(ec)
+		f.step(rotation.Floor)
 		f.change(name, func(s *corev1.Secret) { s.Data[key] = was })
 		w.reconcile(ec)
 	}
 	f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
 
+	f.step(rotation.Floor)
 	f.change("sync", func(s *corev1.Secret) { s.Data["access_token"] = []byte("tampered") })
 	w.reconcile(ec)
 	f.step(ec.Status.Token.RenewalTime.Sub(f.clock.Now()))

@@ -10,6 +10,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
+	"github.com/egain-operator/egain-operator/internal/rotation"
 )
 
 func TestClocksThatAreApartAreToldOfOnce(t *testing.T) {
@@ -25,7 +26,7 @@ func TestClocksThatAreApartAreToldOfOnce(t *testing.T) {
 	}
 	renew := func(skew time.Duration) {
 		f.sim.SetClockSkew(skew)
-		f.step(time.Second)
+		f.step(rotation.Floor)
 		f.demand(ec, f.clock.Now().String())
 		f.run(ec)
 		f.Expect(state(ec)).To(gomega.HavePrefix("Current: TokenValid"))

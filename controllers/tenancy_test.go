@@ -14,6 +14,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
+	"github.com/egain-operator/egain-operator/internal/rotation"
 )
 
 // tenant creates an EgainTenant of the simulator's self-service tenant, named after the test's namespace, since tenants
@@ -102,6 +103,7 @@ func TestAMoveBetweenTenantsOfOneEndpointTakesNoNewToken(t *testing.T) {
 			f.Expect(f.token("sync")).To(gomega.Equal(token))
 			f.Expect(f.requests()).To(gomega.Equal(1))
 
+			f.step(rotation.Floor)
 			f.update(ec, func() { f.referring(ec) })
 			f.updateTenant(et, func() { et.Spec.ScopePrefix = "no-such-prefix/" })
 			f.run(ec)

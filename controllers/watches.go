@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
@@ -41,6 +42,9 @@ func (r *EgainClientReconciler) SetupWithManager(ctx context.Context, mgr ctrl.M
 		if err := mgr.GetFieldIndexer().IndexField(ctx, &egainv1alpha1.EgainClient{}, name, extract); err != nil {
 			return fmt.Errorf("indexing EgainClients by %s: %w", name, err)
 		}
+	}
+	if err := mgr.Add(manager.RunnableFunc(r.forgetTokens)); err != nil {
+		return fmt.Errorf("adding what drops tokens from memory: %w", err)
 	}
 	r.Cache = referring{r.Cache, &r.references}
 	r.Requests.Cache = clients{r.Cache}

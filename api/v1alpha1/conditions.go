@@ -129,7 +129,8 @@ const (
 	ReasonMetadataUnavailable = "MetadataUnavailable"
 	// ReasonResponseInvalid: the server's answer is not a token response (RFC 6749 section 5.1).
 	ReasonResponseInvalid = "ResponseInvalid"
-	// ReasonLifetimeInvalid: the server's answer has a life of the token that is zero, negative or absurd.
+	// ReasonLifetimeInvalid: the lifetime in the server's answer is zero, negative or absurd, and the token is not used; or it is
+	// less than 10 seconds, and the token is used although renewal cannot keep up.
 	ReasonLifetimeInvalid = "LifetimeInvalid"
 	// ReasonTokenInvalid: the server's answer has an empty token, one that is not safe in an HTTP header, or one
 	// that is no Bearer token.

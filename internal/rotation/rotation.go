@@ -30,6 +30,14 @@ func (t *Token) Valid(now time.Time) bool {
 	return t != nil && now.Before(t.ExpirationTime)
 }
 
+// IssuedAt is when the token was requested; zero if there is none.
+func (t *Token) IssuedAt() time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return t.IssueTime
+}
+
 // Failure is the last failed attempt since the last success.
 type Failure struct {
 	// Inputs is what the attempt was made with, as Input.inputs says it.
@@ -50,6 +58,12 @@ type Input struct {
 	Drifted bool
 	// Held is a token that was issued and could not be written yet; nil if there is none.
 	Held *Token
+	// Recent is the last token, kept for a while after it was written; nil if it is not kept any more.
+	Recent *Recent
+	// History is what is known of the requests until now.
+	History History
+	// Versions identifies what a request depends on and Inputs does not, such as the CA bundle.
+	Versions string
 	// Spec and Sources are what a token issued now would be issued for.
 	Spec, Sources string
 	// Renewal is the renewal request on the object, empty if there is none.
@@ -73,7 +87,7 @@ const (
 	Render
 	// Issue asks the provider for a new token.
 	Issue
-	// Wait would issue, but the last attempt failed too recently: decide again at Decision.At.
+	// Wait would issue or write, but the last attempt was too recent: decide again at Decision.At.
 	Wait
 )
 
@@ -110,15 +124,28 @@ func Decide(in Input) Decision {
 	case cause == "" && in.Drifted:
 		return Decision{Action: Render, Cause: CauseDrifted}
 	case cause == "":
-		return Decision{Action: Keep, At: in.renewAt(in.Token)}
-	case in.heldServes():
+		return Decision{Action: Keep, At: in.beforeExpiry(in.renewAt(in.Token))}
+	case in.serves(in.Held):
 		return Decision{Action: Render, Cause: CauseHeld}
+	case in.lost() && in.Recent != nil && in.serves(&in.Recent.Token):
+		return in.paced(Decision{Action: Render, Cause: cause}, in.Recent.repairAt())
 	case in.backingOff():
 		return Decision{Action: Wait, Cause: cause, At: in.beforeExpiry(in.Failure.RetryTime)}
 	default:
-		return Decision{Action: Issue, Cause: cause}
+		return in.paced(Decision{Action: Issue, Cause: cause}, in.issueAt(cause))
 	}
 }
+
+// paced is a decision, or to wait until a time that has not come yet.
+func (in *Input) paced(d Decision, at time.Time) Decision {
+	if in.Now.Before(at) {
+		return Decision{Action: Wait, Cause: d.Cause, At: in.beforeExpiry(at)}
+	}
+	return d
+}
+
+// lost reports whether the target contains no token that is as the operator wrote it.
+func (in *Input) lost() bool { return in.Damaged || in.Token == nil }
 
 // checks are the causes to issue a token, in the order in which they are looked at.
 var checks = []struct {
@@ -167,10 +194,9 @@ func (in *Input) beforeExpiry(at time.Time) time.Time {
 	return at
 }
 
-// heldServes reports whether the held token is to be written rather than another one issued: it is valid and what would
+// serves reports whether a token that is held is to be written rather than another one issued: it is valid and what would
 // be issued now, and not due for renewal yet, or else still better than what is in the target.
-func (in *Input) heldServes() bool {
-	h := in.Held
+func (in *Input) serves(h *Token) bool {
 	if !h.Valid(in.Now) || h.Spec != in.Spec || h.Sources != in.Sources || (in.Renewal != "" && h.Renewal != in.Renewal) {
 		return false
 	}

@@ -351,7 +351,12 @@ func TestDecideActsWhenItSaidItWould(t *testing.T) {
 			if before := Decide(in); before.Action != Keep {
 				t.Errorf("life %s, spread %f: decides %+v just before %s", life, spread, before, d.At)
 			}
-			in.Now = d.At
+			if in.Now = d.At; d.At.Before(now.Add(Floor)) { // it has expired, and must not be replaced yet
+				if d = Decide(in); d.Action != Keep || !d.At.Equal(now.Add(Floor)) {
+					t.Fatalf("life %s, spread %f: decides %+v at the expiry, want to keep until the floor is over", life, spread, d)
+				}
+				in.Now = d.At
+			}
 			if then := Decide(in); then.Action != Issue || then.Cause != CauseRenewalDue {
 				t.Errorf("life %s, spread %f: decides %+v at %s", life, spread, then, d.At)
 			}

@@ -53,11 +53,15 @@ func share(spread float64, issue time.Time) float64 {
 // or a third of the life if that is less). Up to a tenth of the life, by spread and to a small part by the time of issue,
 // is then taken off, so that tokens issued together are not renewed together, nor their successors for ever after.
 //
-// The result lies after the issue and before the expiry, and between seconds as a rule: times of issue are whole seconds once
-// they are written down, and whoever is due in one second would else be due at the same moment. A token without any life is due
-// when it is issued.
+// The result lies after the issue and before the expiry, and usually between seconds: times of issue are whole seconds once
+// they are written down, and tokens that are due in one second would else be due at the same moment. No token is due sooner
+// than Floor after its issue, whatever its lifetime: one of less than that expires before.
 func RenewAt(issue, expiration time.Time, p Policy, spread float64) time.Time {
-	return renewAt(issue, expiration, p, share(spread, issue))
+	at, soonest := renewAt(issue, expiration, p, share(spread, issue)), issue.Add(Floor)
+	if at.Before(soonest) {
+		return soonest
+	}
+	return at
 }
 
 func renewAt(issue, expiration time.Time, p Policy, share float64) time.Time {

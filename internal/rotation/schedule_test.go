@@ -80,6 +80,9 @@ var policies = []Policy{
 func TestRenewAtIsWithinTheLife(t *testing.T) {
 	t.Parallel()
 	for _, life := range lives {
+		if life < ShortestLifetime {
+			continue // see TestRenewAtIsNotBeforeTheFloor
+		}
 		for _, policy := range policies {
 			for _, spread := range spreads {
 				expiration := now.Add(life)
@@ -91,11 +94,24 @@ func TestRenewAtIsWithinTheLife(t *testing.T) {
 				if latest := life - min(mountLag, life/3); at.Sub(now) > latest {
 					t.Errorf("%s: renewed after %s, too late for mounted files", row, at.Sub(now))
 				}
-				if earliest := life * 4 / 10; at.Sub(now) < earliest {
+				if earliest := max(life*4/10, Floor); at.Sub(now) < earliest {
 					t.Errorf("%s: renewed after %s, before half of the life less a tenth", row, at.Sub(now))
 				}
 				if again := RenewAt(now, expiration, policy, spread); !again.Equal(at) {
 					t.Errorf("%s: renewed at %s, then at %s", row, at, again)
+				}
+			}
+		}
+	}
+}
+
+func TestRenewAtIsNotBeforeTheFloor(t *testing.T) {
+	t.Parallel()
+	for _, life := range []time.Duration{-time.Hour, 0, time.Second, 4 * time.Second, Floor, 9 * time.Second} {
+		for _, policy := range policies {
+			for _, spread := range spreads {
+				if after := RenewAt(now, now.Add(life), policy, spread).Sub(now); after < Floor || after > max(life, Floor) {
+					t.Errorf("life %s, %+v, spread %f: renewed after %s", life, policy, spread, after)
 				}
 			}
 		}

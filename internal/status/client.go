@@ -44,6 +44,10 @@ type Facts struct {
 	Input rotation.Input
 	// Content is the token in the target; nil if the target has none, or was not read since it was last found unchanged.
 	Content *target.Token
+	// Writer is the field manager that changed a target without a whole token last; empty if unknown.
+	Writer string
+	// Object is the UID. Another one of the same name needs a request of its own.
+	Object string
 	// Trust identifies the version of the CA bundle. Another version is no reason for a new token, but for another TLS handshake.
 	Trust string
 	// SessionVersion identifies the version of the session Secret. The operator itself makes new versions, so that another version is no reason for a
@@ -61,6 +65,7 @@ func (f Facts) After(written *session.Written) Facts {
 	if written != nil {
 		f.SessionVersion, f.SessionExpiration = written.Version, written.Expiration
 	}
+	f.Input.Versions = f.Object + f.Trust + f.SessionVersion
 	return f
 }
 
@@ -219,10 +224,9 @@ func setToken(ec *egainv1alpha1.EgainClient, o *Outcome) {
 	if st.Token == nil {
 		st.Token = &egainv1alpha1.TokenStatus{}
 	}
-	in := o.Input
 	st.Token.IssueTime = second(tok.IssueTime)
 	st.Token.ExpirationTime = second(tok.ExpirationTime)
-	st.Token.RenewalTime = second(rotation.RenewAt(tok.IssueTime, tok.ExpirationTime, in.Policy, in.Spread))
+	st.Token.RenewalTime = second(o.renewalTime())
 	whole := o.Written
 	if whole == nil {
 		whole = o.Content

@@ -1,6 +1,7 @@
 package status
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"time"
@@ -57,7 +58,9 @@ func issuedCondition(ec *egainv1alpha1.EgainClient, o *Outcome) metav1.Condition
 	default:
 		c.Status, c.Reason = metav1.ConditionTrue, egainv1alpha1.ReasonIssued
 		c.Message = fmt.Sprintf("the token is in Secret %q", ec.TargetName())
-		if tok := o.token(); tok != nil && rotation.Clamped(tok.IssueTime, tok.ExpirationTime, o.Input.Policy) {
+		if o.Decided && o.Decision.Action == rotation.Wait {
+			c.Message = fmt.Sprintf("the next token follows: requests for one EgainClient are at least %v seconds apart", rotation.Floor.Seconds())
+		} else if tok := o.token(); tok != nil && rotation.Clamped(tok.IssueTime, tok.ExpirationTime, o.Input.Policy) {
 			c.Message += "; spec.renewal lies outside half of the token's life and the time that mounted files need to follow, and was moved within"
 		}
 	}
@@ -94,12 +97,25 @@ func readyCondition(ec *egainv1alpha1.EgainClient, o *Outcome, issued metav1.Con
 	case tok != nil:
 		c.Reason, c.Message = egainv1alpha1.ReasonTokenExpired, fmt.Sprintf("the token in Secret %q has expired", ec.TargetName())
 	default:
-		c.Reason, c.Message = egainv1alpha1.ReasonNoToken, "there is no token"
+		c.Reason, c.Message = egainv1alpha1.ReasonNoToken, cmp.Or(o.lost(ec), "there is no token")
 	}
 	if issued.Status != metav1.ConditionTrue {
 		c.Message += ": " + issued.Message
 	}
 	return c
+}
+
+// lost is the text for a token that another writer removed; empty if none did.
+func (o *Outcome) lost(ec *egainv1alpha1.EgainClient) string {
+	const advice = "make it leave that Secret to the operator, or name another in target.secretName"
+	switch {
+	case !o.Input.Lost():
+		return ""
+	case o.Writer == "":
+		return fmt.Sprintf("another writer removed the token from Secret %q: %s", ec.TargetName(), advice)
+	default:
+		return fmt.Sprintf("field manager %q changed Secret %q, which no longer contains the token: %s", o.Writer, ec.TargetName(), advice)
+	}
 }
 
 // stalled reports whether somebody must act before there can be a token.

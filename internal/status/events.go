@@ -9,6 +9,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/rotation"
 )
 
 // ActionIssueToken is the action of events of EgainClients: what the operator was doing to the object.
@@ -42,10 +43,33 @@ func Events(before, after *egainv1alpha1.EgainClient) []Event {
 		all = append(all, Event{corev1.EventTypeWarning, c.Reason, ActionIssueToken, c.Message})
 	}
 	expired := meta.FindStatusCondition(after.Status.Conditions, egainv1alpha1.ConditionReady)
+	if TooShort(after.Status.Token) {
+		return all // LifetimeInvalid says that tokens expire
+	}
 	if meta.IsStatusConditionTrue(before.Status.Conditions, egainv1alpha1.ConditionReady) && expired.Reason == egainv1alpha1.ReasonTokenExpired {
 		all = append(all, Event{corev1.EventTypeWarning, expired.Reason, ActionIssueToken, expired.Message})
 	}
 	return all
+}
+
+// reasonTargetContested is that of the event that the operator wrote a token again which another writer removed.
+const reasonTargetContested = "TargetContested"
+
+// Rewritten is the event that the operator wrote a token again which another writer removed; none if it did not. When a token was
+// requested instead, as the first time, there is none.
+func Rewritten(ec *egainv1alpha1.EgainClient, o Outcome) []Event {
+	if d := o.Decision; o.Written == nil || d.Action != rotation.Render || (d.Cause != rotation.CauseDamaged && d.Cause != rotation.CauseNoToken) {
+		return nil
+	}
+	return []Event{{corev1.EventTypeWarning, reasonTargetContested, ActionIssueToken, "the operator wrote the token again: " + o.lost(ec)}}
+}
+
+// TooShort reports whether a token's lifetime is one that renewal cannot keep up with.
+func TooShort(tok *egainv1alpha1.TokenStatus) bool {
+	if tok == nil || tok.IssueTime == nil || tok.ExpirationTime == nil {
+		return false
+	}
+	return (&rotation.Token{IssueTime: tok.IssueTime.Time, ExpirationTime: tok.ExpirationTime.Time}).TooShort()
 }
 
 // newSkew is the condition of clocks that came apart; nil if they did not, or had before.

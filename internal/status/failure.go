@@ -12,30 +12,58 @@ import (
 // setFailure notes a failed attempt. A failure that waits for a change is noted once, however often it is looked at.
 func setFailure(ec *egainv1alpha1.EgainClient, o *Outcome, now time.Time) {
 	st := &ec.Status
-	f := fault.Of(o.Err)
-	switch {
-	case f == nil && o.Decision.Action == rotation.Wait:
+	if fault.Of(o.Err) == nil && o.Decision.Action == rotation.Wait {
 		return
-	case f == nil:
+	}
+	f := o.failure()
+	if f == nil {
 		st.ConsecutiveFailures, st.LastFailure = 0, nil
 		return
 	}
 	message := truncate(f.Message, maxMessage)
 	same := st.LastFailure != nil && st.LastFailure.Reason == f.Reason && st.LastFailure.Message == message
-	if !o.Attempted && same && st.LastFailure.RetryTime == nil {
+	if !o.Attempted && same && (st.LastFailure.RetryTime == nil || o.tooShort()) {
 		return
 	}
 	st.ConsecutiveFailures++
 	last := &egainv1alpha1.FailureStatus{Time: second(now), Reason: f.Reason, Message: message, Inputs: o.Input.Inputs()}
 	after := o.After(o.Session)
 	last.Inputs += after.alsoTriedWith(f.Reason)
-	retry, retries := f.RetryTime(fault.Attempt{
-		Failures: st.ConsecutiveFailures, Time: now, Expiration: o.Expiry(), Spread: o.Input.Spread,
-	})
-	if retries {
+	if retry, retries := o.retryTime(f, st.ConsecutiveFailures, now); retries {
 		last.RetryTime = second(retry.Add(time.Second - 1)) // rounded up, so that the wait is never shorter than asked for
 	}
 	st.LastFailure = last
+}
+
+// failure is the failure to report: the one that ended the reconcile, or that the token's lifetime is too short. nil if there is
+// none.
+func (o *Outcome) failure() *fault.Error {
+	if f := fault.Of(o.Err); f != nil || !o.tooShort() {
+		return f
+	}
+	return fault.New(fault.Retryable, egainv1alpha1.ReasonLifetimeInvalid,
+		"the token lasts less than %v seconds, so renewal cannot keep up: the operator requests one every %v seconds at most; raise the token lifetime of the client application",
+		rotation.ShortestLifetime.Seconds(), rotation.Floor.Seconds())
+}
+
+// tooShort reports whether the token was written, or kept, although renewal cannot keep up with its lifetime.
+func (o *Outcome) tooShort() bool {
+	tok := o.token()
+	return o.Err == nil && tok != nil && tok.TooShort() && !o.Input.Suspended
+}
+
+// retryTime is when to try again after a failure; false if only a change helps.
+func (o *Outcome) retryTime(f *fault.Error, failures int32, now time.Time) (time.Time, bool) {
+	if o.tooShort() {
+		return o.renewalTime(), true
+	}
+	return f.RetryTime(fault.Attempt{Failures: failures, Time: now, Expiration: o.Expiry(), Spread: o.Input.Spread})
+}
+
+// renewalTime is when the token is due for renewal. There must be one.
+func (o *Outcome) renewalTime() time.Time {
+	tok := o.token()
+	return rotation.RenewAt(tok.IssueTime, tok.ExpirationTime, o.Input.Policy, o.Input.Spread)
 }
 
 // unwrittenSession reports whether a failure is that of a refresh token that cannot be written: also those of suspended clients

@@ -38,6 +38,9 @@ func changeTimes(ec *egainv1alpha1.EgainClient, o Outcome, now time.Time) []time
 	if ec.Suspended() && !unwrittenSession(last) {
 		return times
 	}
+	if o.Decided && o.Decision.Action == rotation.Wait && !o.Decision.At.IsZero() {
+		return append(times, o.Decision.At)
+	}
 	if last != nil && last.RetryTime != nil {
 		at := last.RetryTime.Time
 		if waits := o.Input.Failure; waits != nil && o.Decision.Action == rotation.Wait && !waits.RetryTime.IsZero() {
@@ -46,7 +49,7 @@ func changeTimes(ec *egainv1alpha1.EgainClient, o Outcome, now time.Time) []time
 		return append(times, at)
 	}
 	if last == nil && tok != nil {
-		times = append(times, rotation.RenewAt(tok.IssueTime, tok.ExpirationTime, o.Input.Policy, o.Input.Spread))
+		times = append(times, o.renewalTime())
 	}
 	return times
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -22,6 +23,10 @@ type Observation struct {
 	Token *rotation.Token
 	// Content is the token itself; nil if there is none, it is damaged, or the target was not read since it is as Known.
 	Content *Token
+	// Issued and Writer are about a target without a whole token: when the one that it contained was requested, which another
+	// writer may have changed, and the field manager that changed the Secret last. Zero and empty if unknown.
+	Issued time.Time
+	Writer string
 	// Damaged says that the target contains a token that is not as the operator wrote it.
 	Damaged bool
 	// Drifted says that the target contains a whole token and differs in the rest from what the spec asks for.
@@ -95,6 +100,9 @@ func observeClaimed(ec *egainv1alpha1.EgainClient, secret *corev1.Secret, known 
 		return seen, err
 	}
 	seen.Damaged, seen.Content = reading.Damaged, reading.Token
+	if reading.Token == nil {
+		seen.Writer, seen.Issued = lastWriter(secret), Recall(secret).IssuedAt()
+	}
 	if reading.Token != nil {
 		seen.Token = &reading.Token.Token
 	}

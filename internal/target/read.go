@@ -66,6 +66,21 @@ func whole(applied *corev1ac.SecretApplyConfiguration, tok *Token) bool {
 		string(applied.Data[KeyExpiresAt]) == stamp(tok.ExpirationTime)
 }
 
+// lastWriter is the field manager that changed a Secret last; empty if that is the operator, or none is known. Times are whole
+// seconds: in doubt it is not the operator.
+func lastWriter(s *corev1.Secret) string {
+	var last metav1.ManagedFieldsEntry
+	for _, entry := range s.ManagedFields {
+		if entry.Time != nil && (last.Time == nil || last.Time.Before(entry.Time) || (last.Manager == Manager && last.Time.Equal(entry.Time))) {
+			last = entry
+		}
+	}
+	if last.Manager == Manager {
+		return ""
+	}
+	return last.Manager
+}
+
 // ReadOwn reads the token of an EgainClient from its target; nil if it contains none, or the Secret is not the client's.
 func ReadOwn(ctx context.Context, secrets Secrets, ec *egainv1alpha1.EgainClient) (*Token, error) {
 	secret, err := secrets.Get(ctx, targetOf(ec))

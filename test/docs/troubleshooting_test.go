@@ -50,7 +50,7 @@ func TestEveryReasonAndEventHasAdvice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range append(files, root+"internal/status/tenant.go") {
+	for _, file := range append(files, root+"internal/status/tenant.go", root+"internal/status/events.go") {
 		if !strings.HasSuffix(file, "_test.go") {
 			code = append(code, constants(t, file, "reason")...)
 		}
@@ -82,7 +82,7 @@ var cast = []string{
 	"corp-ca", "ConfigMap", "Secret", "production", "egain", "client_id", "client_secret", "refresh_token", "access_token", "token", "ca.crt",
 	"config.json", "core.aiservices.read", "ai.egain.cloud", "acme.egain.cloud", "acmeint.b2clogin.com", "/system/deploymentInfo", "https://ai.egain.cloud/token", "https://login.egain.cloud/token",
 	"login.egain.cloud", "https://api.egain.cloud/auth/", "api.egain.cloud/auth/core.aiservices.read",
-	"Customer", "302", "403", "404", "429", "500", "503", "invalid_request", "HTTP 500 (invalid_request)", "8", "256", "scope", "token URL", "GATEWAY_ID",
+	"Customer", "302", "403", "404", "429", "500", "503", "invalid_request", "HTTP 500 (invalid_request)", "5", "8", "10", "256", "scope", "token URL", "GATEWAY_ID", "argocd-controller",
 	`applying Secret "knowledge-sync"`, `reading Secret "egain-app"`, `secrets "egain-app" is forbidden`,
 	"contains U+00A0 (no-break space)", "UTF-16 (little-endian)", `block 1 ("CN=Corp Root") cannot be parsed: negative serial number`,
 	`admission webhook "policy.example.com" denied the request: (the message quotes the Secret and is not shown)`,
