@@ -200,6 +200,10 @@ func (r *EgainClientReconciler) prepare(ctx context.Context, ec *egainv1alpha1.E
 		}
 		k.material = &m
 	}
+	if err := k.addressed.CheckGrant(ec, *k.material); err != nil {
+		release()
+		return ctx, k, nil, err
+	}
 	return reserved, k, release, nil
 }
 
@@ -356,7 +360,7 @@ func (r *EgainClientReconciler) sendRequest(
 		}
 		bounded, span := tracing.Begin(bounded, r.Tracer, "request token")
 		span.SetAttributes(tracing.Host.String(tracing.HostOf(a.Endpoints.TokenURL)), tracing.Flow.String(string(ec.Spec.Flow)))
-		tok, err = r.OAuth.Token(bounded, hc, a.Complete(m.Secrets))
+		tok, err = r.OAuth.Token(bounded, hc, a.Granted(m).Complete(m.Secrets))
 		tracing.End(span, err)
 		r.countRequest(ec, a.Endpoints.TokenURL, r.Clock.Since(start).Seconds(), tok.Skew, err)
 		if s, ok := succeeding(m, tok); ok {

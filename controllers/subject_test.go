@@ -62,7 +62,7 @@ func TestWaitsForTheClientWhoseTokenIsExchanged(t *testing.T) {
 		says  string
 	}{
 		"it does not exist":   {func(*fixture) {}, `waiting for EgainClient "other"`},
-		"it has no token yet": {func(f *fixture) { f.client("other") }, `waiting for Secret "other"`},
+		"it has no token yet": {func(f *fixture) { f.client("other") }, `waiting for EgainClient "other", which has no token yet`},
 		"the Secret is not its target": {func(f *fixture) {
 			f.client("other")
 			f.foreign("other", map[string]string{"access_token": "x"})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"strings"
 	"time"
 
@@ -120,7 +121,7 @@ func (r *Reader) subjectToken(ctx context.Context, ec *egainv1alpha1.EgainClient
 	if err != nil {
 		return "", nil, err
 	}
-	secret, err := r.secret(ctx, ec, name, subjectMissing)
+	secret, err := r.secret(ctx, ec, name, missingSubject(from))
 	if err != nil {
 		return "", nil, err
 	}
@@ -191,8 +192,10 @@ func keptToken(secret *corev1.Secret, name string, now time.Time) (oauth.Secret,
 	switch {
 	case err != nil:
 		return "", err
-	case reading.Token == nil || !keptBy(secret, name):
+	case !keptBy(secret, name):
 		return "", fault.New(fault.Waiting, egainv1alpha1.ReasonSubjectTokenNotFound, "waiting for EgainClient %q to keep a token in Secret %q", name, secret.Name)
+	case reading.Token == nil:
+		return "", fault.New(fault.Waiting, egainv1alpha1.ReasonSubjectTokenNotFound, "waiting for EgainClient %q, which has no token yet", name)
 	case !reading.Token.Valid(now):
 		return "", fault.New(fault.Waiting, egainv1alpha1.ReasonSubjectTokenNotFound, "waiting for EgainClient %q, whose token has expired", name)
 	}
@@ -203,6 +206,41 @@ func keptToken(secret *corev1.Secret, name string, now time.Time) (oauth.Secret,
 func keptBy(secret *corev1.Secret, name string) bool {
 	return secret.Annotations[target.AnnotationOwnedBy] == name || secret.Annotations[target.AnnotationMergedBy] == name
 }
+
+// CheckGrant fails if a request needs scopes that the login of its session did not ask for: a refresh cannot add any (RFC 6749
+// section 6). What the login asked for and was not granted stays away, since another login would not bring it.
+func (a Addressed) CheckGrant(ec *egainv1alpha1.EgainClient, m Material) error {
+	granted, refused, known := m.grant()
+	added := oauth.NotGranted(a.Scopes, slices.Concat(granted, refused))
+	if !known || len(added) == 0 {
+		return nil
+	}
+	shown := added[:min(len(added), maxShownScopes)]
+	return AdviseLogin(fault.New(fault.Terminal, fault.ReasonReauthorizationRequired,
+		"the login did not ask for the scopes %q, and a refresh cannot add them: log in again", shown), ec)
+}
+
+// Granted is the request with those of its scopes only that the login of its session was granted, if that is known.
+func (a Addressed) Granted(m Material) Addressed {
+	granted, _, known := m.grant()
+	if !known {
+		return a
+	}
+	missing := oauth.NotGranted(a.Scopes, granted)
+	a.Scopes = slices.DeleteFunc(slices.Clone(a.Scopes), func(scope string) bool { return slices.Contains(missing, scope) })
+	return a
+}
+
+// grant is that of the login of a session; unknown without one.
+func (m Material) grant() (granted, refused []string, known bool) {
+	if m.Sources.Session == nil {
+		return nil, nil, false
+	}
+	return session.Grant(m.Sources.Session)
+}
+
+// maxShownScopes bounds the scopes in a message.
+const maxShownScopes = 5
 
 // AdviseLogin adds the command that begins another session to a failure that a login may end.
 func AdviseLogin(err error, ec *egainv1alpha1.EgainClient) error {
@@ -227,6 +265,17 @@ func loginCommand(ec *egainv1alpha1.EgainClient) string {
 
 func credentialsMissing(name string) error {
 	return fault.New(fault.Waiting, egainv1alpha1.ReasonCredentialsNotFound, "waiting for Secret %q: create it with the client id and secret of the client application", name)
+}
+
+// missingSubject is what to say of a Secret that does not exist. That of an EgainClient is for the operator to create: a person who
+// creates it keeps that client from having its token there.
+func missingSubject(from egainv1alpha1.SubjectToken) func(string) error {
+	if from.EgainClientRef == nil {
+		return subjectMissing
+	}
+	return func(string) error {
+		return fault.New(fault.Waiting, egainv1alpha1.ReasonSubjectTokenNotFound, "waiting for EgainClient %q, which has no token yet", from.EgainClientRef.Name)
+	}
 }
 
 func subjectMissing(name string) error {

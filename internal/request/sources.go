@@ -53,7 +53,7 @@ func (r *Reader) Sources(ctx context.Context, ec *egainv1alpha1.EgainClient) (So
 		return s, err
 	}
 	if name != "" {
-		if s.Subject, err = r.source(ctx, ec, name, subjectMissing); err != nil {
+		if s.Subject, err = r.source(ctx, ec, name, missingSubject(ec.Spec.TokenExchange.SubjectToken)); err != nil {
 			return s, err
 		}
 	}
@@ -150,5 +150,5 @@ func (r *Reader) subjectOf(ctx context.Context, ec *egainv1alpha1.EgainClient) (
 		}
 		at = next
 	}
-	return nil, fault.New(fault.Terminal, egainv1alpha1.ReasonSubjectTokenInvalid, "the EgainClients that tokenExchange.subjectToken.egainClientRef names, one after another, form a circle, or a chain of more than %d: begin it with a client of another flow", maxSubjects)
+	return nil, fault.New(fault.Terminal, egainv1alpha1.ReasonSubjectTokenInvalid, "tokenExchange.subjectToken.egainClientRef forms a cycle, or a chain of more than %d EgainClients: begin it with a client of another flow", maxSubjects)
 }

@@ -4,6 +4,7 @@ package session
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -26,6 +27,11 @@ const (
 	AnnotationID = "auth.egain.com/session"
 	// AnnotationExpirationTime is when the refresh token expires (RFC 3339), if the server said.
 	AnnotationExpirationTime = "auth.egain.com/session-expiration-time"
+	// AnnotationScopes are the scopes that the login was granted, separated by spaces. A refresh may ask for no others (RFC 6749
+	// section 6). Sessions of earlier versions do not say.
+	AnnotationScopes = "auth.egain.com/session-scopes"
+	// AnnotationScopesNotGranted are those that the login asked for and was not granted.
+	AnnotationScopesNotGranted = "auth.egain.com/session-scopes-not-granted"
 )
 
 // Content is what a session Secret contains.
@@ -65,6 +71,13 @@ func Expiration(secret metav1.Object) time.Time {
 		return time.Time{}
 	}
 	return at
+}
+
+// Grant returns the scopes that the login of a session was granted, and those that it was not; false if the Secret does not say.
+func Grant(secret metav1.Object) (granted, refused []string, known bool) {
+	annotations := secret.GetAnnotations()
+	scopes, known := annotations[AnnotationScopes]
+	return strings.Fields(scopes), strings.Fields(annotations[AnnotationScopesNotGranted]), known
 }
 
 // Version identifies the version of a session Secret.

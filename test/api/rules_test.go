@@ -80,8 +80,8 @@ func flowRules() map[string]rule {
 	const (
 		credentials = "credentialsSecretRef is required: name the Secret that holds the client id and secret"
 		scopes      = "scopes is required: list at least one scope"
-		subject     = "onBehalfOf belongs to flow OnBehalfOf: set both or neither"
-		exchange    = "tokenExchange belongs to flow TokenExchange: set both or neither"
+		subject     = "flow OnBehalfOf needs spec.onBehalfOf with one of username, userID, email; no other flow takes it"
+		exchange    = "flow TokenExchange needs spec.tokenExchange with registrationID and subjectToken; no other flow takes it"
 		anonymous   = "flow AnonymousCustomer needs tenant.id (or the whole URL in tenant.endpoints.tokenURL)"
 	)
 	rows := map[string]rule{
@@ -212,7 +212,7 @@ func subjectRules() map[string]rule {
 // sessionRules are those of a login.
 func sessionRules() map[string]rule {
 	const (
-		code    = "authorizationCode belongs to flow AuthorizationCode: set both or neither"
+		code    = "flow AuthorizationCode needs spec.authorizationCode with redirectURL and sessionSecretRef; no other flow takes it"
 		session = "spec.authorizationCode.sessionSecretRef.name"
 	)
 	rows := map[string]rule{

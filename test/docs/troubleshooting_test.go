@@ -84,7 +84,7 @@ var cast = []string{
 	"login.egain.cloud", "https://api.egain.cloud/auth/", "api.egain.cloud/auth/core.aiservices.read",
 	"Customer", "302", "403", "404", "429", "500", "503", "invalid_request", "HTTP 500 (invalid_request)", "5", "8", "10", "256", "scope", "token URL", "GATEWAY_ID", "argocd-controller",
 	`applying Secret "knowledge-sync"`, `reading Secret "egain-app"`, `secrets "egain-app" is forbidden`,
-	"contains U+00A0 (no-break space)", "UTF-16 (little-endian)", `block 1 ("CN=Corp Root") cannot be parsed: negative serial number`,
+	"contains U+00A0 (no-break space)", `["core.aiservices.read"]`, "UTF-16 (little-endian)", `block 1 ("CN=Corp Root") cannot be parsed: negative serial number`,
 	`admission webhook "policy.example.com" denied the request: (the message quotes the Secret and is not shown)`,
 	`Secret "knowledge-sync" is invalid: data[tls.crt]: Required value`, `"Is" is not a valid label selector operator`,
 }

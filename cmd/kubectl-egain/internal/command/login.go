@@ -92,6 +92,12 @@ func (l *login) run(ctx context.Context, name string) error {
 		return err
 	}
 	l.env.notef("Logged in. The refresh token is in Secret %q%s.\n", a.store.name(), a.until(session))
+	if refused := a.store.refused; len(refused) > 0 {
+		text := fmt.Sprintf("Not granted, so that no token has them: %s. Have them granted at eGain and log in again, or remove them from spec.scopes.", strings.Join(refused, ", "))
+		for _, line := range view.Wrap(text, columns) {
+			l.env.notef("%s\n", line)
+		}
+	}
 	if !l.wait {
 		return nil
 	}
@@ -306,6 +312,7 @@ func (a *attempt) redeem(ctx context.Context, code oauth.Secret) (session.Conten
 		return session.Content{}, advise(errors.New("the login succeeded, but eGain gave no refresh token, without which the operator cannot keep the session: nothing was stored"),
 			refreshAdvice(a.provider.request.Scopes))
 	}
+	a.store.granted, a.store.refused = tok.Scopes, oauth.NotGranted(a.provider.request.Scopes, tok.Scopes)
 	return session.Content{RefreshToken: tok.RefreshToken, ExpirationTime: tok.RefreshExpirationTime}, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -26,6 +27,8 @@ type sessionStore struct {
 	client  *egainv1alpha1.EgainClient
 	// id identifies the login that is stored.
 	id string
+	// granted and refused are the scopes that it asked for.
+	granted, refused []string
 }
 
 func (e *environment) sessionStore(ec *egainv1alpha1.EgainClient) (*sessionStore, error) {
@@ -147,7 +150,9 @@ func (s *sessionStore) apply(ctx context.Context, secret *corev1.Secret, content
 	if secret.Name != "" {
 		applied.WithUID(secret.UID).WithResourceVersion(secret.ResourceVersion)
 	}
-	applied.WithAnnotations(map[string]string{session.AnnotationID: s.id})
+	applied.WithAnnotations(map[string]string{
+		session.AnnotationID: s.id, session.AnnotationScopes: strings.Join(s.granted, " "), session.AnnotationScopesNotGranted: strings.Join(s.refused, " "),
+	})
 	if s.owned(secret) {
 		applied.WithOwnerReferences(s.ownerReference())
 	}
