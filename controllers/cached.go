@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -9,9 +10,11 @@ import (
 	"k8s.io/client-go/tools/cache"
 	ctrlcache "sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/session"
+	"github.com/egain-operator/egain-operator/internal/status"
 )
 
 // cacheOptions keep the caches small and free of secrets: Secrets and ConfigMaps are watched as metadata, and of all objects
@@ -21,9 +24,11 @@ func cacheOptions() ctrlcache.Options {
 	return ctrlcache.Options{
 		DefaultTransform: ctrlcache.TransformStripManagedFields(),
 		ByObject: map[client.Object]ctrlcache.ByObject{
-			&corev1.Secret{}:             {Transform: words.stripMetadata},
-			&corev1.ConfigMap{}:          {Transform: words.stripMetadata},
+			&corev1.Secret{}:             {Transform: words.stripSecret},
+			&corev1.ConfigMap{}:          {Transform: words.stripConfigMap},
+			&corev1.Namespace{}:          {Transform: words.stripNamespace},
 			&egainv1alpha1.EgainClient{}: {Transform: words.stripClient},
+			&egainv1alpha1.EgainTenant{}: {Transform: stripTenant},
 		},
 	}
 }
@@ -33,19 +38,46 @@ func clientOptions() client.Options {
 	return client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}}}}
 }
 
-// stripMetadata keeps of a Secret's or ConfigMap's metadata what tells one version from another, and sessions. What a target
-// says of its token is remembered once it was read: see recollection.
-func (v *vocabulary) stripMetadata(in any) (any, error) {
+// stripSecret keeps of a Secret's metadata the version and the session, in a bounded form. What a target says of its token is
+// remembered once it was read: see recollection.
+func (v *vocabulary) stripSecret(in any) (any, error) {
+	return v.strip(in, func(from, to *metav1.ObjectMeta) { to.Annotations = session.Annotations(from) })
+}
+
+// stripConfigMap keeps of a ConfigMap's metadata the version.
+func (v *vocabulary) stripConfigMap(in any) (any, error) {
+	return v.strip(in, func(*metav1.ObjectMeta, *metav1.ObjectMeta) {})
+}
+
+// stripNamespace keeps of a Namespace's metadata the labels, which selectors of EgainTenants refer to.
+func (v *vocabulary) stripNamespace(in any) (any, error) {
+	return v.strip(in, func(from, to *metav1.ObjectMeta) { to.Labels = from.Labels })
+}
+
+// strip keeps of an object's metadata its version and some more. Nothing of it grows with what people write into metadata.
+func (v *vocabulary) strip(in any, keep func(from, to *metav1.ObjectMeta)) (any, error) {
 	object, ok := in.(*metav1.PartialObjectMetadata)
 	if !ok {
 		return tombstone(in)
 	}
-	object.ObjectMeta = metav1.ObjectMeta{
-		Namespace: object.Namespace, Name: object.Name, UID: object.UID, ResourceVersion: object.ResourceVersion,
-		Annotations: kept(object.Annotations, session.AnnotationID, session.AnnotationExpirationTime),
-	}
+	stripped := metav1.ObjectMeta{Namespace: object.Namespace, Name: object.Name, UID: object.UID, ResourceVersion: object.ResourceVersion}
+	keep(&object.ObjectMeta, &stripped)
+	object.ObjectMeta = stripped
 	share(v, &object.Namespace)
 	return object, nil
+}
+
+// stripTenant keeps of an EgainTenant's metadata what reconcilers and predicates use.
+func stripTenant(in any) (any, error) {
+	et, ok := in.(*egainv1alpha1.EgainTenant)
+	if !ok {
+		return tombstone(in)
+	}
+	et.ObjectMeta = metav1.ObjectMeta{
+		Name: et.Name, UID: et.UID, ResourceVersion: et.ResourceVersion, Generation: et.Generation,
+		CreationTimestamp: et.CreationTimestamp, DeletionTimestamp: et.DeletionTimestamp,
+	}
+	return et, nil
 }
 
 // stripClient keeps of an EgainClient's metadata what decisions rest on, and of the strings that many of them have in common
@@ -56,7 +88,13 @@ func (v *vocabulary) stripClient(in any) (any, error) {
 		return tombstone(in)
 	}
 	ec.ManagedFields, ec.Labels, ec.OwnerReferences = nil, nil, nil
-	ec.Annotations = kept(ec.Annotations, egainv1alpha1.RenewRequestedAtAnnotation)
+	boundFinalizers(ec)
+	if _, requested := ec.Annotations[egainv1alpha1.RenewRequestedAtAnnotation]; requested {
+		// A copy, or the whole of a long one would stay in memory.
+		ec.Annotations = map[string]string{egainv1alpha1.RenewRequestedAtAnnotation: strings.Clone(status.RenewalRequest(ec))}
+	} else {
+		ec.Annotations = nil
+	}
 	share(v, &ec.Namespace)
 	v.shareSpec(&ec.Spec)
 	v.shareStatus(&ec.Status)
@@ -64,6 +102,28 @@ func (v *vocabulary) stripClient(in any) (any, error) {
 		target.SecretName = ec.TargetName()
 	}
 	return ec, nil
+}
+
+// maxFinalizers bounds the finalizers that are kept of an object, in bytes. The operator's own has 25.
+const maxFinalizers = 4 << 10
+
+// finalizersLeftOut stands in place of the finalizers that are more than are kept. No API server accepts one of that name.
+const finalizersLeftOut = "/"
+
+// boundFinalizers leaves the finalizers of others out if they are too many. They cannot be patched then: see patchFinalizers.
+func boundFinalizers(ec *egainv1alpha1.EgainClient) {
+	size := 0
+	for _, name := range ec.Finalizers {
+		size += len(name)
+	}
+	if size <= maxFinalizers {
+		return
+	}
+	left := []string{finalizersLeftOut}
+	if controllerutil.ContainsFinalizer(ec, egainv1alpha1.CleanupFinalizer) {
+		left = append(left, egainv1alpha1.CleanupFinalizer)
+	}
+	ec.Finalizers = left
 }
 
 func (v *vocabulary) shareSpec(spec *egainv1alpha1.EgainClientSpec) {
@@ -131,20 +191,6 @@ func tombstone(in any) (any, error) {
 		return gone, nil
 	}
 	return nil, fmt.Errorf("%T in a cache that is not for it", in)
-}
-
-// kept are those of an object's annotations that are named; nil if it has none of them.
-func kept(annotations map[string]string, names ...string) map[string]string {
-	var rest map[string]string
-	for _, name := range names {
-		if value, ok := annotations[name]; ok {
-			if rest == nil {
-				rest = map[string]string{}
-			}
-			rest[name] = value
-		}
-	}
-	return rest
 }
 
 // vocabulary holds a copy of each string, and of each set of endpoints, that many objects have in common: a decoder makes another

@@ -39,7 +39,7 @@ func TestTheCacheKeepsOfASecretOnlyItsVersionAndSession(t *testing.T) {
 			Annotations: map[string]string{session.AnnotationID: "login"},
 		},
 	}
-	got, err := (&vocabulary{}).stripMetadata(in)
+	got, err := (&vocabulary{}).stripSecret(in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,10 @@ func TestTheCacheKeepsOfASecretOnlyItsVersionAndSession(t *testing.T) {
 func TestNothingComesIntoACacheThatIsNotForIt(t *testing.T) {
 	t.Parallel()
 	words := &vocabulary{}
-	for name, strip := range map[string]cache.TransformFunc{"metadata": words.stripMetadata, "clients": words.stripClient} {
+	for name, strip := range map[string]cache.TransformFunc{
+		"Secrets": words.stripSecret, "ConfigMaps": words.stripConfigMap, "Namespaces": words.stripNamespace,
+		"EgainClients": words.stripClient, "EgainTenants": stripTenant,
+	} {
 		gone := cache.DeletedFinalStateUnknown{Key: "ns/sync"}
 		if got, err := strip(gone); err != nil || got != gone {
 			t.Errorf("%s: got %v, %v", name, got, err)

@@ -59,6 +59,9 @@ func dropFinalizer(ctx context.Context, c client.Client, ec *egainv1alpha1.Egain
 }
 
 func patchFinalizers(ctx context.Context, c client.Client, before, ec *egainv1alpha1.EgainClient) error {
+	if slices.Contains(before.Finalizers, finalizersLeftOut) {
+		return fmt.Errorf("changing the finalizers: there are more than %d KiB of them: remove those that are not needed", maxFinalizers>>10)
+	}
 	// With the optimistic lock: a merge patch replaces the whole list, and others have finalizers in it.
 	if err := c.Patch(ctx, ec, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
 		return fmt.Errorf("changing the finalizers: %w", err)

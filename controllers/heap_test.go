@@ -189,8 +189,8 @@ func TestWhatIsHeldOfAClientIsBounded(t *testing.T) {
 		name := fmt.Sprintf("sync-%06d", i)
 		replacements := []string{`"sync`, `"` + name, `"app"`, `"` + name + `-app"`, `"uid"`, `"` + string(uuid.NewUUID()) + `"`}
 		ec := keep("EgainClient", words.stripClient, decoded[egainv1alpha1.EgainClient](t, client, replacements...)).(*egainv1alpha1.EgainClient)
-		written := keep("Secret", words.stripMetadata, decoded[metav1.PartialObjectMetadata](t, secret, replacements...)).(*metav1.PartialObjectMetadata)
-		keep("Secret", words.stripMetadata, decoded[metav1.PartialObjectMetadata](t, secret, `"sync-token"`, `"`+name+`-app"`, `"uid"`, `"`+string(uuid.NewUUID())+`"`))
+		written := keep("Secret", words.stripSecret, decoded[metav1.PartialObjectMetadata](t, secret, replacements...)).(*metav1.PartialObjectMetadata)
+		keep("Secret", words.stripSecret, decoded[metav1.PartialObjectMetadata](t, secret, `"sync-token"`, `"`+name+`-app"`, `"uid"`, `"`+string(uuid.NewUUID())+`"`))
 		r.references.add(ec)
 		r.memory.update(ec, func(m *recollection) {
 			m.known = target.Known{Version: target.VersionOf(ec, &written.ObjectMeta), Token: living(strings.Repeat("x", 32), noon)}

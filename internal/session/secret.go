@@ -3,6 +3,8 @@
 package session
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"strings"
 	"time"
@@ -61,8 +63,36 @@ func invalid(format string, args ...any) error {
 	return fault.New(fault.Terminal, egainv1alpha1.ReasonSessionInvalid, format, args...)
 }
 
-// ID identifies the login that a session Secret is of; empty if it does not say.
-func ID(secret metav1.Object) string { return secret.GetAnnotations()[AnnotationID] }
+// maxAnnotation is the size of an annotation that is kept as it is, in bytes. Those of a login have 26 and 20.
+const maxAnnotation = 64
+
+// ID identifies the login that a session Secret is of; empty if it does not say. A long text is replaced by its digest.
+func ID(secret metav1.Object) string {
+	id := secret.GetAnnotations()[AnnotationID]
+	if len(id) <= maxAnnotation {
+		return id
+	}
+	sum := sha256.Sum256([]byte(id))
+	return "sha256:" + hex.EncodeToString(sum[:28])
+}
+
+// Annotations are those of a session Secret that its ID and Expiration are read from, whatever their size was; nil if it has none.
+func Annotations(secret metav1.Object) map[string]string {
+	all := secret.GetAnnotations()
+	kept := map[string]string{}
+	if _, is := all[AnnotationID]; is {
+		kept[AnnotationID] = ID(secret)
+	}
+	if at, is := all[AnnotationExpirationTime]; is && len(at) <= maxAnnotation {
+		kept[AnnotationExpirationTime] = at
+	} else if is {
+		kept[AnnotationExpirationTime] = "" // which is no time, as the long text is none
+	}
+	if len(kept) == 0 {
+		return nil
+	}
+	return kept
+}
 
 // Expiration is when the refresh token in a session Secret expires; zero if its annotations do not say.
 func Expiration(secret metav1.Object) time.Time {
