@@ -216,7 +216,7 @@ func TestTheSeriesOfAnObjectEndWithIt(t *testing.T) {
 	f := liveFixture(t)
 	r, _ := startManager(t, operatorConfig(t, f.namespace), 4, f.namespace)
 	registry := prometheus.NewRegistry()
-	metrics.New(registry).RegisterObjects(registry, Observed(t.Context(), r.Cache, r.Providers.Breakers), true)
+	registry.MustRegister(metrics.New(registry).Objects(Observed(t.Context(), r.Cache, r.Providers.Breakers), true))
 	var names []string
 	for _, d := range metrics.PerClient() {
 		names = append(names, d.Name)

@@ -3,14 +3,18 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
@@ -44,18 +48,48 @@ func Run(ctx context.Context, config *rest.Config, o *options.Options) error {
 	// Each event of a watch would be compressed by itself, which costs both sides more than it saves the network.
 	// kube-controller-manager and kube-scheduler do the same.
 	config.DisableCompression = true
-	mgr, err := newManager(config, o)
-	if err != nil {
-		return fmt.Errorf("creating the manager: %w", err)
-	}
 	tracer, stopTracing, err := tracing.Start(ctx, os.Getenv)
 	if err != nil {
 		return err
 	}
 	defer stopTracing()
-	clients, err := setup(ctx, mgr, o, tracer)
+	counters := metrics.New(ctrlmetrics.Registry)
+	if len(o.WatchNamespaces) == 0 {
+		return serve(ctx, config, o, counters, tracer)
+	}
+	watched, err := newNamespaces(config, o.WatchNamespaces, counters)
 	if err != nil {
 		return err
+	}
+	for {
+		run, names := watched.use(ctx)
+		part := *o
+		part.WatchNamespaces = names
+		if err := serve(run, config, &part, counters, tracer); err != nil || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// serve runs a manager until the context ends.
+func serve(ctx context.Context, config *rest.Config, o *options.Options, counters *metrics.Metrics, tracer trace.Tracer) error {
+	mgr, err := newManager(ctx, config, o)
+	if err != nil {
+		return fmt.Errorf("creating the manager: %w", err)
+	}
+	clients, err := setup(ctx, mgr, o, counters, tracer)
+	if err != nil {
+		return err
+	}
+	filled := &onceFilled{}
+	objects := counters.Objects(controllers.Observed(ctx, mgr.GetCache(), clients.Providers.Breakers), o.MetricsPerObject)
+	filled.then = func() { ctrlmetrics.Registry.MustRegister(objects) }
+	defer ctrlmetrics.Registry.Unregister(objects)
+	if err := mgr.Add(filled); err != nil {
+		return fmt.Errorf("adding what follows the caches: %w", err)
+	}
+	if err := mgr.AddReadyzCheck("caches", filled.check); err != nil {
+		return fmt.Errorf("adding the readiness check: %w", err)
 	}
 	err = mgr.Start(ctx)
 	// Only now no reconcile is under way.
@@ -65,8 +99,51 @@ func Run(ctx context.Context, config *rest.Config, o *options.Options) error {
 	return err
 }
 
-func newManager(config *rest.Config, o *options.Options) (ctrl.Manager, error) {
+// onceFilled is started when the caches are filled, on every replica. Metrics that are read from the caches are registered then:
+// reading a cache that does not fill blocks, and a scrape with it.
+type onceFilled struct {
+	filled atomic.Bool
+	then   func()
+}
+
+// Start is that of manager.Runnable.
+func (f *onceFilled) Start(context.Context) error {
+	f.filled.Store(true)
+	f.then()
+	return nil
+}
+
+// NeedLeaderElection is that of manager.LeaderElectionRunnable.
+func (f *onceFilled) NeedLeaderElection() bool { return false }
+
+func (f *onceFilled) check(*http.Request) error {
+	if !f.filled.Load() {
+		return errors.New("the caches are not filled yet")
+	}
+	return nil
+}
+
+// endingCache is a cache that nobody waits for after the end of a context. A manager that is told to stop before its caches are
+// filled would wait for them on a busy processor, and never end (controller-runtime v0.25.2, pkg/manager/runnable_group.go).
+type endingCache struct {
+	cache.Cache
+	run context.Context //nolint:containedctx // it is the life of the cache
+}
+
+// WaitForCacheSync is that of cache.Informers. It returns true as soon as the run ends.
+func (c endingCache) WaitForCacheSync(ctx context.Context) bool {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(c.run, cancel)()
+	return c.Cache.WaitForCacheSync(ctx) || c.run.Err() != nil
+}
+
+func newManager(ctx context.Context, config *rest.Config, o *options.Options) (ctrl.Manager, error) {
 	managerOptions := managerOptions(o)
+	managerOptions.NewCache = func(config *rest.Config, with cache.Options) (cache.Cache, error) {
+		c, err := cache.New(config, with)
+		return endingCache{c, ctx}, err
+	}
 	if !o.LeaderElect {
 		return ctrl.NewManager(config, managerOptions)
 	}
@@ -91,7 +168,7 @@ func managerOptions(o *options.Options) ctrl.Options {
 	}
 	// Some 300,000 objects may be to read, from an API server that has more to do: after its default, 2 minutes, the process
 	// would end, and restart forever.
-	m.Controller = ctrlconfig.Controller{CacheSyncTimeout: 15 * time.Minute}
+	m.Controller = ctrlconfig.Controller{CacheSyncTimeout: 15 * time.Minute, SkipNameValidation: new(true)} // names: of an earlier run
 	// A rotation in flight is finished before the Lease is given up and the process ends.
 	m.GracefulShutdownTimeout = new(controllers.ActTimeout + 5*time.Second)
 	m.HealthProbeBindAddress, m.PprofBindAddress = o.HealthAddress, o.ProfileAddress
@@ -100,11 +177,11 @@ func managerOptions(o *options.Options) ctrl.Options {
 	return m
 }
 
-// setup registers the reconcilers, the metrics and the checks of health. It returns the reconciler of EgainClients.
-func setup(ctx context.Context, mgr ctrl.Manager, o *options.Options, tracer trace.Tracer) (*controllers.EgainClientReconciler, error) {
+// setup registers the reconcilers and the check of health. It returns the reconciler of EgainClients.
+func setup(ctx context.Context, mgr ctrl.Manager, o *options.Options, counters *metrics.Metrics, tracer trace.Tracer) (*controllers.EgainClientReconciler, error) {
 	parts := controllers.Parts{
 		Client: mgr.GetClient(), Cache: mgr.GetCache(), Clock: clock.RealClock{},
-		Recorder: mgr.GetEventRecorder(target.Manager), Metrics: metrics.New(ctrlmetrics.Registry), Tracer: tracer,
+		Recorder: mgr.GetEventRecorder(target.Manager), Metrics: counters, Tracer: tracer,
 	}
 	clients, tenants := controllers.New(parts, settings(o), request.OwnToken(mgr.GetConfig()))
 	if err := clients.SetupWithManager(ctx, mgr); err != nil {
@@ -113,12 +190,8 @@ func setup(ctx context.Context, mgr ctrl.Manager, o *options.Options, tracer tra
 	if err := tenants.SetupWithManager(mgr); err != nil {
 		return nil, fmt.Errorf("setting up the controller of EgainTenants: %w", err)
 	}
-	parts.Metrics.RegisterObjects(ctrlmetrics.Registry, controllers.Observed(ctx, mgr.GetCache(), clients.Providers.Breakers), o.MetricsPerObject)
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return nil, fmt.Errorf("adding the health check: %w", err)
-	}
-	if err := mgr.AddReadyzCheck("ping", healthz.Ping); err != nil {
-		return nil, fmt.Errorf("adding the readiness check: %w", err)
 	}
 	return clients, nil
 }

@@ -74,6 +74,11 @@ var (
 			"waits for a change counts once.",
 		Labels: []string{"reason"}, Cardinality: "1 per reason that occurred",
 	}
+	namespaceUnreadable = Definition{
+		Name: "egain_namespace_unreadable", Type: gauge,
+		Help:   "1 while the operator may not read a namespace of --watch-namespaces, whose EgainClients get no tokens then; else there is no series.",
+		Labels: []string{"namespace"}, Cardinality: "1 per namespace that cannot be read",
+	}
 	requests = Definition{
 		Name: "egain_token_request_duration_seconds", Type: histogram,
 		Help:   "Duration of token requests by host, flow and outcome (success, or the reason of the failure); its _count is their number.",
@@ -110,7 +115,7 @@ func perClient(name, help, which string, labels ...string) Definition {
 // Definitions lists all metrics of the operator's own: those of objects first.
 func Definitions() []Definition {
 	return slices.Concat([]Definition{clients}, PerClient(), []Definition{
-		tenantReady, tenantFailingSince, rotations, failures, tenantFailures, requests, remaining, endpointFailing, skew,
+		tenantReady, tenantFailingSince, rotations, failures, tenantFailures, namespaceUnreadable, requests, remaining, endpointFailing, skew,
 	})
 }
 
@@ -121,6 +126,10 @@ func PerClient() []Definition {
 
 func (d Definition) counter() *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: d.Name, Help: d.Help}, d.Labels)
+}
+
+func (d Definition) gauge() *prometheus.GaugeVec {
+	return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: d.Name, Help: d.Help}, d.Labels)
 }
 
 func (d Definition) histogram(buckets ...float64) *prometheus.HistogramVec {

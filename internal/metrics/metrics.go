@@ -22,6 +22,8 @@ type Metrics struct {
 	remaining *prometheus.HistogramVec
 	failures  *prometheus.CounterVec
 	tenants   *prometheus.CounterVec
+	// unreadable are the namespaces that the operator may not read.
+	unreadable *prometheus.GaugeVec
 
 	mu sync.Mutex
 	// skews are the last of each host, in seconds.
@@ -31,16 +33,26 @@ type Metrics struct {
 // New registers the collectors that are not about single objects.
 func New(registry prometheus.Registerer) *Metrics {
 	m := &Metrics{
-		rotations: rotations.counter(),
-		requests:  requests.histogram(.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30),
-		remaining: remaining.histogram(0, .05, .1, .2, .3, .4, .5, .6, .8, 1),
-		failures:  failures.counter(),
-		tenants:   tenantFailures.counter(),
-		skews:     map[string]float64{},
+		rotations:  rotations.counter(),
+		requests:   requests.histogram(.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30),
+		remaining:  remaining.histogram(0, .05, .1, .2, .3, .4, .5, .6, .8, 1),
+		failures:   failures.counter(),
+		tenants:    tenantFailures.counter(),
+		unreadable: namespaceUnreadable.gauge(),
+		skews:      map[string]float64{},
 	}
-	registry.MustRegister(m.rotations, m.requests, m.remaining, m.failures, m.tenants)
+	registry.MustRegister(m.rotations, m.requests, m.remaining, m.failures, m.tenants, m.unreadable)
 	m.remaining.WithLabelValues() // it has no labels, so that it is there from the start
 	return m
+}
+
+// NamespaceUnreadable records whether the operator may not read a namespace that it is to watch.
+func (m *Metrics) NamespaceUnreadable(namespace string, unreadable bool) {
+	if !unreadable {
+		m.unreadable.DeleteLabelValues(namespace)
+		return
+	}
+	m.unreadable.WithLabelValues(namespace).Set(1)
 }
 
 // Rotation counts a token replaced, or not, for a cause.

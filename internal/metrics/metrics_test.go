@@ -90,11 +90,11 @@ func TestTheSeriesOfObjectsAreThoseOfTheSource(t *testing.T) {
 		m.ClockSkew(host, skew)
 	}
 	failing := map[string]int{"ai.egain.cloud": 2}
-	m.RegisterObjects(registry, Source{
+	registry.MustRegister(m.Objects(Source{
 		Clients: func() iter.Seq[Client] { return slices.Values(clients) },
 		Tenants: func() iter.Seq[Tenant] { return slices.Values(tenants) },
 		Failing: func() map[string]int { return failing },
-	}, true)
+	}, true))
 
 	compare(t, registry, `
 egain_client_failing_since_timestamp_seconds{name="sync",namespace="team-b",reason="ServerUnavailable",remedy="wait"} 1.7999964e+09
@@ -134,11 +134,11 @@ func TestSeriesOfSingleClientsCanBeTurnedOff(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewPedanticRegistry()
 	clients := []Client{{Namespace: "team-a", Name: "sync", Reason: "TLSFailed", FailingSince: time.Unix(1, 0)}, {Name: "other", Reason: "TLSFailed"}}
-	New(prometheus.NewRegistry()).RegisterObjects(registry, Source{
+	registry.MustRegister(New(prometheus.NewRegistry()).Objects(Source{
 		Clients: func() iter.Seq[Client] { return slices.Values(clients) },
 		Tenants: func() iter.Seq[Tenant] { return slices.Values([]Tenant{{Name: "production", Ready: true}}) },
 		Failing: func() map[string]int { return nil },
-	}, false)
+	}, false))
 	compare(t, registry, `
 egain_clients{ready="false",reason="TLSFailed"} 2
 egain_tenant_ready{tenant="production"} 1
@@ -170,7 +170,7 @@ func compare(t *testing.T, registry *prometheus.Registry, want string) {
 func TestDefinitionsAreWhatIsRegistered(t *testing.T) {
 	t.Parallel()
 	registry := &recorder{types: map[string]string{}}
-	New(registry).RegisterObjects(registry, Source{}, true)
+	registry.MustRegister(New(registry).Objects(Source{}, true))
 	want := map[string]string{}
 	for _, d := range Definitions() {
 		want[d.Name] = fmt.Sprintf("%s {%s} %s", d.Type, strings.Join(d.Labels, ","), d.Help)

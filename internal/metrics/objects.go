@@ -57,9 +57,9 @@ type objects struct {
 	descs     map[string]*prometheus.Desc
 }
 
-// RegisterObjects registers the series about EgainTenants, EgainClients and the hosts that they use: of each single
-// EgainClient, if perClient is set, and of all together.
-func (m *Metrics) RegisterObjects(registry prometheus.Registerer, source Source, perClient bool) {
+// Objects collects the series about EgainTenants, EgainClients and the hosts that they use: of each single EgainClient, if perClient
+// is set, and of all together.
+func (m *Metrics) Objects(source Source, perClient bool) prometheus.Collector {
 	o := &objects{metrics: m, source: source, perClient: perClient, descs: map[string]*prometheus.Desc{}}
 	described := []Definition{clients, tenantReady, tenantFailingSince, endpointFailing, skew}
 	if perClient {
@@ -68,7 +68,7 @@ func (m *Metrics) RegisterObjects(registry prometheus.Registerer, source Source,
 	for _, d := range described {
 		o.descs[d.Name] = d.desc()
 	}
-	registry.MustRegister(o)
+	return o
 }
 
 // Describe implements prometheus.Collector.

@@ -53,6 +53,16 @@ type Operator struct {
 // Start starts the operator and waits until it is ready.
 func (o *Operator) Start(t *testing.T) *exec.Cmd {
 	t.Helper()
+	process := o.StartUnready(t)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	gomega.NewWithT(t).Expect(controlplane.AwaitReady(ctx, o.Health)).To(gomega.Succeed())
+	return process
+}
+
+// StartUnready starts the operator and does not wait.
+func (o *Operator) StartUnready(t *testing.T) *exec.Cmd {
+	t.Helper()
 	if o.Health == "" {
 		o.Health = FreeAddress(t)
 	}
@@ -63,9 +73,6 @@ func (o *Operator) Start(t *testing.T) *exec.Cmd {
 		slices.Concat([]string{"--kubeconfig=" + o.Kubeconfig}, o.Flags, []string{"--health-probe-bind-address=" + o.Health})...)
 	process.Env = append(os.Environ(), o.Environment...)
 	Launch(t, process, o.Log)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	gomega.NewWithT(t).Expect(controlplane.AwaitReady(ctx, o.Health)).To(gomega.Succeed())
 	return process
 }
 

@@ -1,0 +1,101 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/metrics"
+)
+
+const (
+	// probePeriod is how often the operator checks that it may read the namespaces it watches.
+	probePeriod = 10 * time.Second
+	// probeTimeout bounds one check of a namespace. A server that does not answer says nothing about rights.
+	probeTimeout = 5 * time.Second
+)
+
+// watchedKinds are the kinds that the operator watches in each namespace.
+var watchedKinds = []schema.GroupVersionResource{
+	egainv1alpha1.SchemeGroupVersion.WithResource("egainclients"),
+	corev1.SchemeGroupVersion.WithResource("secrets"),
+	corev1.SchemeGroupVersion.WithResource("configmaps"),
+}
+
+// namespaces are those of --watch-namespaces. A cache fills only when it has read all of its namespaces, so that one that was deleted,
+// together with the operator's rights in it, would hold up all others.
+type namespaces struct {
+	all     []string
+	reader  metadata.Interface
+	metrics *metrics.Metrics
+}
+
+func newNamespaces(config *rest.Config, names []string, m *metrics.Metrics) (*namespaces, error) {
+	reader, err := metadata.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("creating a client of metadata: %w", err)
+	}
+	return &namespaces{names, reader, m}, nil
+}
+
+// readable are the namespaces that the operator may read. It exposes the others as metrics.
+func (n *namespaces) readable(ctx context.Context) (names []string) {
+	for _, name := range n.all {
+		err := n.refusal(ctx, name)
+		n.metrics.NamespaceUnreadable(name, err != nil)
+		if err == nil {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// refusal is why the operator may not read a namespace; nil if it may, or if that is unknown.
+func (n *namespaces) refusal(ctx context.Context, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	for _, kind := range watchedKinds {
+		_, err := n.reader.Resource(kind).Namespace(name).List(ctx, metav1.ListOptions{Limit: 1})
+		if apierrors.IsForbidden(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// use decides which namespaces a run of the operator watches: those that it may read, or all if it may read none. The context that
+// it returns ends when the operator may read one that the run left out.
+func (n *namespaces) use(ctx context.Context) (context.Context, []string) {
+	used := n.readable(ctx)
+	left := slices.DeleteFunc(slices.Clone(n.all), func(name string) bool { return slices.Contains(used, name) })
+	if len(used) == 0 {
+		used = n.all
+	}
+	for _, name := range left {
+		ctrl.Log.Error(n.refusal(ctx, name), "Cannot read a namespace of --watch-namespaces: grant the operator its Role there, or remove the namespace from the flag. Its EgainClients get no tokens until then", "namespace", name)
+	}
+	run, stop := context.WithCancel(ctx)
+	go func() {
+		defer stop()
+		_ = wait.PollUntilContextCancel(run, probePeriod, false, func(ctx context.Context) (bool, error) {
+			found := n.readable(ctx)
+			back := slices.ContainsFunc(left, func(name string) bool { return slices.Contains(found, name) })
+			if back {
+				ctrl.Log.Info("A namespace can be read again: starting anew with it", "namespaces", found)
+			}
+			return back, nil
+		})
+	}()
+	return run, used
+}

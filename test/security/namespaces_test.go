@@ -1,0 +1,118 @@
+package security_test
+
+import (
+	"bytes"
+	"net/http"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/test/testbed"
+)
+
+// other is a watched namespace in which the operator has no rights at first.
+const other = "team-b"
+
+// access are the Role and RoleBinding of the operator in a namespace, as config/namespaced has them.
+func (w *world) access(namespace string) (all []client.Object) {
+	for _, o := range w.installed {
+		if kind := o.GetKind(); o.GetNamespace() == team && (kind == "Role" || kind == "RoleBinding") {
+			object := o.DeepCopy()
+			object.SetNamespace(namespace)
+			object.SetResourceVersion("")
+			object.SetUID("")
+			all = append(all, object)
+		}
+	}
+	return all
+}
+
+// clientIn creates a client and all that it names.
+func (w *world) clientIn(namespace string) *egainv1alpha1.EgainClient {
+	meta := metav1.ObjectMeta{Namespace: namespace, Name: "sync"}
+	credentials := testbed.Credentials()
+	credentials.Namespace = namespace
+	w.create(credentials)
+	if namespace != team {
+		bundle := testbed.CABundle(w.sim)
+		bundle.Namespace = namespace
+		w.create(bundle)
+	}
+	ec := testbed.Client(w.sim, meta)
+	w.create(ec)
+	return ec
+}
+
+// stopsInTime ends the operator as the end of its pod does.
+func (w *world) stopsInTime(process *exec.Cmd) {
+	w.t.Helper()
+	ended := make(chan error, 1)
+	w.Expect(process.Process.Signal(syscall.SIGTERM)).To(gomega.Succeed())
+	go func() { ended <- process.Wait() }()
+	select {
+	case err := <-ended:
+		w.Expect(err).NotTo(gomega.HaveOccurred())
+	case <-time.After(50 * time.Second): // ten times what it may take
+		w.t.Error("the process does not end")
+	}
+}
+
+func TestNamespaces_OneThatCannotBeReadHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "namespaced", "", "--watch-namespaces="+team+","+other)
+	w.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: other}})
+	process := w.start()
+
+	testbed.AwaitReady(t, w.admin, w.clientIn(team))
+	w.eventually("a metric names the namespace", func(g gomega.Gomega) {
+		_, body := w.get("https://"+w.metrics+"/metrics", w.scraper.BearerToken)
+		g.Expect(body).To(gomega.ContainSubstring(`egain_namespace_unreadable{namespace="` + other + `"} 1`))
+		g.Expect(body).To(gomega.ContainSubstring(`egain_client_ready{name="sync",namespace="` + team + `"} 1`))
+	})
+	said, err := os.ReadFile(w.operator.Log)
+	w.Expect(err).NotTo(gomega.HaveOccurred())
+	w.Expect(bytes.Contains(said, []byte(other))).To(gomega.BeTrue(), "the log names it")
+
+	late := w.clientIn(other)
+	for _, o := range w.access(other) {
+		w.create(o)
+	}
+	testbed.AwaitReady(t, w.admin, late)
+	w.eventually("the metric goes", func(g gomega.Gomega) {
+		_, body := w.get("https://"+w.metrics+"/metrics", w.scraper.BearerToken)
+		g.Expect(body).To(gomega.ContainSubstring(`egain_client_ready{name="sync",namespace="` + other + `"} 1`))
+		g.Expect(body).NotTo(gomega.ContainSubstring("egain_namespace_unreadable{"))
+	})
+	w.Expect(process.ProcessState).To(gomega.BeNil(), "it is the same process")
+	w.stopsInTime(process)
+}
+
+func TestNamespaces_WithoutOneThatCanBeReadTheProcessAnswersAndEnds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "namespaced", "", "--watch-namespaces="+other)
+	w.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: other}})
+	process := w.operator.StartUnready(t)
+	w.eventually("metrics are served", func(g gomega.Gomega) {
+		_, body := w.get("https://"+w.metrics+"/metrics", w.scraper.BearerToken)
+		g.Expect(body).To(gomega.ContainSubstring(`egain_namespace_unreadable{namespace="` + other + `"} 1`))
+	})
+	w.Expect(w.status("http://"+w.operator.Health+"/healthz", "")).To(gomega.Equal(http.StatusOK), "a restart would change nothing")
+	w.Expect(w.status("http://"+w.operator.Health+"/readyz", "")).To(gomega.Equal(http.StatusInternalServerError))
+	w.stopsInTime(process)
+
+	process = w.operator.StartUnready(t)
+	late := w.clientIn(other)
+	for _, o := range w.access(other) {
+		w.create(o)
+	}
+	testbed.AwaitReady(t, w.admin, late)
+	w.stopsInTime(process)
+}
