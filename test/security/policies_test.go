@@ -63,6 +63,7 @@ func newCluster(t *testing.T, components ...string) *cluster {
 
 // in is the cluster for a test within another.
 func (c *cluster) in(t *testing.T) *cluster {
+	t.Helper()
 	inner := *c
 	inner.WithT, inner.t = gomega.NewWithT(t), t
 	return &inner
@@ -269,7 +270,6 @@ var referring = map[string]struct {
 }
 
 func TestPolicy_Secrets(t *testing.T) {
-	t.Parallel()
 	c := newCluster(t, "secrets")
 	t.Run("an EgainClient names only Secrets that its author may get", func(t *testing.T) { c.in(t).namesOnlySecretsOfItsAuthor() })
 	t.Run("a changed spec is checked whole, metadata is not", func(t *testing.T) { c.in(t).checksAChangedSpec() })
@@ -402,7 +402,6 @@ func writtenTenant(t *testing.T, spec string) *egainv1alpha1.EgainTenant {
 }
 
 func TestPolicy_Hosts(t *testing.T) {
-	t.Parallel()
 	c := newCluster(t, "hosts")
 	t.Run("every URL is of a listed host", func(t *testing.T) { c.in(t).listsEveryURL() })
 	t.Run("hosts are those of the flag", func(t *testing.T) { c.in(t).listsHostsAsTheFlagDoes() })
@@ -508,7 +507,6 @@ func (c *cluster) expect(write func() error, words, what string) {
 }
 
 func TestPolicy_Targets(t *testing.T) {
-	t.Parallel()
 	c := newCluster(t, "targets")
 	t.Run("reserved Secrets are no targets", func(t *testing.T) { c.in(t).refusesReservedTargets() })
 	t.Run("the operator writes no reserved Secret", func(t *testing.T) { c.in(t).keepsTheOperatorFromReservedSecrets() })
