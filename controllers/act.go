@@ -326,15 +326,16 @@ func (r *EgainClientReconciler) address(ctx context.Context, ec *egainv1alpha1.E
 }
 
 // lastEndpoints finds the endpoints without documents, if those cannot be read, as after a restart while only their server is
-// down: those of the EgainTenant's status, else of the client's own. The latter serve if with them the request is the very one
-// that the token in the target was issued for. A client without a token waits.
+// down. Those of an EgainTenant are in its status and nowhere else: the status of an EgainClient does not decide where the
+// credentials of a tenant go. A client that describes its tenant itself has them in its own status. They serve if with them the
+// request is the very one that the token in the target was issued for. A client without a token waits.
 func lastEndpoints(ec *egainv1alpha1.EgainClient, t request.Tenant, tok *rotation.Token, err error) (oauth.Endpoints, bool) {
-	last, draft, f := ec.Status.Endpoints, request.For(ec), fault.Of(err)
-	if f == nil || f.Reason != egainv1alpha1.ReasonMetadataUnavailable || tok == nil {
+	if !unread(err) || tok == nil {
 		return oauth.Endpoints{}, false
 	}
-	if known, ok := t.KnownFor(draft.Actor()); ok {
-		return known, true
+	last, draft := ec.Status.Endpoints, request.For(ec)
+	if t.Name != "" {
+		return t.KnownFor(draft.Actor())
 	}
 	if last == nil {
 		return oauth.Endpoints{}, false
@@ -343,6 +344,12 @@ func lastEndpoints(ec *egainv1alpha1.EgainClient, t request.Tenant, tok *rotatio
 		TokenURL: last.TokenURL, APIURL: last.APIURL, ScopePrefix: last.ScopePrefix, Issuer: last.Issuer, Source: oauth.Source(last.Source),
 	}
 	return e, draft.Address(e).ID() == tok.Request
+}
+
+// unread reports whether a failure says that documents cannot be read now.
+func unread(err error) bool {
+	f := fault.Of(err)
+	return f != nil && f.Reason == egainv1alpha1.ReasonMetadataUnavailable
 }
 
 // sendRequest runs the flow. It holds the refresh token of a response even if the response is otherwise unusable. It also returns

@@ -16,7 +16,6 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egress"
-	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/metrics"
 	"github.com/egain-operator/egain-operator/internal/oauth"
 	"github.com/egain-operator/egain-operator/internal/provider"
@@ -64,7 +63,7 @@ func New(p Parts, s Settings, ownToken func() (oauth.Secret, error)) (*EgainClie
 	now := p.Clock.Now
 	s.Egress.Now, s.Egress.Total = now, s.Workers
 	if s.RequireTenantRef {
-		s.Egress.Unnamed = fault.New(fault.Terminal, egainv1alpha1.ReasonTenantRefRequired, "this operator takes tenants from EgainTenants only: name one in spec.tenantRef instead of spec.tenant")
+		s.Egress.Unnamed = request.TenantRefRequired()
 	}
 	breakers := &egress.Breakers{Now: now}
 	if s.Workers > 0 {

@@ -14,6 +14,7 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/request"
 	"github.com/egain-operator/egain-operator/internal/status"
 	"github.com/egain-operator/egain-operator/internal/target"
 )
@@ -180,6 +181,9 @@ func (r *EgainClientReconciler) sendRevocations(ctx context.Context, ec *egainv1
 		return err
 	}
 	endpoints, err := r.Providers.Endpoints(ctx, ec, tenant, hc, r.Providers.Breakers.Do)
+	if known, ok := tenant.KnownFor(request.For(ec).Actor()); unread(err) && ok {
+		endpoints, err = known, nil
+	}
 	if err != nil {
 		return err
 	}

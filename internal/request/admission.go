@@ -13,6 +13,11 @@ import (
 	"github.com/egain-operator/egain-operator/internal/oauth"
 )
 
+// TenantRefRequired is why no request is sent for a tenant that an EgainClient describes itself, under --require-tenant-ref.
+func TenantRefRequired() *fault.Error {
+	return fault.New(fault.Terminal, egainv1alpha1.ReasonTenantRefRequired, "this operator takes tenants from EgainTenants only: name one in spec.tenantRef instead of spec.tenant")
+}
+
 // Admit refuses an EgainClient that an EgainTenant does not allow, by its namespace, whose labels are given, or by its
 // scopes. Refusals are Terminal: a watch tells when the tenant, the namespace or the client changes.
 func Admit(et *egainv1alpha1.EgainTenant, ec *egainv1alpha1.EgainClient, namespace map[string]string) error {
