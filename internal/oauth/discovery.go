@@ -268,13 +268,6 @@ func (d *Discovery) note(document *Document) {
 	}
 }
 
-func (d Discovery) issuer() string {
-	if d.Metadata == nil {
-		return ""
-	}
-	return d.Metadata.Issuer
-}
-
 // about is what the documents say for an actor. The console's forms and the standards list persons: an actor without an
 // entry there has what holds for the person.
 func (d Discovery) about(a Actor) ActorMetadata {

@@ -25,6 +25,8 @@ type Endpoints struct {
 	DomainHint string
 	// Issuer that the metadata document names; empty if none was read, or it names none.
 	Issuer string
+	// AnswersNameIssuer is that of the metadata document.
+	AnswersNameIssuer bool
 	// Source of TokenURL.
 	Source Source
 	// ScopePrefix is put before scopes that lack it.
@@ -67,7 +69,10 @@ const (
 func Resolve(t Tenant, d Discovery, flow Flow, subject Subject) (Endpoints, error) {
 	r := resolution{tenant: t, found: d, flow: flow, actor: ActorOf(flow, subject)}
 	r.own, r.said = t.For(r.actor), d.about(r.actor)
-	e := Endpoints{DomainHint: d.DomainHint, Issuer: d.issuer()}
+	e := Endpoints{DomainHint: d.DomainHint}
+	if d.Metadata != nil {
+		e.Issuer, e.AnswersNameIssuer = d.Metadata.Issuer, d.Metadata.AnswersNameIssuer
+	}
 	e.APIURL, e.Sources.APIURL, e.Unusable.APIURL = r.apiURL()
 	var err error
 	if e.TokenURL, e.Source, err = r.tokenURL(e); err != nil {

@@ -19,6 +19,8 @@ type Metadata struct {
 	Actors map[Actor]ActorMetadata
 	// Issuer is the document's issuer, as it is spelt there; empty if it names none.
 	Issuer string
+	// AnswersNameIssuer says that each answer to a login names the issuer (RFC 9207 section 3).
+	AnswersNameIssuer bool
 	// Native says that the document has eGain's own shape, whose API domain is the host that serves it.
 	Native bool
 }
@@ -76,6 +78,7 @@ func ParseMetadata(document []byte, from string) (*Metadata, error) {
 		return nil, err
 	}
 	m := &Metadata{Actors: map[Actor]ActorMetadata{}, Issuer: issuer}
+	_ = json.Unmarshal(fields["authorization_response_iss_parameter_supported"], &m.AnswersNameIssuer) // anything else stands for false
 	m.readConsole(normalized(fields))
 	m.readNative(document)
 	if m.empty() {

@@ -49,3 +49,8 @@ func (t Tenant) Empty() bool {
 
 // start is the URL in the spec that the metadata document was found from.
 func (t Tenant) start() string { return first(t.MetadataURL, t.URL) }
+
+// IssuesFrom is a URL on the site that the tokens of an actor are from, as the spec has it without any document.
+func (t Tenant) IssuesFrom(a Actor) string {
+	return first(t.For(a).TokenURL, t.start(), selfServiceLogin)
+}

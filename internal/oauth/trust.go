@@ -104,6 +104,18 @@ func sameSite(a, b string) bool {
 	return errA == nil && errB == nil && siteA == siteB
 }
 
+// SameSite reports whether two URLs are on hosts of one site.
+func SameSite(a, b string) bool {
+	hostA, hostB := hostname(a), hostname(b)
+	return hostA != "" && hostB != "" && sameSite(hostA, hostB)
+}
+
+// Trusts reports whether the spec lists the host of a URL among those of other sites.
+func (t Tenant) Trusts(raw string) bool {
+	host := canonical(hostname(raw))
+	return host != "" && slices.ContainsFunc(t.TrustedHosts, func(listed string) bool { return canonical(listed) == host })
+}
+
 // loopback reports whether a host is this machine by one of its usual names. Other addresses of 127.0.0.0/8 are hosts of
 // their own.
 func loopback(host string) bool {
