@@ -213,7 +213,7 @@ func TestAMetadataDocumentIsShownAndHeldAgainstTheFlow(t *testing.T) {
 	t.Parallel()
 	sim, bundle := simulator(t)
 	url := sim.Rigel().MetadataURL(egainsim.ConsoleNestedCamel, egainsim.Client)
-	r := succeed(t, "create", "client", "sync", "--from-metadata", url, "--ca-file", bundle, "--credentials", "app", "--scope", "a", "--dry-run=client", "-o", "yaml")
+	r := succeed(t, "create", "client", "sync", "--from-metadata", url, "--ca-file", bundle, "--insecure-skip-operator-rules", "--credentials", "app", "--scope", "a", "--dry-run=client", "-o", "yaml")
 	if !strings.Contains(r.stdout, "metadataURL: "+url+"\n") {
 		t.Errorf("want the URL of the document in:\n%s", r.stdout)
 	}
@@ -222,16 +222,16 @@ func TestAMetadataDocumentIsShownAndHeldAgainstTheFlow(t *testing.T) {
 			t.Errorf("want %q in:\n%s", want, r.stderr)
 		}
 	}
-	r = succeed(t, "create", "tenant", "shared", "--from-metadata", url, "--ca-file", bundle, "--dry-run=client")
+	r = succeed(t, "create", "tenant", "shared", "--from-metadata", url, "--ca-file", bundle, "--insecure-skip-operator-rules", "--dry-run=client")
 	all := "These flows work with that:\n  ClientCredentials\n  AnonymousCustomer\n  OnBehalfOf (User, Customer)\n  TokenExchange\n  AuthorizationCode (User, Customer)\n\n"
 	if !strings.HasSuffix(r.stderr, all) {
 		t.Errorf("want all flows in:\n%s", r.stderr)
 	}
-	r = egain(t, "", "create", "client", "sync", "--from-metadata", url, "--credentials", "app", "--scope", "a")
+	r = egain(t, "", "create", "client", "sync", "--from-metadata", url, "--insecure-skip-operator-rules", "--credentials", "app", "--scope", "a")
 	if r.code != 1 || !strings.Contains(r.stderr, "certificate") {
 		t.Errorf("exit code %d, want 1 for a certificate that nobody vouches for:\n%s", r.code, r.stderr)
 	}
-	r = egain(t, "", "create", "client", "sync", "--from-metadata", url+"/gone", "--ca-file", bundle, "--credentials", "app", "--scope", "a")
+	r = egain(t, "", "create", "client", "sync", "--from-metadata", url+"/gone", "--ca-file", bundle, "--insecure-skip-operator-rules", "--credentials", "app", "--scope", "a")
 	if r.code != 1 || !strings.Contains(r.stderr, "answered HTTP 4") || r.stdout != "" {
 		t.Errorf("exit code %d, want 1 for a document that is not there:\n%s", r.code, r.stderr)
 	}

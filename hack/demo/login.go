@@ -45,7 +45,7 @@ func (d *demo) logIn(ctx context.Context) (string, error) {
 func (d *demo) logInFor(ctx context.Context, s *sample) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, loginLimit, fmt.Errorf("it took more than %s", loginLimit))
 	defer cancel()
-	plugin := exec.CommandContext(ctx, filepath.Join(d.binaries, "kubectl-egain"), "login", s.Name, "--no-browser", //nolint:gosec // The demo's own.
+	plugin := exec.CommandContext(ctx, filepath.Join(d.binaries, "kubectl-egain"), "login", s.Name, "--no-browser", "--yes", //nolint:gosec // The demo's own.
 		"--kubeconfig="+d.cluster.Kubeconfig(), "--namespace="+s.Namespace)
 	paste, err := plugin.StdinPipe()
 	if err != nil {

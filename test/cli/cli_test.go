@@ -67,7 +67,7 @@ func (w *world) write() string {
 		"run":      func(line string) string { return run(0, line) },
 		"fail":     func(code int, line string) string { return run(code, line) },
 		"answer":   func(line string, typed ...string) string { return run(0, line, typing(typed)...) },
-		"login":    func(line string) string { return run(0, line, w.pasting()) },
+		"login":    func(line string) string { return run(0, line, w.pasting(), func(string) string { return "y" }) },
 		"file":     w.give,
 		"commands": w.index,
 		"flags":    w.flags,

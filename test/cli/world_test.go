@@ -87,7 +87,7 @@ func (w *world) writeKubeconfig() {
 // startOperator starts the operator's binary as the ServiceAccount and under the RBAC of config/default.
 func (w *world) startOperator() {
 	w.t.Helper()
-	kubeconfig, err := w.plane.Install(w.t.Context(), w.admin, root)
+	kubeconfig, err := w.plane.Install(w.t.Context(), w.admin, root, "--allow-loopback")
 	w.Expect(err).NotTo(gomega.HaveOccurred())
 	operator := testbed.Operator{
 		Bin: w.bin, Kubeconfig: kubeconfig, Flags: []string{"--leader-elect=false", "--allow-loopback", "--metrics-bind-address=0"},

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -21,8 +22,8 @@ const (
 )
 
 // Install applies config/default of the checkout at root, and returns a kubeconfig for the ServiceAccount that the operator
-// runs as, which is good for an hour.
-func (cp *ControlPlane) Install(ctx context.Context, c client.Client, root string) (kubeconfig string, err error) {
+// runs as, which is good for an hour. The Deployment gets more flags: no Pod is made of it, but the plugin reads them.
+func (cp *ControlPlane) Install(ctx context.Context, c client.Client, root string, flags ...string) (kubeconfig string, err error) {
 	rendered, err := exec.CommandContext(ctx, filepath.Join(root, "hack", "render.sh"), "default").Output() //nolint:gosec // ours
 	if err != nil {
 		return "", fmt.Errorf("rendering config/default: %w", err)
@@ -30,6 +31,11 @@ func (cp *ControlPlane) Install(ctx context.Context, c client.Client, root strin
 	objects, err := Decode(rendered)
 	if err != nil {
 		return "", err
+	}
+	for _, object := range objects {
+		if err := AddFlags(object, flags...); err != nil {
+			return "", err
+		}
 	}
 	if err := Apply(ctx, c, objects...); err != nil {
 		return "", err
@@ -40,6 +46,26 @@ func (cp *ControlPlane) Install(ctx context.Context, c client.Client, root strin
 	}
 	kubeconfig = filepath.Join(cp.Dir, "operator.kubeconfig")
 	return kubeconfig, WriteKubeconfig(kubeconfig, config)
+}
+
+// AddFlags adds flags to the containers of a Deployment; it leaves other objects as they are.
+func AddFlags(object *unstructured.Unstructured, flags ...string) error {
+	if object.GetKind() != "Deployment" {
+		return nil
+	}
+	path := []string{"spec", "template", "spec", "containers"}
+	containers, _, err := unstructured.NestedSlice(object.Object, path...)
+	if err != nil {
+		return fmt.Errorf("reading the containers of the Deployment: %w", err)
+	}
+	for _, container := range containers {
+		fields, _ := container.(map[string]any)
+		args, _, _ := unstructured.NestedStringSlice(fields, "args")
+		if err := unstructured.SetNestedStringSlice(fields, append(args, flags...), "args"); err != nil {
+			return fmt.Errorf("adding flags to the Deployment: %w", err)
+		}
+	}
+	return unstructured.SetNestedSlice(object.Object, containers, path...)
 }
 
 // FreeAddress is a loopback address that nobody listens on.

@@ -101,7 +101,7 @@ func (p *person) session() string { return p.name + "-session" }
 // logIn runs the plugin, and logs in with Chromium at the address that the plugin has the desktop's browser open.
 func (p *person) logIn() {
 	desktop, opened := p.desktop()
-	login := p.plugin("login", p.name)
+	login := p.plugin("login", p.name, "--yes")
 	login.Env = append(os.Environ(), "PATH="+desktop)
 	p.Expect(login.Start()).To(gomega.Succeed())
 	ended := make(chan error, 1)

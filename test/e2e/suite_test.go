@@ -78,7 +78,7 @@ func (s *suite) program(name string) string { return filepath.Join(s.dir, name) 
 // install applies config/default and prepares to run the operator as its ServiceAccount. It has no Lease, which would only
 // have the next operator wait after each kill.
 func (s *suite) install() {
-	kubeconfig, err := s.plane.Install(s.t.Context(), s.admin, root)
+	kubeconfig, err := s.plane.Install(s.t.Context(), s.admin, root, "--allow-loopback")
 	s.Expect(err).NotTo(gomega.HaveOccurred())
 	s.operator = testbed.Operator{
 		Bin: s.dir, Kubeconfig: kubeconfig, Log: s.log.Name(), Flags: []string{"--leader-elect=false", "--allow-loopback", "--metrics-bind-address=0"},

@@ -88,19 +88,20 @@ func (c *Cluster) Address() string {
 func (c *Cluster) Kubeconfig() string { return filepath.Join(c.dir, "kubeconfig") }
 
 // Install applies config/default with some of config/components, and returns the ServiceAccount that its Deployment runs as.
-// The Deployment itself is left out: there is no node to run a pod on, so that the operator's binary runs in its place, as
-// that ServiceAccount.
+// The Deployment has no replicas: there is no node to run a pod on, so that the operator's binary runs in its place, as that
+// ServiceAccount. It has the flag of the binary that the plugin has to know: the simulator is on this machine.
 func (c *Cluster) Install(ctx context.Context, components ...string) (types.NamespacedName, error) {
 	manifests, err := render(ctx, components)
 	if err != nil {
 		return types.NamespacedName{}, err
 	}
 	var account types.NamespacedName
-	var rest []*unstructured.Unstructured
 	for _, object := range manifests {
 		if object.GetKind() != "Deployment" {
-			rest = append(rest, object)
 			continue
+		}
+		if err := errors.Join(controlplane.AddFlags(object, "--allow-loopback"), unstructured.SetNestedField(object.Object, int64(0), "spec", "replicas")); err != nil {
+			return account, err
 		}
 		account.Namespace = object.GetNamespace()
 		account.Name, _, _ = unstructured.NestedString(object.Object, "spec", "template", "spec", "serviceAccountName")
@@ -108,7 +109,7 @@ func (c *Cluster) Install(ctx context.Context, components ...string) (types.Name
 	if account.Name == "" {
 		return account, errors.New("config/default has no Deployment with a serviceAccountName")
 	}
-	if err := controlplane.Apply(ctx, c, rest...); err != nil {
+	if err := controlplane.Apply(ctx, c, manifests...); err != nil {
 		return account, err
 	}
 	return account, Await(ctx, establishing, "establishing the CRD", func(ctx context.Context) (bool, error) {

@@ -19,6 +19,8 @@ import (
 	"k8s.io/cli-runtime/pkg/printers"
 
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/apierror"
+	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/lookup"
+	"github.com/egain-operator/egain-operator/internal/fault"
 )
 
 // callTimeout is how long a call may take by default, from the dial to the last byte.
@@ -31,6 +33,7 @@ type call struct {
 	data    string
 	headers []string
 	include bool
+	yes     bool
 	timeout time.Duration
 }
 
@@ -41,6 +44,9 @@ func newCallCommand(env *environment) *cobra.Command {
 		Short: "Call eGain's API with the token",
 		Long: `Call eGain's API with the token of an EgainClient. PATH is put after the API URL that the token's Secret holds; a whole URL
 must be of the same host, since the token goes there. Redirects are shown, not followed.
+
+The API URL must be the EgainTenant's, or on a host of the site that issued the token. The command asks about any other, and
+without a terminal fails unless --yes is given. What the operator's flags refuse is not sent.
 
 The body of the answer goes to standard output, its status to standard error. An answer of 400 and above is a failure.
 The tenant's CA bundle is trusted, as by the operator, and HTTPS_PROXY is honoured.`,
@@ -54,6 +60,8 @@ The tenant's CA bundle is trusted, as by the operator, and HTTPS_PROXY is honour
 	cmd.Flags().StringVarP(&c.data, "data", "d", "", "the body to send: itself, @FILE for that of a file, or - for standard input")
 	cmd.Flags().StringArrayVarP(&c.headers, "header", "H", nil, "a `header` to send, as \"Name: value\"; may be repeated")
 	cmd.Flags().BoolVarP(&c.include, "include", "i", false, "print the headers of the answer before its body")
+	cmd.Flags().BoolVarP(&c.yes, "yes", "y", false, "do not ask whether the token may go to a host of another site")
+	env.addRulesFlag(cmd.Flags())
 	cmd.Flags().DurationVar(&c.timeout, "timeout", callTimeout, "how long the whole call may take")
 	return cmd
 }
@@ -63,6 +71,11 @@ func (c *call) run(cmd *cobra.Command, name, path string) error {
 		return usagef("--timeout %s leaves no time: give a positive one", c.timeout)
 	}
 	ctx, hasBody := cmd.Context(), cmd.Flags().Changed("data")
+	namespace, err := c.env.namespace()
+	if err != nil {
+		return err
+	}
+	r := c.env.rules(ctx, namespace)
 	h, err := c.env.held(ctx, name)
 	if err != nil {
 		return err
@@ -74,15 +87,14 @@ func (c *call) run(cmd *cobra.Command, name, path string) error {
 	if err != nil {
 		return err
 	}
-	bundle, err := c.env.caBundle(ctx, h.client)
-	if err != nil {
-		return err
-	}
-	httpClient, err := c.env.api(bundle, c.timeout)
+	httpClient, err := c.client(ctx, r, h)
 	if err != nil {
 		return err
 	}
 	resp, err := httpClient.Do(req)
+	if f := fault.Of(err); ruleAdvice(f) != "" {
+		return fmt.Errorf("calling the API: %w", f)
+	}
 	if err != nil {
 		return advise(fmt.Errorf("calling the API: %w", err),
 			"see that the host can be reached from here, through HTTPS_PROXY if need be, and that its certificate is trusted: tenant.caBundleRef names others")
@@ -93,6 +105,44 @@ func (c *call) run(cmd *cobra.Command, name, path string) error {
 		return err
 	}
 	return verdict(apierror.Read(resp, head.Bytes(), c.env.clock.Now()), h)
+}
+
+// client makes the client of the API, once the token may go there.
+func (c *call) client(ctx context.Context, r rules, h *held) (*http.Client, error) {
+	tenant, err := c.env.ownTenant(ctx, h.client)
+	if err != nil {
+		return nil, err
+	}
+	cluster, err := c.env.cluster()
+	if err != nil {
+		return nil, err
+	}
+	bundle, err := lookup.CABundle(ctx, cluster, tenant.CABundleRef)
+	if err != nil {
+		return nil, err
+	}
+	httpClient, err := c.env.http(r.forAPI(), tenant.Name, bundle, c.timeout)
+	if err != nil {
+		return nil, err
+	}
+	return httpClient, c.confirmHost(ctx, lookup.APIDoubt(h.client, tenant, h.secret))
+}
+
+// confirmHost asks about an API that is not known to be the tenant's. A doubt is why not; "" if it is.
+func (c *call) confirmHost(ctx context.Context, doubt string) error {
+	if doubt == "" || c.yes {
+		return nil
+	}
+	if !c.env.answers {
+		return advise(errors.New(doubt+", and there is no terminal to ask at: the token was sent nowhere"),
+			"if the host is right, pass --yes, or set endpoints.apiURL of the EgainTenant")
+	}
+	c.env.paragraph(doubt + ".")
+	agreed, err := newPrompter(c.env).confirm(ctx, "Send the token there?")
+	if err == nil && !agreed {
+		return advise(errors.New("the token was sent nowhere"), "set endpoints.apiURL of the EgainTenant to the API domain that the eGain console shows")
+	}
+	return err
 }
 
 func (c *call) newRequest(ctx context.Context, h *held, path string, hasBody bool) (*http.Request, error) {

@@ -24,7 +24,7 @@ func TestLoginWithoutARefreshTokenAsksForConsent(t *testing.T) {
 		ec.Spec.Scopes = append(ec.Spec.Scopes, "offline_access")
 	})
 	s.browse = func(target string) { s.follow(s.answer(target, agent)) }
-	r := s.run("login", "mine", "--wait=false")
+	r := s.run("login", "mine", "--yes", "--wait=false")
 	s.Expect(r.code).To(gomega.Equal(1), r.stderr)
 	s.Expect(r.stderr).To(gomega.And(
 		gomega.ContainSubstring("gave no refresh token"), gomega.ContainSubstring("prompt=consent (spec.authorizationCode.parameters: {prompt: consent})")))

@@ -29,8 +29,9 @@ type createClient struct {
 
 	// prompter asks, if it is interactive.
 	prompter *prompter
-	// document is what --from-metadata read.
+	// document is what --from-metadata read, by the rules.
 	document *oauth.Metadata
+	rules    *rules
 	// file is what --from-env-file read.
 	file *dotenv.File
 }
@@ -49,7 +50,11 @@ manifest is printed, to be kept in Git: it never holds a secret, and no field th
 
 An .env file may hold EGAIN_CLIENT_ID, EGAIN_CLIENT_SECRET, EGAIN_TENANT_ID, EGAIN_METADATA_URL, EGAIN_TOKEN_URL, EGAIN_API_URL
 and EGAIN_SCOPES (or EGAIN_SCOPE). The names are this command's own, not eGain's. The credentials are not read into the manifest:
-what is printed is the command that puts them into the Secret that the manifest refers to. Flags win over the file.`,
+what is printed is the command that puts them into the Secret that the manifest refers to. Flags win over the file.
+
+A document of --from-metadata may name a host of another site, where the operator would send the credentials. It refuses that
+unless the spec names the URL, so this command asks about each such host, and puts the URLs on it into the manifest. Without a
+terminal it fails, and names the flags to pass. What the operator's flags refuse is not asked.`,
 		Example: `  kubectl egain create client knowledge-sync --tenant-ref production --credentials egain-app --scope knowledge.portalmgr.manage
   kubectl egain create client knowledge-sync --from-env-file .env --dry-run=client -o yaml > knowledge-sync.yaml
   kubectl egain create client agent --tenant-ref production --credentials egain-app --on-behalf-of-username agent.smith --scope core.aiservices.read
@@ -65,6 +70,7 @@ what is printed is the command that puts them into the Secret that the manifest 
 	c.addSpecFlags(spec)
 	cmd.Flags().AddFlagSet(spec)
 	cmd.Flags().BoolVarP(&c.interactive, "interactive", "i", false, "ask for what no flag says")
+	env.addRulesFlag(cmd.Flags())
 	c.addFlags(cmd)
 	c.completeFlags(cmd)
 	return cmd
@@ -141,11 +147,14 @@ func (c *createClient) run(ctx context.Context) error {
 			return err
 		}
 	}
-	object, err := c.build()
-	if err != nil {
+	if _, err := c.build(); err != nil {
 		return err
 	}
-	if err := c.resolve(); err != nil {
+	if err := c.resolve(ctx); err != nil {
+		return err
+	}
+	object, err := c.build() // again, since the user may have agreed to hosts
+	if err != nil {
 		return err
 	}
 	if c.interactive {
@@ -180,21 +189,35 @@ func (c *createClient) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	c.document, err = c.env.readMetadata(ctx, &c.location)
-	return err
+	return c.readMetadata(ctx)
 }
 
-// readMetadata reads the document of --from-metadata; nil if there is none.
-func (e *environment) readMetadata(ctx context.Context, l *locationFlags) (*oauth.Metadata, error) {
-	read, err := l.settle(false)
+// readMetadata reads the document of --from-metadata, if there is one.
+func (c *createClient) readMetadata(ctx context.Context) error {
+	read, err := c.location.settle(false)
 	if err != nil || !read {
-		return nil, err
+		return err
 	}
-	bundle, err := l.bundle()
+	bundle, err := c.location.bundle()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return e.discover(ctx, l.MetadataURL, bundle)
+	return c.discover(ctx, c.location.MetadataURL, bundle)
+}
+
+// discover reads a metadata document, by the rules of the operator of the namespace.
+func (c *createClient) discover(ctx context.Context, url string, bundle []byte) error {
+	if c.rules == nil {
+		namespace, err := c.env.namespace()
+		if err != nil {
+			namespace = c.client.Namespace // a manifest needs no kubeconfig
+		}
+		r := c.env.creationRules(ctx, namespace)
+		c.rules = &r
+	}
+	document, err := c.env.discover(ctx, *c.rules, url, bundle)
+	c.document = document
+	return err
 }
 
 // readEnvFile takes from the file what no flag says. Nothing secret of it is kept.
@@ -240,9 +263,15 @@ func (c *createClient) build() (*unstructured.Unstructured, error) {
 }
 
 // resolve checks that the flow finds its endpoints.
-func (c *createClient) resolve() error {
+func (c *createClient) resolve(ctx context.Context) error {
 	ec, err := c.client.Build()
 	if err != nil || ec.Spec.TenantRef != nil {
+		return err
+	}
+	if err := c.trust(ctx, ec); err != nil {
+		return err
+	}
+	if ec, err = c.client.Build(); err != nil {
 		return err
 	}
 	tenant := request.Inline(ec).OAuth()

@@ -11,6 +11,7 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/manifest"
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/view"
+	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/oauth"
 )
 
@@ -70,20 +71,31 @@ func (l *locationFlags) bundle() ([]byte, error) {
 	return bundle, nil
 }
 
-// discover reads the metadata document and shows what it names.
-func (e *environment) discover(ctx context.Context, url string, caBundle []byte) (*oauth.Metadata, error) {
-	hc, err := e.http(caBundle, metadataTimeout)
+// discover reads the metadata document for a tenant that an EgainClient describes, and shows what it names.
+func (e *environment) discover(ctx context.Context, r rules, url string, caBundle []byte) (*oauth.Metadata, error) {
+	hc, err := e.http(r, "", caBundle, metadataTimeout)
 	if err != nil {
-		return nil, advise(err, "put PEM certificates into the file of --ca-file")
+		return nil, adviseClient(err)
 	}
 	directory := &oauth.Directory{Now: e.clock.Now, Lifetime: metadataTimeout}
 	read, err := directory.Read(ctx, hc, oauth.Place{URL: url})
+	if next := ruleAdvice(fault.Of(err)); next != "" {
+		return nil, advise(err, next)
+	}
 	if err != nil {
 		return nil, advise(err, "correct the URL, which the eGain console shows for the client application, or give the endpoints with --token-url and --api-url instead")
 	}
 	e.notef("The metadata document at %s names:\n", view.OneLine(url))
 	e.showMetadata(read.Metadata)
 	return read.Metadata, nil
+}
+
+// adviseClient says what to do if no HTTP client could be made: a rule refuses it, or the CA bundle is none.
+func adviseClient(err error) error {
+	if next := ruleAdvice(fault.Of(err)); next != "" {
+		return advise(err, next)
+	}
+	return advise(err, "put PEM certificates into the file of --ca-file")
 }
 
 func (e *environment) showMetadata(document *oauth.Metadata) {

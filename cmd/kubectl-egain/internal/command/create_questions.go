@@ -153,12 +153,10 @@ func (c *createClient) askMetadata(ctx context.Context) error {
 		if err := accept(answer); err != nil {
 			return err
 		}
-		document, err := c.env.discover(ctx, answer, nil)
-		if err != nil {
+		if err := c.discover(ctx, answer, nil); err != nil {
 			return err
 		}
-		c.document = document
-		return c.resolve()
+		return c.resolve(ctx)
 	})
 }
 

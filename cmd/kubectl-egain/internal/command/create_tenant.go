@@ -55,6 +55,7 @@ it, so this command asks about each such host. Without a terminal it fails, and 
 	flags.StringArrayVar(&c.tenant.AllowedScopes, "allow-scope", nil, "`scopes` that EgainClients may ask for, or their beginnings and '*', separated by commas; may be repeated; default: all")
 	flags.Int32Var(&c.tenant.ConcurrentRequests, "concurrent", 0, "token requests under way at a time, of all EgainClients together; default: what the operator allows for each host")
 	flags.Int32Var(&c.tenant.RequestsPerSecond, "per-second", 0, "token requests begun in a second, of all EgainClients together; default: no limit")
+	env.addRulesFlag(flags)
 	c.addFlags(cmd)
 	return cmd
 }
@@ -111,7 +112,7 @@ func (c *createTenant) explore(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	agreed, err := c.env.explore(ctx, request.Shared(et).OAuth(), bundle)
+	agreed, err := c.env.explore(ctx, c.env.creationRules(ctx, ""), et.Name, request.Shared(et).OAuth(), bundle)
 	c.tenant.TrustedHosts = append(c.tenant.TrustedHosts, agreed...)
 	return err
 }

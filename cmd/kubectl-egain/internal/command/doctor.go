@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
@@ -36,7 +38,11 @@ The token request is a dry run: it is sent with the client's credentials, shown 
 at once if the tenant has an endpoint for that. If its scopes are refused, it is sent again, with the other spelling of their
 prefix (with or without https://), for ClientCredentials and AnonymousCustomer. It is never sent for flow AuthorizationCode, whose
 refresh token serves once. Checks of the network are made from this machine, which may see other names and proxies than the
-cluster.`,
+cluster.
+
+The operator's flags are looked at first. What they refuse is not sent: nothing for a tenant in the spec under
+--require-tenant-ref, nothing to a host that is not in --allowed-hosts, nothing to loopback and private addresses unless they
+allow it. Flags that cannot be read count as the strictest.`,
 		Example: `  kubectl egain doctor knowledge-sync
   kubectl egain doctor knowledge-sync --no-request -o json`,
 		Args:              cobra.ExactArgs(1),
@@ -44,6 +50,7 @@ cluster.`,
 		RunE:              func(cmd *cobra.Command, args []string) error { return e.run(cmd.Context(), args[0]) },
 	}
 	cmd.Flags().StringVarP(&e.output, "output", "o", "", "json or yaml, for programs")
+	env.addRulesFlag(cmd.Flags())
 	cmd.Flags().BoolVar(&e.noRequest, "no-request", false, "do not ask eGain for a token")
 	return cmd
 }
@@ -60,8 +67,15 @@ func (x *examine) run(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+	r := x.env.rules(ctx, namespace)
+	maker := func(r rules) doctor.HTTPMaker {
+		return func(tenant string, bundle []byte, timeout time.Duration) (*http.Client, error) {
+			return x.env.http(r, tenant, bundle, timeout)
+		}
+	}
 	report := doctor.Examine(ctx, doctor.Patient{
-		Namespace: namespace, Name: name, Cluster: c, HTTP: x.env.http, Clock: x.env.clock, NoRequest: x.noRequest,
+		Namespace: namespace, Name: name, Cluster: c, HTTP: maker(r), API: maker(r.forAPI()), Clock: x.env.clock, NoRequest: x.noRequest,
+		Installation: r.found, RulesSkipped: r.skipped,
 		Workloads: func(ctx context.Context, namespace, secret string) ([]workload.Use, []string) {
 			objects, unread := workloadsOf(ctx, c, namespace)
 			return workload.Of(secret, objects), unread

@@ -23,10 +23,10 @@ import (
 	"github.com/egain-operator/egain-operator/internal/target"
 )
 
-// installed puts into the cluster what shows that an operator runs, once for all tests.
+// installed puts into the cluster what shows that an operator runs, once for all tests. It may ask this machine.
 var installed sync.Once
 
-func (s *simulated) operatorRuns() {
+func (s *fixture) operatorRuns() {
 	s.t.Helper()
 	installed.Do(func() {
 		const namespace, account = "egain-operator-system", "egain-operator-controller-manager"
@@ -40,7 +40,7 @@ func (s *simulated) operatorRuns() {
 			},
 			&corev1.Pod{
 				ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "pod"},
-				Spec:       corev1.PodSpec{ServiceAccountName: account, Containers: []corev1.Container{{Name: "manager", Image: "operator"}}},
+				Spec:       corev1.PodSpec{ServiceAccountName: account, Containers: []corev1.Container{{Name: "manager", Image: "operator", Args: []string{"--allow-loopback"}}}},
 			},
 			&rbacv1.ClusterRoleBinding{
 				ObjectMeta: metav1.ObjectMeta{Name: "operator"},
@@ -54,7 +54,6 @@ func (s *simulated) operatorRuns() {
 // healthy is an EgainClient whose chain holds, but for how a test changes it.
 func (s *simulated) healthy(change ...func(*egainv1alpha1.EgainClient)) *egainv1alpha1.EgainClient {
 	s.t.Helper()
-	s.operatorRuns()
 	s.app(egainsim.RigelClientID, egainsim.RigelClientSecret)
 	ec := s.egainClient("mine", change...)
 	if s.secret(ec.TargetName()) == nil {
@@ -223,7 +222,17 @@ func TestDoctorPointsAtTheLinkThatIsBroken(t *testing.T) {
 			s.flags = []string{"--allowed-hosts=*.egain.cloud"}
 			s.healthy()
 		}, "Flags", "may not send requests to localhost:", "have the host listed there", ""},
-		"there is no such EgainClient": {func(s *simulated) { s.operatorRuns() }, "EgainClient", `there is no EgainClient "mine"`, "kubectl egain status", "Status"},
+		"the operator mints no token for the audience": {func(s *simulated) {
+			s.flags = []string{"--allowed-audiences=egain"}
+			s.healthy(func(ec *client) {
+				ec.Spec.Flow, ec.Spec.TokenExchange = egainv1alpha1.FlowTokenExchange, &egainv1alpha1.TokenExchange{
+					RegistrationID: "cluster", SubjectToken: egainv1alpha1.SubjectToken{
+						ServiceAccountToken: &egainv1alpha1.ServiceAccountToken{Name: "default", Audience: "sts.amazonaws.com"},
+					},
+				}
+			})
+		}, "Flags", `for audience "sts.amazonaws.com"`, "have the audience listed", "Endpoints"},
+		"there is no such EgainClient": {func(*simulated) {}, "EgainClient", `there is no EgainClient "mine"`, "kubectl egain status", "Status"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -401,7 +410,8 @@ func TestDoctorReadsTheFlagsOfTheOperator(t *testing.T) {
 		s.Expect(finding(report, "Flags").Status).To(gomega.Equal(doctor.OK), r.stdout)
 		s.flags = []string{"--allowed-hosts=localhost:" + s.port()}
 		report, _ = s.diagnose()
-		s.Expect(finding(report, "Flags").Message).To(gomega.ContainSubstring("may not send requests to login.example.invalid (--allowed-hosts)"))
+		s.Expect(report.Break).To(gomega.Equal("Endpoints"))
+		s.Expect(finding(report, "Endpoints").Message).To(gomega.ContainSubstring("may not send requests to login.example.invalid (--allowed-hosts)"))
 	})
 	t.Run("unless they are of another version", func(t *testing.T) {
 		t.Parallel()

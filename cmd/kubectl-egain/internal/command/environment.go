@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"sync"
-	"time"
 
 	"github.com/go-logr/logr"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -38,12 +37,11 @@ type environment struct {
 	config *genericclioptions.ConfigFlags
 	// cluster makes the client of the API server when it is first needed, and returns the same one after that.
 	cluster func() (client.WithWatch, error)
-	// http makes a client for requests to eGain, which trusts the PEM certificates of caBundle, or the system's if that is
-	// empty. It speaks https, and follows no redirect.
-	http httpMaker
-	// api makes one as http does, for answers of eGain's API, which may be large.
-	api   httpMaker
-	clock clock.WithTicker
+	// newClient makes the client of a tenant for requests to eGain, by the rules of package transport.
+	newClient func(r transport.Options, tenant string, caBundle []byte) (*http.Client, error)
+	// skipRules is --insecure-skip-operator-rules.
+	skipRules bool
+	clock     clock.WithTicker
 	// browse shows a URL in the user's browser, if there is one.
 	browse func(url string)
 	// screen is what standard output can show.
@@ -51,9 +49,6 @@ type environment struct {
 	// answers says that a person sees standard error and can answer on standard input.
 	answers bool
 }
-
-// httpMaker makes a client whose requests may take a time each, from the dial to the last byte.
-type httpMaker func(caBundle []byte, timeout time.Duration) (*http.Client, error)
 
 // maxAnswer bounds an answer of eGain's API: more is no answer that somebody reads, and would fill a disk in the end.
 const maxAnswer = 1 << 30
@@ -68,8 +63,7 @@ func newEnvironment(streams genericiooptions.IOStreams) *environment {
 	e := &environment{
 		IOStreams: streams,
 		config:    genericclioptions.NewConfigFlags(true),
-		http:      egressClient(0),
-		api:       egressClient(maxAnswer),
+		newClient: newClient,
 		clock:     clock.RealClock{},
 		browse:    openBrowser,
 		screen:    screenOf(streams.Out, os.Getenv),
@@ -101,13 +95,10 @@ func newScheme() *runtime.Scheme {
 	return scheme
 }
 
-// egressClient is guarded as the operator's own requests are, but that it reaches this machine: who runs the plugin may.
-func egressClient(maxBody int64) httpMaker {
-	return func(caBundle []byte, timeout time.Duration) (*http.Client, error) {
-		return transport.New(transport.Options{
-			UserAgent: transport.UserAgent("kubectl-egain"), Timeout: timeout, AllowLoopback: true, AllowPrivate: true, MaxBody: maxBody,
-		}).Client("", "", caBundle)
-	}
+// newClient is guarded as the operator's own requests are.
+func newClient(r transport.Options, tenant string, caBundle []byte) (*http.Client, error) {
+	r.UserAgent = transport.UserAgent("kubectl-egain")
+	return transport.New(r).Client(tenant, "", caBundle)
 }
 
 // namespace is that of --namespace, or of the kubeconfig's context.

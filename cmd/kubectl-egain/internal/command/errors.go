@@ -79,6 +79,9 @@ func advice(err error, commandPath string) string {
 	if next := clusterAdvice(err); next != "" {
 		return next
 	}
+	if next := ruleAdvice(fault.Of(err)); next != "" {
+		return next
+	}
 	if fault.Of(err) != nil {
 		return "mend that, or see which link of the chain is broken with kubectl egain doctor NAME"
 	}

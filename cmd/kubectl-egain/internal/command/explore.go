@@ -27,10 +27,10 @@ type exploration struct {
 }
 
 // explore asks eGain. It returns the hosts of other sites that the user agreed to trust.
-func (e *environment) explore(ctx context.Context, tenant oauth.Tenant, caBundle []byte) ([]string, error) {
-	hc, err := e.http(caBundle, metadataTimeout)
+func (e *environment) explore(ctx context.Context, r rules, name string, tenant oauth.Tenant, caBundle []byte) ([]string, error) {
+	hc, err := e.http(r, name, caBundle, metadataTimeout)
 	if err != nil {
-		return nil, advise(err, "put PEM certificates into the file of --ca-file")
+		return nil, adviseClient(err)
 	}
 	directory := &oauth.Directory{Now: e.clock.Now, Lifetime: metadataTimeout}
 	x := &exploration{env: e, prompter: newPrompter(e), tenant: tenant, read: directory.Reader(hc), given: tenant.TrustedHosts}
@@ -168,6 +168,8 @@ func (x *exploration) advice(f *fault.Error) string {
 		return "correct --tenant-id or --url, or leave --tenant-id out: the address says which tenant it is"
 	case f.Reason == fault.ReasonTLSFailed:
 		return "pass the certificates of a private CA with --ca-file, and say with --ca-bundle where the operator finds them"
+	case f.Reason == fault.ReasonEndpointRefused && x.found.RefusedAPIURL == "" && x.found.Metadata == nil:
+		return ruleAdvice(f)
 	case f.Reason == fault.ReasonEndpointRefused:
 		return "trust the host if it is right, or pass another API URL with --api-url"
 	case f.Reason == fault.ReasonEndpointInvalid && x.found.Metadata == nil && x.found.APIURL == "":
@@ -213,8 +215,4 @@ func (x *exploration) noteUnused() {
 }
 
 // note shows a sentence to the user.
-func (x *exploration) note(text string) {
-	for _, line := range view.Wrap(text, columns) {
-		x.env.notef("%s\n", line)
-	}
-}
+func (x *exploration) note(text string) { x.env.paragraph(text) }

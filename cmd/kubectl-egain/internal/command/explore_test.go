@@ -10,13 +10,13 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/onsi/gomega"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/egain-operator/egain-operator/internal/egainsim"
+	"github.com/egain-operator/egain-operator/internal/transport"
 	"github.com/egain-operator/egain-operator/test/testbed"
 )
 
@@ -72,12 +72,14 @@ func (x *explorer) create(answers string, flags ...string) result {
 	env := newEnvironment(genericiooptions.IOStreams{In: strings.NewReader(answers), Out: &stdout, ErrOut: &stderr})
 	env.answers = x.atTerminal
 	if x.documents != nil {
-		env.http = func([]byte, time.Duration) (*http.Client, error) { return &http.Client{Transport: x.documents}, nil }
+		env.newClient = func(transport.Options, string, []byte) (*http.Client, error) {
+			return &http.Client{Transport: x.documents}, nil
+		}
 	}
 	if x.caFile != "" {
 		flags = append(flags, "--ca-file="+x.caFile)
 	}
-	args := append([]string{"create", "tenant", "acme", "--dry-run=client", "-o", "yaml"}, flags...)
+	args := append([]string{"create", "tenant", "acme", "--kubeconfig=" + kubeconfig, "--dry-run=client", "-o", "yaml"}, flags...)
 	code := run(x.t.Context(), env, args)
 	return result{code, stdout.String(), x.named(stderr.String())}
 }

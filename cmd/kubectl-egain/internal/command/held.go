@@ -18,6 +18,7 @@ import (
 // held is what a target holds.
 type held struct {
 	client *egainv1alpha1.EgainClient
+	secret *corev1.Secret
 	token  oauth.Secret
 	// authorization is the value of the header that the token is sent in.
 	authorization oauth.Secret
@@ -53,6 +54,7 @@ func (e *environment) held(ctx context.Context, name string) (*held, error) {
 	}
 	h := &held{
 		client:        ec,
+		secret:        secret,
 		token:         oauth.Secret(secret.Data[target.KeyAccessToken]),
 		authorization: oauth.Secret(secret.Data[target.KeyAuthorization]),
 		apiURL:        string(secret.Data[target.KeyAPIURL]),

@@ -32,6 +32,7 @@ const loginTimeout = 5 * time.Minute
 type login struct {
 	env       *environment
 	noBrowser bool
+	yes       bool
 	wait      bool
 	timeout   time.Duration
 }
@@ -48,7 +49,14 @@ refresh token is put into the session Secret, from which the operator keeps the 
 before the session ends. The login uses PKCE (S256), and no token is shown.
 
 With --no-browser, or with a redirect URL that is not of this machine, open the address anywhere, and paste what the browser's
-address bar shows in the end.`,
+address bar shows in the end.
+
+Before the browser opens, the hosts are shown: the one to log in at, and the one that gets the code and the client secret. If one
+is of another site than the tenant's URL, the command asks. It also asks after a login whose answer does not name its server
+(iss, RFC 9207), since a hostile login page can forward you to that of another server, for whose code it waits. Without a
+terminal, it fails instead, unless --yes is given. An answer that names another server is always refused.
+
+What the operator's flags refuse is not sent.`,
 		Example: `  kubectl egain login my-session
   kubectl egain login my-session --no-browser`,
 		Args:              cobra.ExactArgs(1),
@@ -56,8 +64,10 @@ address bar shows in the end.`,
 		RunE:              func(cmd *cobra.Command, args []string) error { return l.run(cmd.Context(), args[0]) },
 	}
 	cmd.Flags().BoolVar(&l.noBrowser, "no-browser", false, "open no browser, and have the answer pasted: for machines without one")
+	cmd.Flags().BoolVarP(&l.yes, "yes", "y", false, "do not ask which servers are right: the hosts of the tenant were checked")
 	cmd.Flags().BoolVar(&l.wait, "wait", true, "wait until the operator has issued the first token")
 	cmd.Flags().DurationVar(&l.timeout, "timeout", loginTimeout, "how long to wait for the login at the browser")
+	env.addRulesFlag(cmd.Flags())
 	return cmd
 }
 
@@ -67,6 +77,7 @@ type attempt struct {
 	client   *egainv1alpha1.EgainClient
 	provider *provider
 	store    *sessionStore
+	prompter *prompter
 	// state and verifier are of this login alone.
 	state    string
 	verifier oauth.Secret
@@ -80,11 +91,14 @@ func (l *login) run(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	code, err := a.code(ctx)
+	answer, err := a.answer(ctx)
 	if err != nil {
 		return err
 	}
-	session, err := a.redeem(ctx, code)
+	if err := a.confirmServer(ctx, answer); err != nil {
+		return err
+	}
+	session, err := a.redeem(ctx, answer.Code)
 	if err != nil {
 		return err
 	}
@@ -115,7 +129,15 @@ func (l *login) begin(ctx context.Context, name string) (*attempt, error) {
 			"see how its token is with kubectl egain status "+name+"; only flow AuthorizationCode takes a login")
 	}
 	a := &attempt{login: l, client: ec, state: rand.Text(), verifier: oauth.NewVerifier()}
-	if a.provider, err = l.env.provider(ctx, ec, func(e oauth.Endpoints) string { return e.AuthorizationURL }); err != nil {
+	a.prompter = &prompter{env: l.env, in: bufio.NewReader(io.LimitReader(l.env.In, maxLine))}
+	tenant, err := l.env.tenant(ctx, ec)
+	if err != nil {
+		return nil, err
+	}
+	if a.provider, err = l.env.provider(ctx, ec, tenant, func(e oauth.Endpoints) string { return e.AuthorizationURL }); err != nil {
+		return nil, err
+	}
+	if err := tenant.AdmitScopes(ec, a.provider.endpoints.ScopePrefix); err != nil {
 		return nil, err
 	}
 	a.hint(ctx)
@@ -142,36 +164,45 @@ func (a *attempt) hint(ctx context.Context) {
 	}
 }
 
-// code has somebody log in.
-func (a *attempt) code(ctx context.Context) (oauth.Secret, error) {
+// answer makes a person log in, once the hosts are right.
+func (a *attempt) answer(ctx context.Context) (loopback.Answer, error) {
 	target, err := a.provider.endpoints.LoginURL(oauth.Login{
 		ClientID: a.provider.credentials.ClientID, RedirectURL: a.redirectURL(),
 		Scopes: a.provider.request.Scopes, State: a.state, Verifier: a.verifier, Parameters: request.LoginParameters(a.client),
 	})
 	if err != nil {
-		return "", err
+		return loopback.Answer{}, err
+	}
+	a.introduce(target)
+	if err := a.confirmHosts(ctx); err != nil {
+		return loopback.Answer{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
-	a.introduce(target)
 	obtain := a.receive
 	if a.noBrowser || !loopback.Serves(a.redirectURL()) {
 		obtain = a.readPasted
 	}
-	code, err := obtain(ctx, target)
-	return code, a.explain(ctx, err)
+	answer, err := obtain(ctx, target)
+	return answer, a.explain(ctx, err)
+}
+
+// expected is the answer to this login.
+func (a *attempt) expected() loopback.Expected {
+	return loopback.Expected{State: a.state, Issuer: a.provider.endpoints.CheckIssuer}
 }
 
 func (a *attempt) redirectURL() string { return string(a.client.Spec.AuthorizationCode.RedirectURL) }
 
 // introduce says who asks for what, before anybody is asked for a password.
 func (a *attempt) introduce(target string) {
-	host, query := "", url.Values{}
+	query := url.Values{}
 	if u, err := url.Parse(target); err == nil {
-		host, query = u.Host, u.Query()
+		query = u.Query()
 	}
 	rows := [][]view.Cell{
-		{view.Text("at"), view.Text(host)},
+		{view.Text("at"), view.Text(hostOf(target))},
+		{view.Text("code sent to"), view.Text(hostOf(a.provider.endpoints.TokenURL) + a.besides())},
 		{view.Text("as"), view.Text(actorWords[a.client.Spec.AuthorizationCode.Actor])},
 		{view.Text("for client"), view.Text(a.provider.credentials.ClientID)},
 	}
@@ -201,16 +232,16 @@ var actorWords = map[egainv1alpha1.Actor]string{
 	egainv1alpha1.ActorCustomer: "a customer",
 }
 
-// receive has the browser bring the answer to this machine.
-func (a *attempt) receive(ctx context.Context, target string) (oauth.Secret, error) {
-	receiver, err := loopback.Listen(ctx, a.redirectURL(), a.state)
+// receive makes the browser bring the answer to this machine.
+func (a *attempt) receive(ctx context.Context, target string) (loopback.Answer, error) {
+	receiver, err := loopback.Listen(ctx, a.redirectURL(), a.expected())
 	if err != nil {
-		return "", advise(err, "end the program that uses that port, or use --no-browser, or register another redirect URL and set spec.authorizationCode.redirectURL")
+		return loopback.Answer{}, advise(err, "end the program that uses that port, or use --no-browser, or register another redirect URL and set spec.authorizationCode.redirectURL")
 	}
 	defer receiver.Close(ctx)
 	a.env.notef("\nYour browser opens. If it does not, open this address yourself:\n\n%s\n\n", target)
 	a.env.browse(target)
-	return receiver.Code(ctx)
+	return receiver.Answer(ctx)
 }
 
 // openBrowser opens a URL as the desktop does. It does not wait for the browser, which may be one that runs in a terminal and
@@ -220,49 +251,25 @@ func openBrowser(target string) {
 	go func() { _ = browser.OpenURL(target) }()
 }
 
-// readPasted has somebody bring the answer.
-func (a *attempt) readPasted(ctx context.Context, target string) (oauth.Secret, error) {
-	a.env.notef("\nOpen this address in a browser:\n\n%s\n\n", target)
-	a.env.notef("After the login it leads to %s, where there need be nothing to see. Paste the\nwhole address from the address bar, or the code in it: ", a.redirectURL())
-	line, err := readLine(ctx, a.env.In)
-	a.env.notef("\n")
-	if err != nil {
-		return "", err
-	}
-	return loopback.ReadPasted(line, a.redirectURL(), a.state)
-}
-
-// maxLine bounds what is pasted: a code, in a URL.
+// maxLine bounds what is pasted: a code, in a URL, and what is answered to questions.
 const maxLine = 64 << 10
 
-// readLine reads a line, or until the context ends. A read that nobody waits for any more ends with the process.
-func readLine(ctx context.Context, in io.Reader) (string, error) {
-	type read struct {
-		line string
-		err  error
+// readPasted lets a person bring the answer.
+func (a *attempt) readPasted(ctx context.Context, target string) (loopback.Answer, error) {
+	a.env.notef("\nOpen this address in a browser:\n\n%s\n\n", target)
+	a.env.notef("After the login it leads to %s, where there need be nothing to see. Paste the\nwhole address from the address bar, or the code in it: ", a.redirectURL())
+	line, err := a.prompter.line(ctx)
+	a.env.notef("\n")
+	if err != nil {
+		return loopback.Answer{}, err
 	}
-	done := make(chan read, 1)
-	go func() {
-		line, err := bufio.NewReader(io.LimitReader(in, maxLine)).ReadString('\n')
-		if errors.Is(err, io.EOF) && line != "" {
-			err = nil
-		}
-		done <- read{strings.TrimSpace(line), err}
-	}()
-	select {
-	case r := <-done:
-		if errors.Is(r.err, io.EOF) {
-			return "", errors.New("nothing was entered")
-		}
-		return r.line, r.err
-	case <-ctx.Done():
-		return "", ctx.Err()
-	}
+	return loopback.ReadPasted(line, a.redirectURL(), a.expected())
 }
 
 // explain adds what to do to what went wrong at the browser.
 func (a *attempt) explain(ctx context.Context, err error) error {
 	refused, isRefused := errors.AsType[*loopback.RefusedError](err)
+	_, ofAnother := errors.AsType[*oauth.IssuerError](err)
 	switch {
 	case err == nil:
 		return nil
@@ -272,6 +279,8 @@ func (a *attempt) explain(ctx context.Context, err error) error {
 		return advise(errors.New("interrupted: nothing was stored"), "run kubectl egain login "+a.client.Name+" again")
 	case isRefused:
 		return advise(err, refusalAdvice(refused.Code))
+	case ofAnother:
+		return advise(err, "do not log in there again before you know who set up the tenant: its login page may forward to another server's; the code was sent nowhere")
 	case errors.Is(err, loopback.ErrState):
 		return advise(err, "paste the address of the login that was begun last, or run kubectl egain login "+a.client.Name+" again")
 	default:

@@ -124,7 +124,7 @@ func TestLogin(t *testing.T) {
 				opened = target
 				status, page = f.follow(f.answer(target, tc.who))
 			}
-			r := f.run("login", "mine", "--wait=false")
+			r := f.run("login", "mine", "--yes", "--wait=false")
 			f.Expect(r.code).To(gomega.Equal(0), r.stderr)
 			f.Expect(r.stderr).To(gomega.ContainSubstring(opened), "the address is shown too")
 			for _, shown := range tc.shown {
@@ -210,7 +210,7 @@ func TestLoginShowsItsParameters(t *testing.T) {
 				opened = target
 				s.follow(s.answer(target, agent))
 			}
-			r := s.run("login", "mine", "--wait=false", "--timeout=1m")
+			r := s.run("login", "mine", "--yes", "--wait=false", "--timeout=1m")
 			s.Expect(r.code).To(gomega.Equal(0), r.stderr)
 			s.Expect(r.stderr).To(gomega.MatchRegexp(tc.shown))
 			s.Expect(mustParse(s, opened).Query().Get("domain_hint")).To(gomega.Equal(tc.hint))
@@ -224,13 +224,13 @@ func TestASecondLoginReplacesTheFirst(t *testing.T) {
 	f.app(egainsim.RigelWebClientID, egainsim.RigelWebClientSecret)
 	f.egainClient("mine", withSession(f.freeRedirectURL("127.0.0.1", egainsim.RigelWebClientID)))
 	f.browse = func(target string) { f.follow(f.answer(target, agent)) }
-	f.Expect(f.run("login", "mine", "--wait=false").code).To(gomega.Equal(0))
+	f.Expect(f.run("login", "mine", "--yes", "--wait=false").code).To(gomega.Equal(0))
 	first := f.secret("mine-session")
 	// The operator's refresh takes the refresh token over.
 	rotated := session.Render(first, session.Content{RefreshToken: "rotated"})
 	f.Expect(admin.Apply(t.Context(), rotated, client.FieldOwner(session.Manager), client.ForceOwnership)).To(gomega.Succeed())
 
-	f.Expect(f.run("login", "mine", "--wait=false").code).To(gomega.Equal(0))
+	f.Expect(f.run("login", "mine", "--yes", "--wait=false").code).To(gomega.Equal(0))
 	second := f.secret("mine-session")
 	f.Expect(second.UID).To(gomega.Equal(first.UID))
 	f.Expect(second.OwnerReferences).To(gomega.HaveLen(1))
@@ -280,7 +280,7 @@ func TestLoginByPasting(t *testing.T) {
 				_, _ = io.WriteString(typing, tc.pasted(f.answer(addressIn(shown), agent))+"\n")
 				_ = typing.Close()
 			}}
-			got := f.start(t.Context(), typed, io.Discard, stderr, append([]string{"login", "mine", "--wait=false"}, tc.args...)...)
+			got := f.start(t.Context(), typed, io.Discard, stderr, append([]string{"login", "mine", "--yes", "--wait=false"}, tc.args...)...)
 			f.Expect(got).To(gomega.Equal(tc.code), stderr.String())
 			f.Expect(stderr.String()).To(gomega.ContainSubstring(tc.said))
 			f.Expect(f.secret("mine-session") != nil).To(gomega.Equal(tc.code == 0), "whether something was stored")
@@ -366,7 +366,7 @@ func TestLoginThatComesToNothing(t *testing.T) {
 			f.app("app", tc.secret)
 			f.egainClient("mine", withSession(f.freeRedirectURL("127.0.0.1", "app")))
 			f.browse = func(target string) { tc.browse(f, target) }
-			r := f.run(append([]string{"login", "mine", "--wait=false"}, tc.args...)...)
+			r := f.run(append([]string{"login", "mine", "--yes", "--wait=false"}, tc.args...)...)
 			f.Expect(r.code).To(gomega.Equal(1), r.stderr)
 			for _, said := range tc.said {
 				f.Expect(r.stderr).To(gomega.ContainSubstring(said))
@@ -461,7 +461,7 @@ func TestLoginWaitsForTheOperator(t *testing.T) {
 					t.Errorf("acting as the operator: %v", err)
 				}
 			}}
-			got := f.start(t.Context(), strings.NewReader(""), stdout, stderr, "login", "mine")
+			got := f.start(t.Context(), strings.NewReader(""), stdout, stderr, "login", "mine", "--yes")
 			f.Expect(got).To(gomega.Equal(tc.code), stderr.String())
 			f.Expect(stdout.String() + stderr.String()).To(gomega.ContainSubstring(tc.said))
 		})

@@ -7,6 +7,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/lookup"
+	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/oauth"
 	"github.com/egain-operator/egain-operator/internal/request"
 )
@@ -24,30 +25,32 @@ type provider struct {
 	endpoints   oauth.Endpoints
 }
 
-// provider reads what it takes to ask the authorization server of an EgainClient for something. The metadata document is read
-// if the operator would read it, or if the endpoints lack what is wanted without it.
-func (e *environment) provider(ctx context.Context, ec *egainv1alpha1.EgainClient, wanted func(oauth.Endpoints) string) (*provider, error) {
+// provider finds the authorization server of an EgainClient. The metadata document is read if the operator would read it, or if
+// the endpoints lack what is wanted without it. The rules of the operator come first, and the credentials, which nothing sends
+// before, last.
+func (e *environment) provider(ctx context.Context, ec *egainv1alpha1.EgainClient, tenant request.Tenant, wanted func(oauth.Endpoints) string) (*provider, error) {
 	c, err := e.cluster()
 	if err != nil {
 		return nil, err
 	}
-	tenant, err := lookup.Tenant(ctx, c, ec)
-	if err != nil {
-		return nil, err
-	}
-	p := &provider{client: &oauth.Client{Now: e.clock.Now}}
-	if p.credentials, err = lookup.Credentials(ctx, c, ec); err != nil {
-		return nil, err
-	}
+	r := e.rules(ctx, ec.Namespace)
 	bundle, err := lookup.CABundle(ctx, c, tenant.CABundleRef)
 	if err != nil {
 		return nil, err
 	}
-	if p.http, err = e.http(bundle, requestTimeout); err != nil {
+	p := &provider{client: &oauth.Client{Now: e.clock.Now}, tenant: tenant.OAuth()}
+	if p.http, err = e.http(r, tenant.Name, bundle, requestTimeout); err != nil {
 		return nil, err
 	}
-	p.tenant = tenant.OAuth()
-	return p, p.resolve(ctx, request.For(ec), wanted)
+	if err := p.resolve(ctx, request.For(ec), wanted); err != nil {
+		known, ok := tenant.KnownFor(request.For(ec).Actor())
+		if f := fault.Of(err); f == nil || f.Reason != fault.ReasonMetadataUnavailable || !ok || wanted(known) == "" {
+			return nil, err
+		}
+		p.endpoints = known // as the operator does
+	}
+	p.credentials, err = lookup.Credentials(ctx, c, ec)
+	return p, err
 }
 
 func (p *provider) resolve(ctx context.Context, draft request.Draft, wanted func(oauth.Endpoints) string) error {

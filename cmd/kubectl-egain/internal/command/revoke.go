@@ -34,7 +34,10 @@ func newRevokeCommand(env *environment) *cobra.Command {
 that use it are refused until they read the next one, for which the operator is asked at once unless --no-renew is given.
 
 With --session the refresh token of flow AuthorizationCode is revoked as well, and taken out of the session Secret: there is no
-next token before somebody has run kubectl egain login.`,
+next token before somebody has run kubectl egain login.
+
+A token of a tenant that no longer allows the EgainClient is revoked at that tenant. While the documents of an EgainTenant cannot
+be read, the endpoint in its status serves. What the operator's flags refuse is not sent.`,
 		Example: `  kubectl egain revoke knowledge-sync
   kubectl egain revoke my-session --session --yes`,
 		Args:              cobra.ExactArgs(1),
@@ -43,6 +46,7 @@ next token before somebody has run kubectl egain login.`,
 	}
 	cmd.Flags().BoolVar(&r.session, "session", false, "end the session of flow AuthorizationCode")
 	cmd.Flags().BoolVarP(&r.yes, "yes", "y", false, "do not ask for a confirmation")
+	env.addRulesFlag(cmd.Flags())
 	cmd.Flags().BoolVar(&r.noRenew, "no-renew", false, "leave the revoked token where it is, until it is renewed in its time")
 	return cmd
 }
@@ -63,7 +67,11 @@ func (r *revoke) run(ctx context.Context, name string) error {
 	if r.session && ec.Spec.AuthorizationCode == nil {
 		return usagef("EgainClient %q has flow %s, which has no session: leave --session out", name, ec.Spec.Flow)
 	}
-	p, err := r.env.provider(ctx, ec, func(e oauth.Endpoints) string { return e.RevocationURL })
+	tenant, err := r.env.ownTenant(ctx, ec)
+	if err != nil {
+		return err
+	}
+	p, err := r.env.provider(ctx, ec, tenant, func(e oauth.Endpoints) string { return e.RevocationURL })
 	if err != nil {
 		return err
 	}

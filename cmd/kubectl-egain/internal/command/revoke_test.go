@@ -12,23 +12,35 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/request"
 	"github.com/egain-operator/egain-operator/internal/session"
 	"github.com/egain-operator/egain-operator/internal/target"
+	"github.com/egain-operator/egain-operator/internal/transport"
 )
 
 // issue has the simulator issue a token and puts it into the target of an EgainClient, as the operator would.
 func (s *simulated) issue(ec *egainv1alpha1.EgainClient) string {
 	s.t.Helper()
+	return s.issueFor(ec, s.sim.APIURL())
+}
+
+// issueFor does that for an API.
+func (s *simulated) issueFor(ec *egainv1alpha1.EgainClient, api string) string {
+	s.t.Helper()
 	env := s.environment()
-	hc, err := env.http(s.sim.CABundle(), requestTimeout)
+	hc, err := env.http(rules{Options: transport.Options{AllowLoopback: true}}, "", s.sim.CABundle(), requestTimeout)
 	s.Expect(err).NotTo(gomega.HaveOccurred())
 	tok, err := (&oauth.Client{Now: env.clock.Now}).Token(s.t.Context(), hc, oauth.Request{
 		Flow: oauth.ClientCredentials, TokenURL: s.sim.Rigel().TokenURL(egainsim.Client), Scopes: []string{"knowledge.portalmgr.manage"},
 		Credentials: oauth.Credentials{ClientID: egainsim.RigelClientID, ClientSecret: egainsim.RigelClientSecret},
 	})
 	s.Expect(err).NotTo(gomega.HaveOccurred())
-	inTarget := &target.Token{AccessToken: tok.AccessToken, TokenType: tok.TokenType, Scopes: tok.Scopes, APIURL: s.sim.APIURL()}
-	inTarget.IssueTime, inTarget.ExpirationTime, inTarget.Spec, inTarget.Sources = tok.IssueTime, tok.ExpirationTime, "spec", "sources"
+	inTarget := &target.Token{AccessToken: tok.AccessToken, TokenType: tok.TokenType, Scopes: tok.Scopes, APIURL: api}
+	inTarget.IssueTime, inTarget.ExpirationTime, inTarget.Sources = tok.IssueTime, tok.ExpirationTime, "sources"
+	inTarget.Spec = "spec"
+	if ec.Spec.TenantRef == nil {
+		inTarget.Spec = request.SpecID(ec, request.Inline(ec))
+	}
 	rendered, err := target.Render(ec, inTarget)
 	s.Expect(err).NotTo(gomega.HaveOccurred())
 	s.Expect(admin.Apply(s.t.Context(), rendered, client.FieldOwner(target.Manager), client.ForceOwnership)).To(gomega.Succeed())
@@ -97,7 +109,7 @@ func TestRevokeEndsASession(t *testing.T) {
 	s.app(egainsim.RigelPublicClientID, "")
 	s.egainClient("mine", withSession(s.freeRedirectURL("127.0.0.1", egainsim.RigelPublicClientID)))
 	s.browse = func(target string) { s.follow(s.answer(target, agent)) }
-	s.Expect(s.run("login", "mine", "--wait=false").code).To(gomega.Equal(0))
+	s.Expect(s.run("login", "mine", "--yes", "--wait=false").code).To(gomega.Equal(0))
 	// The operator has refreshed, and so the refresh token is its own.
 	held := s.secret("mine-session")
 	token := string(held.Data[session.KeyRefreshToken])

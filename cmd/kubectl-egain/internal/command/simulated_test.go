@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -15,6 +16,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
+	"github.com/egain-operator/egain-operator/internal/transport"
 	"github.com/egain-operator/egain-operator/test/testbed"
 )
 
@@ -24,8 +26,10 @@ type simulated struct {
 	sim *egainsim.Simulator
 	// kubeconfig is the user's.
 	kubeconfig string
-	// flags, if there are any, are those that the operator's pod has, whoever else looks at it.
+	// flags, if there are any, are those that the operator's pod has besides --allow-loopback, whoever else looks at it.
 	flags []string
+	// atTerminal says that a person answers.
+	atTerminal bool
 	// browse is what the browser does with a URL.
 	browse func(url string)
 }
@@ -70,6 +74,7 @@ func (s *simulated) runWith(ctx context.Context, args ...string) result {
 func (s *simulated) start(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer, args ...string) int {
 	env := s.environment()
 	env.In, env.Out, env.ErrOut, env.browse = stdin, stdout, stderr, s.browse
+	env.answers = s.atTerminal
 	if connect := env.cluster; s.flags != nil {
 		env.cluster = func() (client.WithWatch, error) {
 			c, err := connect()
@@ -82,7 +87,7 @@ func (s *simulated) start(ctx context.Context, stdin io.Reader, stdout, stderr i
 func (s *simulated) getWithFlags(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
 	err := c.Get(ctx, key, o, opts...)
 	if pod, is := o.(*corev1.Pod); is && err == nil {
-		pod.Spec.Containers[0].Args = s.flags
+		pod.Spec.Containers[0].Args = append([]string{"--allow-loopback"}, s.flags...)
 	}
 	return err
 }
@@ -149,4 +154,26 @@ func (s *simulated) secret(name string) *corev1.Secret {
 		return nil
 	}
 	return secret
+}
+
+// typing runs a command line at a terminal at which a person types; without anything to type, there is no terminal.
+func (s *simulated) typing(typed string, args ...string) result {
+	s.t.Helper()
+	var stdout, stderr bytes.Buffer
+	s.atTerminal = typed != ""
+	code := s.start(s.t.Context(), strings.NewReader(typed), &stdout, &stderr, args...)
+	s.atTerminal = false
+	return result{code, stdout.String(), stderr.String()}
+}
+
+// recordingTransport answers 204 and keeps the hosts that were asked.
+type recordingTransport struct{ hosts []string }
+
+func (r *recordingTransport) client(transport.Options, string, []byte) (*http.Client, error) {
+	return &http.Client{Transport: r}, nil
+}
+
+func (r *recordingTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	r.hosts = append(r.hosts, req.URL.Host)
+	return &http.Response{StatusCode: http.StatusNoContent, Proto: "HTTP/1.1", Status: "204 No Content", Body: http.NoBody, Header: http.Header{}}, nil
 }

@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/request"
 	"github.com/egain-operator/egain-operator/internal/target"
 	"github.com/egain-operator/egain-operator/test/controlplane"
 )
@@ -107,7 +108,8 @@ func newFixture(t *testing.T) *fixture {
 		clock:     clocktesting.NewFakeClock(time.Now().Truncate(time.Second)),
 		in:        &bytes.Buffer{}, out: &output{}, err: &output{},
 	}
-	f.Expect(admin.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: f.namespace}})).To(gomega.Succeed())
+	f.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: f.namespace}})
+	f.operatorRuns()
 	f.fresh()
 	return f
 }
@@ -126,9 +128,9 @@ func (f *fixture) run(args ...string) int {
 
 func (f *fixture) runUntil(ctx context.Context, args ...string) int {
 	f.t.Helper()
-	screen, makers := f.env.screen, [2]httpMaker{f.env.http, f.env.api}
+	screen, maker, answers := f.env.screen, f.env.newClient, f.env.answers
 	f.fresh()
-	f.env.screen, f.env.http, f.env.api = screen, makers[0], makers[1]
+	f.env.screen, f.env.newClient, f.env.answers = screen, maker, answers
 	f.out.reset()
 	f.err.reset()
 	code := run(ctx, f.env, append([]string{"--kubeconfig=" + kubeconfig, "--namespace=" + f.namespace}, args...))
@@ -220,7 +222,7 @@ func (f *fixture) condition(kind string, status metav1.ConditionStatus, reason, 
 func (f *fixture) target(ec *egainv1alpha1.EgainClient, left time.Duration, change ...func(*corev1.Secret)) {
 	f.t.Helper()
 	meta := f.named(ec.TargetName())
-	meta.Annotations = map[string]string{target.AnnotationOwnedBy: ec.Name}
+	meta.Annotations = map[string]string{target.AnnotationOwnedBy: ec.Name, target.AnnotationIssuedForSpec: request.SpecID(ec, request.Inline(ec))}
 	secret := &corev1.Secret{ObjectMeta: meta, StringData: map[string]string{
 		target.KeyAccessToken: accessToken, target.KeyAuthorization: "Bearer " + accessToken, target.KeyAPIURL: "https://api.egain.test",
 		target.KeyExpiresAt: f.clock.Now().Add(left).UTC().Format(time.RFC3339),

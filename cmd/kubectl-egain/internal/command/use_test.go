@@ -78,6 +78,13 @@ func TestTokenSaysWhyThereIsNone(t *testing.T) {
 	}
 }
 
+// issuing makes a server the issuer of a client's tokens too.
+func (f *fixture) issuing(srv *httptest.Server) func(*egainv1alpha1.EgainClient) {
+	return func(ec *egainv1alpha1.EgainClient) {
+		ec.Spec.Tenant.Endpoints.TokenURL, ec.Spec.Tenant.Endpoints.APIURL = egainv1alpha1.HTTPSURL(srv.URL+"/token"), egainv1alpha1.HTTPSURL(srv.URL+"/base")
+	}
+}
+
 // api is an eGain API that the test scripts. It wants the token.
 func (f *fixture) api(handler http.HandlerFunc) *httptest.Server {
 	f.t.Helper()
@@ -91,7 +98,7 @@ func (f *fixture) api(handler http.HandlerFunc) *httptest.Server {
 	f.t.Cleanup(srv.Close)
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw})
 	f.create(&corev1.ConfigMap{ObjectMeta: f.named("egain-ca"), Data: map[string]string{"ca.crt": string(ca)}})
-	ec := f.client("knowledge-sync", func(ec *egainv1alpha1.EgainClient) {
+	ec := f.client("knowledge-sync", f.issuing(srv), func(ec *egainv1alpha1.EgainClient) {
 		ec.Spec.Tenant.CABundleRef = &egainv1alpha1.CABundleReference{Name: "egain-ca"}
 	})
 	f.ready(ec)
@@ -137,7 +144,7 @@ func TestCallTrustsTheBundleOfASharedTenant(t *testing.T) {
 	f := newFixture(t)
 	srv := f.api(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	tenant := &egainv1alpha1.EgainTenant{ObjectMeta: f.named("shared-" + f.namespace), Spec: egainv1alpha1.EgainTenantSpec{
-		TenantLocation: egainv1alpha1.TenantLocation{Endpoints: &egainv1alpha1.Endpoints{TokenURL: "https://login.egain.test/token", APIURL: "https://api.egain.test"}},
+		TenantLocation: egainv1alpha1.TenantLocation{Endpoints: &egainv1alpha1.Endpoints{TokenURL: "https://login.egain.test/token", APIURL: egainv1alpha1.HTTPSURL(srv.URL)}},
 		CABundleRef: &egainv1alpha1.NamespacedCABundleReference{
 			CABundleReference: egainv1alpha1.CABundleReference{Name: "egain-ca"}, Namespace: egainv1alpha1.NamespaceName(f.namespace),
 		},
@@ -205,7 +212,7 @@ func TestCallDoesNotTrustAnybody(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	srv := f.api(func(http.ResponseWriter, *http.Request) { t.Error("the token was sent") })
-	ec := f.client("distrustful")
+	ec := f.client("distrustful", f.issuing(srv))
 	f.target(ec, time.Hour, func(s *corev1.Secret) { s.StringData[target.KeyAPIURL] = srv.URL })
 	f.Expect(f.run("call", "distrustful", "/x")).To(gomega.Equal(1))
 	f.Expect(f.err.String()).To(gomega.ContainSubstring("caBundleRef"))

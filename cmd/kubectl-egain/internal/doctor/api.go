@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/apierror"
+	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/lookup"
 	"github.com/egain-operator/egain-operator/internal/target"
 )
 
@@ -20,12 +21,19 @@ func (e *examination) api(ctx context.Context) Finding {
 	if raw == "" || err != nil || u.Scheme != "https" || u.Host == "" {
 		return warning("the target does not say where the API is", "set endpoints.apiURL of the tenant, if workloads need it")
 	}
+	if doubt := lookup.APIDoubt(e.client, e.tenant, e.target); doubt != "" {
+		return warning("not asked: "+doubt, "set endpoints.apiURL of the EgainTenant, or ask the API yourself: kubectl egain call "+e.Name+" /")
+	}
+	hc, err := e.API(e.tenant.Name, e.bundle, requestTimeout)
+	if err != nil {
+		return warning("not asked: "+err.Error(), "see the check of the flags")
+	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(raw, "/")+"/", nil)
 	if err != nil {
 		return warning("the API URL in the target is no URL", "correct endpoints.apiURL of the tenant")
 	}
 	req.Header.Set("Authorization", string(e.target.Data[target.KeyAuthorization]))
-	resp, err := e.http.Do(req)
+	resp, err := hc.Do(req)
 	if err != nil {
 		return unreachable(err, u)
 	}

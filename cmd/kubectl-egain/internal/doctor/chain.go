@@ -97,6 +97,8 @@ func (e *examination) address(ctx context.Context) Finding {
 	}
 	details := []string{"GET " + s.at.URL}
 	switch {
+	case refusedByRule(s.err):
+		return e.brokenLink(c.failure, ruleAdvice, details)
 	case s.err != nil:
 		return e.brokenLink(c.failure, "open "+s.at.URL+": an eGain answers with JSON, and asks for no login", details)
 	case c.atAddress():
@@ -167,10 +169,21 @@ func (e *examination) metadata(ctx context.Context) Finding {
 		return Finding{Status: Skipped, Message: "not read, since the address does not lead to it"}
 	case s == nil:
 		return e.brokenLink(c.failure, "correct metadataURL of the tenant", nil)
+	case refusedByRule(s.err):
+		return e.brokenLink(c.failure, ruleAdvice, []string{"GET " + s.at.URL})
 	case c.failure != nil:
 		return e.brokenLink(c.failure, e.metadataAdvice(s), []string{"GET " + s.at.URL})
 	}
 	return Finding{Status: OK, Message: "read from " + hostOf(s.at.URL), Details: []string{"GET " + s.at.URL}}
+}
+
+// ruleAdvice is what to do about a request that the operator's rules refuse.
+const ruleAdvice = "correct that URL, or its DNS record; or have the operator's flags allow it"
+
+// refusedByRule reports whether a request was not sent, by a rule about hosts and addresses.
+func refusedByRule(err error) bool {
+	f := fault.Of(err)
+	return f != nil && f.Reason == fault.ReasonEndpointRefused
 }
 
 func (e *examination) metadataAdvice(s *step) string {
@@ -259,6 +272,9 @@ func (e *examination) used(from string) Finding {
 	u, err := url.Parse(e.endpoints.TokenURL)
 	if err != nil || u.Scheme != "https" || u.Host == "" {
 		return broken("the token URL is no https URL", "correct endpoints.tokenURL of the tenant")
+	}
+	if f := e.refused(e.endpoints.TokenURL); f != nil && !e.RulesSkipped {
+		return *f
 	}
 	return Finding{Status: OK, Message: fmt.Sprintf("the token URL of actor %s comes from %s", e.role(), from), Details: e.endpointLines()}
 }

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/installation"
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/workload"
 	"github.com/egain-operator/egain-operator/internal/oauth"
 	"github.com/egain-operator/egain-operator/internal/request"
@@ -59,13 +60,21 @@ type Report struct {
 	Findings []Finding `json:"findings"`
 }
 
+// HTTPMaker makes the client of a tenant, without a name for one that an EgainClient describes itself. A request may take a time.
+type HTTPMaker func(tenant string, caBundle []byte, timeout time.Duration) (*http.Client, error)
+
 // Patient says what to examine, and with what.
 type Patient struct {
 	Namespace, Name string
 	Cluster         client.Client
-	// HTTP makes the client for requests to eGain, which trusts the PEM certificates of a bundle, or the system's.
-	HTTP  func(caBundle []byte, timeout time.Duration) (*http.Client, error)
-	Clock clock.PassiveClock
+	// HTTP makes the client for requests to the authorization server, and API that for requests to eGain's API, by the rules of the
+	// operator. They trust the PEM certificates of a bundle, or the system's.
+	HTTP, API HTTPMaker
+	// Installation is what is known of the operator.
+	Installation installation.Found
+	// RulesSkipped says that requests are sent although the operator's flags refuse them.
+	RulesSkipped bool
+	Clock        clock.PassiveClock
 	// Workloads lists what uses a Secret, and the kinds that the user may not list.
 	Workloads func(ctx context.Context, namespace, secret string) (uses []workload.Use, unread []string)
 	// NoRequest leaves out the token request.
@@ -81,14 +90,13 @@ type examination struct {
 	addressed request.Addressed
 	secrets   request.Secrets
 	http      *http.Client
+	bundle    []byte
 	endpoints oauth.Endpoints
 	// date is the server's idea of the time, and heard when it was heard.
 	date, heard time.Time
 	target      *corev1.Secret
 	// chain is what the documents say, once they were asked for.
 	chain *chain
-	// found is the operator, once it was looked for.
-	found *operator
 }
 
 // check looks at one link.
@@ -126,28 +134,28 @@ const (
 )
 
 // checks are in the order of the chain: what a token is made from, the way to eGain, who asks for it, where it is kept and who
-// uses it.
+// uses it. What the operator's flags refuse is not sent, so that they come before all that is.
 func checks() []check {
 	return []check{
 		{name: checkObject, run: (*examination).object},
 		{name: checkTenant, needs: []string{checkObject}, run: (*examination).tenancy},
+		{name: checkFlags, needs: []string{checkTenant}, run: (*examination).flags},
 		{name: checkCredentials, needs: []string{checkObject}, applies: hasCredentials, run: (*examination).credentials},
 		{name: checkSession, needs: []string{checkObject}, applies: hasSession, run: (*examination).session},
 		{name: checkSubject, needs: []string{checkObject}, applies: hasSubject, run: (*examination).subject},
 		{name: checkCABundle, needs: []string{checkTenant}, run: (*examination).caBundle},
-		{name: checkAddress, needs: []string{checkCABundle}, applies: hasAddress, run: (*examination).address},
-		{name: checkMetadata, needs: []string{checkCABundle, checkAddress}, applies: hasDocuments, run: (*examination).metadata},
-		{name: checkEndpoints, needs: []string{checkCABundle, checkMetadata}, run: (*examination).resolve},
+		{name: checkAddress, needs: []string{checkFlags, checkCABundle}, applies: hasAddress, run: (*examination).address},
+		{name: checkMetadata, needs: []string{checkFlags, checkCABundle, checkAddress}, applies: hasDocuments, run: (*examination).metadata},
+		{name: checkEndpoints, needs: []string{checkFlags, checkCABundle, checkMetadata}, run: (*examination).resolve},
 		{name: checkDNS, needs: []string{checkEndpoints}, run: (*examination).dns},
 		{name: checkTLS, needs: []string{checkDNS}, run: (*examination).tls},
 		{name: checkClock, needs: []string{checkTLS}, run: (*examination).skew},
 		{name: checkRequest, needs: []string{checkTLS, checkCredentials, checkSession, checkSubject}, run: (*examination).tokenRequest},
 		{name: checkOperator, run: (*examination).operator},
-		{name: checkFlags, needs: []string{checkObject}, run: (*examination).flags},
 		{name: checkAccess, needs: []string{checkObject, checkOperator}, run: (*examination).access},
 		{name: checkTarget, needs: []string{checkObject}, run: (*examination).targetSecret},
 		{name: checkStatus, needs: []string{checkObject}, run: (*examination).status},
-		{name: checkAPI, needs: []string{checkTarget, checkCABundle}, run: (*examination).api},
+		{name: checkAPI, needs: []string{checkFlags, checkTarget, checkCABundle}, run: (*examination).api},
 		{name: checkWorkloads, needs: []string{checkObject}, run: (*examination).workloads},
 	}
 }
@@ -173,7 +181,9 @@ func Examine(ctx context.Context, p Patient) Report {
 }
 
 func (e *examination) make(ctx context.Context, c check, lost map[string]bool) Finding {
-	missing := slices.DeleteFunc(slices.Clone(c.needs), func(name string) bool { return !lost[name] })
+	missing := slices.DeleteFunc(slices.Clone(c.needs), func(name string) bool {
+		return !lost[name] || (name == checkFlags && e.RulesSkipped)
+	})
 	if len(missing) > 0 {
 		return Finding{Status: Skipped, Message: "not looked at without " + strings.Join(missing, " and "), unseen: true}
 	}

@@ -13,6 +13,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/lookup"
+	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/request"
 	"github.com/egain-operator/egain-operator/internal/session"
 	"github.com/egain-operator/egain-operator/internal/target"
@@ -177,7 +178,9 @@ func (e *examination) caBundle(ctx context.Context) Finding {
 	if err != nil {
 		return unreadable(err)
 	}
-	if e.http, err = e.HTTP(bundle, requestTimeout); err != nil {
+	e.bundle = bundle
+	e.http, err = e.HTTP(e.tenant.Name, bundle, requestTimeout)
+	if f := fault.Of(err); f != nil && f.Reason == egainv1alpha1.ReasonCABundleInvalid { // a rule's refusal is for the check of the flags
 		return broken(err.Error(), "put the whole certificate of the CA there, as PEM")
 	}
 	parsed, err := transport.ParseBundle(bundle)

@@ -75,10 +75,10 @@ func (e *examination) claimed(secret *corev1.Secret) *Finding {
 
 // access asks the API server what the operator may do here.
 func (e *examination) access(ctx context.Context) Finding {
-	account := e.whatRuns(ctx).account
-	if account == "" {
+	if len(e.Installation.Operators) == 0 {
 		return Finding{Status: Skipped, Message: "the operator's ServiceAccount is not known"}
 	}
+	account := e.Installation.Operators[0].Account
 	wanted := []authorizationv1.ResourceAttributes{{Verb: "patch", Resource: "secrets", Name: e.client.TargetName()}}
 	if ref := e.client.Spec.CredentialsSecretRef; ref != nil {
 		wanted = append(wanted, authorizationv1.ResourceAttributes{Verb: "get", Resource: "secrets", Name: string(ref.Name)})

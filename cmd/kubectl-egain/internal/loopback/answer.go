@@ -37,35 +37,60 @@ func (r *RefusedError) Error() string {
 	return fmt.Sprintf("the login was refused: %s (%q)", r.Code, r.Description)
 }
 
-// Read reads the code from the query of an answer. Errors are ErrState, a *RefusedError, or that the answer makes no sense.
-func Read(query url.Values, state string) (oauth.Secret, error) {
-	if len(query["state"]) != 1 || subtle.ConstantTimeCompare([]byte(query.Get("state")), []byte(state)) != 1 {
-		return "", ErrState
+// Expected says which answer is that of a login.
+type Expected struct {
+	State string
+	// Issuer judges the values of iss, none if the answer has none. It reports whether they show that the answer is of the server
+	// that the code is for, and fails if they show that it is of another.
+	Issuer func(iss []string) (bool, error)
+}
+
+// Answer is one to a login.
+type Answer struct {
+	Code oauth.Secret
+	// Known says that it is known to be of the server that the code is for.
+	Known bool
+}
+
+// Read reads the query of an answer. Errors are ErrState, those of Issuer, a *RefusedError, or that the answer makes no sense.
+func Read(query url.Values, expected Expected) (Answer, error) {
+	if len(query["state"]) != 1 || subtle.ConstantTimeCompare([]byte(query.Get("state")), []byte(expected.State)) != 1 {
+		return Answer{}, ErrState
+	}
+	known, err := expected.Issuer(query["iss"])
+	if err != nil {
+		return Answer{}, err
 	}
 	if code := query.Get("error"); code != "" {
-		return "", &RefusedError{Code: printable(code, maxDescription), Description: printable(query.Get("error_description"), maxDescription)}
+		return Answer{}, &RefusedError{Code: printable(code, maxDescription), Description: printable(query.Get("error_description"), maxDescription)}
 	}
 	if len(query["code"]) != 1 {
-		return "", errors.New("the answer holds neither one code nor an error")
+		return Answer{}, errors.New("the answer holds neither one code nor an error")
 	}
-	return asCode(query.Get("code"))
+	code, err := asCode(query.Get("code"))
+	return Answer{code, known}, err
 }
 
 // ReadPasted reads what somebody copied: the address that the browser was sent to, whose state is checked, or the code alone.
 // A code of somebody else's login is refused by the server then, since it was not asked for with this login's PKCE verifier.
-func ReadPasted(text, redirectURL, state string) (oauth.Secret, error) {
+func ReadPasted(text, redirectURL string, expected Expected) (Answer, error) {
 	text = strings.TrimSpace(text)
 	if !strings.Contains(text, "://") {
-		return asCode(text)
+		known, err := expected.Issuer(nil)
+		if err != nil {
+			return Answer{}, fmt.Errorf("%w: paste the whole address, which may name it", err)
+		}
+		code, err := asCode(text)
+		return Answer{code, known}, err
 	}
 	u, err := url.Parse(text)
 	if err != nil {
-		return "", errors.New("what was pasted is no whole address")
+		return Answer{}, errors.New("what was pasted is no whole address")
 	}
 	if want, err := url.Parse(redirectURL); err != nil || place(u) != place(want) {
-		return "", fmt.Errorf("what was pasted does not begin with the redirect URL, %s", redirectURL)
+		return Answer{}, fmt.Errorf("what was pasted does not begin with the redirect URL, %s", redirectURL)
 	}
-	return Read(u.Query(), state)
+	return Read(u.Query(), expected)
 }
 
 // place is where a URL leads, without its query, in one spelling.

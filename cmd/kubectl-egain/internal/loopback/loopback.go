@@ -19,8 +19,6 @@ import (
 	"net/url"
 	"syscall"
 	"time"
-
-	"github.com/egain-operator/egain-operator/internal/oauth"
 )
 
 const (
@@ -46,24 +44,24 @@ func Serves(redirectURL string) bool {
 
 // Receiver receives the answer to one login.
 type Receiver struct {
-	url     *url.URL
-	state   string
-	server  *http.Server
-	answers chan answer
+	url      *url.URL
+	expected Expected
+	server   *http.Server
+	answers  chan received
 }
 
-type answer struct {
-	code oauth.Secret
-	err  error
+type received struct {
+	answer Answer
+	err    error
 }
 
-// Listen listens at a redirect URL that Serves accepts, and nowhere else, for the answer with a state. Close ends it.
-func Listen(ctx context.Context, redirectURL, state string) (*Receiver, error) {
+// Listen listens at a redirect URL that Serves accepts, and nowhere else, for the answer to a login. Close ends it.
+func Listen(ctx context.Context, redirectURL string, expected Expected) (*Receiver, error) {
 	u, err := url.Parse(redirectURL)
 	if err != nil || !Serves(redirectURL) {
 		return nil, errors.New("the redirect URL is not one of this machine")
 	}
-	r := &Receiver{url: u, state: state, answers: make(chan answer, 1)}
+	r := &Receiver{url: u, expected: expected, answers: make(chan received, 1)}
 	r.server = &http.Server{
 		Handler:           http.HandlerFunc(r.serve),
 		ReadHeaderTimeout: readTimeout,
@@ -108,13 +106,13 @@ func listen(ctx context.Context, u *url.URL) ([]net.Listener, error) {
 	return listeners, nil
 }
 
-// Code waits for the answer.
-func (r *Receiver) Code(ctx context.Context) (oauth.Secret, error) {
+// Answer waits for the answer.
+func (r *Receiver) Answer(ctx context.Context) (Answer, error) {
 	select {
 	case a := <-r.answers:
-		return a.code, a.err
+		return a.answer, a.err
 	case <-ctx.Done():
-		return "", ctx.Err()
+		return Answer{}, ctx.Err()
 	}
 }
 
@@ -139,13 +137,13 @@ func (r *Receiver) serve(w http.ResponseWriter, req *http.Request) {
 		show(w, http.StatusMethodNotAllowed, page{Title: "Not accepted", Text: "The answer to a login comes with GET."})
 		return
 	}
-	code, err := Read(req.URL.Query(), r.state)
+	a, err := Read(req.URL.Query(), r.expected)
 	if errors.Is(err, ErrState) {
 		show(w, http.StatusBadRequest, page{Title: "Not the answer to this login", Text: "Begin again with the address that the terminal shows."})
 		return
 	}
 	select {
-	case r.answers <- answer{code, err}:
+	case r.answers <- received{a, err}:
 	default:
 		show(w, http.StatusConflict, page{Title: "Already answered", Text: "This login has had its answer. Return to the terminal."})
 		return

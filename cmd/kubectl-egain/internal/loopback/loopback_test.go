@@ -52,9 +52,17 @@ func get(t *testing.T, method, target, host string) visit {
 	return visit{resp.StatusCode, string(page), resp.Header}
 }
 
+// login expects the state, and no iss.
+var login = Expected{State: state, Issuer: func(iss []string) (bool, error) {
+	if len(iss) > 0 {
+		return false, errors.New("another server")
+	}
+	return false, nil
+}}
+
 func listening(t *testing.T, redirectURL string) *Receiver {
 	t.Helper()
-	r, err := Listen(t.Context(), redirectURL, state)
+	r, err := Listen(t.Context(), redirectURL, login)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,9 +84,9 @@ func TestTheFirstAnswerCounts(t *testing.T) {
 	if second := get(t, http.MethodGet, redirectURL+"?code=two&state="+state, ""); second.status != http.StatusConflict {
 		t.Errorf("a second answer gets %d", second.status)
 	}
-	code, err := r.Code(t.Context())
-	if err != nil || string(code) != "one" {
-		t.Errorf("Code() = %q, %v", string(code), err)
+	answer, err := r.Answer(t.Context())
+	if err != nil || string(answer.Code) != "one" {
+		t.Errorf("Answer() = %q, %v", string(answer.Code), err)
 	}
 }
 
@@ -86,18 +94,18 @@ func TestWhatIsNotTheAnswerEndsNothing(t *testing.T) {
 	t.Parallel()
 	redirectURL := freeURL(t, "127.0.0.1", "/callback")
 	r := listening(t, redirectURL)
-	answer := redirectURL + "?code=one&state=" + state
+	complete := redirectURL + "?code=one&state=" + state
 	tests := map[string]struct {
 		method, target, host string
 		status               int
 	}{
 		"another state":                    {http.MethodGet, redirectURL + "?code=one&state=guessed", "", http.StatusBadRequest},
 		"no state":                         {http.MethodGet, redirectURL + "?code=one", "", http.StatusBadRequest},
-		"two states":                       {http.MethodGet, answer + "&state=" + state, "", http.StatusBadRequest},
+		"two states":                       {http.MethodGet, complete + "&state=" + state, "", http.StatusBadRequest},
 		"an error without a state":         {http.MethodGet, redirectURL + "?error=access_denied", "", http.StatusBadRequest},
-		"another path":                     {http.MethodGet, strings.Replace(answer, "/callback", "/favicon.ico", 1), "", http.StatusNotFound},
-		"a form that a web page sends":     {http.MethodPost, answer, "", http.StatusMethodNotAllowed},
-		"a name that is made to lead here": {http.MethodGet, answer, "attacker.example.com", http.StatusNotFound},
+		"another path":                     {http.MethodGet, strings.Replace(complete, "/callback", "/favicon.ico", 1), "", http.StatusNotFound},
+		"a form that a web page sends":     {http.MethodPost, complete, "", http.StatusMethodNotAllowed},
+		"a name that is made to lead here": {http.MethodGet, complete, "attacker.example.com", http.StatusNotFound},
 	}
 	for name, tc := range tests {
 		if got := get(t, tc.method, tc.target, tc.host); got.status != tc.status {
@@ -106,8 +114,8 @@ func TestWhatIsNotTheAnswerEndsNothing(t *testing.T) {
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if code, err := r.Code(ended); !errors.Is(err, context.Canceled) {
-		t.Errorf("Code() = %q, %v; want to be still waiting", string(code), err)
+	if answer, err := r.Answer(ended); !errors.Is(err, context.Canceled) {
+		t.Errorf("Answer() = %q, %v; want to be still waiting", string(answer.Code), err)
 	}
 }
 
@@ -115,7 +123,7 @@ func TestAPortInUseIsAnError(t *testing.T) {
 	t.Parallel()
 	redirectURL := freeURL(t, "localhost", "/callback")
 	listening(t, strings.Replace(redirectURL, "localhost", "127.0.0.1", 1))
-	if r, err := Listen(t.Context(), redirectURL, state); err == nil {
+	if r, err := Listen(t.Context(), redirectURL, login); err == nil {
 		r.Close(t.Context())
 		t.Error("Listen takes a port that somebody else has")
 	}
@@ -159,18 +167,20 @@ func TestReadPasted(t *testing.T) {
 		"an address that is none":          {"http://[::1?code=one", "", "what was pasted is no whole address"},
 		"an error of the server":           {redirectURL + "?error=access_denied&error_description=No%20way.&state=" + state, "", `the login was refused: access_denied ("No way.")`},
 		"an error with control characters": {redirectURL + "?error=server_error&error_description=%1b%5B2Jred%0A&state=" + state, "", `the login was refused: server_error ("[2Jred")`},
+		"an address of another server":     {redirectURL + "?code=one&iss=https%3A%2F%2Fevil.example&state=" + state, "", "another server"},
+		"an error of another server":       {redirectURL + "?error=access_denied&iss=https%3A%2F%2Fevil.example&state=" + state, "", "another server"},
 		"an error without a description":   {redirectURL + "?error=server_error&state=" + state, "", "the login was refused: server_error"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			code, err := ReadPasted(tc.text, redirectURL, state)
+			answer, err := ReadPasted(tc.text, redirectURL, login)
 			said := ""
 			if err != nil {
 				said = err.Error()
 			}
-			if string(code) != tc.code || said != tc.err {
-				t.Errorf("ReadPasted(%q) = %q, %q; want %q, %q", tc.text, string(code), said, tc.code, tc.err)
+			if string(answer.Code) != tc.code || said != tc.err {
+				t.Errorf("ReadPasted(%q) = %q, %q; want %q, %q", tc.text, string(answer.Code), said, tc.code, tc.err)
 			}
 		})
 	}
@@ -178,7 +188,7 @@ func TestReadPasted(t *testing.T) {
 
 func TestLongDescriptionsAreCut(t *testing.T) {
 	t.Parallel()
-	_, err := Read(url.Values{"state": {state}, "error": {"e"}, "error_description": {strings.Repeat("x", 10_000)}}, state)
+	_, err := Read(url.Values{"state": {state}, "error": {"e"}, "error_description": {strings.Repeat("x", 10_000)}}, login)
 	if err == nil || len(err.Error()) > 2*maxDescription {
 		t.Errorf("the error has %d characters", len(err.Error()))
 	}
