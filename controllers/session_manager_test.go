@@ -63,7 +63,7 @@ func (f *fixture) writtenBefore(recorded *corev1ac.SecretApplyConfiguration, mor
 	f.Expect(admin.Apply(f.t.Context(), earlier, client.FieldOwner(target.Manager), client.ForceOwnership)).To(gomega.Succeed())
 	// The login's part is another's by then: the earlier version replaced its refresh token.
 	login := corev1ac.Secret("session", f.namespace).WithAnnotations(map[string]string{session.AnnotationID: "a-login"})
-	f.Expect(admin.Apply(f.t.Context(), login, client.FieldOwner("kubectl-egain"), client.ForceOwnership)).To(gomega.Succeed())
+	f.Expect(admin.Apply(f.t.Context(), login, client.FieldOwner("egain-cli"), client.ForceOwnership)).To(gomega.Succeed())
 }
 
 // applyAsTarget applies data to the session Secret as a target, or releases it.

@@ -72,7 +72,7 @@ func (f *fixture) keepSession(refreshToken string) {
 	loggedIn := corev1ac.Secret("session", f.namespace).
 		WithData(map[string][]byte{session.KeyRefreshToken: []byte(refreshToken)}).
 		WithAnnotations(map[string]string{session.AnnotationID: rand.Text()})
-	f.Expect(admin.Apply(f.t.Context(), loggedIn, client.FieldOwner("kubectl-egain"), client.ForceOwnership)).To(gomega.Succeed())
+	f.Expect(admin.Apply(f.t.Context(), loggedIn, client.FieldOwner("egain-cli"), client.ForceOwnership)).To(gomega.Succeed())
 }
 
 // session is that of agent.smith at the simulator.

@@ -75,7 +75,7 @@ func TestCreateWritesToTheCluster(t *testing.T) {
 	if err := admin.Get(t.Context(), client.ObjectKey{Namespace: metav1.NamespaceDefault, Name: "kept"}, object); err != nil {
 		t.Fatal(err)
 	}
-	if managers := object.GetManagedFields(); len(managers) != 1 || managers[0].Manager != "kubectl-egain" {
+	if managers := object.GetManagedFields(); len(managers) != 1 || managers[0].Manager != "egain-cli" {
 		t.Errorf("managed by %v, want kubectl-egain", managers)
 	}
 	again := egain(t, "", line...)

@@ -15,7 +15,7 @@ import (
 func writtenBefore(f *fakeSecrets, expiration string, more map[string][]byte) {
 	f.apply(corev1ac.Secret(name.Name, name.Namespace).WithAnnotations(map[string]string{AnnotationExpirationTime: expiration}).
 		WithData(map[string][]byte{KeyRefreshToken: []byte("first")}).WithData(more), formerManager)
-	f.apply(corev1ac.Secret(name.Name, name.Namespace).WithAnnotations(map[string]string{AnnotationID: "a-login"}), "kubectl-egain")
+	f.apply(corev1ac.Secret(name.Name, name.Namespace).WithAnnotations(map[string]string{AnnotationID: "a-login"}), "egain-cli")
 	f.calls = nil
 }
 

@@ -49,7 +49,7 @@ func secretsOf(t *testing.T, token string) *fakeSecrets {
 func (f *fakeSecrets) logIn(token string) {
 	f.t.Helper()
 	f.apply(Render(&metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name}, Content{RefreshToken: "x"}).
-		WithData(map[string][]byte{KeyRefreshToken: []byte(token)}).WithAnnotations(map[string]string{AnnotationID: "login-of-" + token}), "kubectl-egain")
+		WithData(map[string][]byte{KeyRefreshToken: []byte(token)}).WithAnnotations(map[string]string{AnnotationID: "login-of-" + token}), "egain-cli")
 }
 
 // apply applies, whatever the version.

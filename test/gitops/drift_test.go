@@ -16,10 +16,13 @@ import (
 )
 
 // expectNoDrift compares what is in Git with the cluster as tools do: Flux, and Argo CD with server-side diff, by applying it
-// in a dry run; Argo CD by default, and kubectl diff, by the three-way merge patch.
+// in a dry run; Argo CD by default, and kubectl diff, by the three-way merge patch. Another
+// manager has written to the object meanwhile.
 func (w *world) expectNoDrift(t *testing.T, manifest *unstructured.Unstructured) {
 	t.Helper()
 	g := gomega.NewWithT(t)
+	w.interfere(manifest)
+	w.takeFromKubectl(manifest)
 	live := w.live(manifest)
 	tried := manifest.DeepCopy()
 	g.Expect(w.admin.Apply(t.Context(), client.ApplyConfigurationFromUnstructured(tried), client.FieldOwner(tool), client.ForceOwnership,
@@ -31,6 +34,8 @@ func (w *world) expectNoDrift(t *testing.T, manifest *unstructured.Unstructured)
 	if diff := cmp.Diff(live.Object, tried.Object); diff != "" {
 		t.Errorf("a dry run of what is in Git changes the object (-live +applied):\n%s", diff)
 	}
+	w.reconcile(manifest)
+	g.Expect(w.live(manifest).GetResourceVersion()).To(gomega.Equal(live.GetResourceVersion()), "an apply of what is in Git writes nothing")
 	if live.GroupVersionKind().Group != egainv1alpha1.SchemeGroupVersion.Group {
 		return // kinds of Kubernetes' own are merged by rules of theirs
 	}

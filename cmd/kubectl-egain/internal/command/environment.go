@@ -27,8 +27,8 @@ import (
 	"github.com/egain-operator/egain-operator/internal/transport"
 )
 
-// fieldManager signs what the plugin writes to the cluster.
-const fieldManager = "kubectl-egain"
+// fieldManager signs what the plugin writes to the cluster. It does not begin with kubectl: Flux removes the fields of such managers.
+const fieldManager = "egain-cli"
 
 // environment is what a command works with. Every constructor of a command takes one.
 type environment struct {

@@ -5,7 +5,9 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/duration"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 )
@@ -63,24 +65,36 @@ func (s *suspend) run(ctx context.Context, names []string) error {
 }
 
 func (s *suspend) apply(ctx context.Context, ec *egainv1alpha1.EgainClient) error {
-	if ec.Suspended() == s.on {
-		s.env.printf("%s: unchanged: %s\n", s.selection.label(ec), s.meaning(ec))
-		return nil
+	verb := "unchanged"
+	if ec.Suspended() != s.on {
+		verb = map[bool]string{true: "suspended", false: "resumed"}[s.on]
 	}
-	// null removes the field, which leaves its default and no owner of it.
-	var value any
-	if s.on {
-		value = true
-	}
-	if err := mergePatch(ctx, s.env, ec, map[string]any{"spec": map[string]any{"suspend": value}}); err != nil {
+	if err := s.set(ctx, ec); err != nil {
 		return fmt.Errorf("changing EgainClient %s: %w", key(ec), err)
-	}
-	verb := "resumed"
-	if s.on {
-		verb = "suspended"
 	}
 	s.env.printf("%s: %s: %s\n", s.selection.label(ec), verb, s.meaning(ec))
 	return nil
+}
+
+// set changes spec.suspend. Suspending applies it, so that the plugin owns the field even if another manager has set it: Flux
+// removes what kubectl patch has set. Resuming removes the field from all of its managers.
+func (s *suspend) set(ctx context.Context, ec *egainv1alpha1.EgainClient) error {
+	if !s.on {
+		if !ec.Suspended() {
+			return nil
+		}
+		return mergePatch(ctx, s.env, ec, map[string]any{"spec": map[string]any{"suspend": nil}})
+	}
+	c, err := s.env.cluster()
+	if err != nil {
+		return err
+	}
+	suspended := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"suspend": true}}}
+	suspended.SetGroupVersionKind(egainv1alpha1.SchemeGroupVersion.WithKind("EgainClient"))
+	suspended.SetNamespace(ec.Namespace)
+	suspended.SetName(ec.Name)
+	suspended.SetUID(ec.UID) // an apply must not create a client that was deleted meanwhile
+	return c.Apply(ctx, client.ApplyConfigurationFromUnstructured(suspended), client.FieldOwner(fieldManager), client.ForceOwnership)
 }
 
 // meaning says what the state of an EgainClient means for its token.
