@@ -7,6 +7,9 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -76,8 +79,11 @@ func (r *EgainClientReconciler) finalize(ctx context.Context, ec *egainv1alpha1.
 	if !controllerutil.ContainsFinalizer(ec, egainv1alpha1.CleanupFinalizer) {
 		return ctrl.Result{}, nil
 	}
-	if ec.RevokesOnDelete() && !r.revoke(ctx, ec) {
-		return ctrl.Result{RequeueAfter: revokeRetry}, nil
+	if ec.RevokesOnDelete() && !r.memory.recall(ec).revoked {
+		if !r.revoke(ctx, ec) {
+			return ctrl.Result{RequeueAfter: revokeRetry}, nil
+		}
+		r.memory.update(ec, func(m *recollection) { m.revoked = true })
 	}
 	err := r.keepSessions(ctx, ec, ec.TargetName(), target.FormerName(ec))
 	if err == nil {
@@ -114,7 +120,7 @@ func (r *EgainClientReconciler) revoke(ctx context.Context, ec *egainv1alpha1.Eg
 	case err == nil:
 		r.releaseRevoked(ec, tokens)
 		r.Recorder.Eventf(ec, nil, corev1.EventTypeNormal, reasonRevoked, actionRevokeToken, "the token was revoked")
-	case passing(err) && r.Clock.Since(ec.DeletionTimestamp.Time) < revokeTimeout:
+	case r.Clock.Since(ec.DeletionTimestamp.Time) < revokeTimeout && r.passing(ctx, ec, err):
 		return false
 	default:
 		r.Metrics.Failed(reasonRevokingFailed)
@@ -124,10 +130,26 @@ func (r *EgainClientReconciler) revoke(ctx context.Context, ec *egainv1alpha1.Eg
 	return true
 }
 
-// passing reports whether time may heal a failure.
-func passing(err error) bool {
+// passing reports whether time may heal a failure. A missing object may be created again, except in a namespace that is being
+// deleted.
+func (r *EgainClientReconciler) passing(ctx context.Context, ec *egainv1alpha1.EgainClient, err error) bool {
 	f := fault.Of(err)
-	return f == nil || f.Class == fault.Retryable || f.Class == fault.Paused || f.Class == fault.Busy
+	switch {
+	case f == nil:
+		return true
+	case f.Class == fault.Waiting:
+		return !r.terminating(ctx, ec.Namespace)
+	default:
+		return f.Class == fault.Retryable || f.Class == fault.Paused || f.Class == fault.Busy
+	}
+}
+
+// terminating reports whether a namespace is being deleted.
+func (r *EgainClientReconciler) terminating(ctx context.Context, name string) bool {
+	namespace := &metav1.PartialObjectMetadata{}
+	namespace.SetGroupVersionKind(namespaceKind)
+	err := r.Cache.Get(ctx, types.NamespacedName{Name: name}, namespace)
+	return apierrors.IsNotFound(err) || (err == nil && !namespace.DeletionTimestamp.IsZero())
 }
 
 // revocables are the refresh token, which ends the session, and the access token in the target, which may be of another

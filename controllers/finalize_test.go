@@ -199,14 +199,6 @@ func TestDoesNotWaitForARevocationThatCannotSucceed(t *testing.T) {
 			change: func(_ *fixture, ec *egainv1alpha1.EgainClient) { ec.Spec.Tenant.Endpoints.RevocationURL = "" },
 			says:   "no revocation endpoint",
 		},
-		"the credentials are gone": {
-			before: func(f *fixture) { f.delete(f.secret("egain-app")) },
-			says:   `Secret "egain-app"`,
-		},
-		"the CA bundle is gone": {
-			before: func(f *fixture) { f.delete(&corev1.ConfigMap{ObjectMeta: f.named("egain-ca")}) },
-			says:   `ConfigMap "egain-ca"`,
-		},
 		"the CA bundle is none any more": {
 			before: func(f *fixture) {
 				f.Expect(admin.Update(f.t.Context(), &corev1.ConfigMap{ObjectMeta: f.named("egain-ca"), Data: map[string]string{"ca.crt": "none"}})).To(gomega.Succeed())
@@ -240,6 +232,131 @@ func TestDoesNotWaitForARevocationThatCannotSucceed(t *testing.T) {
 			f.Expect(f.gone(ec)).To(gomega.BeTrue())
 			f.Expect(f.sent()).To(gomega.ConsistOf(gomega.And(gomega.HavePrefix("Warning TokenNotRevoked"), gomega.ContainSubstring(tc.says))))
 		})
+	}
+}
+
+// withoutWhatRevokingNeeds are objects whose absence a revocation waits for, and what is said of it at the end.
+var withoutWhatRevokingNeeds = map[string]struct {
+	object func(*fixture) client.Object
+	says   string
+}{
+	"the credentials are gone": {func(f *fixture) client.Object { return f.secret("egain-app") }, `Secret "egain-app"`},
+	"the CA bundle is gone": {func(f *fixture) client.Object {
+		bundle := &corev1.ConfigMap{ObjectMeta: f.named("egain-ca")}
+		f.Expect(admin.Get(f.t.Context(), client.ObjectKeyFromObject(bundle), bundle)).To(gomega.Succeed())
+		return bundle
+	}, `ConfigMap "egain-ca"`},
+}
+
+// deletedWithout deletes a client that revokes, and an object that this needs.
+func deletedWithout(t *testing.T, missing func(*fixture) client.Object) (*fixture, *egainv1alpha1.EgainClient, client.Object) {
+	t.Helper()
+	f := newFixture(t)
+	f.credentials()
+	f.clock.SetTime(time.Now())
+	ec := f.client("sync", f.revoking)
+	f.run(ec)
+	f.sent()
+	object := missing(f)
+	f.delete(object)
+	f.delete(ec)
+	return f, ec, object
+}
+
+func TestWaitsAMinuteForWhatARevocationNeeds(t *testing.T) {
+	t.Parallel()
+	for name, tc := range withoutWhatRevokingNeeds {
+		t.Run(name+", and comes back", func(t *testing.T) {
+			t.Parallel()
+			f, ec, object := deletedWithout(t, tc.object)
+			token := f.token("sync")
+			f.Expect(f.reconcile(ec).RequeueAfter).To(gomega.Equal(5 * time.Second))
+			object.SetResourceVersion("")
+			f.Expect(admin.Create(t.Context(), object)).To(gomega.Succeed())
+			f.step(5 * time.Second)
+			f.reconcile(ec)
+			f.Expect(f.gone(ec)).To(gomega.BeTrue())
+			f.Expect(f.sim.Introspect(token).Active).To(gomega.BeFalse())
+			f.Expect(reasons(f.sent())).To(gomega.Equal([]string{"Normal TokenRevoked"}))
+		})
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f, ec, _ := deletedWithout(t, tc.object)
+			f.step(50 * time.Second)
+			f.Expect(f.reconcile(ec).RequeueAfter).To(gomega.Equal(5 * time.Second))
+			f.Expect(f.sent()).To(gomega.BeEmpty())
+			f.step(15 * time.Second)
+			f.reconcile(ec)
+			f.Expect(f.gone(ec)).To(gomega.BeTrue())
+			f.Expect(f.sent()).To(gomega.ConsistOf(gomega.And(gomega.HavePrefix("Warning TokenNotRevoked"), gomega.ContainSubstring(tc.says))))
+		})
+		t.Run(name+", as is the namespace soon", func(t *testing.T) {
+			t.Parallel()
+			f, ec, _ := deletedWithout(t, tc.object)
+			f.r.Cache = interceptor.NewClient(admin, interceptor.Funcs{Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+				err := c.Get(ctx, key, obj, opts...)
+				if obj.GetObjectKind().GroupVersionKind() == namespaceKind {
+					obj.SetDeletionTimestamp(new(metav1.Now()))
+				}
+				return err
+			}})
+			f.reconcile(ec)
+			f.Expect(f.gone(ec)).To(gomega.BeTrue(), "nothing can be created there")
+			f.Expect(reasons(f.sent())).To(gomega.Equal([]string{"Warning TokenNotRevoked"}))
+		})
+	}
+}
+
+// TestADeletionHasOneVerdict reconciles a deletion whose revocation has ended again, when it could only end otherwise.
+func TestADeletionHasOneVerdict(t *testing.T) {
+	t.Parallel()
+	conflict := apierrors.NewConflict(egainv1alpha1.SchemeGroupVersion.WithResource("egainclients").GroupResource(), "sync", errors.New("changed"))
+	for name, first := range map[string]error{"from a cache that still has the object": nil, "after a conflict": conflict} {
+		for verdict, rejected := range map[string]bool{"Normal TokenRevoked": false, "Warning TokenNotRevoked": true} {
+			t.Run(verdict+" "+name, func(t *testing.T) {
+				t.Parallel()
+				f := newFixture(t)
+				f.credentials()
+				registry := f.measured()
+				f.clock.SetTime(time.Now())
+				ec := f.client("sync", f.revoking)
+				f.run(ec)
+				f.sent()
+				if rejected {
+					f.Expect(f.sim.RemoveSecret(egainsim.RigelClientID, egainsim.RigelClientSecret)).To(gomega.Succeed())
+				}
+				f.delete(ec)
+				f.Expect(admin.Get(t.Context(), key(ec), ec)).To(gomega.Succeed())
+				stale := ec.DeepCopy()
+				fail := failOnce(first)
+				f.through(interceptor.Funcs{Patch: func(ctx context.Context, c client.WithWatch, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
+					if err := fail(); err != nil {
+						return err
+					}
+					return c.Patch(ctx, obj, patch, opts...)
+				}})
+				_, _ = f.r.Reconcile(t.Context(), ctrl.Request{NamespacedName: key(ec)})
+				f.Expect(reasons(f.sent())).To(gomega.Equal([]string{verdict}))
+
+				f.delete(f.secret("egain-app"))
+				f.sim.SetFault(egainsim.Match{Endpoint: egainsim.RevocationEndpoint}, egainsim.Fault{Status: 404})
+				f.through(interceptor.Funcs{Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+					if ec, is := obj.(*egainv1alpha1.EgainClient); is {
+						stale.DeepCopyInto(ec)
+						return nil
+					}
+					return c.Get(ctx, key, obj, opts...)
+				}})
+				f.step(2 * time.Minute)
+				_, err := f.r.Reconcile(t.Context(), ctrl.Request{NamespacedName: key(ec)})
+				f.Expect(err).NotTo(gomega.HaveOccurred())
+				f.Expect(f.gone(ec)).To(gomega.BeTrue())
+				f.Expect(f.sent()).To(gomega.BeEmpty())
+				f.Expect(f.asked(egainsim.RevocationEndpoint)).To(gomega.Equal(1))
+				failures := map[bool]float64{true: 1}[rejected]
+				f.Expect(f.counted(registry, "egain_client_failures_total", "TokenNotRevoked")).To(gomega.Equal(failures))
+			})
+		}
 	}
 }
 

@@ -63,6 +63,9 @@ type recollection struct {
 	// unwritten is the status that could not be written, nil as a rule. What came of an attempt must not be forgotten for
 	// that: a failure would be repeated too early.
 	unwritten *egainv1alpha1.EgainClientStatus
+	// revoked is set once the outcome of the revocation was reported, since a deletion can be reconciled again: after a conflict,
+	// or from a cache that still has the object.
+	revoked bool
 }
 
 // attempt is one to issue a token, as far as it got.
