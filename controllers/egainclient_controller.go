@@ -96,6 +96,7 @@ func (r *EgainClientReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 	o := status.Outcome{Facts: seen.Facts, Decided: observeErr == nil}
 	if o.Decided {
 		o.Decision = rotation.Decide(seen.Input)
+		r.leaveStalled(ctx, ec, seen.Facts, o.Decision)
 	}
 	o.Result = r.act(ctx, ec, seen, o.Decision, observeErr)
 	next, err := r.report(ctx, ec, o)

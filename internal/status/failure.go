@@ -21,14 +21,17 @@ func setFailure(ec *egainv1alpha1.EgainClient, o *Outcome, now time.Time) {
 		return
 	}
 	message := truncate(f.Message, maxMessage)
-	same := st.LastFailure != nil && st.LastFailure.Reason == f.Reason && st.LastFailure.Message == message
-	if !o.Attempted && same && (st.LastFailure.RetryTime == nil || o.tooShort()) {
+	noted := !o.Attempted && is(st.LastFailure, f.Reason, message)
+	inputs := o.After(o.Session).triedWith(f.Reason)
+	switch {
+	case noted && st.LastFailure.RetryTime == nil:
+		st.LastFailure.Inputs = inputs
+		return
+	case noted && o.tooShort():
 		return
 	}
 	st.ConsecutiveFailures++
-	last := &egainv1alpha1.FailureStatus{Time: second(now), Reason: f.Reason, Message: message, Inputs: o.Input.Inputs()}
-	after := o.After(o.Session)
-	last.Inputs += after.alsoTriedWith(f.Reason)
+	last := &egainv1alpha1.FailureStatus{Time: second(now), Reason: f.Reason, Message: message, Inputs: inputs}
 	if retry, retries := o.retryTime(f, st.ConsecutiveFailures, now); retries {
 		last.RetryTime = second(retry.Add(time.Second - 1)) // rounded up, so that the wait is never shorter than asked for
 	}
@@ -64,6 +67,10 @@ func (o *Outcome) retryTime(f *fault.Error, failures int32, now time.Time) (time
 func (o *Outcome) renewalTime() time.Time {
 	tok := o.token()
 	return rotation.RenewAt(tok.IssueTime, tok.ExpirationTime, o.Input.Policy, o.Input.Spread)
+}
+
+func is(last *egainv1alpha1.FailureStatus, reason, message string) bool {
+	return last != nil && last.Reason == reason && last.Message == message
 }
 
 // unwrittenSession reports whether a failure is that of a refresh token that cannot be written: also those of suspended clients
@@ -112,10 +119,13 @@ func (f Facts) retryTime(last *egainv1alpha1.FailureStatus) time.Time {
 	return at
 }
 
+// triedWith identifies all that an attempt that failed for a reason depends on.
+func (f Facts) triedWith(reason string) string { return f.Input.Inputs() + f.alsoTriedWith(reason) }
+
 // alsoTriedWith identifies what an attempt that failed for a reason depends on beyond its inputs.
 func (f Facts) alsoTriedWith(reason string) string {
 	switch reason {
-	case egainv1alpha1.ReasonTLSFailed:
+	case egainv1alpha1.ReasonTLSFailed, egainv1alpha1.ReasonCABundleInvalid:
 		return f.Trust
 	case egainv1alpha1.ReasonReauthorizationRequired:
 		return f.SessionVersion
