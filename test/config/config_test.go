@@ -103,8 +103,9 @@ func only[T client.Object](t *testing.T, file string) T {
 }
 
 type kustomization struct {
-	Resources []string `json:"resources"`
-	Patches   []struct {
+	Resources      []string `json:"resources"`
+	Configurations []string `json:"configurations"`
+	Patches        []struct {
 		Patch string `json:"patch"`
 		Path  string `json:"path"`
 	} `json:"patches"`
@@ -138,7 +139,7 @@ func TestEveryManifestIsListed(t *testing.T) {
 			return err
 		}
 		listed := kustomizationOf(t, relative)
-		files := listed.Resources
+		files := append(listed.Resources, listed.Configurations...)
 		for _, patch := range listed.Patches {
 			files = append(files, patch.Path)
 		}
