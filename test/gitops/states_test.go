@@ -388,7 +388,7 @@ func slug(sentence string) string { return strings.ReplaceAll(strings.ToLower(se
 
 func TestWhatGitOpsToolsMakeOfEveryState(t *testing.T) {
 	w := newWorld(t)
-	states := w.play()
+	states, expressions := w.play(), fluxExpressions(t)
 	for _, s := range states {
 		t.Run(s.name, func(t *testing.T) {
 			computed, err := status.Compute(s.live)
@@ -398,6 +398,7 @@ func TestWhatGitOpsToolsMakeOfEveryState(t *testing.T) {
 			if computed.Status != s.kstatus {
 				t.Errorf("kstatus computes %s (%s), want %s", computed.Status, computed.Message, s.kstatus)
 			}
+			s.expectHealthOfFlux(t, expressions)
 			health, message := argoHealth(t, healthScript(t, s.live.GetKind()), s.live)
 			if health != s.health || !strings.Contains(message, s.says) {
 				t.Errorf("Argo CD shows %s: %s, want %s with %q", health, message, s.health, s.says)
