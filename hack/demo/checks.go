@@ -139,7 +139,7 @@ func (d *demo) showMeanwhile(ctx context.Context) func() {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		if _, err := d.show(ctx, d.progress); err != nil {
+		if _, err := d.show(ctx, func() footer { return footer{more: d.progress()} }); err != nil {
 			d.trouble(err)
 		}
 	}()

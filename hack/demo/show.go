@@ -55,10 +55,11 @@ func (d *demo) frame(ctx context.Context) ([]string, error) {
 	}
 	pid, restarts := d.operator.State()
 	p := d.view.palette
+	columns, _ := d.view.size()
 	lines := header(rows, totals{
 		requests: tokenRequests(stats, "", ""), operatorPID: pid, restarts: restarts, uptime: time.Since(d.started), tokenLife: d.tokenLife,
 	}, p)
-	lines = append(lines, clientTable(rows, p)...)
+	lines = append(lines, clientTable(rows, columns, p)...)
 	tenants, err := d.tenantRows(ctx)
 	if err != nil {
 		return nil, err
@@ -74,12 +75,13 @@ func (d *demo) frame(ctx context.Context) ([]string, error) {
 
 // show draws the table until the context ends, on a terminal with a footer below it; else the footer is printed once, above.
 // It returns the last table, and an error if something broke.
-func (d *demo) show(ctx context.Context, footer func() []string) ([]string, error) {
+func (d *demo) show(ctx context.Context, below func() footer) ([]string, error) {
 	interval := d.interval
 	if d.view.live {
 		interval = time.Second / 2
 	} else {
-		d.view.print(append(footer(), "")...)
+		f := below()
+		d.view.print(append(slices.Concat(f.kept, f.more), "")...)
 	}
 	drawing, broken := context.WithCancelCause(ctx)
 	defer broken(nil)
@@ -91,10 +93,11 @@ func (d *demo) show(ctx context.Context, footer func() []string) ([]string, erro
 			return
 		}
 		last = lines
+		f := footer{}
 		if d.view.live {
-			lines = slices.Concat(lines, footer())
+			f = below()
 		}
-		d.view.draw(lines)
+		d.view.draw(lines, f)
 	})
 	if ctx.Err() != nil {
 		return last, nil
@@ -106,37 +109,46 @@ func (d *demo) show(ctx context.Context, footer func() []string) ([]string, erro
 func (d *demo) watch(ctx context.Context) error {
 	last, err := d.show(ctx, d.hints)
 	if d.view.live {
-		d.view.print(last...)
+		columns, _ := d.view.size()
+		d.view.print(cut(last, columns)...)
 	}
 	return err
 }
 
 // about says what stands in for what is missing.
 func (d *demo) about() []string {
-	return []string{
-		d.view.palette.paint(dim, "There is no kubelet here: a mirror, allowed to watch just these Secrets, keeps their keys in files as a volume would."),
-		d.view.palette.paint(dim, "A workload per client reads those files every second and calls eGain's API with what it finds."),
+	lines := []string{
+		"There is no kubelet here: a mirror, allowed to watch just these Secrets, keeps",
+		"their keys in files as a volume would. A workload per client reads those files",
+		"every second and calls eGain's API with what it finds.",
 	}
+	for i := range lines {
+		lines[i] = d.view.palette.paint(dim, lines[i])
+	}
+	return lines
 }
 
-// hints say what to try.
-func (d *demo) hints() []string {
+// hints say what to try. The command that the others need stays on the screen, and is whole.
+func (d *demo) hints() footer {
 	pid, _ := d.operator.State()
-	return append(d.about(),
-		"",
-		"Try, in another terminal (Ctrl-C in this one ends everything):",
-		d.view.palette.paint(bold, "  export KUBECONFIG="+d.cluster.Kubeconfig()+` PATH="`+d.programs()+`:$PATH"`),
+	columns, _ := d.view.size()
+	kept := []string{"Try, in another terminal (Ctrl-C in this one ends everything):"}
+	for _, line := range continued("  export KUBECONFIG="+d.cluster.Kubeconfig()+` PATH="`+d.programs()+`:$PATH"`, columns) {
+		kept = append(kept, d.view.palette.paint(bold, line))
+	}
+	return footer{kept: kept, more: append([]string{
 		"  watch them        kubectl egain status -A --watch",
 		"  all about one     kubectl egain status -n agents coach",
 		"  look for faults   kubectl egain doctor -n agents coach",
 		"  call the API      kubectl egain call -n knowledge portal /knowledge/portalmgr/v4/portals",
 		"  look closer       kubectl get egc,egt -A -o wide",
-		"  log in again      kubectl egain login -n agents cockpit --no-browser   ("+people[egainv1alpha1.ActorUser]+", "+egainsim.SubjectPassword+")",
+		"  log in again      kubectl egain login -n agents cockpit --no-browser   (" + people[egainv1alpha1.ActorUser] + ", " + egainsim.SubjectPassword + ")",
 		"  delete a target   kubectl delete secret -n knowledge portal-token",
 		`  change a secret   kubectl patch secret -n reports routing-app -p '{"stringData":{"client_secret":"routing-secret-2"}}'`,
 		"  renew all         kubectl egain renew -A --all --wait",
 		fmt.Sprintf("  end the operator  kill -9 %d", pid),
-	)
+		"",
+	}, d.about()...)}
 }
 
 // programs is the directory of the demo's programs, from wherever it is used.

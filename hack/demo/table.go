@@ -151,14 +151,16 @@ type column[R any] struct {
 	title string
 	width int
 	right bool
+	// spare is when a narrow screen has no room for it: 1 gives way first; 0 never.
+	spare int
 	cell  func(R) cell
 }
 
 var clientColumns = []column[row]{
 	{title: "CLIENT", width: 20, cell: func(r row) cell { return cell{text: r.client} }},
-	{title: "FLOW", width: 20, cell: func(r row) cell { return cell{text: r.flow} }},
-	{title: "PLATFORM", width: 10, cell: func(r row) cell { return cell{text: dash(r.platform)} }},
-	{title: "ENDPOINTS", width: 9, cell: func(r row) cell { return cell{text: dash(r.endpoints)} }},
+	{title: "FLOW", width: 20, spare: 3, cell: func(r row) cell { return cell{text: r.flow} }},
+	{title: "PLATFORM", width: 10, spare: 2, cell: func(r row) cell { return cell{text: dash(r.platform)} }},
+	{title: "ENDPOINTS", width: 9, spare: 1, cell: func(r row) cell { return cell{text: dash(r.endpoints)} }},
 	{title: "READY", width: 5, cell: readyCell},
 	{title: "EXPIRES IN", width: barWidth + 5, cell: expiryCell},
 	{title: "ROTATED", width: 7, right: true, cell: rotatedCell},
@@ -286,9 +288,25 @@ func pad(text string, width int, right bool) string {
 	return text + fill
 }
 
-// clientTable renders EgainClients, problems below them.
-func clientTable(rows []row, p palette) []string {
-	return append(table(clientColumns, rows, p), problems(rows, p)...)
+// clientTable renders EgainClients, problems below them, with the columns that a screen has room for.
+func clientTable(rows []row, screen int, p palette) []string {
+	return append(table(fitting(clientColumns, screen), rows, p), problems(rows, p)...)
+}
+
+// fitting are the columns that a screen has room for.
+func fitting[R any](columns []column[R], screen int) []column[R] {
+	for spare := 1; spare <= len(columns) && widthOf(columns) > screen; spare++ {
+		columns = slices.DeleteFunc(slices.Clone(columns), func(c column[R]) bool { return c.spare == spare })
+	}
+	return columns
+}
+
+func widthOf[R any](columns []column[R]) int {
+	total := 2 * (len(columns) - 1)
+	for _, c := range columns {
+		total += c.width
+	}
+	return total
 }
 
 func table[R any](columns []column[R], rows []R, p palette) []string {

@@ -178,7 +178,7 @@ shop/widget           AnonymousCustomer     Commercial  console    ✗      – 
 ! team/with-a-name-that-is-long: ClientRejected: no
 ! shop/widget: the API said: expired`
 	var got []string
-	for _, line := range clientTable(rows, palette(false)) {
+	for _, line := range clientTable(rows, width, palette(false)) {
 		got = append(got, strings.TrimRight(line, " "))
 	}
 	if diff := cmp.Diff(want, strings.Join(got, "\n")); diff != "" {
@@ -195,7 +195,7 @@ func TestTableKeepsWithinWidth(t *testing.T) {
 	for range maxProblems {
 		rows = append(rows, rows[0])
 	}
-	lines := clientTable(rows, palette(false))
+	lines := clientTable(rows, width, palette(false))
 	if last := lines[len(lines)-1]; last != "! … and 6 more" {
 		t.Errorf("the last line is %q", last)
 	}

@@ -2,8 +2,12 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 )
@@ -54,15 +58,77 @@ const (
 	endFrame    = "\x1b[J"
 )
 
-// draw shows a frame in place of the one before. What does not fit at the bottom is left out.
-func (v *view) draw(lines []string) {
+// size of the terminal. Other outputs have no bounds.
+func (v *view) size() (columns, rows int) {
+	if v.live {
+		if columns, rows, err := term.GetSize(int(v.out.Fd())); err == nil && columns > 1 && rows > 1 {
+			return columns, rows
+		}
+	}
+	return math.MaxInt, math.MaxInt
+}
+
+// footer is what is shown below the table: lines that stay on the screen however small it is, and more as far as they fit.
+type footer struct{ kept, more []string }
+
+// fit lays out a frame for a screen: the table, and what is kept, give way to each other from the end of the table.
+func fit(table []string, f footer, columns, rows int) []string {
+	room := max(0, rows-1-len(f.kept))
+	if len(table) > room {
+		more := fmt.Sprintf("… %d more lines: make the window higher", len(table)-room+1)
+		table = append(slices.Clone(table[:max(0, room-1)]), more)[:min(room, len(table))]
+	}
+	lines := slices.Concat(table, f.kept, f.more)
+	lines = lines[:min(len(lines), max(0, rows-1))]
+	return cut(lines, columns)
+}
+
+// escape is a colour.
+var escape = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
+// cut shortens lines that are wider than the screen. Colours take no room.
+func cut(lines []string, columns int) []string {
+	shortened := make([]string, 0, len(lines))
+	for _, line := range lines {
+		for utf8.RuneCountInString(escape.ReplaceAllString(line, "")) > columns {
+			// From the end, past the escape that ends a colour.
+			tail := ""
+			if at := escape.FindAllStringIndex(line, -1); len(at) > 0 && at[len(at)-1][1] == len(line) {
+				line, tail = line[:at[len(at)-1][0]], line[at[len(at)-1][0]:]
+			}
+			_, size := utf8.DecodeLastRuneInString(line)
+			line = line[:len(line)-size] + tail
+		}
+		shortened = append(shortened, line)
+	}
+	return shortened
+}
+
+// continued breaks a command of the shell into lines of at most a width, by backslashes: between words where that leaves a line
+// half full, else within one.
+func continued(command string, width int) []string {
+	var lines []string
+	for rest := []rune(command); ; {
+		if len(rest) <= width {
+			return append(lines, string(rest))
+		}
+		end := width - 1
+		if space := strings.LastIndexByte(string(rest[:end]), ' '); space > width/2 {
+			end = utf8.RuneCountInString(string(rest[:end])[:space+1])
+		}
+		lines = append(lines, string(rest[:end])+"\\")
+		rest = rest[end:]
+	}
+}
+
+// draw shows a frame in place of the one before.
+func (v *view) draw(table []string, f footer) {
 	if !v.live {
-		v.print(lines...)
+		v.print(slices.Concat(table, f.kept, f.more)...)
 		return
 	}
-	if _, height, err := term.GetSize(int(v.out.Fd())); err == nil && height > 1 {
-		lines = lines[:min(len(lines), height-1)]
-	}
+	columns, rows := v.size()
+	lines := fit(table, f, columns, rows)
 	start := home
 	if !v.drawing {
 		start, v.drawing = enterScreen+home, true
