@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -216,6 +215,7 @@ func (r *EgainClientReconciler) recordEndpoint(ec *egainv1alpha1.EgainClient, f 
 func (r *EgainClientReconciler) ask(ec *egainv1alpha1.EgainClient, f facts, sent *bool) provider.Sender {
 	return func(ctx context.Context, e egress.Endpoint, send func(context.Context) error) error {
 		r.recordEndpoint(ec, f, e)
+		r.Metrics.Use(brings(ec), tracing.HostOf(e.URL))
 		return r.Providers.Breakers.Do(ctx, e, func(ctx context.Context) error {
 			*sent = true
 			return send(ctx)
@@ -394,13 +394,18 @@ func (r *EgainClientReconciler) sendRequest(
 	}, tok.Skew, sent, nil
 }
 
-func (r *EgainClientReconciler) countRequest(ec *egainv1alpha1.EgainClient, tokenURL string, seconds float64, skew *time.Duration, err error) {
-	u, parseErr := url.Parse(tokenURL)
-	if parseErr != nil {
-		return
+// brings is the namespace that brings the hosts of an EgainClient's requests; empty if an EgainTenant does.
+func brings(ec *egainv1alpha1.EgainClient) string {
+	if ec.Spec.TenantRef != nil {
+		return ""
 	}
+	return ec.Namespace
+}
+
+func (r *EgainClientReconciler) countRequest(ec *egainv1alpha1.EgainClient, tokenURL string, seconds float64, skew *time.Duration, err error) {
+	host := tracing.HostOf(tokenURL)
 	if skew != nil {
-		r.Metrics.ClockSkew(u.Host, skew.Seconds())
+		r.Metrics.ClockSkew(brings(ec), host, skew.Seconds())
 	}
 	outcome := metrics.Success
 	if f := fault.Of(err); f != nil {
@@ -409,7 +414,7 @@ func (r *EgainClientReconciler) countRequest(ec *egainv1alpha1.EgainClient, toke
 		}
 		outcome = f.Reason
 	}
-	r.Metrics.Request(u.Host, string(ec.Spec.Flow), outcome, seconds)
+	r.Metrics.Request(brings(ec), host, string(ec.Spec.Flow), outcome, seconds)
 }
 
 // apply writes the target.

@@ -162,10 +162,11 @@ func TestYieldsWhatTheMetricsSayOfEachObject(t *testing.T) {
 	f.Expect(found["ready"]).To(gomega.Equal(metrics.Client{
 		Namespace: f.namespace, Name: "ready", Ready: true, Issued: true, Reason: "Issued",
 		Expiration: ready.Status.Token.ExpirationTime.Time, Renewal: ready.Status.Token.RenewalTime.Time,
-		TokenURL: f.sim.Rigel().TokenURL(egainsim.Client),
+		URLs: []string{f.sim.Rigel().TokenURL(egainsim.Client), f.sim.Rigel().TokenURL(egainsim.Client)},
 	}))
 	f.Expect(found["waiting"]).To(gomega.Equal(metrics.Client{
 		Namespace: f.namespace, Name: "waiting", Reason: "CredentialsNotFound", FailingSince: f.clock.Now(), Remedy: status.RemedyCreate,
+		URLs: []string{f.sim.Rigel().TokenURL(egainsim.Client)},
 	}))
 
 	for range observed.Clients() {

@@ -55,6 +55,10 @@ const epilogue = `
 ` + "`remedy`" + ` says what ends a failure: ` + "`wait`" + ` for a transient failure, ` + "`create`" + ` for a missing object of the cluster, ` + "`edit`" + ` for an edit
 of the EgainClient or of an object that it names, ` + "`login`" + ` for a login, ` + "`provider`" + ` for a change at eGain. It follows from the reason.
 
+A host has a series of its own while an EgainClient or EgainTenant names it, or its endpoint fails, and goes with the next
+scrape after that. At most 256 hosts have one, of which the EgainClients of one namespace bring 16 by tenants that they describe
+themselves. All others have the label value ` + "`other`" + `, and no clock skew.
+
 ## Metrics of controller-runtime
 
 The alerts and the dashboard use these of the libraries too.

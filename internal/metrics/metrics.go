@@ -25,6 +25,8 @@ type Metrics struct {
 	// unreadable are the namespaces that the operator may not read.
 	unreadable *prometheus.GaugeVec
 
+	hosts hosts
+
 	mu sync.Mutex
 	// skews are the last of each host, in seconds.
 	skews map[string]float64
@@ -58,9 +60,13 @@ func (m *Metrics) NamespaceUnreadable(namespace string, unreadable bool) {
 // Rotation counts a token replaced, or not, for a cause.
 func (m *Metrics) Rotation(cause, result string) { m.rotations.WithLabelValues(cause, result).Inc() }
 
-// Request counts a token request, with how many seconds it took.
-func (m *Metrics) Request(host, flow, outcome string, seconds float64) {
-	m.requests.WithLabelValues(host, flow, outcome).Observe(seconds)
+// Use gives a host a label value of its own, if there is one left for the namespace that uses it, which is empty for an
+// EgainTenant.
+func (m *Metrics) Use(namespace, host string) { m.hosts.label(namespace, host) }
+
+// Request counts a token request to a host that something in a namespace uses, with how many seconds it took.
+func (m *Metrics) Request(namespace, host, flow, outcome string, seconds float64) {
+	m.requests.WithLabelValues(m.hosts.label(namespace, host), flow, outcome).Observe(seconds)
 }
 
 // Remaining records the part of a token's life, 0 to 1, that was left when it was replaced.
@@ -72,8 +78,21 @@ func (m *Metrics) Failed(reason string) { m.failures.WithLabelValues(reason).Inc
 // TenantFailed counts a failure of an EgainTenant for a reason, which is one of the condition reasons.
 func (m *Metrics) TenantFailed(reason string) { m.tenants.WithLabelValues(reason).Inc() }
 
+// forget drops what is kept of hosts that nothing uses any more.
+func (m *Metrics) forget(hosts []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, host := range hosts {
+		m.requests.DeletePartialMatch(prometheus.Labels{"host": host})
+		delete(m.skews, host)
+	}
+}
+
 // ClockSkew records how many seconds the clock of a host is ahead of ours, or behind it if negative.
-func (m *Metrics) ClockSkew(host string, seconds float64) {
+func (m *Metrics) ClockSkew(namespace, host string, seconds float64) {
+	if host = m.hosts.label(namespace, host); host == OtherHost {
+		return // of several clocks
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.skews[host] = seconds

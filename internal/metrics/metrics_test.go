@@ -23,8 +23,8 @@ func TestMetrics(t *testing.T) {
 	m.Rotation("RenewalDue", Success)
 	m.Rotation("RenewalDue", Success)
 	m.Rotation("NoToken", Failure)
-	m.Request("ai.egain.cloud", "ClientCredentials", Success, 0.3)
-	m.Request("ai.egain.cloud", "ClientCredentials", "ServerUnavailable", 11)
+	m.Request("team-a", "ai.egain.cloud", "ClientCredentials", Success, 0.3)
+	m.Request("team-a", "ai.egain.cloud", "ClientCredentials", "ServerUnavailable", 11)
 	m.Failed("CredentialsNotFound")
 	m.Failed("CredentialsNotFound")
 	m.TenantFailed("MetadataUnavailable")
@@ -75,7 +75,7 @@ func TestTheSeriesOfObjectsAreThoseOfTheSource(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
 	at := time.Unix(1_800_000_000, 0)
 	clients := []Client{
-		{Namespace: "team-a", Name: "sync", Ready: true, Issued: true, Reason: "Issued", Expiration: at, Renewal: at.Add(-time.Minute), TokenURL: "https://ai.egain.cloud/token"},
+		{Namespace: "team-a", Name: "sync", Ready: true, Issued: true, Reason: "Issued", Expiration: at, Renewal: at.Add(-time.Minute), URLs: []string{"https://ai.egain.cloud/token"}},
 		{
 			Namespace: "team-b", Name: "sync", Ready: true, Reason: "ServerUnavailable", Remedy: status.RemedyWait, FailingSince: at.Add(-time.Hour),
 			Expiration: at, Renewal: at,
@@ -86,8 +86,8 @@ func TestTheSeriesOfObjectsAreThoseOfTheSource(t *testing.T) {
 	tenants := []Tenant{{Name: "production", Ready: true}, {Name: "test", Reason: "TLSFailed", FailingSince: at}, {Name: "new"}}
 	m := New(prometheus.NewRegistry())
 	for host, skew := range map[string]float64{"ai.egain.cloud": -30.5, "of.nobody.any.more": 31} {
-		m.ClockSkew(host, 31)
-		m.ClockSkew(host, skew)
+		m.ClockSkew("team-a", host, 31)
+		m.ClockSkew("team-a", host, skew)
 	}
 	failing := map[string]int{"ai.egain.cloud": 2}
 	registry.MustRegister(m.Objects(Source{

@@ -2,8 +2,8 @@ package metrics
 
 import (
 	"iter"
-	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -11,6 +11,9 @@ import (
 
 // pending is the reason of clients that have no condition TokenIssued yet.
 const pending = "Pending"
+
+// other is the reason of clients beyond those that are counted by reason.
+const other = "other"
 
 // Client is what is exposed about one EgainClient.
 type Client struct {
@@ -26,8 +29,8 @@ type Client struct {
 	// FailingSince is when TokenIssued became False, and Remedy who can end that; zero and empty if it is not False.
 	FailingSince time.Time
 	Remedy       string
-	// TokenURL is where its token comes from; empty as long as that is not known.
-	TokenURL string
+	// URLs are those that its token comes from, or is to come from, as far as they are known.
+	URLs []string
 }
 
 // Tenant is what is exposed about one EgainTenant.
@@ -38,6 +41,8 @@ type Tenant struct {
 	// FailingSince is when Ready became False, and Reason why; zero and empty if it is not False.
 	FailingSince time.Time
 	Reason       string
+	// URLs are those of its endpoints and documents, as far as they are known.
+	URLs []string
 }
 
 // Source yields what there is at the time of a scrape.
@@ -86,32 +91,48 @@ func (o *objects) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d Definition, value float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(o.descs[d.Name], prometheus.GaugeValue, value, labels...)
 	}
-	tokenURLs := o.collectClients(gauge)
+	used := o.collectClients(gauge)
 	for t := range o.source.Tenants() {
 		gauge(tenantReady, number(t.Ready), t.Name)
 		if !t.FailingSince.IsZero() {
 			gauge(tenantFailingSince, unix(t.FailingSince), t.Name, t.Reason)
 		}
+		addHosts(used, t.URLs...)
 	}
-	for host, n := range o.source.Failing() {
-		gauge(endpointFailing, float64(n), host)
-	}
-	o.metrics.collectSkews(tokenURLs, gauge)
+	o.collectFailing(used, gauge)
+	o.metrics.forget(o.metrics.hosts.retain(used))
+	o.metrics.collectSkews(gauge)
 }
 
-// collectClients returns the token URLs of all clients.
+// collectFailing also adds the hosts that fail to those in use: a metadata document may name one that no object does.
+func (o *objects) collectFailing(used map[string]bool, gauge emit) {
+	failing := map[string]int{}
+	for host, n := range o.source.Failing() {
+		failing[o.metrics.hosts.known(host)] += n
+		used[strings.ToLower(host)] = true
+	}
+	for label, n := range failing {
+		gauge(endpointFailing, float64(n), label)
+	}
+}
+
+// collectClients returns the hosts that clients use.
 func (o *objects) collectClients(gauge emit) map[string]bool {
 	type state struct {
 		ready  bool
 		reason string
 	}
-	count, tokenURLs := map[state]int{}, map[string]bool{}
+	count, used := map[state]int{}, map[string]bool{}
 	for c := range o.source.Clients() {
 		if c.Reason == "" {
 			c.Reason = pending
 		}
-		count[state{c.Ready, c.Reason}]++
-		tokenURLs[c.TokenURL] = true
+		s := state{c.Ready, c.Reason}
+		if _, known := count[s]; !known && len(count) >= maxStates {
+			s.reason = other
+		}
+		count[s]++
+		addHosts(used, c.URLs...)
 		if o.perClient {
 			c.collect(gauge)
 		}
@@ -119,23 +140,14 @@ func (o *objects) collectClients(gauge emit) map[string]bool {
 	for s, n := range count {
 		gauge(clients, float64(n), strconv.FormatBool(s.ready), s.reason)
 	}
-	return tokenURLs
+	return used
 }
 
-// collectSkews leaves out the hosts that no client uses any more: their clocks are not looked at.
-func (m *Metrics) collectSkews(tokenURLs map[string]bool, gauge emit) {
-	hosts := map[string]bool{}
-	for tokenURL := range tokenURLs {
-		if u, err := url.Parse(tokenURL); err == nil {
-			hosts[u.Host] = true
-		}
-	}
+func (m *Metrics) collectSkews(gauge emit) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for host, seconds := range m.skews {
-		if hosts[host] {
-			gauge(skew, seconds, host)
-		}
+		gauge(skew, seconds, host)
 	}
 }
 

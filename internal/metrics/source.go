@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -24,9 +25,13 @@ func ClientOf(ec *egainv1alpha1.EgainClient) Client {
 			c.Remedy = status.Remedy(issued.Reason)
 		}
 	}
-	if endpoints := ec.Status.Endpoints; endpoints != nil {
-		c.TokenURL = endpoints.TokenURL
+	if used := ec.Status.Endpoints; used != nil {
+		c.URLs = append(c.URLs, used.TokenURL)
 	}
+	if asked := ec.Spec.Tenant.Endpoints; asked != nil {
+		c.URLs = append(c.URLs, string(asked.TokenURL), string(asked.RevocationURL))
+	}
+	c.URLs = named(append(c.URLs, string(ec.Spec.Tenant.MetadataURL)))
 	if tok := ec.Status.Token; tok != nil && tok.ExpirationTime != nil && tok.RenewalTime != nil {
 		c.Expiration, c.Renewal = tok.ExpirationTime.Time, tok.RenewalTime.Time
 	}
@@ -35,7 +40,7 @@ func ClientOf(ec *egainv1alpha1.EgainClient) Client {
 
 // TenantOf is what is exposed about an EgainTenant: what its status says.
 func TenantOf(et *egainv1alpha1.EgainTenant) Tenant {
-	t := Tenant{Name: et.Name}
+	t := Tenant{Name: et.Name, URLs: urlsOf(et)}
 	if ready := meta.FindStatusCondition(et.Status.Conditions, egainv1alpha1.ConditionReady); ready != nil {
 		t.Ready = ready.Status == metav1.ConditionTrue
 		if t.FailingSince = falseSince(ready); !t.FailingSince.IsZero() {
@@ -43,6 +48,29 @@ func TenantOf(et *egainv1alpha1.EgainTenant) Tenant {
 		}
 	}
 	return t
+}
+
+// urlsOf are the URLs of an EgainTenant.
+func urlsOf(et *egainv1alpha1.EgainTenant) []string {
+	urls := []string{string(et.Spec.URL), string(et.Spec.MetadataURL)}
+	if asked := et.Spec.Endpoints; asked != nil {
+		urls = append(urls, string(asked.TokenURL), string(asked.RevocationURL))
+	}
+	for i := range et.Spec.ActorEndpoints {
+		urls = append(urls, string(et.Spec.ActorEndpoints[i].TokenURL))
+	}
+	for i := range et.Status.Endpoints {
+		urls = append(urls, et.Status.Endpoints[i].TokenURL)
+	}
+	return named(urls)
+}
+
+// named are the URLs that are not empty; nil if none is.
+func named(urls []string) []string {
+	if urls = slices.DeleteFunc(urls, func(url string) bool { return url == "" }); len(urls) == 0 {
+		return nil
+	}
+	return urls
 }
 
 // falseSince is when a condition became False, zero if it is not. The reason may have changed since.
