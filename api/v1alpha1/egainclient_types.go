@@ -781,12 +781,12 @@ type FailureStatus struct {
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=egc,categories=egain,path=egainclients
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
-// +kubebuilder:printcolumn:name="Flow",type=string,JSONPath=`.spec.flow`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="TokenIssued")].reason`,description="How the last token request went."
 // +kubebuilder:printcolumn:name="Expires",type=string,JSONPath=`.status.token.expirationTime`,description="When the token in the target expires."
-// +kubebuilder:printcolumn:name="Renews",type=string,JSONPath=`.status.token.renewalTime`,description="When the token will be replaced."
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Target",type=string,priority=1,JSONPath=`.status.target.secretName`
-// +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="TokenIssued")].reason`
+// +kubebuilder:printcolumn:name="Flow",type=string,priority=1,JSONPath=`.spec.flow`
+// +kubebuilder:printcolumn:name="Renews",type=string,priority=1,JSONPath=`.status.token.renewalTime`,description="When the token will be replaced, unless the reason says otherwise."
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="TokenIssued")].message`
 // +kubebuilder:validation:XValidation:rule="!has(self.spec.credentialsSecretRef) || (has(self.spec.target) && has(self.spec.target.secretName)) || self.metadata.name != self.spec.credentialsSecretRef.name",message="the target Secret defaults to the name of the EgainClient, which is the Secret that spec.credentialsSecretRef names: set spec.target.secretName to another name"
 // +kubebuilder:validation:XValidation:rule="!has(self.spec.tenant) || !has(self.spec.tenant.caBundleRef) || self.spec.tenant.caBundleRef.kind != 'Secret' || (has(self.spec.target) && has(self.spec.target.secretName)) || self.metadata.name != self.spec.tenant.caBundleRef.name",message="the target Secret defaults to the name of the EgainClient, which is the Secret that spec.tenant.caBundleRef names: set spec.target.secretName to another name"

@@ -329,11 +329,11 @@ type MetadataStatus struct {
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,shortName=egt,categories=egain,path=egaintenants
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Clients",type=integer,JSONPath=`.status.clients`,description="How many EgainClients refer to the tenant."
-// +kubebuilder:printcolumn:name="Metadata since",type=date,JSONPath=`.status.metadata.readTime`,description="How long the documents have said what they say now."
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Metadata since",type=date,priority=1,JSONPath=`.status.metadata.readTime`,description="How long the documents have said what they say now."
 // +kubebuilder:printcolumn:name="API",type=string,priority=1,JSONPath=`.status.endpoints[0].apiURL`
-// +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 type EgainTenant struct {
 	metav1.TypeMeta `json:",inline"`

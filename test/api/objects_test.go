@@ -296,12 +296,12 @@ func TestColumns(t *testing.T) {
 		{
 			&clients,
 			[]string{
-				"Name: columns", "Ready: <nil>", "Flow: ClientCredentials", "Expires: <nil>", "Renews: <nil>", "Age: set",
-				"wide Target: <nil>", "wide Reason: <nil>", "wide Message: <nil>",
+				"Name: columns", "Ready: <nil>", "Reason: <nil>", "Expires: <nil>", "Age: set",
+				"wide Target: <nil>", "wide Flow: ClientCredentials", "wide Renews: <nil>", "wide Message: <nil>",
 			},
 			[]string{
-				"Name: columns", "Ready: True", "Flow: ClientCredentials", "Expires: 2026-11-23T01:00:00Z", "Renews: 2026-11-23T00:40:00Z", "Age: set",
-				"wide Target: columns", "wide Reason: ServerUnavailable", "wide Message: down",
+				"Name: columns", "Ready: True", "Reason: ServerUnavailable", "Expires: 2026-11-23T01:00:00Z", "Age: set",
+				"wide Target: columns", "wide Flow: ClientCredentials", "wide Renews: 2026-11-23T00:40:00Z", "wide Message: down",
 			},
 			map[string]any{
 				"conditions": []any{condition("Ready", "True", "TokenValid", "valid"), condition("TokenIssued", "False", "ServerUnavailable", "down")},
@@ -312,12 +312,12 @@ func TestColumns(t *testing.T) {
 		{
 			&tenants,
 			[]string{
-				"Name: columns", "Ready: <nil>", "Clients: <nil>", "Metadata since: <nil>", "Age: set",
-				"wide API: <nil>", "wide Reason: <nil>", "wide Message: <nil>",
+				"Name: columns", "Ready: <nil>", "Reason: <nil>", "Clients: <nil>", "Age: set",
+				"wide Metadata since: <nil>", "wide API: <nil>", "wide Message: <nil>",
 			},
 			[]string{
-				"Name: columns", "Ready: True", "Clients: 0", "Metadata since: set", "Age: set",
-				"wide API: https://api.egain.cloud", "wide Reason: EndpointsKnown", "wide Message: known",
+				"Name: columns", "Ready: True", "Reason: EndpointsKnown", "Clients: 0", "Age: set",
+				"wide Metadata since: set", "wide API: https://api.egain.cloud", "wide Message: known",
 			},
 			map[string]any{
 				"conditions": []any{condition("Ready", "True", "EndpointsKnown", "known")},

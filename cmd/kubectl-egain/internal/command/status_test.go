@@ -41,10 +41,10 @@ func TestStatusIsATable(t *testing.T) {
 
 	f.Expect(f.run("status")).To(gomega.Equal(0), f.err.String())
 	want := strings.TrimPrefix(`
-CLIENT           FLOW                READY     TIME LEFT    EXPIRES IN   RENEWS IN   LAST PROBLEM
-broken           ClientCredentials   False     -            -            30m         ClientRejected
-knowledge-sync   ClientCredentials   True      ######----   40m          20m
-new              ClientCredentials   Unknown   -            -            -
+CLIENT           READY     TIME LEFT    EXPIRES IN   RENEWS IN   LAST PROBLEM
+broken           False     -            -            30m         ClientRejected
+knowledge-sync   True      ######----   40m          20m
+new              Unknown   -            -            -
 `, "\n")
 	if diff := cmp.Diff(want, f.out.String()); diff != "" {
 		t.Errorf("status (-want +got):\n%s", diff)

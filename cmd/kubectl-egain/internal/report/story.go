@@ -100,7 +100,7 @@ func Story(f *Facts, style view.Style, now time.Time) []view.Section {
 }
 
 func head(ec *egainv1alpha1.EgainClient, now time.Time) view.Section {
-	ready := readyCell(ec)
+	ready := readyCell(ec, lifeOf(ec, now))
 	rows := [][]view.Cell{view.Field("Ready", ready), view.Field("Age", view.Text(duration.HumanDuration(now.Sub(ec.CreationTimestamp.Time))))}
 	if reason, message := Problem(ec, now); reason != "" {
 		rows = append(rows, view.Field("Problem", view.Cell{Text: joined(": ", reason, message), Shade: view.Bad}))

@@ -27,15 +27,15 @@ type Options struct {
 	Style view.Style
 	// Namespaces puts the namespace before the name.
 	Namespaces bool
-	// Wide adds the target, the host of the token endpoint and the messages of problems.
+	// Wide adds the flow, the target, the host of the token endpoint and the messages of problems.
 	Wide bool
 }
 
 // Header is the first line of a table of EgainClients.
 func Header(o Options) []string {
-	header := []string{"CLIENT", "FLOW", "READY", "TIME LEFT", "EXPIRES IN", "RENEWS IN"}
+	header := []string{"CLIENT", "READY", "TIME LEFT", "EXPIRES IN", "RENEWS IN"}
 	if o.Wide {
-		header = append(header, "TARGET", "TOKEN ENDPOINT", "AGE")
+		header = append(header, "FLOW", "TARGET", "TOKEN ENDPOINT", "AGE")
 	}
 	return append(header, "LAST PROBLEM")
 }
@@ -47,9 +47,9 @@ func Row(ec *egainv1alpha1.EgainClient, o Options, now time.Time) []view.Cell {
 		name = ec.Namespace + "/" + ec.Name
 	}
 	life := lifeOf(ec, now)
-	row := []view.Cell{view.Text(name), view.Text(string(ec.Spec.Flow)), readyCell(ec), life.barCell(o.Style), life.expiryCell(), renewalCell(ec, now)}
+	row := []view.Cell{view.Text(name), readyCell(ec, life), life.barCell(o.Style), life.expiryCell(), renewalCell(ec, now)}
 	if o.Wide {
-		row = append(row, view.Text(ec.TargetName()), view.Text(endpointHost(ec)), view.Text(duration.HumanDuration(now.Sub(ec.CreationTimestamp.Time))))
+		row = append(row, view.Text(string(ec.Spec.Flow)), view.Text(ec.TargetName()), view.Text(endpointHost(ec)), view.Text(duration.HumanDuration(now.Sub(ec.CreationTimestamp.Time))))
 	}
 	return append(row, problemCell(ec, o, now))
 }
@@ -93,10 +93,14 @@ func (l life) expiryCell() view.Cell {
 	}
 }
 
-func readyCell(ec *egainv1alpha1.EgainClient) view.Cell {
+// readyCell believes the clock: a status that the operator does not update still says True after the token expired.
+func readyCell(ec *egainv1alpha1.EgainClient, l life) view.Cell {
 	ready := meta.FindStatusCondition(ec.Status.Conditions, egainv1alpha1.ConditionReady)
 	if ready == nil {
 		return view.Cell{Text: "Unknown", Shade: view.Fair}
+	}
+	if l.known && l.left <= 0 {
+		return view.Cell{Text: string(metav1.ConditionFalse), Shade: view.Bad}
 	}
 	return view.Cell{Text: string(ready.Status), Shade: conditionShade(*ready)}
 }
@@ -126,9 +130,17 @@ func renewalCell(ec *egainv1alpha1.EgainClient, now time.Time) view.Cell {
 		return view.Cell{Text: "-", Shade: view.Dim}
 	case !at.After(now):
 		return view.Text("now")
+	case tooLate(ec, now):
+		return view.Cell{Text: duration.HumanDuration(at.Sub(now)) + " (late)", Shade: view.Bad}
 	default:
 		return view.Text(duration.HumanDuration(at.Sub(now)))
 	}
+}
+
+// tooLate reports whether the token expires before the operator tries again to renew it.
+func tooLate(ec *egainv1alpha1.EgainClient, now time.Time) bool {
+	at, life := nextAttempt(ec), lifeOf(ec, now)
+	return at != nil && life.known && !ec.Suspended() && at.After(now.Add(life.left))
 }
 
 // nextAttempt is when the operator will ask for a token, nil if it waits for a change.
@@ -149,7 +161,7 @@ func problemCell(ec *egainv1alpha1.EgainClient, o Options, now time.Time) view.C
 		reason += ": " + message
 	}
 	shade := view.Bad
-	if meta.IsStatusConditionTrue(ec.Status.Conditions, egainv1alpha1.ConditionReady) && lifeOf(ec, now).left > 0 {
+	if meta.IsStatusConditionTrue(ec.Status.Conditions, egainv1alpha1.ConditionReady) && lifeOf(ec, now).left > 0 && !tooLate(ec, now) {
 		shade = view.Fair
 	}
 	return view.Cell{Text: reason, Shade: shade}

@@ -76,7 +76,6 @@ func TestRow(t *testing.T) {
 	}{
 		"all is well": {healthy(), Options{}, []view.Cell{
 			{Text: "knowledge-sync"},
-			{Text: "ClientCredentials"},
 			{Text: "True", Shade: view.Good},
 			{Text: "######----", Shade: view.Good},
 			{Text: "40m", Shade: view.Good},
@@ -85,7 +84,6 @@ func TestRow(t *testing.T) {
 		}},
 		"a failing renewal while there is time": {healthy(failing(at(5 * time.Minute))), Options{Namespaces: true}, []view.Cell{
 			{Text: "team-a/knowledge-sync"},
-			{Text: "ClientCredentials"},
 			{Text: "True", Shade: view.Good},
 			{Text: "######----", Shade: view.Good},
 			{Text: "40m", Shade: view.Good},
@@ -94,16 +92,22 @@ func TestRow(t *testing.T) {
 		}},
 		"a failure that waits for somebody": {healthy(failing(nil)), Options{}, []view.Cell{
 			{Text: "knowledge-sync"},
-			{Text: "ClientCredentials"},
 			{Text: "True", Shade: view.Good},
 			{Text: "######----", Shade: view.Good},
 			{Text: "40m", Shade: view.Good},
 			{Text: "-", Shade: view.Dim},
 			{Text: "ClientRejected", Shade: view.Fair},
 		}},
+		"a next try after the expiry": {healthy(failing(at(time.Hour))), Options{}, []view.Cell{
+			{Text: "knowledge-sync"},
+			{Text: "True", Shade: view.Good},
+			{Text: "######----", Shade: view.Good},
+			{Text: "40m", Shade: view.Good},
+			{Text: "60m (late)", Shade: view.Bad},
+			{Text: "ClientRejected", Shade: view.Bad},
+		}},
 		"suspended": {healthy(suspended), Options{}, []view.Cell{
 			{Text: "knowledge-sync"},
-			{Text: "ClientCredentials"},
 			{Text: "True", Shade: view.Good},
 			{Text: "######----", Shade: view.Good},
 			{Text: "40m", Shade: view.Good},
@@ -112,7 +116,6 @@ func TestRow(t *testing.T) {
 		}},
 		"new": {healthy(unseen(time.Second)), Options{}, []view.Cell{
 			{Text: "knowledge-sync"},
-			{Text: "ClientCredentials"},
 			{Text: "Unknown", Shade: view.Fair},
 			{Text: "-", Shade: view.Dim},
 			{Text: "-", Shade: view.Dim},
@@ -121,8 +124,7 @@ func TestRow(t *testing.T) {
 		}},
 		"the clock is believed, not a status that nobody keeps": {healthy(expired), Options{}, []view.Cell{
 			{Text: "knowledge-sync"},
-			{Text: "ClientCredentials"},
-			{Text: "True", Shade: view.Good},
+			{Text: "False", Shade: view.Bad},
 			{Text: "----------", Shade: view.Bad},
 			{Text: "expired", Shade: view.Bad},
 			{Text: "now"},
@@ -130,11 +132,11 @@ func TestRow(t *testing.T) {
 		}},
 		"wide": {healthy(failing(nil)), Options{Wide: true}, []view.Cell{
 			{Text: "knowledge-sync"},
-			{Text: "ClientCredentials"},
 			{Text: "True", Shade: view.Good},
 			{Text: "######----", Shade: view.Good},
 			{Text: "40m", Shade: view.Good},
 			{Text: "-", Shade: view.Dim},
+			{Text: "ClientCredentials"},
 			{Text: "token"},
 			{Text: "login.egain.test"},
 			{Text: "24h"},
