@@ -76,14 +76,15 @@ func TestALongSessionIsTheSameInTheCache(t *testing.T) {
 	t.Parallel()
 	for _, length := range []int{0, 26, 64, 65, 250 << 10} {
 		live := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{
-			session.AnnotationID: strings.Repeat("x", length), session.AnnotationExpirationTime: "2027-01-01T00:00:00Z",
+			session.AnnotationID: strings.Repeat("x", length), session.AnnotationClient: strings.Repeat("y", length),
+			session.AnnotationExpirationTime: "2027-01-01T00:00:00Z",
 		}}}
 		cached, err := (&vocabulary{}).stripSecret(live.DeepCopy())
 		if err != nil {
 			t.Fatal(err)
 		}
 		is := cached.(*metav1.PartialObjectMetadata)
-		if session.ID(is) != session.ID(live) || !session.Expiration(is).Equal(session.Expiration(live)) || len(session.ID(is)) > 64 {
+		if session.ID(is) != session.ID(live) || session.Of(is) != session.Of(live) || !session.Expiration(is, noon).Equal(session.Expiration(live, noon)) || len(session.ID(is)) > 64 {
 			t.Errorf("%d bytes: %q is %q in the cache", length, session.ID(live), session.ID(is))
 		}
 		again, err := (&vocabulary{}).stripSecret(is)

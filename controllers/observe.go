@@ -94,7 +94,7 @@ func (r *EgainClientReconciler) observeTarget(ctx context.Context, ec *egainv1al
 func (r *EgainClientReconciler) observeSources(ctx context.Context, ec *egainv1alpha1.EgainClient, f *facts) error {
 	found, err := r.Requests.Sources(ctx, ec)
 	if found.Session != nil {
-		f.SessionVersion, f.SessionExpiration = session.Version(found.Session), session.Expiration(found.Session)
+		f.SessionVersion, f.SessionExpiration = session.Version(found.Session), session.Expiration(found.Session, f.Input.Now)
 	}
 	if err == nil {
 		f.Input.Sources = found.String()

@@ -151,8 +151,41 @@ func (r *Reader) refreshToken(ctx context.Context, ec *egainv1alpha1.EgainClient
 	if err != nil {
 		return "", nil, err
 	}
-	token, err := session.RefreshToken(secret)
+	if err := r.checkNoTarget(ctx, ec, secret); err != nil {
+		return "", &secret.ObjectMeta, err
+	}
+	token, err := session.RefreshToken(secret, nameOf(ec))
 	return token, &secret.ObjectMeta, AdviseLogin(err, ec)
+}
+
+// checkNoTarget refuses a session Secret that is the target of another EgainClient. One that came later has no claim: it is refused
+// the Secret itself.
+func (r *Reader) checkNoTarget(ctx context.Context, ec *egainv1alpha1.EgainClient, secret *corev1.Secret) error {
+	rivals, err := r.naming(ctx, ec, secret.Name)
+	if err != nil {
+		return err
+	}
+	for i := range rivals {
+		rival := &rivals[i]
+		kept := target.CreatedFor(secret, rival) || (target.MergedBy(secret, rival) && rival.OlderThan(ec))
+		if rival.Name != ec.Name && rival.TargetName() == secret.Name && kept {
+			return fault.New(fault.Terminal, egainv1alpha1.ReasonSessionInvalid, "Secret %q is the target of EgainClient %q: name a Secret of its own in authorizationCode.sessionSecretRef", secret.Name, rival.Name)
+		}
+	}
+	return nil
+}
+
+// naming lists the EgainClients that name a Secret in the namespace of an EgainClient.
+func (r *Reader) naming(ctx context.Context, ec *egainv1alpha1.EgainClient, secret string) ([]egainv1alpha1.EgainClient, error) {
+	all, err := r.Cache.Naming(ctx, types.NamespacedName{Namespace: ec.Namespace, Name: secret})
+	if err != nil {
+		return nil, fmt.Errorf("listing the EgainClients that name Secret %q: %w", secret, err)
+	}
+	return all, nil
+}
+
+func nameOf(ec *egainv1alpha1.EgainClient) types.NamespacedName {
+	return types.NamespacedName{Namespace: ec.Namespace, Name: ec.Name}
 }
 
 func (r *Reader) secret(ctx context.Context, ec *egainv1alpha1.EgainClient, name string, missing func(string) error) (*corev1.Secret, error) {

@@ -18,6 +18,7 @@ import (
 	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/oauth"
 	"github.com/egain-operator/egain-operator/internal/session"
+	"github.com/egain-operator/egain-operator/internal/target"
 )
 
 // world is an API server, and a cache that is never behind it.
@@ -65,7 +66,7 @@ func (w *world) Client(_ context.Context, name types.NamespacedName) (*egainv1al
 func (w *world) Naming(_ context.Context, secret types.NamespacedName) ([]egainv1alpha1.EgainClient, error) {
 	var all []egainv1alpha1.EgainClient
 	for _, ec := range w.clients {
-		if SessionName(ec) == secret.Name {
+		if SessionName(ec) == secret.Name || ec.TargetName() == secret.Name {
 			all = append(all, *ec)
 		}
 	}
@@ -258,14 +259,121 @@ func TestAdmitAudience_ListsAFew(t *testing.T) {
 	}
 }
 
-// TestReader_OfTwoClientsOneSession has the oldest use it: each refresh token serves once.
-func TestReader_OfTwoClientsOneSession(t *testing.T) {
-	t.Parallel()
-	w := holding(map[string]map[string]string{"app": app, "session": {session.KeyRefreshToken: "refresh"}})
-	first, second := clientFrom(t, login), clientFrom(t, login)
+// twoLogins are two clients with one session Secret, the older one first.
+func twoLogins(t *testing.T) (w *world, first, second *egainv1alpha1.EgainClient) {
+	t.Helper()
+	w = holding(map[string]map[string]string{"app": app, "session": {session.KeyRefreshToken: "refresh"}})
+	w.secrets["session"].Annotations = map[string]string{session.AnnotationID: "login"}
+	first, second = clientFrom(t, login), clientFrom(t, login)
 	first.Name, first.UID, first.CreationTimestamp = "first", "1", metav1.Unix(1, 0)
 	second.Name, second.UID, second.CreationTimestamp = "second", "2", metav1.Unix(2, 0)
 	w.clients["first"], w.clients["second"] = first, second
+	return w, first, second
+}
+
+// TestReader_TheLoginSaysWhoseASessionIs also where an older client names the same Secret.
+func TestReader_TheLoginSaysWhoseASessionIs(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		of            string
+		first, second bool
+	}{
+		"of the older":              {of: "team-a/first", first: true},
+		"of the younger":            {of: "team-a/second", second: true},
+		"of a client that is gone":  {of: "team-a/gone"},
+		"of one of another team":    {of: "team-b/first"},
+		"of an earlier version":     {of: "", first: true},
+		"of nothing that is a name": {of: "first"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, first, second := twoLogins(t)
+			if tc.of != "" {
+				w.secrets["session"].Annotations[session.AnnotationClient] = tc.of
+			}
+			for ec, want := range map[*egainv1alpha1.EgainClient]bool{first: tc.first, second: tc.second} {
+				token, err := w.reader().RefreshToken(t.Context(), ec)
+				_, errSources := w.reader().Sources(t.Context(), ec)
+				if (err == nil) != want || (token != "") != want || (errSources == nil) != want {
+					t.Errorf("%s: got %q, %v, %v", ec.Name, string(token), err, errSources)
+				}
+				if f := fault.Of(err); !want && (f == nil || f.Reason != egainv1alpha1.ReasonSessionInvalid) {
+					t.Errorf("%s: got %v", ec.Name, err)
+				}
+			}
+		})
+	}
+}
+
+// TestReader_ASessionWithoutAMarkIsNotRead refuses the refresh tokens of other programs, before and after the cache notices.
+func TestReader_ASessionWithoutAMarkIsNotRead(t *testing.T) {
+	t.Parallel()
+	w, first, _ := twoLogins(t)
+	w.secrets["session"].Annotations = map[string]string{"note": "for Google"}
+	_, errSources := w.reader().Sources(t.Context(), first)
+	_, errToken := w.reader().RefreshToken(t.Context(), first)
+	_, errRead := w.reader().Read(t.Context(), first)
+	for call, err := range map[string]error{"Sources": errSources, "RefreshToken": errToken, "Read": errRead} {
+		t.Run(call, func(t *testing.T) {
+			t.Parallel()
+			wantClassified(t, err, egainv1alpha1.ReasonSessionInvalid, `Secret "session" is not marked as a session`)
+		})
+	}
+}
+
+// TestReader_ASessionInATargetIsNotRead unless the client whose target it is came later: that one is refused the Secret.
+func TestReader_ASessionInATargetIsNotRead(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		annotations map[string]string
+		younger     bool
+		renamed     bool
+		refused     bool
+	}{
+		"merged by an older client":          {annotations: map[string]string{target.AnnotationMergedBy: "other"}, refused: true},
+		"merged by a younger client":         {annotations: map[string]string{target.AnnotationMergedBy: "other"}, younger: true},
+		"created for an older client":        {annotations: map[string]string{target.AnnotationOwnedBy: "other"}, refused: true},
+		"created for a younger client":       {annotations: map[string]string{target.AnnotationOwnedBy: "other"}, younger: true, refused: true},
+		"only named by an older client":      {},
+		"given up by an older client":        {annotations: map[string]string{target.AnnotationMergedBy: "other"}, renamed: true},
+		"merged by a client that is no more": {annotations: map[string]string{target.AnnotationMergedBy: "gone"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, first, _ := twoLogins(t)
+			delete(w.clients, "second")
+			other := clientFrom(t, minted)
+			other.Name, other.UID, other.CreationTimestamp = "other", "3", metav1.Unix(0, 0)
+			other.Spec.Target.SecretName = "session"
+			if tc.younger {
+				other.CreationTimestamp = metav1.Unix(3, 0)
+			}
+			if tc.renamed {
+				other.Spec.Target.SecretName = "elsewhere"
+			}
+			w.clients["other"] = other
+			for key, value := range tc.annotations {
+				w.secrets["session"].Annotations[key] = value
+			}
+			token, err := w.reader().RefreshToken(t.Context(), first)
+			if !tc.refused {
+				if err != nil || token != "refresh" {
+					t.Errorf("refused: %v", err)
+				}
+				return
+			}
+			wantClassified(t, err, egainv1alpha1.ReasonSessionInvalid, `Secret "session" is the target of EgainClient "other"`)
+			if token != "" {
+				t.Error("the refresh token was read")
+			}
+		})
+	}
+}
+
+// TestReader_OfTwoClientsOneSession has the oldest use it: each refresh token serves once.
+func TestReader_OfTwoClientsOneSession(t *testing.T) {
+	t.Parallel()
+	w, first, second := twoLogins(t)
 	if token, err := w.reader().RefreshToken(t.Context(), first); err != nil || token != "refresh" {
 		t.Errorf("got %q, %v", string(token), err)
 	}

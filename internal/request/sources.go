@@ -72,17 +72,23 @@ func (r *Reader) source(ctx context.Context, ec *egainv1alpha1.EgainClient, name
 	return meta, err
 }
 
-// session looks up the session Secret, and returns it even if another client's session is in it. Of several clients with one
-// session Secret only the oldest uses it: each refresh token serves once.
+// session looks up the session Secret, and returns it even if it is refused. Each refresh token serves once: of several clients
+// with one session Secret only that uses it which the login was for; the oldest if the Secret does not say.
 func (r *Reader) session(ctx context.Context, ec *egainv1alpha1.EgainClient) (*metav1.ObjectMeta, error) {
 	name := SessionName(ec)
 	meta, err := r.source(ctx, ec, name, func(string) error { return sessionMissing(ec) })
 	if err != nil {
 		return nil, err
 	}
-	rivals, err := r.Cache.Naming(ctx, types.NamespacedName{Namespace: ec.Namespace, Name: name})
+	if err := session.Check(meta, nameOf(ec)); err != nil {
+		return meta, AdviseLogin(err, ec)
+	}
+	if session.Of(meta) != "" {
+		return meta, nil
+	}
+	rivals, err := r.naming(ctx, ec, name)
 	if err != nil {
-		return meta, fmt.Errorf("listing the EgainClients with session Secret %q: %w", name, err)
+		return meta, err
 	}
 	for i := range rivals {
 		if rival := &rivals[i]; SessionName(rival) == name && rival.OlderThan(ec) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -20,10 +21,10 @@ func FuzzSession(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, value []byte, expiration string) {
 		s := &corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{Name: "session", Annotations: map[string]string{AnnotationExpirationTime: expiration}},
+			ObjectMeta: metav1.ObjectMeta{Name: "session", Annotations: map[string]string{AnnotationID: "a-login", AnnotationExpirationTime: expiration}},
 			Data:       map[string][]byte{KeyRefreshToken: value},
 		}
-		token, err := RefreshToken(s)
+		token, err := RefreshToken(s, name)
 		got := string(token)
 		if err != nil {
 			if fault.Of(err) == nil || got != "" {
@@ -35,7 +36,7 @@ func FuzzSession(f *testing.F) {
 		} else if !bytes.HasPrefix(bytes.TrimPrefix(value, []byte("\ufeff")), []byte(got)) || len(value)-len(got) > 5 || strings.ContainsFunc(got, func(r rune) bool { return r < ' ' || r > '~' }) {
 			t.Errorf("%q was read of %q", got, value)
 		}
-		at := Expiration(s)
+		at := Expiration(s, time.Date(2026, time.November, 23, 10, 0, 0, 0, time.UTC))
 		if applied := Render(s, Content{RefreshToken: token, ExpirationTime: at}); at.IsZero() != (applied.Annotations[AnnotationExpirationTime] == "") {
 			t.Errorf("the session expires %s and says %v", at, applied.Annotations)
 		}

@@ -46,7 +46,7 @@ func TestSession_TheFieldsOfAnEarlierVersionAreTakenOver(t *testing.T) {
 				f := secretsOf(t, "login")
 				writtenBefore(f, expiration, more)
 				s := successorOf(f)
-				s.Content.ExpirationTime = Expiration(f.live()) // the same again, which both managers own after the write
+				s.Content.ExpirationTime = Expiration(f.live(), expires) // the same again, which both managers own after the write
 				written, superseded, err := Write(t.Context(), f, s)
 				if err != nil || superseded || written.Version != Version(f.live()) {
 					t.Fatalf("got %v, superseded %t, %v", written, superseded, err)

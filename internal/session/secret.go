@@ -11,6 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
@@ -27,6 +28,9 @@ const (
 	// AnnotationID identifies a login: any value that no login before had. The operator requests a token when it changes,
 	// and never writes it.
 	AnnotationID = "auth.egain.com/session"
+	// AnnotationClient is the EgainClient whose session it is, as namespace/name. A login writes it; one by an earlier version of
+	// the plugin did not.
+	AnnotationClient = "auth.egain.com/session-of"
 	// AnnotationExpirationTime is when the refresh token expires (RFC 3339), if the server said.
 	AnnotationExpirationTime = "auth.egain.com/session-expiration-time"
 	// AnnotationScopes are the scopes that the login was granted, separated by spaces. A refresh may ask for no others (RFC 6749
@@ -43,10 +47,44 @@ type Content struct {
 	ExpirationTime time.Time
 }
 
-// RefreshToken reads the refresh token of a session. A byte order mark before it and one line break
-// after it are not part of it. If no usable one exists,
-// the failure is Terminal: only a login brings one.
-func RefreshToken(s *corev1.Secret) (oauth.Secret, error) {
+// Marked reports whether a Secret says that it is a session, or was one.
+func Marked(secret metav1.Object) bool {
+	_, written := secret.GetAnnotations()[AnnotationExpirationTime]
+	return written || ID(secret) != ""
+}
+
+// Check refuses a Secret that is not marked as the session of an EgainClient: a refresh token in it is none of the operator's
+// business. The failure is Terminal.
+func Check(secret metav1.Object, client types.NamespacedName) error {
+	switch of := Of(secret); {
+	case ID(secret) == "":
+		return invalid("Secret %q is not marked as a session: name a Secret of its own in authorizationCode.sessionSecretRef and log in", secret.GetName())
+	case of != "" && of != client.String():
+		return invalid("Secret %q contains the session of another EgainClient, %q: name a Secret of its own in authorizationCode.sessionSecretRef and log in", secret.GetName(), of)
+	default:
+		return nil
+	}
+}
+
+// Of is the EgainClient, as namespace/name, that a session Secret says it is of; empty if it does not say.
+func Of(secret metav1.Object) string {
+	of := secret.GetAnnotations()[AnnotationClient]
+	return of[:min(len(of), maxName)]
+}
+
+// maxName is longer than any namespace/name.
+const maxName = 320
+
+// RefreshToken reads the refresh token of the session of an EgainClient. A byte order mark before it and one line break after it
+// are not part of it. If no usable one exists, the failure is Terminal: only a login brings one.
+func RefreshToken(s *corev1.Secret, client types.NamespacedName) (oauth.Secret, error) {
+	if err := Check(s, client); err != nil {
+		return "", err
+	}
+	return refreshToken(s)
+}
+
+func refreshToken(s *corev1.Secret) (oauth.Secret, error) {
 	token, flaw := text.Line(s.Data[KeyRefreshToken])
 	switch {
 	case flaw != nil && flaw.Character:
@@ -76,12 +114,15 @@ func ID(secret metav1.Object) string {
 	return "sha256:" + hex.EncodeToString(sum[:28])
 }
 
-// Annotations are those of a session Secret that its ID and Expiration are read from, whatever their size was; nil if it has none.
+// Annotations are those of a session Secret that its ID, Of and Expiration are read from, whatever their size was; nil if it has none.
 func Annotations(secret metav1.Object) map[string]string {
 	all := secret.GetAnnotations()
 	kept := map[string]string{}
 	if _, is := all[AnnotationID]; is {
 		kept[AnnotationID] = ID(secret)
+	}
+	if of := Of(secret); of != "" {
+		kept[AnnotationClient] = strings.Clone(of) // or the whole of a long one would stay in memory
 	}
 	if at, is := all[AnnotationExpirationTime]; is && len(at) <= maxAnnotation {
 		kept[AnnotationExpirationTime] = at
@@ -94,14 +135,18 @@ func Annotations(secret metav1.Object) map[string]string {
 	return kept
 }
 
-// Expiration is when the refresh token in a session Secret expires; zero if its annotations do not say.
-func Expiration(secret metav1.Object) time.Time {
+// Expiration is when the refresh token in a session Secret expires; zero if its annotations do not say, or name a time that is
+// further from now than any that is accepted of a server.
+func Expiration(secret metav1.Object, now time.Time) time.Time {
 	at, err := time.Parse(time.RFC3339, secret.GetAnnotations()[AnnotationExpirationTime])
-	if err != nil {
+	if err != nil || at.After(now.Add(oauth.MaxLifetime+maxAhead)) {
 		return time.Time{}
 	}
 	return at
 }
+
+// maxAhead is how far the clock of the process that wrote an expiry may have been ahead.
+const maxAhead = time.Minute
 
 // Grant returns the scopes that the login of a session was granted, and those that it was not; false if the Secret does not say.
 func Grant(secret metav1.Object) (granted, refused []string, known bool) {

@@ -17,7 +17,7 @@ import (
 
 func TestRefreshToken(t *testing.T) {
 	t.Parallel()
-	for name, tc := range map[string]struct {
+	for label, tc := range map[string]struct {
 		data map[string]string
 		want oauth.Secret
 	}{
@@ -27,9 +27,9 @@ func TestRefreshToken(t *testing.T) {
 		"as Windows writes text":     {map[string]string{"refresh_token": "\ufeffhush\r\n"}, "hush"},
 		"next to other keys":         {map[string]string{"refresh_token": "hush", "access_token": "x"}, "hush"},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(label, func(t *testing.T) {
 			t.Parallel()
-			if got, err := RefreshToken(secretWith(tc.data)); err != nil || got != tc.want {
+			if got, err := RefreshToken(secretWith(tc.data), name); err != nil || got != tc.want {
 				t.Errorf("got %q, %v", string(got), err)
 			}
 		})
@@ -40,7 +40,7 @@ func TestRefreshTokenThatCannotBeUsed(t *testing.T) {
 	t.Parallel()
 	const missing = `there is no refresh token under the key "refresh_token" of Secret "egain-app": log in again`
 	const spoilt = `the refresh token under the key "refresh_token" of Secret "egain-app" is not one line of text: log in again`
-	for name, tc := range map[string]struct {
+	for label, tc := range map[string]struct {
 		data map[string]string
 		want string
 	}{
@@ -55,9 +55,9 @@ func TestRefreshTokenThatCannotBeUsed(t *testing.T) {
 		"UTF-16":          {map[string]string{"refresh_token": "\xff\xfeh\x00"}, spoilt + " (it is encoded in UTF-16 (little-endian), not in UTF-8)"},
 		"a hidden space":  {map[string]string{"refresh_token": "hush\u00a0"}, `the refresh token under the key "refresh_token" of Secret "egain-app" contains U+00A0 (no-break space), and only printable ASCII may be in it: log in again`},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(label, func(t *testing.T) {
 			t.Parallel()
-			_, err := RefreshToken(secretWith(tc.data))
+			_, err := RefreshToken(secretWith(tc.data), name)
 			wantClassified(t, err, egainv1alpha1.ReasonSessionInvalid, tc.want)
 		})
 	}
@@ -96,10 +96,10 @@ func TestASessionIsReadAsItWasRendered(t *testing.T) {
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
-			if token, err := RefreshToken(got); err != nil || token != tc.session.RefreshToken {
+			if token, err := refreshToken(got); err != nil || token != tc.session.RefreshToken {
 				t.Errorf("the refresh token is %q, %v", string(token), err)
 			}
-			if at := Expiration(got); !at.Equal(tc.session.ExpirationTime) {
+			if at := Expiration(got, expires); !at.Equal(tc.session.ExpirationTime) {
 				t.Errorf("it expires at %s", at)
 			}
 		})
@@ -108,20 +108,70 @@ func TestASessionIsReadAsItWasRendered(t *testing.T) {
 
 func TestExpirationIsUnknown(t *testing.T) {
 	t.Parallel()
+	now := time.Date(2026, time.November, 23, 10, 0, 0, 0, time.UTC)
+	longest := now.Add(oauth.MaxLifetime)
+	if at := Expiration(&metav1.ObjectMeta{Annotations: map[string]string{AnnotationExpirationTime: longest.Format(time.RFC3339)}}, now); !at.Equal(longest) {
+		t.Errorf("the longest life: got %s", at)
+	}
 	for name, annotations := range map[string]map[string]string{
-		"without annotations": nil,
-		"of a spoilt time":    {AnnotationExpirationTime: "soon"},
-		"of an empty time":    {AnnotationExpirationTime: ""},
-		"of a number":         {AnnotationExpirationTime: "1795082400"},
+		"without annotations":           nil,
+		"of a spoilt time":              {AnnotationExpirationTime: "soon"},
+		"of an empty time":              {AnnotationExpirationTime: ""},
+		"of a number":                   {AnnotationExpirationTime: "1795082400"},
+		"of a time that no server says": {AnnotationExpirationTime: "2099-01-01T00:00:00Z"},
+		"of a time just past 366 days":  {AnnotationExpirationTime: now.Add(oauth.MaxLifetime + time.Minute + time.Second).Format(time.RFC3339)},
 	} {
-		if at := Expiration(&metav1.ObjectMeta{Annotations: annotations}); !at.IsZero() {
+		if at := Expiration(&metav1.ObjectMeta{Annotations: annotations}, now); !at.IsZero() {
 			t.Errorf("%s: got %s", name, at)
 		}
 	}
 }
 
+// TestSession_OnlyAMarkedSecretIsOne refuses refresh tokens that no login of the client put there.
+func TestSession_OnlyAMarkedSecretIsOne(t *testing.T) {
+	t.Parallel()
+	const unmarked, another = `is not marked as a session`, `contains the session of another EgainClient`
+	for label, tc := range map[string]struct {
+		annotations map[string]string
+		want        string
+	}{
+		"a login for the client":                {map[string]string{AnnotationID: "x", AnnotationClient: "team-a/session"}, ""},
+		"a login by an earlier version":         {map[string]string{AnnotationID: "x"}, ""},
+		"no annotations":                        {nil, unmarked},
+		"an empty mark":                         {map[string]string{AnnotationID: ""}, unmarked},
+		"no login, only a client":               {map[string]string{AnnotationClient: "team-a/session"}, unmarked},
+		"no login, only an expiry":              {map[string]string{AnnotationExpirationTime: ""}, unmarked},
+		"a login for another client":            {map[string]string{AnnotationID: "x", AnnotationClient: "team-a/other"}, another},
+		"a login for a client of another team":  {map[string]string{AnnotationID: "x", AnnotationClient: "team-b/session"}, another},
+		"a client without its namespace":        {map[string]string{AnnotationID: "x", AnnotationClient: "session"}, another},
+		"a client of a longer name":             {map[string]string{AnnotationID: "x", AnnotationClient: "team-a/session-2"}, another},
+		"a client in other letters":             {map[string]string{AnnotationID: "x", AnnotationClient: "Team-A/session"}, another},
+		"something long and unreadable instead": {map[string]string{AnnotationID: "x", AnnotationClient: strings.Repeat("\u202ehush", 10_000)}, another},
+	} {
+		t.Run(label, func(t *testing.T) {
+			t.Parallel()
+			s := secretWith(map[string]string{"refresh_token": "hush"})
+			s.Annotations = tc.annotations
+			token, err := RefreshToken(s, name)
+			if tc.want == "" && (err != nil || token != "hush") {
+				t.Errorf("refused: %v", err)
+			}
+			if tc.want == "" {
+				return
+			}
+			f := fault.Of(err)
+			if token != "" || f == nil || f.Class != fault.Terminal || f.Reason != egainv1alpha1.ReasonSessionInvalid || !strings.Contains(f.Message, tc.want) {
+				t.Fatalf("got %q, %v", string(token), err)
+			}
+			if len(f.Message) > 4000 || strings.Contains(f.Message, "\u202e") {
+				t.Errorf("the message has %d bytes: %.100q", len(f.Message), f.Message)
+			}
+		})
+	}
+}
+
 func secretWith(data map[string]string) *corev1.Secret {
-	s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "egain-app"}, Data: map[string][]byte{}}
+	s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "egain-app", Annotations: map[string]string{AnnotationID: "a-login"}}, Data: map[string][]byte{}}
 	for key, value := range data {
 		s.Data[key] = []byte(value)
 	}

@@ -122,6 +122,6 @@ func current(ctx context.Context, secrets Secrets, s Successor) (secret metav1.O
 	case err != nil:
 		return s.Secret, false
 	}
-	token, _ := RefreshToken(found)
+	token, _ := refreshToken(found)
 	return found.ObjectMeta, token != s.Used
 }

@@ -91,8 +91,8 @@ func TestSession_ASuccessorIsWrittenOverTheTokenThatWasUsed(t *testing.T) {
 			if diff := cmp.Diff(want, written); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
-			if !superseded && !Expiration(f.live()).Equal(expires) {
-				t.Errorf("it expires %s", Expiration(f.live()))
+			if !superseded && !Expiration(f.live(), expires).Equal(expires) {
+				t.Errorf("it expires %s", Expiration(f.live(), expires))
 			}
 		})
 	}

@@ -347,7 +347,9 @@ func TestDoctorReadsCredentialsAsTheOperatorDoes(t *testing.T) {
 func TestDoctorNeverRefreshesASession(t *testing.T) {
 	t.Parallel()
 	s := newSimulated(t)
-	s.create(&corev1.Secret{ObjectMeta: s.named("mine-session"), StringData: map[string]string{session.KeyRefreshToken: "precious"}})
+	stored := &corev1.Secret{ObjectMeta: s.named("mine-session"), StringData: map[string]string{session.KeyRefreshToken: "precious"}}
+	stored.Annotations = map[string]string{session.AnnotationID: "a-login"}
+	s.create(stored)
 	s.healthy(withSession("http://127.0.0.1:8765/callback"))
 	s.sim.ClearRecord()
 	report, r := s.diagnose()

@@ -138,7 +138,8 @@ func TestLogin(t *testing.T) {
 			f.Expect(secret.OwnerReferences).To(gomega.HaveLen(1))
 			f.Expect(secret.OwnerReferences[0].UID).To(gomega.Equal(ec.UID))
 			f.Expect(secret.Annotations).To(gomega.HaveKey(session.AnnotationID))
-			f.Expect(session.Expiration(secret)).To(gomega.BeTemporally("~", tc.expires, time.Minute))
+			f.Expect(secret.Annotations).To(gomega.HaveKeyWithValue(session.AnnotationClient, ec.Namespace+"/mine"))
+			f.Expect(session.Expiration(secret, time.Now())).To(gomega.BeTemporally("~", tc.expires, time.Minute))
 			token := string(secret.Data[session.KeyRefreshToken])
 			f.Expect(f.sim.Introspect(token).Active).To(gomega.BeTrue())
 			for _, kept := range []string{token, tc.secret} {
@@ -413,6 +414,10 @@ func TestLoginIsRefusedBeforeItBegins(t *testing.T) {
 			f.create(secret)
 			f.egainClient("mine", withSession("http://127.0.0.1:8765/callback"))
 		}, nil, 1, `belongs to ConfigMap "web"`},
+		"the session Secret contains the refresh token of another program": {func(f *simulated) {
+			f.create(&corev1.Secret{ObjectMeta: f.named("mine-session"), StringData: map[string]string{session.KeyRefreshToken: "1//of-google"}})
+			f.egainClient("mine", withSession("http://127.0.0.1:8765/callback"))
+		}, nil, 1, "contains a refresh token that is not of a login here"},
 		"the session Secret is immutable": {func(f *simulated) {
 			f.create(&corev1.Secret{ObjectMeta: f.named("mine-session"), Immutable: new(true)})
 			f.egainClient("mine", withSession("http://127.0.0.1:8765/callback"))

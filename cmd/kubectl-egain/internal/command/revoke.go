@@ -141,7 +141,7 @@ func (r *revoke) refreshToken(ctx context.Context, ec *egainv1alpha1.EgainClient
 	if err != nil {
 		return doomed{}, err
 	}
-	token, err := session.RefreshToken(secret)
+	token, err := session.RefreshToken(secret, client.ObjectKeyFromObject(ec))
 	if err != nil {
 		return doomed{}, advise(fmt.Errorf("the Secret %q holds no session that could be ended", name), "begin one with kubectl egain login "+ec.Name)
 	}

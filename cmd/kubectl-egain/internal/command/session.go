@@ -85,6 +85,9 @@ func (s *sessionStore) refuseForeign(secret *corev1.Secret) error {
 			return s.refuse("the Secret %q holds the access token of EgainClient %q", s.name(), by)
 		}
 	}
+	if _, present := secret.Data[session.KeyRefreshToken]; present && !session.Marked(secret) {
+		return s.refuse("the Secret %q contains a refresh token that is not of a login here", s.name())
+	}
 	for _, owner := range secret.OwnerReferences {
 		switch {
 		case owner.UID == s.client.UID:
@@ -151,7 +154,8 @@ func (s *sessionStore) apply(ctx context.Context, secret *corev1.Secret, content
 		applied.WithUID(secret.UID).WithResourceVersion(secret.ResourceVersion)
 	}
 	applied.WithAnnotations(map[string]string{
-		session.AnnotationID: s.id, session.AnnotationScopes: strings.Join(s.granted, " "), session.AnnotationScopesNotGranted: strings.Join(s.refused, " "),
+		session.AnnotationID: s.id, session.AnnotationClient: client.ObjectKeyFromObject(s.client).String(),
+		session.AnnotationScopes: strings.Join(s.granted, " "), session.AnnotationScopesNotGranted: strings.Join(s.refused, " "),
 	})
 	if s.owned(secret) {
 		applied.WithOwnerReferences(s.ownerReference())

@@ -107,10 +107,10 @@ func (e *examination) session(ctx context.Context) Finding {
 	if err != nil {
 		return unreadable(err)
 	}
-	if _, err := session.RefreshToken(secret); err != nil {
+	if _, err := session.RefreshToken(secret, client.ObjectKeyFromObject(e.client)); err != nil {
 		return broken(err.Error(), login)
 	}
-	expires := session.Expiration(secret)
+	expires := session.Expiration(secret, e.Clock.Now())
 	switch {
 	case expires.IsZero():
 		return ok(fmt.Sprintf("Secret %q holds a refresh token", name))
