@@ -423,9 +423,6 @@ func (r *EgainClientReconciler) apply(ctx context.Context, ec *egainv1alpha1.Ega
 	if err != nil {
 		return status.Result{Err: err}
 	}
-	if err := keepSession(ctx, r.Client, f.target.Meta); err != nil {
-		return status.Result{Attempted: true, Err: err}
-	}
 	if err := r.deleteReplaced(ctx, ec, plan, tok); err != nil {
 		return status.Result{Attempted: true, Err: plan.Refused(err)}
 	}

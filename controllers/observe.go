@@ -81,7 +81,8 @@ func (r *EgainClientReconciler) observeTarget(ctx context.Context, ec *egainv1al
 		return err
 	}
 	known := f.remembered.known
-	f.target, err = target.Observe(ctx, secrets{r.Client}, clients{r.Cache}, ec, cached, known)
+	seen, err := target.Observe(ctx, secrets{r.Client}, clients{r.Cache}, ec, cached, known)
+	f.target = seen.At(f.Input.Now)
 	f.Content, f.Writer = f.target.Content, f.target.Writer
 	f.Input.Token, f.Input.Damaged, f.Input.Drifted = f.target.Token, f.target.Damaged, f.target.Drifted
 	if f.target.Known != known {

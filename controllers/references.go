@@ -23,10 +23,11 @@ type references struct {
 // named is an object, as kind/name, that EgainClients of its namespace name.
 type named struct{ namespace, object string }
 
-// referrers are the names of EgainClients: one, or several.
+// referrers are the names of EgainClients, and of each whether it names the object as its target: one, or several.
 type referrers struct {
 	one     string
-	several map[string]struct{}
+	target  bool
+	several map[string]bool
 }
 
 // add notes what an EgainClient names. The handler of its events does so before it enqueues it: whoever looks for an object in
@@ -37,16 +38,17 @@ func (r *references) add(ec *egainv1alpha1.EgainClient) {
 	if r.by == nil {
 		r.by = map[named]referrers{}
 	}
+	target := targetOf(ec)
 	for _, object := range objectsOf(ec) {
 		name := named{ec.Namespace, object}
 		who, known := r.by[name]
 		switch {
 		case !known:
-			r.by[name] = referrers{one: ec.Name}
+			r.by[name] = referrers{one: ec.Name, target: object == target}
 		case who.several != nil:
-			who.several[ec.Name] = struct{}{}
+			who.several[ec.Name] = object == target
 		case who.one != ec.Name:
-			r.by[name] = referrers{several: map[string]struct{}{who.one: {}, ec.Name: {}}}
+			r.by[name] = referrers{several: map[string]bool{who.one: who.target, ec.Name: object == target}}
 		}
 	}
 }
@@ -77,6 +79,24 @@ func (r *references) of(name named) []string {
 	default:
 		return slices.Sorted(maps.Keys(who.several))
 	}
+}
+
+// targeting are the names of the EgainClients that name an object as their target. Usually that is none or one, however many
+// name it.
+func (r *references) targeting(name named) []string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	who := r.by[name]
+	var found []string
+	if who.target {
+		found = append(found, who.one)
+	}
+	for client, target := range who.several {
+		if target {
+			found = append(found, client)
+		}
+	}
+	return found
 }
 
 // referring is a cache that looks EgainClients up by what they name.

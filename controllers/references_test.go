@@ -3,6 +3,10 @@ package controllers
 import (
 	"context"
 	"errors"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -129,4 +133,95 @@ func TestWhoNamesAnObjectIsLookedUpInTheCache(t *testing.T) {
 			t.Errorf("%s: %v, %s", name, err, diff)
 		}
 	}
+}
+
+func TestReferences_TheTargetIsToldFromWhatIsRead(t *testing.T) {
+	t.Parallel()
+	a, b, c := naming("a", "target-a", "app"), naming("b", "app", "other"), naming("c", "target-c", "app")
+	for name, tc := range map[string]struct {
+		events func(*references)
+		want   []string
+	}{
+		"no client":               {func(*references) {}, nil},
+		"one that reads it":       {func(r *references) { r.add(a) }, nil},
+		"several that read it":    {func(r *references) { r.add(a); r.add(c) }, nil},
+		"one that targets it":     {func(r *references) { r.add(b) }, []string{"b"}},
+		"before those that read":  {func(r *references) { r.add(b); r.add(a); r.add(c) }, []string{"b"}},
+		"after those that read":   {func(r *references) { r.add(a); r.add(c); r.add(b) }, []string{"b"}},
+		"one that does not now":   {func(r *references) { r.add(a); r.add(b); r.remove(b); r.add(naming("b", "target-b", "app")) }, nil},
+		"one that does both":      {func(r *references) { r.add(naming("d", "app", "app")) }, []string{"d"}},
+		"one of several has gone": {func(r *references) { r.add(b); r.add(a); r.add(c); r.remove(a) }, []string{"b"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := &references{}
+			tc.events(r)
+			if diff := cmp.Diff(tc.want, r.targeting(named{"ns", "Secret/app"})); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// TestReferences_EverySecretThatIsReadHasAUse fills every field that could name a Secret, with a name of its own: one that the
+// watches know and SecretUse does not could be made a target.
+func TestReferences_EverySecretThatIsReadHasAUse(t *testing.T) {
+	t.Parallel()
+	ec := &egainv1alpha1.EgainClient{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "client"}}
+	names := fillNames(reflect.ValueOf(&ec.Spec).Elem(), "spec")
+	ec.Spec.Tenant.CABundleRef.Kind = "Secret"
+	for _, other := range []string{"spec.target.secretName", "spec.tenantRef.name", "spec.tokenExchange.subjectToken.egainClientRef.name", "spec.tokenExchange.subjectToken.serviceAccountToken.name"} {
+		if _, known := names[other]; !known {
+			t.Errorf("%s is not filled: %v", other, names)
+		}
+		delete(names, other) // the target, and names of other kinds
+	}
+	watched := objectsOf(ec)
+	for field, name := range names {
+		if use := ec.SecretUse(name); use+".name" != field {
+			t.Errorf("%s is known as %q", field, use)
+		}
+		if !slices.Contains(watched, "Secret/"+name) {
+			t.Errorf("%s is not watched", field)
+		}
+	}
+	if len(watched) != len(names)+1 || len(names) < 4 {
+		t.Errorf("watched are %v", watched)
+	}
+	et := &egainv1alpha1.EgainTenant{}
+	tenantNames := fillNames(reflect.ValueOf(&et.Spec).Elem(), "spec")
+	et.Spec.CABundleRef.Kind, et.Spec.CABundleRef.Namespace = "Secret", "ns"
+	for field, name := range tenantNames {
+		if use := et.SecretUse("ns", name); use+".name" != field {
+			t.Errorf("of an EgainTenant, %s is known as %q", field, use)
+		}
+	}
+}
+
+// fillNames gives each SecretName in a struct a value of its own, and returns the values by field.
+func fillNames(v reflect.Value, path string) map[string]string {
+	names := map[string]string{}
+	switch {
+	case v.Type() == reflect.TypeFor[egainv1alpha1.SecretName]():
+		v.SetString("name-of-" + strings.ToLower(strings.ReplaceAll(path, ".", "-")))
+		names[path] = v.String()
+	case v.Kind() == reflect.Pointer && v.Type().Elem().Kind() == reflect.Struct:
+		v.Set(reflect.New(v.Type().Elem()))
+		return fillNames(v.Elem(), path)
+	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Struct:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		return fillNames(v.Index(0), path)
+	case v.Kind() == reflect.Struct:
+		for i := range v.NumField() {
+			field, at := v.Type().Field(i), path
+			if !field.IsExported() {
+				continue
+			}
+			if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "" {
+				at += "." + name
+			}
+			maps.Copy(names, fillNames(v.Field(i), at))
+		}
+	}
+	return names
 }

@@ -127,6 +127,13 @@ func (c clients) Naming(ctx context.Context, secret types.NamespacedName) ([]ega
 	return all.Items, err
 }
 
+// Tenants lists the EgainTenants, not to be changed.
+func (c clients) Tenants(ctx context.Context) ([]egainv1alpha1.EgainTenant, error) {
+	var all egainv1alpha1.EgainTenantList
+	err := c.cache.List(ctx, &all, client.UnsafeDisableDeepCopy)
+	return all.Items, err
+}
+
 // Exists reports whether an EgainClient exists.
 func (c clients) Exists(ctx context.Context, name types.NamespacedName) (bool, error) {
 	err := c.cache.Get(ctx, name, &egainv1alpha1.EgainClient{})

@@ -53,8 +53,8 @@ func (r *EgainClientReconciler) writeSessions(ctx context.Context, user, secret 
 	return written, failed
 }
 
-// keepSession has a session that an earlier version of the operator wrote keep its refresh token when the Secret is written, or
-// released, as a target.
+// keepSession has a session that an earlier version of the operator wrote keep its refresh token when the Secret is released as a
+// target.
 func keepSession(ctx context.Context, c client.Client, secret *metav1.ObjectMeta) error {
 	if secret == nil {
 		return nil

@@ -3,10 +3,12 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -72,7 +74,7 @@ var becameReady = predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 
 // objectsOf are the Secrets and ConfigMaps that matter to an EgainClient, as kind/name.
 func objectsOf(ec *egainv1alpha1.EgainClient) []string {
-	objects := []string{"Secret/" + ec.TargetName()}
+	objects := []string{targetOf(ec)}
 	if ref := ec.Spec.CredentialsSecretRef; ref != nil {
 		objects = append(objects, "Secret/"+string(ref.Name))
 	}
@@ -87,6 +89,9 @@ func objectsOf(ec *egainv1alpha1.EgainClient) []string {
 	}
 	return objects
 }
+
+// targetOf is the target of an EgainClient, as kind/name.
+func targetOf(ec *egainv1alpha1.EgainClient) string { return "Secret/" + ec.TargetName() }
 
 func tenantOf(o client.Object) []string {
 	if ref := o.(*egainv1alpha1.EgainClient).Spec.TenantRef; ref != nil {
@@ -137,6 +142,7 @@ func (w waker) clientHandler() handler.EventHandler {
 			enqueue(q, is)
 			if !e.IsInInitialList {
 				w.enqueueBy(ctx, q, e.Object.GetNamespace(), client.MatchingFields{indexSubject: e.Object.GetName()})
+				w.wakeTargeting(ctx, q, is, nil)
 			}
 		},
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
@@ -147,6 +153,8 @@ func (w waker) clientHandler() handler.EventHandler {
 			if was.Generation != is.Generation {
 				w.enqueueBy(ctx, q, is.Namespace, client.MatchingFields{indexSubject: is.Name})
 			}
+			w.wakeTargeting(ctx, q, was, is)
+			w.wakeTargeting(ctx, q, is, was)
 			if was.TargetName() != is.TargetName() || request.SessionName(was) != request.SessionName(is) {
 				leave(ctx, q, was)
 			}
@@ -155,8 +163,32 @@ func (w waker) clientHandler() handler.EventHandler {
 			gone := e.Object.(*egainv1alpha1.EgainClient)
 			w.references.remove(gone)
 			enqueue(q, gone)
+			w.wakeTargeting(ctx, q, gone, nil)
 			leave(ctx, q, gone)
 		},
+	}
+}
+
+// wakeTargeting enqueues the EgainClients whose target one EgainClient names, and another does not: what it is read for decides
+// whether it may be a target.
+func (w waker) wakeTargeting(ctx context.Context, q queue, names, not *egainv1alpha1.EgainClient) {
+	var others []string
+	if not != nil {
+		others = objectsOf(not)
+	}
+	for _, object := range objectsOf(names) {
+		if !slices.Contains(others, object) {
+			w.enqueueTargeting(ctx, q, named{names.Namespace, object})
+		}
+	}
+}
+
+func (w waker) enqueueTargeting(ctx context.Context, q queue, object named) {
+	for _, name := range w.references.targeting(object) {
+		var ec egainv1alpha1.EgainClient
+		if err := w.cache.Get(ctx, types.NamespacedName{Namespace: object.namespace, Name: name}, &ec, client.UnsafeDisableDeepCopy); err == nil {
+			enqueue(q, &ec)
+		}
 	}
 }
 
@@ -206,10 +238,25 @@ func (w waker) tenantHandler() handler.EventHandler {
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) {
 			if !e.IsInInitialList {
 				w.wakeTenant(ctx, q, e.Object.GetName())
+				w.wakeBundle(ctx, q, e.Object)
 			}
 		},
-		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) { w.wakeTenant(ctx, q, e.ObjectNew.GetName()) },
-		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { w.wakeTenant(ctx, q, e.Object.GetName()) },
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
+			w.wakeTenant(ctx, q, e.ObjectNew.GetName())
+			w.wakeBundle(ctx, q, e.ObjectOld)
+			w.wakeBundle(ctx, q, e.ObjectNew)
+		},
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) {
+			w.wakeTenant(ctx, q, e.Object.GetName())
+			w.wakeBundle(ctx, q, e.Object)
+		},
+	}
+}
+
+// wakeBundle enqueues the EgainClients whose target is the Secret with the CA bundle of an EgainTenant.
+func (w waker) wakeBundle(ctx context.Context, q queue, tenant client.Object) {
+	if ref := tenant.(*egainv1alpha1.EgainTenant).Spec.CABundleRef; ref != nil && ref.Kind == "Secret" {
+		w.enqueueTargeting(ctx, q, named{string(ref.Namespace), "Secret/" + string(ref.Name)})
 	}
 }
 

@@ -70,7 +70,8 @@ const (
 	ReasonTargetNotOwned = "TargetNotOwned"
 	// ReasonTargetClaimed: another EgainClient keeps its token in that Secret.
 	ReasonTargetClaimed = "TargetClaimed"
-	// ReasonTargetConflict: creationPolicy is Merge and the Secret already has a key that we would write.
+	// ReasonTargetConflict: the Secret is for something else. It is a session, another EgainClient or an EgainTenant reads it, its
+	// content logs in to the cluster, or with creationPolicy Merge it already has a key, label or annotation of the target.
 	ReasonTargetConflict = "TargetConflict"
 	// ReasonTargetImmutable: creationPolicy is Merge and the Secret is immutable.
 	ReasonTargetImmutable = "TargetImmutable"
@@ -90,7 +91,8 @@ const (
 	// again. It is not tried again before the session Secret changes, since servers take a void refresh token that comes
 	// twice for a theft.
 	ReasonReauthorizationRequired = "ReauthorizationRequired"
-	// ReasonSessionInvalid: the session Secret lacks the refresh token, or it is empty or not text.
+	// ReasonSessionInvalid: the session Secret is not marked as the session of the EgainClient, is the target of another, or lacks
+	// the refresh token, or that is empty or not text.
 	ReasonSessionInvalid = "SessionInvalid"
 	// ReasonSessionRejected: the API server does not accept the session Secret with a new refresh token, which is held in memory
 	// until it is written.

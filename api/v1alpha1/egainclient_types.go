@@ -454,7 +454,8 @@ type AuthorizationCode struct {
 	Actor Actor `json:"actor,omitempty"`
 
 	// sessionSecretRef names the Secret in which the refresh token is kept, under the key refresh_token.
-	// kubectl egain login writes it; the operator replaces the refresh token whenever eGain does.
+	// kubectl egain login writes and marks it; the operator replaces the refresh token whenever eGain does.
+	// A Secret without the mark, or with that of another EgainClient, is not used: annotations auth.egain.com/session and session-of.
 	// Each EgainClient needs one of its own, and no workload should read it.
 	// +required
 	SessionSecretRef SessionSecretReference `json:"sessionSecretRef,omitzero"`
@@ -527,7 +528,8 @@ type Target struct {
 
 	// creationPolicy says how the Secret comes to be. Default: Owner.
 	// Owner: it is created; one that belongs to somebody else is refused.
-	// Merge: keys are added to a Secret that exists; a key that somebody else put there is not overwritten.
+	// Merge: keys are added to a Secret that exists; a key, label or annotation that another writer put there is not overwritten.
+	// Refused are sessions, Secrets that an EgainClient or EgainTenant reads, and those that log in to the cluster.
 	// +optional
 	// +default="Owner"
 	CreationPolicy CreationPolicy `json:"creationPolicy,omitempty"`

@@ -6,6 +6,7 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/target"
 	"github.com/egain-operator/egain-operator/internal/text"
 )
 
@@ -40,7 +41,7 @@ func SubjectTokenFrom(s *corev1.Secret, ref *egainv1alpha1.SecretKeyReference) (
 func valueOf(s *corev1.Secret, key, reason, field string) (string, error) {
 	// By the types that nobody keeps a client application's data in: what is in them logs in to the cluster itself, and who
 	// may create EgainClients need not be able to read Secrets.
-	if s.Type == corev1.SecretTypeServiceAccountToken || s.Type == corev1.SecretTypeBootstrapToken {
+	if target.LogsIn(s.Type) {
 		return "", fault.New(fault.Terminal, reason, "Secret %q is of type %q, whose content logs in to the cluster and is sent to nobody: name a Secret of type Opaque in spec.%s", s.Name, s.Type, field)
 	}
 	value, present := s.Data[key]

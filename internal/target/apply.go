@@ -31,13 +31,14 @@ func PlanWrite(ec *egainv1alpha1.EgainClient, seen Observation, tok *Token) (Pla
 	case seen.Replace:
 		return Plan{ec: ec, want: want, replaced: seen.Meta}, nil
 	case seen.Meta != nil:
-		want.WithUID(seen.Meta.UID)
+		want.WithUID(seen.Meta.UID).WithResourceVersion(seen.Meta.ResourceVersion)
 	}
 	return Plan{ec: ec, want: want}, nil
 }
 
 // Apply writes the target and returns what to remember of it. Changes that others made to the operator's fields are
-// overwritten. A Secret that was created, or created again, since Observe is not. Refused makes the error fit to be shown.
+// overwritten. A Secret that was created, or changed, since Observe is not: a key that appeared there is not the operator's, and
+// the next Observe says so. Refused makes the error fit to be shown.
 func (p Plan) Apply(ctx context.Context, secrets Secrets) (Known, error) {
 	exists := p.want.UID != nil
 	if !exists {

@@ -24,6 +24,8 @@ const (
 	AnnotationMergedBy = "auth.egain.com/merged-by"
 	// AnnotationMergedKeys lists the template's keys that were added to a merged Secret.
 	AnnotationMergedKeys = "auth.egain.com/merged-keys"
+	// AnnotationMergedMetadata lists the template's labels and annotations that were added to a merged Secret.
+	AnnotationMergedMetadata = "auth.egain.com/merged-metadata"
 	// AnnotationIssueTime is when the token was asked for (RFC 3339).
 	AnnotationIssueTime = "auth.egain.com/issue-time"
 	// AnnotationExpirationTime is when the token expires (RFC 3339).

@@ -37,6 +37,18 @@ type Observation struct {
 	Known Known
 }
 
+// maxAhead is how far the clock of the operator process that requested a token may have been ahead.
+const maxAhead = time.Minute
+
+// At is what the observation says at a time. A token that is said to be issued later is damaged: its expiry cannot be trusted,
+// whether another writer or a wrong clock made it.
+func (o Observation) At(now time.Time) Observation {
+	if o.Token != nil && o.Token.IssueTime.After(now.Add(maxAhead)) {
+		o.Token, o.Content, o.Damaged, o.Drifted = nil, nil, true, false
+	}
+	return o
+}
+
 // Known is a state of a target that was found, or made, to be as the spec asks for. The zero value says that no target is known.
 type Known struct {
 	Version Version
@@ -64,7 +76,7 @@ func VersionOf(ec *egainv1alpha1.EgainClient, meta *metav1.ObjectMeta) Version {
 // created, Apply reads again. With an error, it returns what it read.
 func Observe(ctx context.Context, secrets Secrets, clients Clients, ec *egainv1alpha1.EgainClient, cached *metav1.ObjectMeta, known Known) (Observation, error) {
 	switch {
-	case cached != nil && known.Version == VersionOf(ec, cached):
+	case cached != nil && known.Version == VersionOf(ec, cached) && (!isMerge(ec) || checkUses(ctx, clients, ec) == nil):
 		return Observation{Meta: cached, Token: known.Token, Known: known}, nil
 	case cached == nil && known.Version == Version{}:
 		return Observation{Known: known}, checkMissing(ctx, clients, ec)
@@ -78,22 +90,32 @@ func Observe(ctx context.Context, secrets Secrets, clients Clients, ec *egainv1a
 	if err := checkClaim(ctx, clients, ec, secret); err != nil {
 		return Observation{Meta: &secret.ObjectMeta, Known: known}, err
 	}
-	return observeClaimed(ec, secret, known)
+	return observeClaimed(ctx, clients, ec, secret, known)
+}
+
+func isMerge(ec *egainv1alpha1.EgainClient) bool {
+	return ec.Spec.Target.CreationPolicy == egainv1alpha1.CreationPolicyMerge
 }
 
 // checkMissing reports why a target that does not exist cannot be created.
 func checkMissing(ctx context.Context, clients Clients, ec *egainv1alpha1.EgainClient) error {
-	if ec.Spec.Target.CreationPolicy == egainv1alpha1.CreationPolicyMerge {
+	if isMerge(ec) {
+		if err := checkUses(ctx, clients, ec); err != nil {
+			return err
+		}
 		return fault.New(fault.Waiting, egainv1alpha1.ReasonTargetNotFound, "Secret %q does not exist: create it, or set target.creationPolicy to Owner", ec.TargetName())
 	}
 	if err := checkRivals(ctx, clients, ec); err != nil {
 		return err
 	}
+	if err := checkUses(ctx, clients, ec); err != nil {
+		return err
+	}
 	return CheckTemplates(ec)
 }
 
-// observeClaimed looks at a Secret that is the EgainClient's to write.
-func observeClaimed(ec *egainv1alpha1.EgainClient, secret *corev1.Secret, known Known) (Observation, error) {
+// observeClaimed looks at a Secret that no other EgainClient has a claim on. With a refusal, it returns what the Secret contains.
+func observeClaimed(ctx context.Context, clients Clients, ec *egainv1alpha1.EgainClient, secret *corev1.Secret, known Known) (Observation, error) {
 	seen := Observation{Meta: &secret.ObjectMeta, Known: known}
 	reading, err := Read(secret)
 	if err != nil {
@@ -106,7 +128,10 @@ func observeClaimed(ec *egainv1alpha1.EgainClient, secret *corev1.Secret, known 
 	if reading.Token != nil {
 		seen.Token = &reading.Token.Token
 	}
-	if ec.Spec.Target.CreationPolicy == egainv1alpha1.CreationPolicyMerge {
+	if err := checkPurpose(ctx, clients, ec, secret); err != nil {
+		return seen, err
+	}
+	if isMerge(ec) {
 		if err := checkMergeable(ec, secret); err != nil {
 			return seen, err
 		}

@@ -93,12 +93,14 @@ func MergedBy(s metav1.Object, ec *egainv1alpha1.EgainClient) bool {
 	return s.GetAnnotations()[AnnotationMergedBy] == ec.Name
 }
 
-// Clients looks up EgainClients, to tell who else wants a Secret.
+// Clients looks up EgainClients and EgainTenants, to tell what else a Secret is for.
 type Clients interface {
 	// Naming lists the EgainClients of the Secret's namespace that name it in any role.
 	Naming(ctx context.Context, secret types.NamespacedName) ([]egainv1alpha1.EgainClient, error)
 	// Exists reports whether an EgainClient of this name exists.
 	Exists(ctx context.Context, name types.NamespacedName) (bool, error)
+	// Tenants lists the EgainTenants.
+	Tenants(ctx context.Context) ([]egainv1alpha1.EgainTenant, error)
 }
 
 // checkClaim refuses a Secret that is not the EgainClient's to write.
@@ -119,7 +121,7 @@ func checkClaim(ctx context.Context, clients Clients, ec *egainv1alpha1.EgainCli
 		return nil
 	case ClaimNone:
 	}
-	if ec.Spec.Target.CreationPolicy != egainv1alpha1.CreationPolicyMerge {
+	if !isMerge(ec) {
 		return fault.New(fault.Terminal, egainv1alpha1.ReasonTargetNotOwned, "Secret %q exists and was not created for this EgainClient: delete it, set target.creationPolicy to Merge, or name another target.secretName", secret.Name)
 	}
 	return checkRivals(ctx, clients, ec)
@@ -160,7 +162,14 @@ func claimedBy(holder, secret string) error {
 // nevertheless.
 func checkMergeable(ec *egainv1alpha1.EgainClient, secret *corev1.Secret) error {
 	if foreign := ForeignKeys(secret, ec); len(foreign) > 0 {
-		return fault.New(fault.Terminal, egainv1alpha1.ReasonTargetConflict, "Secret %q already has the keys %q: remove them from it, or name another target.secretName", secret.Name, foreign)
+		return conflict("Secret %q already has the keys %q: remove them from it, or name another target.secretName", secret.Name, foreign)
+	}
+	foreign, err := foreignMetadata(secret, ec)
+	switch {
+	case err != nil:
+		return err
+	case len(foreign) > 0:
+		return conflict("Secret %q already has %q: remove them from it, or from target.template.metadata", secret.Name, foreign)
 	}
 	if isImmutable(secret) {
 		return fault.New(fault.Terminal, egainv1alpha1.ReasonTargetImmutable, "Secret %q is immutable: replace it by one that is not, or name another target.secretName", secret.Name)

@@ -50,7 +50,7 @@ func Render(ec *egainv1alpha1.EgainClient, tok *Token) (*corev1ac.SecretApplyCon
 		secret.WithLabels(plain(m.Labels)).WithAnnotations(plain(m.Annotations))
 	}
 	secret.WithAnnotations(memory(&tok.Token))
-	if ec.Spec.Target.CreationPolicy == egainv1alpha1.CreationPolicyMerge {
+	if isMerge(ec) {
 		return merged(secret, ec), nil
 	}
 	return owned(secret, ec), nil
@@ -87,6 +87,9 @@ func merged(secret *corev1ac.SecretApplyConfiguration, ec *egainv1alpha1.EgainCl
 	secret.WithAnnotations(map[string]string{AnnotationMergedBy: ec.Name})
 	if keys := templateKeys(ec); len(keys) > 0 {
 		secret.WithAnnotations(map[string]string{AnnotationMergedKeys: strings.Join(keys, ",")})
+	}
+	if metadata := metadataOf(ec); len(metadata) > 0 {
+		secret.WithAnnotations(map[string]string{AnnotationMergedMetadata: strings.Join(metadata, ",")})
 	}
 	return secret
 }
@@ -126,7 +129,8 @@ func Recall(s metav1.Object) *rotation.Token {
 	a := s.GetAnnotations()
 	issue, errIssue := time.Parse(time.RFC3339, a[AnnotationIssueTime])
 	expiration, errExpiration := time.Parse(time.RFC3339, a[AnnotationExpirationTime])
-	if errIssue != nil || errExpiration != nil || !expiration.After(issue) || a[AnnotationIssuedForSpec] == "" {
+	life := expiration.Sub(issue)
+	if errIssue != nil || errExpiration != nil || life <= 0 || life > maxLifetime || a[AnnotationIssuedForSpec] == "" {
 		return nil
 	}
 	return &rotation.Token{
@@ -138,5 +142,9 @@ func Recall(s metav1.Object) *rotation.Token {
 		Request:        a[AnnotationIssuedForRequest],
 	}
 }
+
+// maxLifetime is the longest that a target can say of a token: the longest that is accepted of a server, and the second that
+// whole seconds may add. A target that says more is damaged.
+const maxLifetime = oauth.MaxLifetime + time.Second
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

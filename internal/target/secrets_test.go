@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	"k8s.io/utils/ptr"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 )
@@ -79,7 +80,7 @@ func (s *fakeSecrets) Get(_ context.Context, name types.NamespacedName) (*corev1
 	return nil, apierrors.NewNotFound(corev1.Resource("secrets"), name.Name)
 }
 
-// Apply checks the UID, and takes away what Manager applied before and does not now.
+// Apply checks UID and resourceVersion, and takes away what Manager applied before and does not now.
 func (s *fakeSecrets) Apply(_ context.Context, secret *corev1ac.SecretApplyConfiguration, options metav1.ApplyOptions) (*metav1.ObjectMeta, error) {
 	if options.FieldManager != Manager {
 		s.t.Errorf("applied as %q", options.FieldManager)
@@ -95,7 +96,7 @@ func (s *fakeSecrets) Apply(_ context.Context, secret *corev1ac.SecretApplyConfi
 		return nil, err
 	}
 	is := s.stored[*secret.Name]
-	if secret.UID != nil && (is == nil || is.UID != *secret.UID) {
+	if secret.UID != nil && (is == nil || is.UID != *secret.UID || is.ResourceVersion != ptr.Deref(secret.ResourceVersion, is.ResourceVersion)) {
 		return nil, apierrors.NewConflict(corev1.Resource("secrets"), *secret.Name, nil)
 	}
 	if is == nil {
@@ -157,6 +158,20 @@ type fakeClients []egainv1alpha1.EgainClient
 // Naming returns all, since an index may know more roles than the target's.
 func (c fakeClients) Naming(context.Context, types.NamespacedName) ([]egainv1alpha1.EgainClient, error) {
 	return c, nil
+}
+
+// Tenants are those that fakeTenants has.
+func (c fakeClients) Tenants(context.Context) ([]egainv1alpha1.EgainTenant, error) { return nil, nil }
+
+// fakeTenants are EgainTenants beside the EgainClients of one namespace.
+type fakeTenants struct {
+	fakeClients
+	tenants []egainv1alpha1.EgainTenant
+}
+
+// Tenants returns all.
+func (c fakeTenants) Tenants(context.Context) ([]egainv1alpha1.EgainTenant, error) {
+	return c.tenants, nil
 }
 
 // Exists looks for a name.

@@ -81,6 +81,7 @@ var cast = []string{
 	"team-a", "platform", "knowledge-sync", "portal", "partner-login", "egain-app", "okta-token", "portal-token", "my-session", "sync",
 	"corp-ca", "ConfigMap", "Secret", "production", "egain", "client_id", "client_secret", "refresh_token", "access_token", "token", "ca.crt",
 	"config.json", "core.aiservices.read", "ai.egain.cloud", "acme.egain.cloud", "acmeint.b2clogin.com", "/system/deploymentInfo", "https://ai.egain.cloud/token", "https://login.egain.cloud/token",
+	"spec.credentialsSecretRef", "spec.caBundleRef", "label team", "kubernetes.io/service-account-token",
 	"login.egain.cloud", "https://api.egain.cloud/auth/", "api.egain.cloud/auth/core.aiservices.read",
 	"Customer", "302", "403", "404", "429", "500", "503", "invalid_request", "HTTP 500 (invalid_request)", "5", "8", "10", "256", "scope", "token URL", "GATEWAY_ID", "argocd-controller",
 	`applying Secret "knowledge-sync"`, `reading Secret "egain-app"`, `secrets "egain-app" is forbidden`,
