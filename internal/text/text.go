@@ -31,8 +31,8 @@ func Unmarked(raw []byte) ([]byte, error) {
 	return bytes.TrimPrefix(raw, []byte(mark)), nil
 }
 
-// Flaw is why a value is not one line of printable ASCII. It names no more of the value than one character.
-type Flaw struct {
+// LineError is why a value is not one line of printable ASCII. It names no more of the value than one character.
+type LineError struct {
 	// Is says what the value is or contains, as in "is encoded in UTF-16".
 	Is string
 	// Character says that it is one line of text and contains a character that does not belong there.
@@ -40,26 +40,26 @@ type Flaw struct {
 }
 
 // Error returns what is wrong.
-func (f *Flaw) Error() string { return "it " + f.Is }
+func (f *LineError) Error() string { return "it " + f.Is }
 
 // Line reads a value that is one line of printable ASCII (%x20-7E, as RFC 6749 appendix A has it for credentials and tokens). A byte
 // order mark before it and one line break after it are not part of it. Spaces and quotation marks are: both may be in a password.
-func Line(raw []byte) (string, *Flaw) {
+func Line(raw []byte) (string, *LineError) {
 	unmarked, err := Unmarked(raw)
 	if err != nil {
-		return "", &Flaw{Is: fmt.Sprintf("is encoded in %s, not in UTF-8", err)}
+		return "", &LineError{Is: fmt.Sprintf("is encoded in %s, not in UTF-8", err)}
 	}
 	line := strings.TrimSuffix(strings.TrimSuffix(string(unmarked), "\n"), "\r")
 	if !utf8.ValidString(line) {
-		return "", &Flaw{Is: "contains bytes that are not UTF-8"}
+		return "", &LineError{Is: "contains bytes that are not UTF-8"}
 	}
-	var worst *Flaw
+	var worst *LineError
 	for _, r := range line {
 		switch {
 		case r < ' ' || r == 0x7f:
-			return "", &Flaw{Is: "contains " + character(r)}
+			return "", &LineError{Is: "contains " + character(r)}
 		case r > '~' && worst == nil:
-			worst = &Flaw{Is: "contains " + character(r), Character: true}
+			worst = &LineError{Is: "contains " + character(r), Character: true}
 		}
 	}
 	if worst != nil {
