@@ -48,11 +48,11 @@ type measured struct {
 func newMeasured() *measured {
 	m := &measured{registry: prometheus.NewPedanticRegistry()}
 	m.Metrics = New(m.registry)
-	m.RegisterObjects(m.registry, Source{
+	m.registry.MustRegister(m.Objects(Source{
 		Clients: func() iter.Seq[Client] { return slices.Values(m.clients) },
 		Tenants: func() iter.Seq[Tenant] { return slices.Values(m.tenants) },
 		Failing: func() map[string]int { return m.failing },
-	}, true)
+	}, true))
 	return m
 }
 
