@@ -142,7 +142,9 @@ func (d *demo) start(ctx context.Context) error {
 		if err = errors.Join(err, ctx.Err()); err != nil {
 			return fmt.Errorf("%s: %w", step.what, err)
 		}
-		d.view.print(fmt.Sprintf("%s  %s  (%s)", d.view.palette.paint(good, "✓"), done, time.Since(began).Round(100*time.Millisecond)))
+		columns, _ := d.view.size()
+		line := fmt.Sprintf("%s  %s  (%s)", d.view.palette.paint(good, "✓"), done, time.Since(began).Round(100*time.Millisecond))
+		d.view.print(wrapped(line, columns)...)
 	}
 	d.view.print("")
 	return nil

@@ -121,6 +121,21 @@ func continued(command string, width int) []string {
 	}
 }
 
+// wrapped breaks a line between words. What follows the first line is indented as the text after a check mark.
+func wrapped(line string, columns int) []string {
+	const indent = "   "
+	var lines []string
+	for plain := escape.ReplaceAllString(line, ""); utf8.RuneCountInString(plain) > columns; plain = escape.ReplaceAllString(line, "") {
+		kept := cut([]string{line}, columns+1)[0]
+		space := strings.LastIndexByte(kept, ' ')
+		if space <= len(indent) {
+			break
+		}
+		lines, line = append(lines, line[:space]), indent+line[space+1:]
+	}
+	return append(lines, line)
+}
+
 // draw shows a frame in place of the one before.
 func (v *view) draw(table []string, f footer) {
 	if !v.live {

@@ -98,3 +98,22 @@ func TestANarrowScreenKeepsTheColumnsThatCount(t *testing.T) {
 		}
 	}
 }
+
+func TestWrappedKeepsEveryWord(t *testing.T) {
+	t.Parallel()
+	line := palette(true).paint(good, "✓") + "  simulated eGain at https://localhost:36273, with a tenant on each platform  (100ms)"
+	for columns := 30; columns <= 120; columns++ {
+		lines := wrapped(line, columns)
+		for _, part := range lines {
+			if n := utf8.RuneCountInString(escape.ReplaceAllString(part, "")); n > columns {
+				t.Errorf("%d characters in %d columns: %q", n, columns, part)
+			}
+		}
+		if got, want := strings.Fields(strings.Join(lines, " ")), strings.Fields(line); !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	if got := wrapped(line, math.MaxInt); len(got) != 1 {
+		t.Errorf("without a screen: %q", got)
+	}
+}

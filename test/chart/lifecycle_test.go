@@ -209,6 +209,26 @@ func TestTheChartTakesOverFromConfig(t *testing.T) {
 	w.Expect(w.remains()).To(gomega.HaveLen(2), "nothing is left but the CRDs")
 }
 
+// TestTheChartTakesOverFromFlux follows what docs/install.md says of later upgrades: of fields that the first release did not
+// change, Flux remains a manager.
+func TestTheChartTakesOverFromFlux(t *testing.T) {
+	w := newWorld(t)
+	for _, object := range decode(t, kustomize(t, "default", nil)) {
+		w.Expect(w.admin.Apply(t.Context(), client.ApplyConfigurationFromUnstructured(object), client.FieldOwner("kustomize-controller"),
+			client.ForceOwnership)).To(gomega.Succeed())
+	}
+	w.Expect(w.admin.Delete(t.Context(), &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: manager}})).To(gomega.Succeed())
+	w.helm("install", release, chart, "--take-ownership", "--force-conflicts")
+
+	other := earlierChart(t)
+	_, err := helm(t, "upgrade", release, other, "--namespace="+namespace, "--kubeconfig="+w.kubeconfig)
+	w.Expect(err).To(gomega.MatchError(gomega.ContainSubstring("kustomize-controller")), "without the flag it conflicts")
+	w.helm("upgrade", release, other, "--force-conflicts")
+	w.Expect(w.columns()).NotTo(gomega.ContainElement("Renews"), "the CRD is that of the upgrade")
+	w.helm("upgrade", release, chart, "--force-conflicts")
+	w.Expect(w.columns()).To(gomega.ContainElement("Renews"))
+}
+
 // earlierChart is a copy of the chart whose CRD has no column for the time of the renewal.
 func earlierChart(t *testing.T) string {
 	t.Helper()
