@@ -1,8 +1,10 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"time"
 
@@ -202,23 +204,26 @@ func (r *EgainClientReconciler) sendRevocations(ctx context.Context, ec *egainv1
 	if err != nil {
 		return err
 	}
-	endpoints, err := r.Providers.Endpoints(ctx, ec, tenant, hc, r.Providers.Breakers.Do)
-	if known, ok := tenant.KnownFor(request.For(ec).Actor()); unread(err) && ok {
-		endpoints, err = known, nil
-	}
+	revocationURL, err := r.revocationURL(ctx, ec, tenant, hc)
 	if err != nil {
 		return err
 	}
-	if endpoints.Unusable.RevocationURL != nil {
-		return endpoints.Unusable.RevocationURL
-	}
-	if endpoints.RevocationURL == "" {
+	if revocationURL == "" {
 		return fault.New(fault.Terminal, fault.ReasonEndpointInvalid, "the tenant has no revocation endpoint: set tenant.endpoints.revocationURL, or unset revokeOnDelete")
 	}
 	for _, t := range tokens {
-		if err := r.OAuth.Revoke(ctx, hc, endpoints.RevocationURL, credentials, t.kind, t.token); err != nil {
+		if err := r.OAuth.Revoke(ctx, hc, revocationURL, credentials, t.kind, t.token); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// revocationURL is where tokens are revoked. While documents cannot be read, it is the one in the status of the EgainTenant.
+func (r *EgainClientReconciler) revocationURL(ctx context.Context, ec *egainv1alpha1.EgainClient, tenant request.Tenant, hc *http.Client) (string, error) {
+	endpoints, err := r.Providers.Endpoints(ctx, ec, tenant, hc, r.Providers.Breakers.Do)
+	if known, ok := tenant.KnownFor(request.For(ec).Actor()); unread(err) && ok {
+		return known.RevocationURL, nil
+	}
+	return endpoints.RevocationURL, cmp.Or(err, endpoints.Unusable.RevocationURL)
 }

@@ -242,7 +242,7 @@ func (a *pluginWorld) run(environment []string, args ...string) (int, string) {
 	a.t.Helper()
 	ctx, cancel := context.WithTimeout(a.t.Context(), patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, a.program, append(args, "--kubeconfig="+a.kubecfg)...) //nolint:gosec // it was built here
+	cmd := exec.CommandContext(ctx, a.program, append(args, "--kubeconfig="+a.kubecfg)...)
 	cmd.Env = append(os.Environ(), environment...)
 	output, _ := cmd.CombinedOutput() // the exit code says how it ended
 	return cmd.ProcessState.ExitCode(), string(output)
@@ -253,7 +253,7 @@ func (a *pluginWorld) logIn(name string, arrives func(address string) string, ar
 	a.t.Helper()
 	ctx, cancel := context.WithTimeout(a.t.Context(), patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, a.program, append([]string{"login", name, "--no-browser", "--wait=false", "--kubeconfig=" + a.kubecfg}, args...)...) //nolint:gosec // it was built here
+	cmd := exec.CommandContext(ctx, a.program, append([]string{"login", name, "--no-browser", "--wait=false", "--kubeconfig=" + a.kubecfg}, args...)...)
 	paste, err := cmd.StdinPipe()
 	a.Expect(err).NotTo(gomega.HaveOccurred())
 	says, err := cmd.StderrPipe()

@@ -168,10 +168,8 @@ func (x *exploration) advice(f *fault.Error) string {
 		return "correct --tenant-id or --url, or leave --tenant-id out: the address says which tenant it is"
 	case f.Reason == fault.ReasonTLSFailed:
 		return "pass the certificates of a private CA with --ca-file, and say with --ca-bundle where the operator finds them"
-	case f.Reason == fault.ReasonEndpointRefused && x.found.RefusedAPIURL == "" && x.found.Metadata == nil:
-		return ruleAdvice(f)
 	case f.Reason == fault.ReasonEndpointRefused:
-		return "trust the host if it is right, or pass another API URL with --api-url"
+		return x.refusedAdvice(f)
 	case f.Reason == fault.ReasonEndpointInvalid && x.found.Metadata == nil && x.found.APIURL == "":
 		return "pass what the address does not say: the API domain with --api-url, or the Metadata URL with --metadata-url"
 	case x.tenant.URL != "":
@@ -179,6 +177,14 @@ func (x *exploration) advice(f *fault.Error) string {
 	default:
 		return "correct the URL, which the eGain console shows for the client application, or give the endpoints with --token-url and --api-url"
 	}
+}
+
+// refusedAdvice is for a request that the operator's rules refuse, or for an API domain of another site.
+func (x *exploration) refusedAdvice(f *fault.Error) string {
+	if x.found.RefusedAPIURL == "" {
+		return ruleAdvice(f)
+	}
+	return "trust the host if it is right, or pass another API URL with --api-url"
 }
 
 // untrusted is the error of hosts without a decision, and without a terminal to ask at.

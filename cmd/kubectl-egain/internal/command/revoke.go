@@ -67,17 +67,9 @@ func (r *revoke) run(ctx context.Context, name string) error {
 	if r.session && ec.Spec.AuthorizationCode == nil {
 		return usagef("EgainClient %q has flow %s, which has no session: leave --session out", name, ec.Spec.Flow)
 	}
-	tenant, err := r.env.ownTenant(ctx, ec)
+	p, err := r.provider(ctx, ec)
 	if err != nil {
 		return err
-	}
-	p, err := r.env.provider(ctx, ec, tenant, func(e oauth.Endpoints) string { return e.RevocationURL })
-	if err != nil {
-		return err
-	}
-	if p.endpoints.RevocationURL == "" {
-		return advise(errors.New("the tenant has no revocation endpoint, neither in its spec nor in its metadata document"),
-			"set endpoints.revocationURL of the tenant if eGain has one, or have the token revoked in the eGain console")
 	}
 	tokens, err := r.tokens(ctx, ec)
 	if err != nil {
@@ -96,6 +88,20 @@ func (r *revoke) run(ctx context.Context, name string) error {
 		return nil
 	}
 	return r.renew(ctx, ec)
+}
+
+// provider finds the revocation endpoint, of a tenant that no longer allows the client, too.
+func (r *revoke) provider(ctx context.Context, ec *egainv1alpha1.EgainClient) (*provider, error) {
+	tenant, err := r.env.ownTenant(ctx, ec)
+	if err != nil {
+		return nil, err
+	}
+	p, err := r.env.provider(ctx, ec, tenant, func(e oauth.Endpoints) string { return e.RevocationURL })
+	if err == nil && p.endpoints.RevocationURL == "" {
+		err = advise(errors.New("the tenant has no revocation endpoint, neither in its spec nor in its metadata document"),
+			"set endpoints.revocationURL of the tenant if eGain has one, or have the token revoked in the eGain console")
+	}
+	return p, err
 }
 
 // tokens are those to revoke: the session's first, so that the operator does not get another access token from it.

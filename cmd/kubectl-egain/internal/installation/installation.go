@@ -24,9 +24,10 @@ import (
 const (
 	// LeaseName is that of the operator's leader election.
 	LeaseName = "egain-operator.auth.egain.com"
-	// Label and Name mark what the operator is installed with.
+	// Label marks what the operator is installed with.
 	Label = "app.kubernetes.io/part-of"
-	Name  = "egain-operator"
+	// Name is its value.
+	Name = "egain-operator"
 	// container is that of the operator in its Pod.
 	container = "manager"
 )

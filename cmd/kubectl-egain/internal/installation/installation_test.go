@@ -42,7 +42,7 @@ func (c cluster) client() client.Client {
 	return fake.NewClientBuilder().WithScheme(scheme.Scheme).WithObjects(c.objects...).
 		WithIndex(&coordinationv1.Lease{}, metav1.ObjectNameField, func(o client.Object) []string { return []string{o.GetName()} }).
 		WithInterceptorFuncs(interceptor.Funcs{
-			List: func(ctx context.Context, real client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+			List: func(ctx context.Context, behind client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
 				var o client.ListOptions
 				o.ApplyOptions(opts)
 				kind := "leases"
@@ -55,7 +55,7 @@ func (c cluster) client() client.Client {
 				if c.err != nil {
 					return c.err
 				}
-				return real.List(ctx, list, opts...)
+				return behind.List(ctx, list, opts...)
 			},
 			Create: func(_ context.Context, _ client.WithWatch, o client.Object, _ ...client.CreateOption) error {
 				switch review := o.(type) {
@@ -129,8 +129,11 @@ func TestFlags(t *testing.T) {
 			c.Env = []corev1.EnvVar{{Name: "LOOPBACK", ValueFrom: &corev1.EnvVarSource{}}}
 		}, loose+"=$(LOOPBACK)"))}}, false, "not of this version"},
 		"in an environment that is not there": {cluster{objects: objects{deployment("a", operator("--allowed-hosts=$(HOSTS)"))}}, false, "not of this version"},
-		"without a container of that name": {cluster{objects: objects{deployment("a", corev1.PodSpec{ServiceAccountName: "operator", Containers: []corev1.Container{{Name: "main", Args: []string{loose}}}})}}, false,
-			"not of this version"},
+		"without a container of that name": {
+			cluster{objects: objects{deployment("a", corev1.PodSpec{ServiceAccountName: "operator", Containers: []corev1.Container{{Name: "main", Args: []string{loose}}}})}},
+			false,
+			"not of this version",
+		},
 		"of nobody":                       {cluster{}, false, "no Pod or Deployment of an operator was found"},
 		"of a process that holds a Lease": {cluster{objects: objects{lease("system", "laptop_1")}}, false, "no Pod or Deployment of an operator was found"},
 		"that an author pretends":         {cluster{objects: objects{deployment("team-a", podSpec("author", nil, loose))}}, false, "no Pod or Deployment of an operator was found"},
