@@ -24,6 +24,7 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 	"github.com/egain-operator/egain-operator/internal/session"
+	"github.com/egain-operator/egain-operator/internal/target"
 )
 
 // policy refuses writes of the session Secret while it is on, as an admission policy does.
@@ -113,6 +114,31 @@ func TestSession_AnUnwrittenRefreshTokenWinsOverEveryOtherFailure(t *testing.T) 
 		}, "Issued"},
 		"the target is another's": {func(f *fixture, _ *egainv1alpha1.EgainClient) { f.foreign("desk", nil) }, "TargetNotOwned"},
 		"the target is missing":   {func(f *fixture, ec *egainv1alpha1.EgainClient) { f.update(ec, func() { merging("app")(ec) }) }, "TargetNotFound"},
+		"a template fails": {func(f *fixture, ec *egainv1alpha1.EgainClient) {
+			f.update(ec, func() { templated("KEY", "{{ .No }}")(ec) })
+		}, "TemplateInvalid"},
+		"the EgainTenant does not allow the namespace": {func(f *fixture, ec *egainv1alpha1.EgainClient) {
+			tenant := f.tenant(func(et *egainv1alpha1.EgainTenant) {
+				et.Spec.AllowedNamespaces = &egainv1alpha1.AllowedNamespaces{Names: []egainv1alpha1.NamespaceName{"elsewhere"}}
+			})
+			f.update(ec, func() {
+				ec.Spec.Tenant, ec.Spec.TenantRef = egainv1alpha1.Tenant{}, &egainv1alpha1.TenantReference{Name: egainv1alpha1.SecretName(tenant.Name)}
+			})
+		}, "TenantNotAllowed"},
+		"another client reads the target": {func(f *fixture, _ *egainv1alpha1.EgainClient) {
+			f.client("reader", func(ec *egainv1alpha1.EgainClient) { ec.Spec.CredentialsSecretRef.Name = "desk" })
+		}, "TargetConflict"},
+		"the session has lost its mark": {func(f *fixture, _ *egainv1alpha1.EgainClient) {
+			f.change("session", func(s *corev1.Secret) { s.Annotations = nil })
+		}, "SessionInvalid"},
+		"the session is marked as another's": {func(f *fixture, _ *egainv1alpha1.EgainClient) {
+			f.change("session", func(s *corev1.Secret) { s.Annotations[session.AnnotationClient] = f.namespace + "/other" })
+		}, "SessionInvalid"},
+		"the session is another's target": {func(f *fixture, _ *egainv1alpha1.EgainClient) {
+			f.change("session", func(s *corev1.Secret) { s.Annotations[target.AnnotationOwnedBy] = "other" })
+			f.client("other", targeting("session"))
+			f.delete(f.secret("egain-web"))
+		}, "CredentialsNotFound"},
 		"an earlier failure waits for a login": {func(f *fixture, ec *egainv1alpha1.EgainClient) {
 			before := ec.DeepCopy()
 			ec.Status.ConsecutiveFailures = 1
@@ -395,4 +421,63 @@ func TestSession_WhatAProcessCannotWriteBeforeItEndsIsLogged(t *testing.T) {
 	f.Expect(end()).To(gomega.BeEmpty())
 	f.Expect(f.value("session", session.KeyRefreshToken)).To(gomega.Equal(string(held)))
 	f.Expect(end()).To(gomega.BeEmpty(), "nothing is held")
+}
+
+// TestSession_ADeletionWritesTheRefreshTokenThoughItsOtherStepsFail and whichever of them does.
+func TestSession_ADeletionWritesTheRefreshTokenThoughItsOtherStepsFail(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		spec  quick
+		fails func(*fixture)
+	}{
+		"the revocation": {func(ec *egainv1alpha1.EgainClient) { ec.Spec.RevokeOnDelete = new(true) }, func(f *fixture) { f.delete(f.secret("egain-web")) }},
+		"the release of a merged target": {merging("app"), func(f *fixture) {
+			f.through(interceptor.Funcs{Get: func(ctx context.Context, c client.WithWatch, name client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+				if name.Name == "app" {
+					return apierrors.NewInternalError(errors.New("no leader"))
+				}
+				return c.Get(ctx, name, o, opts...)
+			}})
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := withLogins(t)
+			f.foreign("app", nil)
+			ec, policy := f.refused(tc.spec)
+			void := f.value("session", session.KeyRefreshToken)
+			f.delete(ec)
+			policy.on = false
+			tc.fails(f)
+			_, _ = f.tryReconcile(ec)
+			f.Expect(f.value("session", session.KeyRefreshToken)).NotTo(gomega.Equal(void))
+			f.Expect(f.holdsSession("session")).To(gomega.BeFalse())
+			f.Expect(f.session().End).To(gomega.BeEmpty())
+		})
+	}
+}
+
+// TestSession_OneThatIsDeletedMeanwhileIsNotMadeAgain so that a logout stays one, whoever has not been told of it.
+func TestSession_OneThatIsDeletedMeanwhileIsNotMadeAgain(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*fixture, *egainv1alpha1.EgainClient){
+		"and nothing else": func(*fixture, *egainv1alpha1.EgainClient) {},
+		"and the client is suspended": func(f *fixture, ec *egainv1alpha1.EgainClient) {
+			f.update(ec, func() { ec.Spec.Suspend = new(true) })
+		},
+		"and the client too": func(f *fixture, ec *egainv1alpha1.EgainClient) { f.delete(ec) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := withLogins(t)
+			ec, policy := f.refused()
+			f.delete(f.secret("session"))
+			change(f, ec)
+			policy.on = false
+			_, err := f.r.Reconcile(t.Context(), ctrl.Request{NamespacedName: key(ec)})
+			f.Expect(err).NotTo(gomega.HaveOccurred())
+			f.Expect(f.secret("session")).To(gomega.BeNil())
+			f.Expect(f.holdsSession("session")).To(gomega.BeFalse())
+		})
+	}
 }
