@@ -292,10 +292,11 @@ func TestMerge_AKeyThatAppearsDuringTheRequestIsLeft(t *testing.T) {
 			f.foreign("app", map[string]string{"password": "theirs"})
 			ec := f.client("sync", merging("app"), template)
 			var theirs *corev1.Secret
+			put := func() { theirs = f.change("app", tc.put) }
 			f.through(interceptor.Funcs{Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
 				err := c.Get(ctx, key, obj, opts...)
 				if key.Name == "egain-app" && theirs == nil { // the target was looked at before, and is written after
-					theirs = f.change("app", tc.put)
+					put()
 				}
 				return err
 			}})
@@ -326,9 +327,12 @@ func TestMerge_WhatOthersDoToTheSecretDuringTheRequestCostsNoToken(t *testing.T)
 	f.foreign("app", map[string]string{"password": "theirs"})
 	ec := f.client("sync", merging("app"))
 	times := 0
+	put := func() {
+		f.change("app", func(s *corev1.Secret) { s.Data["password"] = []byte{byte('0' + times)} })
+	}
 	f.intercept.Apply = func(ctx context.Context, c client.WithWatch, obj runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
 		if times++; times <= 2 {
-			f.change("app", func(s *corev1.Secret) { s.Data["password"] = []byte{byte('0' + times)} })
+			put()
 		}
 		return c.Apply(ctx, obj, opts...)
 	}

@@ -3,6 +3,7 @@ package request
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -352,9 +353,7 @@ func TestReader_ASessionInATargetIsNotRead(t *testing.T) {
 				other.Spec.Target.SecretName = "elsewhere"
 			}
 			w.clients["other"] = other
-			for key, value := range tc.annotations {
-				w.secrets["session"].Annotations[key] = value
-			}
+			maps.Copy(w.secrets["session"].Annotations, tc.annotations)
 			token, err := w.reader().RefreshToken(t.Context(), first)
 			if !tc.refused {
 				if err != nil || token != "refresh" {
