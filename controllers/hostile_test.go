@@ -83,7 +83,7 @@ func TestTellsThatATargetIsTooLargeAndHoldsItsToken(t *testing.T) {
 	f := newFixture(t)
 	f.credentials()
 	ec := f.client("sync", func(ec *egainv1alpha1.EgainClient) {
-		for i := range 8 {
+		for i := range 6 {
 			templated(fmt.Sprintf("key-%d", i), egainv1alpha1.Template(`{{ print `+strings.Repeat(`(printf "%999s" "") `, 200)+`}}`))(ec)
 		}
 	})

@@ -242,7 +242,7 @@ func TestATargetThatIsTooLargeIsTold(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t)
 			f.credentials()
-			padding := egainv1alpha1.Template(strings.Repeat(`{{ printf "%999s" "" }}`, 250))
+			padding := egainv1alpha1.Template(`{{ with printf "%999s" "" }}` + strings.Repeat(`{{ . }}`, 250) + `{{ end }}`)
 			ec := f.client("sync", func(ec *egainv1alpha1.EgainClient) {
 				for i := range keys {
 					templated(fmt.Sprintf("PAD%d", i), padding)(ec)

@@ -83,6 +83,11 @@ func TestTarget_ATemplateSeesTheToken(t *testing.T) {
 		"encodings":       {`{{ b64enc "a" }} {{ b64dec "YQ==" }} {{ b32enc "a" }} {{ b32dec "ME======" }} {{ toJson .Scopes }} {{ quote "a" }} {{ squote "a" }} {{ toString 1 }}`, `YQ== a ME====== a ["a.read","b.write"] "a" 'a' 1`},
 		"a fingerprint":   {`{{ sha256sum "a" | trunc 8 }}`, "ca978112"},
 		"a wide printf":   {`{{ printf "%999s" "x" | len }}`, "999"},
+		"comparisons":     {`{{ eq .TokenType "x" "Bearer" }} {{ ne "a" "b" }} {{ lt 1 2 }} {{ le "b" "a" }} {{ gt 2 (len .Scopes) }} {{ ge .TokenType "B" }}`, "true true true false false true"},
+		"a compared pipe": {`{{ .TokenType | lower | eq "bearer" }} {{ .Scopes | len | lt 1 }} {{ 1 | index .Scopes }}`, "true true b.write"},
+		"kinds compared":  {`{{ eq (add 1 1) 2 }} {{ lt (len .Scope) 100 }} {{ eq true true }} {{ eq 1.5 1.5 }} {{ eq 'a' 97 }}`, "true true true true true"},
+		"parts of scopes": {`{{ with index .Scopes 0 }}{{ slice . 2 }}{{ end }}|{{ (index .Scopes 0) | len }}`, "read|6"},
+		"lazy questions":  {`{{ and "" (index .Scopes 9) }}{{ or "a" (index .Scopes 9) }}{{ not (and 1 (eq 1 2)) }}`, "atrue"},
 		"percents galore": {`{{ printf "100%%" }}`, "100%"},
 	}
 	for name, tc := range tests {
@@ -111,7 +116,7 @@ func TestTarget_ATemplateHasNoFunctionThatReachesOut(t *testing.T) {
 	for _, name := range []string{
 		"env", "expandenv", "now", "date", "ago", "randAlpha", "randAlphaNum", "randBytes", "uuidv4", "shuffle", "genPrivateKey",
 		"genCA", "genSelfSignedCert", "derivePassword", "getHostByName", "osBase", "fail", "repeat", "until", "untilStep", "seq",
-		"list", "dict", "tuple", "bcrypt", "htpasswd", "encryptAES", "regexMatch", "include", "tpl", "required", "lookup",
+		"list", "dict", "tuple", weigher, "bcrypt", "htpasswd", "encryptAES", "regexMatch", "include", "tpl", "required", "lookup",
 	} {
 		_, err := render(t, "{{ "+name+` "x" }}`, token())
 		wantFault(t, err, `["key"] does not parse`)
@@ -246,7 +251,7 @@ func TestTarget_AListIsNotComparedItemByItemIfItIsLong(t *testing.T) {
 		`{{ trimAll .AccessToken .AccessToken }}`,
 	} {
 		_, err := render(t, text, long)
-		wantFault(t, err, "produces more than 256 KiB")
+		wantFault(t, err, "is too much work at 1:")
 	}
 }
 

@@ -83,7 +83,7 @@ var cast = []string{
 	"config.json", "core.aiservices.read", "ai.egain.cloud", "acme.egain.cloud", "acmeint.b2clogin.com", "/system/deploymentInfo", "https://ai.egain.cloud/token", "https://login.egain.cloud/token",
 	"spec.credentialsSecretRef", "spec.caBundleRef", "label team", "kubernetes.io/service-account-token",
 	"login.egain.cloud", "https://api.egain.cloud/auth/", "api.egain.cloud/auth/core.aiservices.read",
-	"Customer", "302", "403", "404", "429", "500", "503", "invalid_request", "HTTP 500 (invalid_request)", "5", "8", "10", "256", "scope", "token URL", "GATEWAY_ID", "argocd-controller",
+	"Customer", "302", "403", "404", "429", "500", "503", "invalid_request", "HTTP 500 (invalid_request)", "5", "8", "10", "256", "100000", " at 1:20", "scope", "token URL", "GATEWAY_ID", "argocd-controller",
 	`applying Secret "knowledge-sync"`, `reading Secret "egain-app"`, `secrets "egain-app" is forbidden`,
 	"contains U+00A0 (no-break space)", `["core.aiservices.read"]`, "UTF-16 (little-endian)", `block 1 ("CN=Corp Root") cannot be parsed: negative serial number`,
 	`admission webhook "policy.example.com" denied the request: (the message quotes the Secret and is not shown)`,
