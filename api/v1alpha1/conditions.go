@@ -103,6 +103,8 @@ const (
 	ReasonTenantInvalid = "TenantInvalid"
 	// ReasonScopeNotAllowed: the EgainTenant does not allow one of spec.scopes.
 	ReasonScopeNotAllowed = "ScopeNotAllowed"
+	// ReasonParameterNotAllowed: the EgainTenant does not allow one of spec.parameters.
+	ReasonParameterNotAllowed = "ParameterNotAllowed"
 	// ReasonTenantRefRequired: the operator runs with --require-tenant-ref and the tenant is given inline.
 	ReasonTenantRefRequired = "TenantRefRequired"
 )

@@ -120,6 +120,7 @@ type Scope string
 // ParameterValue is the value of a form parameter.
 //
 // +kubebuilder:validation:MaxLength=2048
+// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{Cc}\\\\p{Cf}\\\\p{Zl}\\\\p{Zp}\\\\x{34F}\\\\x{115F}\\\\x{1160}\\\\x{3164}\\\\x{FFA0}]')",message="must not contain control characters, or characters that are invisible or turn the direction of text"
 type ParameterValue string
 
 // LabelValue is the value of a label.
@@ -214,13 +215,15 @@ type EgainClientSpec struct {
 	Scopes []Scope `json:"scopes,omitempty"`
 
 	// parameters are extra form parameters of the token request: 1 to 16, with values of at most 2048 characters.
+	// Under a tenantRef, only those may be set that allowedParameters of the EgainTenant lists; it lists none by default.
 	// With flow AuthorizationCode, resource and audience go with the login as well (RFC 8707).
-	// Those that a flow sets itself (grant_type, scope, client_id and so on), and credentials, are refused.
+	// Those that a flow sets itself (grant_type, scope, client_id and so on), and credentials, are refused in any case.
 	// +optional
 	// +kubebuilder:validation:MinProperties=1
 	// +kubebuilder:validation:MaxProperties=16
-	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) >= 1 && size(k) <= 64)",message="the name of a parameter has 1 to 64 characters"
-	// +kubebuilder:validation:XValidation:rule="self.all(k, !(k in ['grant_type', 'scope', 'client_id', 'client_secret', 'username', 'password', 'subject_username', 'subject_userid', 'subject_email', 'subject_token', 'subject_token_type', 'registration_id', 'client_assertion', 'client_assertion_type', 'assertion', 'actor_token', 'device_code', 'code', 'code_verifier', 'redirect_uri', 'refresh_token']))",message="must not hold what the flow sets itself (grant_type, scope, client_id, subject_token and so on) nor credentials (client_secret, password, code, refresh_token, client_assertion): use scopes, onBehalfOf, tokenExchange, authorizationCode or credentialsSecretRef"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, k.matches('^[A-Za-z0-9._-]{1,64}$'))",message="the name of a parameter has 1 to 64 characters: letters, digits, '.', '_' and '-'"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, self.exists_one(other, other.lowerAscii() == k.lowerAscii()))",message="two parameters must not differ only in upper and lower case: keep one of them"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !(k.lowerAscii() in ['grant_type', 'scope', 'client_id', 'client_secret', 'username', 'password', 'subject_username', 'subject_userid', 'subject_email', 'subject_token', 'subject_token_type', 'registration_id', 'client_assertion', 'client_assertion_type', 'assertion', 'actor_token', 'device_code', 'code', 'code_verifier', 'redirect_uri', 'refresh_token']))",message="must not hold what the flow sets itself (grant_type, scope, client_id, subject_token and so on) nor credentials (client_secret, password, code, refresh_token, client_assertion): use scopes, onBehalfOf, tokenExchange, authorizationCode or credentialsSecretRef"
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.matches('^(?i)(state|nonce|request|request_uri|response_.*|code_challenge.*)$'))",message="must not hold what a login sets itself: state, nonce, response_*, code_challenge*, request, request_uri"
 	Parameters map[string]ParameterValue `json:"parameters,omitempty"`
 
@@ -379,12 +382,14 @@ type OnBehalfOf struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{Cc}\\\\p{Cf}\\\\p{Zl}\\\\p{Zp}\\\\x{34F}\\\\x{115F}\\\\x{1160}\\\\x{3164}\\\\x{FFA0}]')",message="must not contain control characters, or characters that are invisible or turn the direction of text"
 	Username string `json:"username,omitempty"`
 
 	// userID of a user, at most 256 characters.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{Cc}\\\\p{Cf}\\\\p{Zl}\\\\p{Zp}\\\\x{34F}\\\\x{115F}\\\\x{1160}\\\\x{3164}\\\\x{FFA0}]')",message="must not contain control characters, or characters that are invisible or turn the direction of text"
 	UserID string `json:"userID,omitempty"`
 
 	// email of a customer, at most 320 characters.
@@ -392,6 +397,7 @@ type OnBehalfOf struct {
 	// +kubebuilder:validation:MinLength=3
 	// +kubebuilder:validation:MaxLength=320
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[^@ ]+@[^@ ]+$')",message="must be an e-mail address"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{Cc}\\\\p{Cf}\\\\p{Zl}\\\\p{Zp}\\\\x{34F}\\\\x{115F}\\\\x{1160}\\\\x{3164}\\\\x{FFA0}]')",message="must not contain control characters, or characters that are invisible or turn the direction of text"
 	Email string `json:"email,omitempty"`
 }
 
@@ -401,6 +407,7 @@ type TokenExchange struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{Cc}\\\\p{Cf}\\\\p{Zl}\\\\p{Zp}\\\\x{34F}\\\\x{115F}\\\\x{1160}\\\\x{3164}\\\\x{FFA0}]')",message="must not contain control characters, or characters that are invisible or turn the direction of text"
 	RegistrationID string `json:"registrationID,omitempty"`
 
 	// subjectTokenType is the type of the subject token (RFC 8693 section 3).
@@ -408,6 +415,7 @@ type TokenExchange struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{Cc}\\\\p{Cf}\\\\p{Zl}\\\\p{Zp}\\\\x{34F}\\\\x{115F}\\\\x{1160}\\\\x{3164}\\\\x{FFA0}]')",message="must not contain control characters, or characters that are invisible or turn the direction of text"
 	// +default="urn:ietf:params:oauth:token-type:access_token"
 	SubjectTokenType string `json:"subjectTokenType,omitempty"`
 
@@ -469,6 +477,7 @@ type AuthorizationCode struct {
 
 	// parameters go with the login only: 1 to 10, with values of at most 2048 characters.
 	// Allowed are prompt, domain_hint, login_hint, ui_locales, acr_values, max_age, resource, audience, kc_idp_hint and p.
+	// Under a tenantRef, resource and audience must be in allowedParameters of the EgainTenant.
 	// domain_hint is found by itself for an EgainTenant with a url; a value given here wins.
 	// A change of parameters takes no new token.
 	// +optional
@@ -508,6 +517,7 @@ type ServiceAccountToken struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{Cc}\\\\p{Cf}\\\\p{Zl}\\\\p{Zp}\\\\x{34F}\\\\x{115F}\\\\x{1160}\\\\x{3164}\\\\x{FFA0}]')",message="must not contain control characters, or characters that are invisible or turn the direction of text"
 	Audience string `json:"audience,omitempty"`
 
 	// expirationSeconds is the life of the minted token in seconds, 600 to 86400. Default: 600.
@@ -547,6 +557,7 @@ type Target struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="!(self in ['kubernetes.io/service-account-token', 'bootstrap.kubernetes.io/token'])",message="must not be a type that Kubernetes itself uses for logins: use Opaque"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{Cc}\\\\p{Cf}\\\\p{Zl}\\\\p{Zp}\\\\x{34F}\\\\x{115F}\\\\x{1160}\\\\x{3164}\\\\x{FFA0}]')",message="must not contain control characters, or characters that are invisible or turn the direction of text"
 	// +default="Opaque"
 	Type string `json:"type,omitempty"`
 

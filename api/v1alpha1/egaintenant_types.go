@@ -18,6 +18,14 @@ type NamespaceName string
 // +kubebuilder:validation:XValidation:rule="self.matches('^[!#-)+-\\\\[\\\\]-~]*[*]?$')",message="must be a scope such as knowledge.portalmgr.manage, or the beginning of one and '*', such as knowledge.*"
 type ScopePattern string
 
+// ParameterName is the name of a form parameter.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=64
+// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9._-]+$')",message="must be the name of a parameter, such as resource: letters, digits, '.', '_' and '-'"
+// +kubebuilder:validation:XValidation:rule="!(self.lowerAscii() in ['grant_type', 'scope', 'client_id', 'client_secret', 'username', 'password', 'subject_username', 'subject_userid', 'subject_email', 'subject_token', 'subject_token_type', 'registration_id', 'client_assertion', 'client_assertion_type', 'assertion', 'actor_token', 'device_code', 'code', 'code_verifier', 'redirect_uri', 'refresh_token']) && !self.matches('^(?i)(state|nonce|request|request_uri|response_.*|code_challenge.*)$')",message="must not be a parameter that flows and logins set themselves, nor a credential"
+type ParameterName string
+
 // HostName is the name of a host, without a scheme, port or path.
 //
 // +kubebuilder:validation:MinLength=1
@@ -103,6 +111,15 @@ type EgainTenantSpec struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=256
 	AllowedScopes []ScopePattern `json:"allowedScopes,omitempty"`
+
+	// allowedParameters are the names of form parameters that EgainClients may set: 1 to 32, such as resource and audience.
+	// Default: none. They are what spec.parameters of an EgainClient may hold, and resource and audience of a login.
+	// A name is compared byte for byte. What is taken out of the list is not sent any more.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	AllowedParameters []ParameterName `json:"allowedParameters,omitempty"`
 
 	// requestLimits bound the token requests of all EgainClients of this tenant together.
 	// +optional

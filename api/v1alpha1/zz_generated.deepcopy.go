@@ -426,6 +426,11 @@ func (in *EgainTenantSpec) DeepCopyInto(out *EgainTenantSpec) {
 		*out = make([]ScopePattern, len(*in))
 		copy(*out, *in)
 	}
+	if in.AllowedParameters != nil {
+		in, out := &in.AllowedParameters, &out.AllowedParameters
+		*out = make([]ParameterName, len(*in))
+		copy(*out, *in)
+	}
 	if in.RequestLimits != nil {
 		in, out := &in.RequestLimits, &out.RequestLimits
 		*out = new(RequestLimits)

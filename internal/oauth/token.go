@@ -7,9 +7,13 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"regexp"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -154,22 +158,42 @@ func (c *Client) Token(ctx context.Context, hc *http.Client, r Request) (Token, 
 	return answer, err
 }
 
-// reserved are the form parameters that the flows set themselves.
+// reserved are the form parameters that the flows set themselves, and credentials, in lower case. The CRD refuses them too.
 var reserved = []string{
-	"grant_type", "scope", "client_id", "client_secret",
+	"grant_type", "scope", "client_id", "client_secret", "username", "password",
 	"subject_username", "subject_userid", "subject_email",
 	"subject_token", "subject_token_type", "registration_id",
+	"client_assertion", "client_assertion_type", "assertion", "actor_token", "device_code",
 	"code", "code_verifier", "redirect_uri", "refresh_token",
+}
+
+// parameterName is the name of a form parameter: servers trim, fold or index what is named otherwise (" scope", "scope[]").
+var parameterName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+// checkParameters refuses parameters that a server could take for one that the flow sets.
+func checkParameters(parameters map[string]string) error {
+	seen := map[string]bool{}
+	for _, name := range slices.Sorted(maps.Keys(parameters)) {
+		folded := strings.ToLower(name)
+		switch {
+		case !parameterName.MatchString(name):
+			return fault.New(fault.Terminal, fault.ReasonRequestRejected, "spec.parameters sets %+q, which is no name of a parameter: use letters, digits, '.', '_' and '-'", name)
+		case slices.Contains(reserved, folded) || setByLogin(folded):
+			return fault.New(fault.Terminal, fault.ReasonRequestRejected, "spec.parameters sets %s, which is for the flow to set: remove it", name)
+		case seen[folded]:
+			return fault.New(fault.Terminal, fault.ReasonRequestRejected, "spec.parameters sets %s twice, in upper and lower case: remove one", name)
+		}
+		seen[folded] = true
+	}
+	return nil
 }
 
 func (r Request) check() error {
 	if !isEndpoint(r.TokenURL) {
 		return endpointFault("the token URL is not a URL, or holds a user name: credentials belong in the Secret")
 	}
-	for _, name := range reserved {
-		if _, ok := r.Parameters[name]; ok {
-			return fault.New(fault.Terminal, fault.ReasonRequestRejected, "spec.parameters sets %s, which is for the flow to set: remove it", name)
-		}
+	if err := checkParameters(r.Parameters); err != nil {
+		return err
 	}
 	if r.Flow == AuthorizationCode {
 		return r.Session.check()

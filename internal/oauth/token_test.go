@@ -128,6 +128,7 @@ func TestParametersCannotReplaceThoseOfTheFlow(t *testing.T) {
 	for _, name := range []string{
 		"grant_type", "scope", "client_id", "client_secret", "subject_username", "subject_userid", "subject_email",
 		"subject_token", "subject_token_type", "registration_id", "code", "code_verifier", "redirect_uri", "refresh_token",
+		"Scope", "SCOPE", "Client_Secret", "Grant_Type", "assertion", "Client_Assertion", "password", "username", "actor_token", "device_code", "State", "response_mode",
 	} {
 		_, err := (&Client{Now: fixed}).Token(t.Context(), hc, Request{
 			Flow: AnonymousCustomer, TokenURL: p.URL, Parameters: map[string]string{name: canary},
@@ -135,6 +136,18 @@ func TestParametersCannotReplaceThoseOfTheFlow(t *testing.T) {
 		wantFault(t, err, fault.Terminal, fault.ReasonRequestRejected)
 		wantMessage(t, err, "sets "+name)
 	}
+	for _, name := range []string{"", " scope", "scope ", "scope[]", "scope\n", "scope\x00", "\uff53cope", "\u202escope", "a=b", strings.Repeat("a", 65)} {
+		_, err := (&Client{Now: fixed}).Token(t.Context(), hc, Request{
+			Flow: AnonymousCustomer, TokenURL: p.URL, Parameters: map[string]string{name: canary, "resource": "a"},
+		})
+		wantFault(t, err, fault.Terminal, fault.ReasonRequestRejected)
+		wantMessage(t, err, "is no name of a parameter")
+	}
+	_, err := (&Client{Now: fixed}).Token(t.Context(), hc, Request{
+		Flow: AnonymousCustomer, TokenURL: p.URL, Parameters: map[string]string{"resource": "a", "Resource": "b"},
+	})
+	wantFault(t, err, fault.Terminal, fault.ReasonRequestRejected)
+	wantMessage(t, err, "sets resource twice")
 	if n := len(p.asked()); n != 0 {
 		t.Errorf("%d requests were sent", n)
 	}

@@ -2,6 +2,7 @@ package request
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -18,8 +19,8 @@ func TenantRefRequired() *fault.Error {
 	return fault.New(fault.Terminal, egainv1alpha1.ReasonTenantRefRequired, "this operator takes tenants from EgainTenants only: name one in spec.tenantRef instead of spec.tenant")
 }
 
-// Admit refuses an EgainClient that an EgainTenant does not allow, by its namespace, whose labels are given, or by its
-// scopes. Refusals are Terminal: a watch tells when the tenant, the namespace or the client changes.
+// Admit refuses an EgainClient that an EgainTenant does not allow, by its namespace, whose labels are given, by its parameters, or
+// by its scopes. Refusals are Terminal: a watch tells when the tenant, the namespace or the client changes.
 func Admit(et *egainv1alpha1.EgainTenant, ec *egainv1alpha1.EgainClient, namespace map[string]string) error {
 	admitted, err := admitsNamespace(et.Spec.AllowedNamespaces, ec.Namespace, namespace)
 	if err != nil {
@@ -30,6 +31,9 @@ func Admit(et *egainv1alpha1.EgainTenant, ec *egainv1alpha1.EgainClient, namespa
 			"EgainTenant %q does not allow namespace %q: ask whoever keeps it to add the namespace to its allowedNamespaces", et.Name, ec.Namespace)
 	}
 	t := Shared(et)
+	if err := t.admitParameters(ec); err != nil {
+		return err
+	}
 	if prefix, known := t.prefix(For(ec).Actor()); known {
 		return t.AdmitScopes(ec, prefix)
 	}
@@ -65,6 +69,26 @@ func SelectsNamespaces(et *egainv1alpha1.EgainTenant) bool {
 	return et.Spec.AllowedNamespaces != nil && et.Spec.AllowedNamespaces.Selector != nil
 }
 
+// admitParameters refuses parameters that the EgainTenant does not allow: all of the token request, and of a login those that say
+// which API the token is for. The rest of a login's are of a closed list, and change only what the person sees.
+func (t Tenant) admitParameters(ec *egainv1alpha1.EgainClient) error {
+	given := slices.Collect(maps.Keys(ec.Spec.Parameters))
+	for _, name := range apiParameters {
+		if _, ok := LoginParameters(ec)[name]; ok && !slices.Contains(given, name) {
+			given = append(given, name)
+		}
+	}
+	refused := slices.DeleteFunc(given, func(name string) bool {
+		return slices.Contains(t.AllowedParameters, egainv1alpha1.ParameterName(name))
+	})
+	if len(refused) == 0 {
+		return nil
+	}
+	slices.Sort(refused)
+	return fault.New(fault.Terminal, egainv1alpha1.ReasonParameterNotAllowed,
+		"EgainTenant %q does not allow the parameters %q: remove them from spec.parameters, or ask its owner to add them to its allowedParameters", t.Name, refused)
+}
+
 // AdmitScopes refuses scopes that the EgainTenant does not allow. They are compared as they are sent, with the scope prefix
 // of the flow's actor, which may or may not be written out on either side.
 func (t Tenant) AdmitScopes(ec *egainv1alpha1.EgainClient, prefix string) error {
@@ -93,11 +117,13 @@ func (t Tenant) AdmitScopes(ec *egainv1alpha1.EgainClient, prefix string) error 
 func (t Tenant) admitsScope(scope, prefix string, flow egainv1alpha1.Flow) bool {
 	plain := oauth.WithoutPrefix(scope, prefix)
 	foreign := plain == scope && strings.Contains(scope, "://")
-	login := plain == "openid" || plain == "offline_access"
+	login := scope == "openid" || scope == "offline_access"
 	if login && flow == egainv1alpha1.FlowAuthorizationCode {
 		return true
 	}
-	literal := oauth.IsOpenIDScope(plain) || plain == ".default" || strings.HasSuffix(plain, "/.default")
+	// Servers are known that compare these without case.
+	folded := strings.ToLower(plain)
+	literal := oauth.IsOpenIDScope(folded) || folded == ".default" || strings.HasSuffix(folded, "/.default")
 	return slices.ContainsFunc(t.AllowedScopes, func(p egainv1alpha1.ScopePattern) bool {
 		pattern := string(p)
 		if !foreign {

@@ -151,6 +151,62 @@ func TestAdmitByScope(t *testing.T) {
 	}
 }
 
+func TestAdmission_RefusesScopesOfOpenIDAndDefaultBesideAPattern(t *testing.T) {
+	t.Parallel()
+	const prefix, bare = "https://api.egain.cloud/auth/", "api.egain.cloud/auth/"
+	for _, pattern := range []egainv1alpha1.ScopePattern{"*", prefix + "*", bare + "*", "o*", "e*", ".*", "https://*"} {
+		et := tenantWith(egainv1alpha1.EgainTenantSpec{
+			TenantLocation: egainv1alpha1.TenantLocation{ScopePrefix: prefix}, AllowedScopes: []egainv1alpha1.ScopePattern{pattern},
+		})
+		for _, scope := range []egainv1alpha1.Scope{
+			"openid", "offline_access", "email", "profile", "address", "phone", ".default", "OpenID", "Email", ".Default", prefix + "openid", bare + "email",
+			prefix + ".default", bare + ".DEFAULT", "https://other.example/.default", prefix + "/.default",
+		} {
+			wantRefusal(t, Admit(et, clientOf("team-a", scope), nil), egainv1alpha1.ReasonScopeNotAllowed, string(scope))
+			login := clientOf("team-a", scope)
+			login.Spec.Flow = egainv1alpha1.FlowAuthorizationCode
+			passes := scope == "openid" || scope == "offline_access"
+			if err := Admit(et, login, nil); (err == nil) != passes {
+				t.Errorf("%s for a login, with %s: %v", scope, pattern, err)
+			}
+		}
+	}
+}
+
+func TestAdmission_RefusesParametersThatTheTenantDoesNotAllow(t *testing.T) {
+	t.Parallel()
+	const refused = egainv1alpha1.ReasonParameterNotAllowed
+	type names = []egainv1alpha1.ParameterName
+	type values = map[string]egainv1alpha1.ParameterValue
+	tests := map[string]struct {
+		allowed       names
+		given, login  values
+		reason, words string
+	}{
+		"none given":                           {nil, nil, nil, "", ""},
+		"one, where none is allowed":           {nil, values{"resource": "x"}, nil, refused, `EgainTenant "production" does not allow the parameters ["resource"]: remove them from spec.parameters, or ask its owner to add them to its allowedParameters`},
+		"an allowed one":                       {names{"claims", "resource"}, values{"resource": "x"}, nil, "", ""},
+		"one beside an allowed one":            {names{"resource"}, values{"resource": "x", "b": "y", "a": "z"}, nil, refused, `["a" "b"]`},
+		"an allowed one in another case":       {names{"resource"}, values{"Resource": "x"}, nil, refused, `["Resource"]`},
+		"one that begins like an allowed one":  {names{"resource"}, values{"resource.x": "x"}, nil, refused, `["resource.x"]`},
+		"what a login shows":                   {nil, nil, values{"prompt": "login", "login_hint": "x", "domain_hint": "x", "p": "x"}, "", ""},
+		"the API that a login is for":          {nil, nil, values{"prompt": "login", "audience": "x"}, refused, `["audience"]`},
+		"the API that a login is for, allowed": {names{"audience"}, nil, values{"audience": "x"}, "", ""},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ec := clientOf("team-a", "a.read")
+			ec.Spec.Parameters = tc.given
+			if tc.login != nil {
+				ec.Spec.Flow, ec.Spec.AuthorizationCode = egainv1alpha1.FlowAuthorizationCode, &egainv1alpha1.AuthorizationCode{Parameters: tc.login}
+			}
+			et := tenantWith(egainv1alpha1.EgainTenantSpec{AllowedParameters: tc.allowed})
+			wantRefusal(t, Admit(et, ec, nil), tc.reason, tc.words)
+		})
+	}
+}
+
 func TestAdmitSaysOfTheNamespaceFirst(t *testing.T) {
 	t.Parallel()
 	et := tenantWith(egainv1alpha1.EgainTenantSpec{

@@ -119,11 +119,14 @@ func withoutParameters(code *egainv1alpha1.AuthorizationCode) *egainv1alpha1.Aut
 	return &relevant
 }
 
+// apiParameters say which API a token is for (RFC 8707 section 2, RFC 8693 section 2.1).
+var apiParameters = []string{"resource", "audience"}
+
 // LoginParameters are those that go with the login of an EgainClient: its own, and of the token request's those that say
 // which API the token is for (RFC 8707 section 2).
 func LoginParameters(ec *egainv1alpha1.EgainClient) map[string]string {
 	parameters := map[string]string{}
-	for _, name := range []string{"resource", "audience"} {
+	for _, name := range apiParameters {
 		if value, ok := ec.Spec.Parameters[name]; ok {
 			parameters[name] = string(value)
 		}

@@ -40,7 +40,7 @@ func (r rule) about(field string) rule {
 func clientRules() map[string]rule {
 	return together(
 		sourceRules(), flowRules(), tenantRules(), requestRules(), subjectRules(), sessionRules(), renewalRules(), targetRules(),
-		nameRules(), keyRules(), urlRules(), metadataKeyRules(),
+		nameRules(), keyRules(), urlRules(), metadataKeyRules(), textRules(),
 	)
 }
 
@@ -149,7 +149,8 @@ func locationRules(at, nothing string) map[string]rule {
 func requestRules() map[string]rule {
 	const (
 		scope     = "must be one scope without spaces, quotes or backslashes; list each scope as an entry of its own"
-		name      = "the name of a parameter has 1 to 64 characters"
+		name      = "the name of a parameter has 1 to 64 characters: letters, digits, '.', '_' and '-'"
+		twice     = "two parameters must not differ only in upper and lower case: keep one of them"
 		forbidden = "must not hold what the flow sets itself (grant_type, scope, client_id, subject_token and so on) nor credentials"
 	)
 	rows := map[string]rule{
@@ -160,6 +161,15 @@ func requestRules() map[string]rule {
 		"a scope with a line break":    given("spec.scopes", []string{"core.aiservices.read\n"}, scope).about("spec.scopes[*]"),
 		"a parameter without a name":   given("spec.parameters", object{"": "value"}, name),
 		"a parameter with a long name": given("spec.parameters", object{long(65): "value"}, name),
+		"a parameter twice":            given("spec.parameters", object{"resource": "a", "Resource": "b"}, twice),
+	}
+	for _, parameter := range []string{
+		" scope", "scope ", "scope[]", "scope[0]", "sc ope", "scope\n", "\u202escope", "\uff53cope", "\u017fcope", "scope\x00", "scope%20", "scope&x", "scope=x", "scope;", "Scope\u200b",
+	} {
+		rows[fmt.Sprintf("the parameter %+q", parameter)] = given("spec.parameters", object{parameter: "x"}, name)
+	}
+	for _, parameter := range []string{"Scope", "SCOPE", "Client_Secret", "client_Id", "Grant_Type", "Refresh_Token", "CODE", "Assertion", "Subject_Token", "Redirect_URI"} {
+		rows["the parameter "+parameter] = given("spec.parameters", object{parameter: "x"}, forbidden)
 	}
 	for _, parameter := range []string{
 		"grant_type", "scope", "client_id", "client_secret", "username", "password", "subject_username", "subject_userid",
@@ -177,6 +187,33 @@ func requestRules() map[string]rule {
 	}
 	for _, parameter := range []string{"Prompt", "client_id", "scope", "redirect_uri", "x", ""} {
 		rows["a login with the parameter "+parameter] = given("spec.authorizationCode.parameters", object{parameter: "x"}, "must be one of prompt, domain_hint, login_hint").of(authorizationCode)
+	}
+	return rows
+}
+
+// textRules keep out of fields what a terminal obeys, and what people cannot see.
+func textRules() map[string]rule {
+	const says = "must not contain control characters, or characters that are invisible or turn the direction of text"
+	rows := map[string]rule{}
+	for _, character := range []string{
+		"\x00", "\a", "\b", "\t", "\n", "\r", "\x1b", "\x7f", "\u0080", "\u0085", "\u009b", "\u009d", "\u009f", "\u00ad", "\u034f", "\u061c", "\u115f", "\u180e",
+		"\u200b", "\u200e", "\u200f", "\u2028", "\u2029", "\u202a", "\u202e", "\u2060", "\u2066", "\u2069", "\u3164", "\ufeff", "\U000e0041",
+	} {
+		for field, base := range map[string]string{
+			"spec.onBehalfOf.username": onBehalfOf, "spec.onBehalfOf.userID": onBehalfOf, "spec.onBehalfOf.email": onBehalfOf,
+			"spec.tokenExchange.registrationID": secretExchange, "spec.tokenExchange.subjectTokenType": secretExchange,
+			"spec.tokenExchange.subjectToken.serviceAccountToken.audience": serviceAccountExchange,
+			"spec.target.type": clientCredentials,
+		} {
+			row := given(field, "a"+character+"@b", says).of(base)
+			if base == onBehalfOf {
+				row.change["spec.onBehalfOf"] = object{field[len("spec.onBehalfOf."):]: "a" + character + "@b"}
+				delete(row.change, field)
+			}
+			rows[fmt.Sprintf("%s with %+q", field, character)] = row
+		}
+		rows[fmt.Sprintf("a parameter with %+q", character)] = given("spec.parameters", object{"resource": "a" + character}, says).about("spec.parameters[*]")
+		rows[fmt.Sprintf("a login's parameter with %+q", character)] = given("spec.authorizationCode.parameters", object{"prompt": "a" + character}, says).of(authorizationCode).about("spec.authorizationCode.parameters[*]")
 	}
 	return rows
 }
@@ -468,6 +505,10 @@ func TestWhatTheRulesLeaveOpen(t *testing.T) {
 		"a scope of the commercial platform":                 {change: change{"spec.scopes": []string{"https://api.egain.cloud/auth/.default"}}},
 		"a parameter with a name of 64 characters":           {change: change{"spec.parameters": object{long(64): ""}}},
 		"an e-mail address with a plus sign":                 {base: onBehalfOf, change: change{"spec.onBehalfOf": object{"email": "a.customer+tag@mail.example.com"}}},
+		"a user's name beyond ASCII, with a space":           {base: onBehalfOf, change: change{"spec.onBehalfOf": object{"username": "Zo\u00eb M\u00fcller \u5f20"}}},
+		"a parameter of JSON":                                {change: change{"spec.parameters": object{"authorization_details": `[{"type":"a", "b":["c d"]}]`}}},
+		"parameters that only begin alike":                   {change: change{"spec.parameters": object{"resource": "a", "Resource.b": "b", "x-scope": "c", "scope_": "d"}}},
+		"a tenant that allows parameters":                    {base: sharedTenant, change: change{"spec.allowedParameters": []string{"resource", "audience", "authorization_details", "claims", "x.y-z"}}},
 		"the shortest time before the expiry":                {change: change{"spec.renewal.before": "5s"}},
 		"the longest time before the expiry":                 {change: change{"spec.renewal.before": "720h"}},
 		"a duration as Go writes it":                         {change: change{"spec.renewal.before": "1h30m0s"}},

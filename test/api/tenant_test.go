@@ -21,6 +21,8 @@ var tenantBounds = map[string]bound{
 	"spec.allowedNamespaces":          {measure: entries, least: 1, most: none, of: one("names", []string{"team-a"})},
 	"spec.allowedNamespaces.names":    {measure: items, least: 1, most: 256, of: list},
 	"spec.allowedNamespaces.names[*]": {measure: length, least: 1, most: 63, of: inList(text)},
+	"spec.allowedParameters":          {measure: items, least: 1, most: 32, of: list},
+	"spec.allowedParameters[*]":       {measure: length, least: 1, most: 64, of: inList(text)},
 	"spec.allowedScopes":              {measure: items, least: 1, most: 256, of: list},
 	"spec.allowedScopes[*]":           {measure: length, least: 1, most: 256, of: inList(text)},
 	"spec.requestLimits":              {measure: entries, least: 1, most: none, of: one("concurrent", 1)},
@@ -129,6 +131,7 @@ var tenantRequired = map[string]string{
 var tenantListTypes = map[string]string{
 	"spec.allowedNamespaces.names": "set",
 	"spec.allowedScopes":           "set",
+	"spec.allowedParameters":       "set",
 	"status.conditions":            "map",
 	"status.endpoints":             "map",
 	"spec.actorEndpoints":          "map",
@@ -195,6 +198,14 @@ func admissionRules() map[string]rule {
 		"with an asterisk before its end": "*.read", "with two asterisks": "a.**",
 	} {
 		rows["an allowed scope "+what] = given("spec.allowedScopes", []string{value}, scope).about("spec.allowedScopes[*]")
+	}
+	for _, value := range []string{" resource", "resource[]", "re source", "r\u00e9source", "resource\u200b", "*", "resource*"} {
+		rows[fmt.Sprintf("an allowed parameter %+q", value)] = given("spec.allowedParameters", []string{value},
+			"must be the name of a parameter, such as resource: letters, digits, '.', '_' and '-'").about("spec.allowedParameters[*]")
+	}
+	for _, value := range []string{"scope", "Scope", "client_secret", "CLIENT_ID", "refresh_token", "assertion", "State", "response_type", "code_challenge"} {
+		rows["an allowed parameter "+value] = given("spec.allowedParameters", []string{value},
+			"must not be a parameter that flows and logins set themselves, nor a credential").about("spec.allowedParameters[*]")
 	}
 	for what, value := range map[string]string{
 		"in upper case": "Team-A", "with a dot": "team.a", "with a hyphen at its end": "team-", "with an asterisk": "team-*", "with a slash": "team/a",
