@@ -13,6 +13,7 @@ import (
 
 	"github.com/egain-operator/egain-operator/internal/app"
 	"github.com/egain-operator/egain-operator/internal/options"
+	"github.com/egain-operator/egain-operator/internal/plain"
 )
 
 func main() {
@@ -23,7 +24,8 @@ func main() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
 	}
-	ctrl.SetLogger(zap.New(zap.UseDevMode(o.LogFormat == "console"), zap.Level(o.Level()), zap.StacktraceLevel(zapcore.PanicLevel)))
+	ctrl.SetLogger(zap.New(zap.UseDevMode(o.LogFormat == "console"), zap.Level(o.Level()), zap.StacktraceLevel(zapcore.PanicLevel),
+		zap.WriteTo(zapcore.Lock(zapcore.AddSync(plain.Writer(os.Stderr))))))
 	if err := run(ctrl.SetupSignalHandler(), &o); err != nil {
 		ctrl.Log.Error(err, "Operator stopped")
 		os.Exit(1)

@@ -19,6 +19,7 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/plain"
 	"github.com/egain-operator/egain-operator/internal/request"
 	"github.com/egain-operator/egain-operator/internal/status"
 	"github.com/egain-operator/egain-operator/internal/target"
@@ -127,7 +128,7 @@ func (r *EgainClientReconciler) revoke(ctx context.Context, ec *egainv1alpha1.Eg
 	default:
 		r.Metrics.Failed(reasonRevokingFailed)
 		r.Recorder.Eventf(ec, nil, corev1.EventTypeWarning, reasonRevokingFailed, actionRevokeToken,
-			"%s; the token stays valid until it expires, or somebody revokes it at eGain", err.Error())
+			"%s; the token stays valid until it expires, or somebody revokes it at eGain", plain.Line(err.Error()))
 	}
 	return true
 }

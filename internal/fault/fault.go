@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/egain-operator/egain-operator/internal/plain"
 )
 
 // Class says what makes a failure go away.
@@ -51,9 +53,9 @@ type Error struct {
 // Error returns the message.
 func (e *Error) Error() string { return e.Message }
 
-// New returns a classified failure with a formatted message.
+// New returns a classified failure with a formatted message, in which text of others is made plain.
 func New(class Class, reason, format string, args ...any) *Error {
-	return &Error{Class: class, Reason: reason, Message: fmt.Sprintf(format, args...)}
+	return &Error{Class: class, Reason: reason, Message: plain.Line(fmt.Sprintf(format, args...))}
 }
 
 // Of returns the classified failure in an error's chain, or nil if there is none.

@@ -246,7 +246,7 @@ func issuerOf(fields map[string]json.RawMessage, base *url.URL) (string, error) 
 	}
 	path, standard := strings.CutPrefix(base.Path, "/.well-known/oauth-authorization-server")
 	u, err := url.Parse(issuer)
-	if err != nil || u.Scheme != "https" || canonical(u.Hostname()) != canonical(base.Hostname()) || port(u) != port(base) {
+	if err != nil || u.Scheme != "https" || canonical(u.Hostname()) != canonical(base.Hostname()) || port(u) != port(base) || !printable(issuer) {
 		return "", metadataInvalid("the issuer in the metadata document is not on %s, where the document is from: check tenant.metadataURL", base.Host)
 	}
 	if standard && (strings.TrimSuffix(u.Path, "/") != strings.TrimSuffix(path, "/") || u.RawQuery != "" || u.Fragment != "") {

@@ -13,6 +13,7 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/plain"
 	"github.com/egain-operator/egain-operator/internal/rotation"
 	"github.com/egain-operator/egain-operator/internal/session"
 	"github.com/egain-operator/egain-operator/internal/target"
@@ -261,6 +262,9 @@ func second(t time.Time) *metav1.Time {
 	truncated := metav1.NewTime(t.Truncate(time.Second))
 	return &truncated
 }
+
+// shown is a message as the status has it.
+func shown(message string) string { return truncate(plain.Line(message), maxMessage) }
 
 func truncate(text string, limit int) string {
 	if len(text) <= limit {

@@ -21,7 +21,7 @@ func setConditions(ec *egainv1alpha1.EgainClient, o *Outcome, now time.Time) {
 	set := func(c metav1.Condition) {
 		c.ObservedGeneration = ec.Generation
 		c.LastTransitionTime = *second(now)
-		c.Message = truncate(c.Message, maxMessage)
+		c.Message = shown(c.Message)
 		meta.SetStatusCondition(&st.Conditions, c)
 	}
 	set(ready)

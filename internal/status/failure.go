@@ -20,7 +20,7 @@ func setFailure(ec *egainv1alpha1.EgainClient, o *Outcome, now time.Time) {
 		st.ConsecutiveFailures, st.LastFailure = 0, nil
 		return
 	}
-	message := truncate(f.Message, maxMessage)
+	message := shown(f.Message)
 	noted := !o.Attempted && is(st.LastFailure, f.Reason, message)
 	inputs := o.After(o.Session).triedWith(f.Reason)
 	switch {

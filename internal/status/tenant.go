@@ -76,7 +76,7 @@ func actorStatus(a provider.Actor) egainv1alpha1.ActorEndpointsStatus {
 	st, e := egainv1alpha1.ActorEndpointsStatus{Actor: a.Name}, a.Endpoints
 	unusable := e.Unusable.First()
 	if f := fault.Of(cmp.Or(a.Err, unusable)); f != nil {
-		st.Reason, st.Message = f.Reason, truncate(f.Message, maxMessage)
+		st.Reason, st.Message = f.Reason, shown(f.Message)
 	}
 	if a.Err != nil && !errors.Is(a.Err, unusable) {
 		return st
@@ -107,7 +107,7 @@ func sameContent(was, is *egainv1alpha1.EgainTenantStatus) bool {
 
 func setTenantConditions(et *egainv1alpha1.EgainTenant, ready metav1.Condition, f *fault.Error, now time.Time) {
 	set := func(c metav1.Condition) {
-		c.ObservedGeneration, c.LastTransitionTime, c.Message = et.Generation, *second(now), truncate(c.Message, maxMessage)
+		c.ObservedGeneration, c.LastTransitionTime, c.Message = et.Generation, *second(now), shown(c.Message)
 		meta.SetStatusCondition(&et.Status.Conditions, c)
 	}
 	set(ready)

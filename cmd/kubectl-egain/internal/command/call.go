@@ -16,11 +16,11 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"k8s.io/cli-runtime/pkg/printers"
 
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/apierror"
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/lookup"
 	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/plain"
 )
 
 // callTimeout is how long a call may take by default, from the dial to the last byte.
@@ -48,7 +48,8 @@ must be of the same host, since the token goes there. Redirects are shown, not f
 The API URL must be the EgainTenant's, or on a host of the site that issued the token. The command asks about any other, and
 without a terminal fails unless --yes is given. What the operator's flags refuse is not sent.
 
-The body of the answer goes to standard output, its status to standard error. An answer of 400 and above is a failure.
+The body of the answer goes to standard output, its status to standard error. A pipe or file gets the body byte for byte; on a
+terminal, characters that it would obey or that are invisible are spelt out. An answer of 400 and above is a failure.
 The tenant's CA bundle is trusted, as by the operator, and HTTPS_PROXY is honoured.`,
 		Example: `  kubectl egain call knowledge-sync '/knowledge/portalmgr/v4/portals?$lang=en-US'
   kubectl egain call knowledge-sync /core/aiservices/v4/... -d @question.json`,
@@ -265,16 +266,16 @@ func parseHeaders(lines []string) (http.Header, error) {
 // print writes the status to standard error and the body, after the headers if they are asked for, to standard output. The
 // beginning of the body goes to head too.
 func (c *call) print(resp *http.Response, head io.Writer) error {
-	c.env.notef("%s %s\n", resp.Proto, printers.EscapeTerminal(resp.Status))
+	c.env.notef("%s %s\n", resp.Proto, plain.Line(resp.Status))
 	if c.include {
 		for _, name := range slices.Sorted(maps.Keys(resp.Header)) {
 			for _, value := range resp.Header[name] {
-				c.env.printf("%s: %s\n", name, value)
+				c.env.printf("%s: %s\n", plain.Line(name), plain.Line(value))
 			}
 		}
 		c.env.printf("\n")
 	}
-	if _, err := io.Copy(c.env.Out, io.TeeReader(resp.Body, head)); err != nil {
+	if _, err := io.Copy(c.env.content(), io.TeeReader(resp.Body, head)); err != nil {
 		return advise(fmt.Errorf("reading the answer: %w", err), "try again, with a longer --timeout if it ran out")
 	}
 	if c.env.screen.terminal != nil {

@@ -104,7 +104,7 @@ func (x *examine) print(report *doctor.Report) error {
 		return nil
 	}
 	encoded, err := encode(report)
-	x.env.printf("%s\n", encoded)
+	x.env.encoded(string(encoded) + "\n")
 	return err
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"sync"
@@ -24,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/plain"
 	"github.com/egain-operator/egain-operator/internal/transport"
 )
 
@@ -73,7 +75,7 @@ func newEnvironment(streams genericiooptions.IOStreams) *environment {
 		// As kubectl has it: one command reads a dozen kinds at once.
 		config.QPS, config.Burst = 50, 300
 		config.UserAgent = transport.UserAgent("kubectl-egain")
-		config.WarningHandler = rest.NewWarningWriter(streams.ErrOut, rest.WarningWriterOptions{Deduplicate: true})
+		config.WarningHandler = rest.NewWarningWriter(plain.Writer(streams.ErrOut), rest.WarningWriterOptions{Deduplicate: true})
 		return config
 	}
 	e.cluster = sync.OnceValues(e.connect)
@@ -138,12 +140,25 @@ func (e *environment) egainClient(ctx context.Context, name string) (*egainv1alp
 	return ec, err
 }
 
-// printf writes to standard output.
+// printf writes text for people to standard output. Text of others in it is made plain.
 func (e *environment) printf(format string, args ...any) {
-	_, _ = fmt.Fprintf(e.Out, format, args...) // a broken pipe ends the process
+	e.encoded(e.screen.style.Plain(fmt.Sprintf(format, args...)))
 }
 
-// notef writes to standard error what is for people and no part of the result.
+// notef writes to standard error what is for people and no part of the result. Text of others in it is made plain.
 func (e *environment) notef(format string, args ...any) {
-	_, _ = fmt.Fprintf(e.ErrOut, format, args...)
+	_, _ = fmt.Fprint(e.ErrOut, e.screen.style.Plain(fmt.Sprintf(format, args...)))
+}
+
+// encoded writes to standard output what an encoder made, or what controls the screen, as it is.
+func (e *environment) encoded(text string) {
+	_, _ = fmt.Fprint(e.Out, text) // a broken pipe ends the process
+}
+
+// content is standard output for what is others' from end to end: exact for programs, plain on a terminal.
+func (e *environment) content() io.Writer {
+	if e.screen.terminal == nil {
+		return e.Out
+	}
+	return plain.Writer(e.Out)
 }

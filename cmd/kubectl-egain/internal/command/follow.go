@@ -142,10 +142,10 @@ func (f *follower) clients() []egainv1alpha1.EgainClient {
 func (f *follower) redraw(ctx context.Context, changes <-chan change) error {
 	ticker := f.env.clock.NewTicker(tick)
 	defer ticker.Stop()
-	f.env.printf("%s", view.EnterScreen)
+	f.env.encoded(view.EnterScreen)
 	var frame []string
 	defer func() {
-		f.env.printf("%s", view.LeaveScreen)
+		f.env.encoded(view.LeaveScreen)
 		f.print(frame)
 	}()
 	for {
@@ -166,7 +166,7 @@ func (f *follower) redraw(ctx context.Context, changes <-chan change) error {
 		}
 		frame = lines
 		_, height := f.env.screen.size()
-		f.env.printf("%s", view.Frame(frame, height))
+		f.env.encoded(view.Frame(frame, height))
 	}
 }
 

@@ -94,13 +94,13 @@ func (i *importExternalSecret) print(ctx context.Context, conversion *externalse
 		if err != nil {
 			return err
 		}
-		i.env.printf("%s---\n", text)
+		i.env.encoded(string(text) + "---\n")
 	}
 	text, err := yaml.Marshal(object.Object)
 	if err != nil {
 		return err
 	}
-	i.env.printf("%s", text)
+	i.env.encoded(string(text))
 	i.env.notef("To replace the ExternalSecret:\n")
 	for n, step := range conversion.Steps {
 		i.env.notef("  %d. %s\n", n+1, view.OneLine(step))

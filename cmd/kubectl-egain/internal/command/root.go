@@ -8,7 +8,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
-	"k8s.io/cli-runtime/pkg/printers"
+
+	"github.com/egain-operator/egain-operator/internal/plain"
 )
 
 // completer is the name by which kubectl runs a plugin to complete its arguments.
@@ -30,7 +31,7 @@ func run(ctx context.Context, env *environment, args []string) int {
 	cmd, err := root.ExecuteContextC(ctx)
 	if err != nil {
 		// What comes from the cluster may hold control sequences.
-		env.notef("error: %s\nnext:  %s\n", printers.EscapeTerminal(err.Error()), printers.EscapeTerminal(advice(err, cmd.CommandPath())))
+		env.notef("error: %s\nnext:  %s\n", plain.Text(err.Error()), plain.Text(advice(err, cmd.CommandPath())))
 	}
 	return exitCode(err)
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -54,7 +55,7 @@ func (t *token) run(ctx context.Context, name string) error {
 		if err != nil {
 			return advise(err, "ask eGain what the token says; kubectl egain status "+name+" shows its scopes and expiry")
 		}
-		t.env.printf("%s\n", claims)
+		_, _ = fmt.Fprintf(t.env.content(), "%s\n", claims)
 		return nil
 	}
 	if err := h.refuseExpired(now); err != nil && !t.expired {
@@ -68,7 +69,7 @@ func (t *token) run(ctx context.Context, name string) error {
 	if t.env.screen.terminal != nil {
 		value += "\n"
 	}
-	t.env.printf("%s", value)
+	_, _ = fmt.Fprint(t.env.content(), value)
 	return nil
 }
 

@@ -3,8 +3,11 @@
 package view
 
 import (
+	"regexp"
 	"strings"
 	"time"
+
+	"github.com/egain-operator/egain-operator/internal/plain"
 )
 
 // Shade is a meaning that a colour has.
@@ -37,6 +40,23 @@ func (s Style) Paint(shade Shade, text string) string {
 		return text
 	}
 	return "\x1b[" + codes[shade] + "m" + text + "\x1b[0m"
+}
+
+// painted is what Paint puts around a text.
+var painted = regexp.MustCompile(`\x1b\[(0|1|2|31|32|33)m`)
+
+// Plain is plain.Text of a text that may have been painted.
+func (s Style) Plain(text string) string {
+	if !s.Colour {
+		return plain.Text(text)
+	}
+	var b strings.Builder
+	last := 0
+	for _, at := range painted.FindAllStringIndex(text, -1) {
+		b.WriteString(plain.Text(text[last:at[0]]) + text[at[0]:at[1]])
+		last = at[1]
+	}
+	return b.String() + plain.Text(text[last:])
 }
 
 // Bar draws how much of a life is left, in a number of characters. What is left is full; a life that has ended is empty.

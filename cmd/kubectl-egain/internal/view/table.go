@@ -4,7 +4,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"k8s.io/cli-runtime/pkg/printers"
+	"github.com/egain-operator/egain-operator/internal/plain"
 )
 
 // gap is the number of spaces between columns, as with kubectl.
@@ -56,9 +56,9 @@ func escaped(rows [][]Cell) [][]Cell {
 	return clean
 }
 
-// OneLine makes control sequences in a text visible and line breaks spaces.
+// OneLine is plain.Line.
 func OneLine(text string) string {
-	return printers.EscapeTerminal(strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' || r == '\t' }), " "))
+	return plain.Line(text)
 }
 
 // columnWidths leaves out the last cell of each row, since nothing is aligned after it.
