@@ -435,8 +435,8 @@ type SubjectToken struct {
 	SecretKeyRef *SecretKeyReference `json:"secretKeyRef,omitempty"`
 
 	// serviceAccountToken has a token minted for a ServiceAccount of this namespace for each exchange.
-	// Nothing is stored. The operator may do so only where it is granted create on serviceaccounts/token, and only for
-	// the audiences in its flag --allowed-audiences.
+	// Nothing is stored. The operator may do so only where it is granted create on serviceaccounts/token.
+	// Its audience must be in the operator's flag --allowed-audiences.
 	// +optional
 	ServiceAccountToken *ServiceAccountToken `json:"serviceAccountToken,omitempty"`
 
