@@ -206,7 +206,7 @@ func built(t *testing.T, files map[string]string) map[string]map[string]bool {
 		t.Fatalf("%v\n%s", err, output)
 	}
 	all := map[string]map[string]bool{}
-	for _, text := range strings.Split(string(output), "\n---\n") {
+	for text := range strings.SplitSeq(string(output), "\n---\n") {
 		var object struct {
 			Kind     string
 			Metadata struct{ Name string }

@@ -19,6 +19,7 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/session"
 	"github.com/egain-operator/egain-operator/test/testbed"
 )
 
@@ -55,8 +56,8 @@ type clientState struct {
 
 const (
 	ready = "TokenValid, Issued"
-	// short is a life of tokens that ends while the test waits for it.
-	short = "4"
+	// short is a life of tokens that ends while the test waits for it, and not shorter than renewal can keep up with.
+	short = "12"
 )
 
 var clientStates = map[string]clientState{
@@ -116,7 +117,9 @@ var clientStates = map[string]clientState{
 	"the session has ended": {
 		first: func(w *world, ec *egainv1alpha1.EgainClient) {
 			w.credentials(ec)
-			w.apply(&corev1.Secret{ObjectMeta: testbed.Named("ended-session"), StringData: map[string]string{"refresh_token": "of another time"}})
+			login := testbed.Named("ended-session")
+			login.Annotations = map[string]string{session.AnnotationID: "a-login", session.AnnotationClient: client.ObjectKeyFromObject(ec).String()}
+			w.apply(&corev1.Secret{ObjectMeta: login, StringData: map[string]string{"refresh_token": "of another time"}})
 			ec.Spec.Flow = egainv1alpha1.FlowAuthorizationCode
 			ec.Spec.AuthorizationCode = &egainv1alpha1.AuthorizationCode{SessionSecretRef: egainv1alpha1.SessionSecretReference{Name: "ended-session"}}
 		},
