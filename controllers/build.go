@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -15,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/caching"
 	"github.com/egain-operator/egain-operator/internal/egress"
 	"github.com/egain-operator/egain-operator/internal/metrics"
 	"github.com/egain-operator/egain-operator/internal/oauth"
@@ -86,6 +88,26 @@ func New(p Parts, s Settings, ownToken func() (oauth.Secret, error)) (*EgainClie
 		Namespaces: s.Namespaces,
 	}
 	return reconciler, &EgainTenantReconciler{Parts: p, Providers: providers}
+}
+
+// cacheOptions keep the caches small and free of secrets: Secrets and ConfigMaps are watched as metadata.
+func cacheOptions() cache.Options {
+	words := &caching.Vocabulary{}
+	return cache.Options{
+		DefaultTransform: cache.TransformStripManagedFields(),
+		ByObject: map[client.Object]cache.ByObject{
+			&corev1.Secret{}:             {Transform: words.Secret},
+			&corev1.ConfigMap{}:          {Transform: words.ConfigMap},
+			&corev1.Namespace{}:          {Transform: words.Namespace},
+			&egainv1alpha1.EgainClient{}: {Transform: words.Client},
+			&egainv1alpha1.EgainTenant{}: {Transform: caching.Tenant},
+		},
+	}
+}
+
+// clientOptions have Secrets and ConfigMaps read live.
+func clientOptions() client.Options {
+	return client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}}}}
 }
 
 // ManagerOptions are those of the manager of the reconcilers, as far as they depend on them. It may look into some namespaces

@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/caching"
 	"github.com/egain-operator/egain-operator/internal/session"
 )
 
@@ -38,16 +39,16 @@ func bulky(i int) metav1.ObjectMeta {
 // It measures the heap, so that it runs alone.
 func TestTheCacheDoesNotGrowWithMetadata(t *testing.T) { //nolint:paralleltest // see above
 	const objects, bound = 200, 2 << 10
-	words := &vocabulary{}
+	words := &caching.Vocabulary{}
 	tests := map[string]struct {
 		strip cache.TransformFunc
 		make  func(metav1.ObjectMeta) any
 	}{
-		"Secrets":      {words.stripSecret, func(m metav1.ObjectMeta) any { return &metav1.PartialObjectMetadata{ObjectMeta: m} }},
-		"ConfigMaps":   {words.stripConfigMap, func(m metav1.ObjectMeta) any { return &metav1.PartialObjectMetadata{ObjectMeta: m} }},
-		"EgainClients": {words.stripClient, func(m metav1.ObjectMeta) any { return &egainv1alpha1.EgainClient{ObjectMeta: m} }},
-		"EgainTenants": {stripTenant, func(m metav1.ObjectMeta) any { return &egainv1alpha1.EgainTenant{ObjectMeta: m} }},
-		"Namespaces": {words.stripNamespace, func(m metav1.ObjectMeta) any {
+		"Secrets":      {words.Secret, func(m metav1.ObjectMeta) any { return &metav1.PartialObjectMetadata{ObjectMeta: m} }},
+		"ConfigMaps":   {words.ConfigMap, func(m metav1.ObjectMeta) any { return &metav1.PartialObjectMetadata{ObjectMeta: m} }},
+		"EgainClients": {words.Client, func(m metav1.ObjectMeta) any { return &egainv1alpha1.EgainClient{ObjectMeta: m} }},
+		"EgainTenants": {caching.Tenant, func(m metav1.ObjectMeta) any { return &egainv1alpha1.EgainTenant{ObjectMeta: m} }},
+		"Namespaces": {words.Namespace, func(m metav1.ObjectMeta) any {
 			m.Labels = map[string]string{"team": "a"} // those are kept
 			return &metav1.PartialObjectMetadata{ObjectMeta: m}
 		}},
@@ -79,7 +80,7 @@ func TestALongSessionIsTheSameInTheCache(t *testing.T) {
 			session.AnnotationID: strings.Repeat("x", length), session.AnnotationClient: strings.Repeat("y", length),
 			session.AnnotationExpirationTime: "2027-01-01T00:00:00Z",
 		}}}
-		cached, err := (&vocabulary{}).stripSecret(live.DeepCopy())
+		cached, err := (&caching.Vocabulary{}).Secret(live.DeepCopy())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,7 +88,7 @@ func TestALongSessionIsTheSameInTheCache(t *testing.T) {
 		if session.ID(is) != session.ID(live) || session.Of(is) != session.Of(live) || !session.Expiration(is, noon).Equal(session.Expiration(live, noon)) || len(session.ID(is)) > 64 {
 			t.Errorf("%d bytes: %q is %q in the cache", length, session.ID(live), session.ID(is))
 		}
-		again, err := (&vocabulary{}).stripSecret(is)
+		again, err := (&caching.Vocabulary{}).Secret(is)
 		if err != nil || session.ID(again.(*metav1.PartialObjectMetadata)) != session.ID(live) {
 			t.Errorf("%d bytes: it is another one once it was stripped twice", length)
 		}
@@ -99,13 +100,13 @@ func TestFinalizersThatAreLeftOutAreNotPatched(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	ec := &egainv1alpha1.EgainClient{ObjectMeta: bulky(0)}
-	if _, err := (&vocabulary{}).stripClient(ec); err != nil {
+	if _, err := (&caching.Vocabulary{}).Client(ec); err != nil {
 		t.Fatal(err)
 	}
 	f.Expect(ec.Finalizers).To(gomega.HaveLen(2))
 	f.Expect(dropFinalizer(t.Context(), admin, ec)).To(gomega.MatchError(gomega.ContainSubstring("more than 4 KiB")))
 	few := &egainv1alpha1.EgainClient{ObjectMeta: metav1.ObjectMeta{Finalizers: []string{"example.com/a", egainv1alpha1.CleanupFinalizer}}}
-	if _, err := (&vocabulary{}).stripClient(few); err != nil {
+	if _, err := (&caching.Vocabulary{}).Client(few); err != nil {
 		t.Fatal(err)
 	}
 	f.Expect(few.Finalizers).To(gomega.HaveLen(2))

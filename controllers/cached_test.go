@@ -1,7 +1,6 @@
 package controllers
 
 import (
-	"strconv"
 	"testing"
 	"unsafe"
 
@@ -13,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/caching"
 	"github.com/egain-operator/egain-operator/internal/session"
 	"github.com/egain-operator/egain-operator/internal/target"
 )
@@ -39,7 +39,7 @@ func TestTheCacheKeepsOfASecretOnlyItsVersionAndSession(t *testing.T) {
 			Annotations: map[string]string{session.AnnotationID: "login"},
 		},
 	}
-	got, err := (&vocabulary{}).stripSecret(in)
+	got, err := (&caching.Vocabulary{}).Secret(in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,10 +50,10 @@ func TestTheCacheKeepsOfASecretOnlyItsVersionAndSession(t *testing.T) {
 
 func TestNothingComesIntoACacheThatIsNotForIt(t *testing.T) {
 	t.Parallel()
-	words := &vocabulary{}
+	words := &caching.Vocabulary{}
 	for name, strip := range map[string]cache.TransformFunc{
-		"Secrets": words.stripSecret, "ConfigMaps": words.stripConfigMap, "Namespaces": words.stripNamespace,
-		"EgainClients": words.stripClient, "EgainTenants": stripTenant,
+		"Secrets": words.Secret, "ConfigMaps": words.ConfigMap, "Namespaces": words.Namespace,
+		"EgainClients": words.Client, "EgainTenants": caching.Tenant,
 	} {
 		gone := cache.DeletedFinalStateUnknown{Key: "ns/sync"}
 		if got, err := strip(gone); err != nil || got != gone {
@@ -109,7 +109,7 @@ func TestTheCacheKeepsOfAnEgainClientAllThatDecisionsRestOn(t *testing.T) {
 	in.OwnerReferences = []metav1.OwnerReference{{Name: "app"}}
 	in.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubectl"}}
 
-	got, err := (&vocabulary{}).stripClient(in)
+	got, err := (&caching.Vocabulary{}).Client(in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,10 +120,10 @@ func TestTheCacheKeepsOfAnEgainClientAllThatDecisionsRestOn(t *testing.T) {
 
 func TestEgainClientsShareTheWordsThatTheyHaveInCommon(t *testing.T) {
 	t.Parallel()
-	words := &vocabulary{}
+	words := &caching.Vocabulary{}
 	a, b := wordy(), wordy()
 	for _, ec := range []*egainv1alpha1.EgainClient{a, b} {
-		if _, err := words.stripClient(ec); err != nil {
+		if _, err := words.Client(ec); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -151,20 +151,6 @@ func TestEgainClientsShareTheWordsThatTheyHaveInCommon(t *testing.T) {
 	}
 	if unsafe.StringData(a.TargetName()) != unsafe.StringData(a.Status.Target.SecretName) {
 		t.Error("the name of the target is there twice")
-	}
-}
-
-func TestAVocabularyIsBounded(t *testing.T) {
-	t.Parallel()
-	words := &known[string, string]{}
-	for i := range 3*maxShared + 1 {
-		word := "word-" + strconv.Itoa(i)
-		if got := words.copyOf(word, word); got != word {
-			t.Fatalf("got %q for %q", got, word)
-		}
-	}
-	if len(words.values) > maxShared {
-		t.Errorf("%d words", len(words.values))
 	}
 }
 

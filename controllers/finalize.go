@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/caching"
 	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/oauth"
 	"github.com/egain-operator/egain-operator/internal/plain"
@@ -66,8 +67,8 @@ func dropFinalizer(ctx context.Context, c client.Client, ec *egainv1alpha1.Egain
 }
 
 func patchFinalizers(ctx context.Context, c client.Client, before, ec *egainv1alpha1.EgainClient) error {
-	if slices.Contains(before.Finalizers, finalizersLeftOut) {
-		return fmt.Errorf("changing the finalizers: there are more than %d KiB of them: remove those that are not needed", maxFinalizers>>10)
+	if slices.Contains(before.Finalizers, caching.FinalizersLeftOut) {
+		return fmt.Errorf("changing the finalizers: there are more than %d KiB of them: remove those that are not needed", caching.MaxFinalizers>>10)
 	}
 	// With the optimistic lock: a merge patch replaces the whole list, and others have finalizers in it.
 	if err := c.Patch(ctx, ec, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {

@@ -22,6 +22,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/caching"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 	"github.com/egain-operator/egain-operator/internal/rotation"
 	"github.com/egain-operator/egain-operator/internal/target"
@@ -160,7 +161,7 @@ func decoded[T any](t *testing.T, original any, replacements ...string) *T {
 // in what make bench measures.
 func TestWhatIsHeldOfAClientIsBounded(t *testing.T) {
 	const clients, bound = 2000, 3100
-	words, r := &vocabulary{}, &EgainClientReconciler{}
+	words, r := &caching.Vocabulary{}, &EgainClientReconciler{}
 	indexers := cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc}
 	stores := map[string]cache.Indexer{}
 	for _, kind := range []string{"EgainClient", "Secret"} {
@@ -188,9 +189,9 @@ func TestWhatIsHeldOfAClientIsBounded(t *testing.T) {
 	for i := range clients {
 		name := fmt.Sprintf("sync-%06d", i)
 		replacements := []string{`"sync`, `"` + name, `"app"`, `"` + name + `-app"`, `"uid"`, `"` + string(uuid.NewUUID()) + `"`}
-		ec := keep("EgainClient", words.stripClient, decoded[egainv1alpha1.EgainClient](t, client, replacements...)).(*egainv1alpha1.EgainClient)
-		written := keep("Secret", words.stripSecret, decoded[metav1.PartialObjectMetadata](t, secret, replacements...)).(*metav1.PartialObjectMetadata)
-		keep("Secret", words.stripSecret, decoded[metav1.PartialObjectMetadata](t, secret, `"sync-token"`, `"`+name+`-app"`, `"uid"`, `"`+string(uuid.NewUUID())+`"`))
+		ec := keep("EgainClient", words.Client, decoded[egainv1alpha1.EgainClient](t, client, replacements...)).(*egainv1alpha1.EgainClient)
+		written := keep("Secret", words.Secret, decoded[metav1.PartialObjectMetadata](t, secret, replacements...)).(*metav1.PartialObjectMetadata)
+		keep("Secret", words.Secret, decoded[metav1.PartialObjectMetadata](t, secret, `"sync-token"`, `"`+name+`-app"`, `"uid"`, `"`+string(uuid.NewUUID())+`"`))
 		r.references.add(ec)
 		r.memory.update(ec, func(m *recollection) {
 			m.known = target.Known{Version: target.VersionOf(ec, &written.ObjectMeta), Token: living(strings.Repeat("x", 32), noon)}

@@ -1,15 +1,14 @@
-package controllers
+// Package caching knows what the caches keep of an object: of its metadata only what decisions depend on, no secret, and one copy of
+// what many objects have in common.
+package caching
 
 import (
 	"fmt"
 	"strings"
 	"sync"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/cache"
-	ctrlcache "sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
@@ -17,45 +16,24 @@ import (
 	"github.com/egain-operator/egain-operator/internal/status"
 )
 
-// cacheOptions keep the caches small and free of secrets: Secrets and ConfigMaps are watched as metadata, and of all objects
-// only that is kept which something is read from.
-func cacheOptions() ctrlcache.Options {
-	words := &vocabulary{}
-	return ctrlcache.Options{
-		DefaultTransform: ctrlcache.TransformStripManagedFields(),
-		ByObject: map[client.Object]ctrlcache.ByObject{
-			&corev1.Secret{}:             {Transform: words.stripSecret},
-			&corev1.ConfigMap{}:          {Transform: words.stripConfigMap},
-			&corev1.Namespace{}:          {Transform: words.stripNamespace},
-			&egainv1alpha1.EgainClient{}: {Transform: words.stripClient},
-			&egainv1alpha1.EgainTenant{}: {Transform: stripTenant},
-		},
-	}
-}
-
-// clientOptions have Secrets and ConfigMaps read live.
-func clientOptions() client.Options {
-	return client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}}}}
-}
-
-// stripSecret keeps of a Secret's metadata the version and the session, in a bounded form. What a target says of its token is
+// Secret keeps of a Secret's metadata the version and the session, in a bounded form. What a target says of its token is
 // remembered once it was read: see recollection.
-func (v *vocabulary) stripSecret(in any) (any, error) {
+func (v *Vocabulary) Secret(in any) (any, error) {
 	return v.strip(in, func(from, to *metav1.ObjectMeta) { to.Annotations = session.Annotations(from) })
 }
 
-// stripConfigMap keeps of a ConfigMap's metadata the version.
-func (v *vocabulary) stripConfigMap(in any) (any, error) {
+// ConfigMap keeps of a ConfigMap's metadata the version.
+func (v *Vocabulary) ConfigMap(in any) (any, error) {
 	return v.strip(in, func(*metav1.ObjectMeta, *metav1.ObjectMeta) {})
 }
 
-// stripNamespace keeps of a Namespace's metadata the labels, which selectors of EgainTenants refer to.
-func (v *vocabulary) stripNamespace(in any) (any, error) {
+// Namespace keeps of a Namespace's metadata the labels, which selectors of EgainTenants refer to.
+func (v *Vocabulary) Namespace(in any) (any, error) {
 	return v.strip(in, func(from, to *metav1.ObjectMeta) { to.Labels = from.Labels })
 }
 
 // strip keeps of an object's metadata its version and some more. Nothing of it grows with what people write into metadata.
-func (v *vocabulary) strip(in any, keep func(from, to *metav1.ObjectMeta)) (any, error) {
+func (v *Vocabulary) strip(in any, keep func(from, to *metav1.ObjectMeta)) (any, error) {
 	object, ok := in.(*metav1.PartialObjectMetadata)
 	if !ok {
 		return tombstone(in)
@@ -67,8 +45,8 @@ func (v *vocabulary) strip(in any, keep func(from, to *metav1.ObjectMeta)) (any,
 	return object, nil
 }
 
-// stripTenant keeps of an EgainTenant's metadata what reconcilers and predicates use.
-func stripTenant(in any) (any, error) {
+// Tenant keeps of an EgainTenant's metadata what reconcilers and predicates use.
+func Tenant(in any) (any, error) {
 	et, ok := in.(*egainv1alpha1.EgainTenant)
 	if !ok {
 		return tombstone(in)
@@ -80,9 +58,9 @@ func stripTenant(in any) (any, error) {
 	return et, nil
 }
 
-// stripClient keeps of an EgainClient's metadata what decisions rest on, and of the strings that many of them have in common
+// Client keeps of an EgainClient's metadata what decisions rest on, and of the strings that many of them have in common
 // one copy for all. What is stripped is not lost to a patch: that holds what differs between two objects without it.
-func (v *vocabulary) stripClient(in any) (any, error) {
+func (v *Vocabulary) Client(in any) (any, error) {
 	ec, ok := in.(*egainv1alpha1.EgainClient)
 	if !ok {
 		return tombstone(in)
@@ -104,29 +82,29 @@ func (v *vocabulary) stripClient(in any) (any, error) {
 	return ec, nil
 }
 
-// maxFinalizers bounds the finalizers that are kept of an object, in bytes. The operator's own has 25.
-const maxFinalizers = 4 << 10
+// MaxFinalizers bounds the finalizers that are kept of an object, in bytes. The operator's own has 25.
+const MaxFinalizers = 4 << 10
 
-// finalizersLeftOut stands in place of the finalizers that are more than are kept. No API server accepts one of that name.
-const finalizersLeftOut = "/"
+// FinalizersLeftOut stands in place of the finalizers that are more than are kept. No API server accepts one of that name.
+const FinalizersLeftOut = "/"
 
-// boundFinalizers leaves the finalizers of others out if they are too many. They cannot be patched then: see patchFinalizers.
+// boundFinalizers leaves the finalizers of others out if they are too many. They cannot be patched then: see patchFinalizers in controllers.
 func boundFinalizers(ec *egainv1alpha1.EgainClient) {
 	size := 0
 	for _, name := range ec.Finalizers {
 		size += len(name)
 	}
-	if size <= maxFinalizers {
+	if size <= MaxFinalizers {
 		return
 	}
-	left := []string{finalizersLeftOut}
+	left := []string{FinalizersLeftOut}
 	if controllerutil.ContainsFinalizer(ec, egainv1alpha1.CleanupFinalizer) {
 		left = append(left, egainv1alpha1.CleanupFinalizer)
 	}
 	ec.Finalizers = left
 }
 
-func (v *vocabulary) shareSpec(spec *egainv1alpha1.EgainClientSpec) {
+func (v *Vocabulary) shareSpec(spec *egainv1alpha1.EgainClientSpec) {
 	share(v, &spec.Flow)
 	share(v, &spec.Target.CreationPolicy)
 	share(v, &spec.Target.DeletionPolicy)
@@ -158,7 +136,7 @@ func (v *vocabulary) shareSpec(spec *egainv1alpha1.EgainClientSpec) {
 	}
 }
 
-func (v *vocabulary) shareStatus(status *egainv1alpha1.EgainClientStatus) {
+func (v *Vocabulary) shareStatus(status *egainv1alpha1.EgainClientStatus) {
 	for i := range status.Conditions {
 		c := &status.Conditions[i]
 		share(v, &c.Type)
@@ -193,16 +171,16 @@ func tombstone(in any) (any, error) {
 	return nil, fmt.Errorf("%T in a cache that is not for it", in)
 }
 
-// vocabulary holds a copy of each string, and of each set of endpoints, that many objects have in common: a decoder makes another
+// Vocabulary holds a copy of each string, and of each set of endpoints, that many objects have in common: a decoder makes another
 // one for each object. What is in a cache is never changed, so that objects there may have parts in common.
-type vocabulary struct {
+type Vocabulary struct {
 	words     known[string, string]
 	endpoints known[egainv1alpha1.Endpoints, *egainv1alpha1.Endpoints]
 	used      known[egainv1alpha1.EndpointsStatus, *egainv1alpha1.EndpointsStatus]
 }
 
-// share replaces a string by the vocabulary's copy.
-func share[S ~string](v *vocabulary, word *S) {
+// share replaces a string by the Vocabulary's copy.
+func share[S ~string](v *Vocabulary, word *S) {
 	if *word != "" {
 		*word = S(v.words.copyOf(string(*word), string(*word)))
 	}
