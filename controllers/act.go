@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egress"
@@ -63,7 +64,7 @@ func (r *EgainClientReconciler) render(ctx context.Context, ec *egainv1alpha1.Eg
 	case rotation.CauseHeld:
 		res := r.apply(ctx, ec, f, f.remembered.held)
 		res.Endpoints = f.remembered.endpoints
-		r.countRotation(f, cause, res)
+		countRotation(r.Metrics, f, cause, res)
 		return res
 	case rotation.CauseDrifted:
 		return r.apply(ctx, ec, f, f.target.Content)
@@ -98,19 +99,19 @@ func (r *EgainClientReconciler) rotate(ctx context.Context, ec *egainv1alpha1.Eg
 	began := r.Clock.Now()
 	if reusable != nil {
 		res := known.result(nil).Then(r.apply(ctx, ec, f, reusable))
-		r.recordRequest(ec, f, began, res)
+		r.memory.recordRequest(ec, f, began, res)
 		return res
 	}
 	res := known.result(err)
 	if err == nil {
 		res = r.requestToken(ctx, ec, f, hc, known)
 	}
-	r.recordRequest(ec, f, began, res)
+	r.memory.recordRequest(ec, f, began, res)
 	if res.Err == nil {
-		r.keepRecent(ec, f.Input.Keep(res.Written.Token, r.Clock.Now()), res.Written)
+		r.memory.keepRecent(ec, r.Clock.Now(), f.Input.Keep(res.Written.Token, r.Clock.Now()), res.Written)
 	}
-	res.Err = withSkipped(res.Err, skipped)
-	r.countRotation(f, cause, res)
+	res.Err = provider.WithSkipped(res.Err, skipped)
+	countRotation(r.Metrics, f, cause, res)
 	return res
 }
 
@@ -131,9 +132,9 @@ func (r *EgainClientReconciler) requestToken(ctx context.Context, ec *egainv1alp
 		})
 	}
 	res := k.result(err)
-	written, unwritten := r.writeSessions(ctx, key(ec), sessionKey(ec))
+	written, unwritten := r.memory.writeSessions(ctx, r.Client, key(ec), sessionKey(ec))
 	if err == nil {
-		r.recordIssue(ec, f.After(written), at)
+		r.memory.recordIssue(ec, f.After(written), at)
 	}
 	res.Skew, res.Session = skew, written
 	if unwritten != nil {
@@ -223,7 +224,7 @@ func (r *EgainClientReconciler) ask(ec *egainv1alpha1.EgainClient, f facts, sent
 	}
 }
 
-func (r *EgainClientReconciler) countRotation(f facts, cause string, res status.Result) {
+func countRotation(m *metrics.Metrics, f facts, cause string, res status.Result) {
 	if !res.Attempted {
 		return
 	}
@@ -231,13 +232,13 @@ func (r *EgainClientReconciler) countRotation(f facts, cause string, res status.
 		return
 	}
 	if res.Err != nil {
-		r.Metrics.Rotation(cause, metrics.Failure)
+		m.Rotation(cause, metrics.Failure)
 		return
 	}
-	r.Metrics.Rotation(cause, metrics.Success)
+	m.Rotation(cause, metrics.Success)
 	if old := f.Input.Token; old != nil {
 		left := old.ExpirationTime.Sub(f.Input.Now)
-		r.Metrics.Remaining(max(0, left.Seconds()/old.ExpirationTime.Sub(old.IssueTime).Seconds()))
+		m.Remaining(max(0, left.Seconds()/old.ExpirationTime.Sub(old.IssueTime).Seconds()))
 	}
 }
 
@@ -254,21 +255,21 @@ func (r *EgainClientReconciler) reusable(ctx context.Context, ec *egainv1alpha1.
 	}
 	k := prepared{material: &m}
 	if cause == rotation.CauseSourcesChanged {
-		return k, r.reuseForSources(ctx, ec, f, m), nil
+		return k, reuseForSources(ctx, r.Client, ec, f, m), nil
 	}
 	if k.addressed, k.asked, err = r.address(ctx, ec, f, hc); err != nil {
 		return k, nil, err
 	}
-	return k, r.reuseForSpec(ctx, ec, f, *k.addressed, m), nil
+	return k, reuseForSpec(ctx, r.Client, ec, f, *k.addressed, m), nil
 }
 
 // reuseForSources returns the token in the target if its Secrets have a new version with the same content, as after a label
 // changed.
-func (r *EgainClientReconciler) reuseForSources(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, m request.Material) *target.Token {
+func reuseForSources(ctx context.Context, c client.Client, ec *egainv1alpha1.EgainClient, f facts, m request.Material) *target.Token {
 	if f.remembered.digest != m.Digest() {
 		return nil
 	}
-	tok := r.currentToken(ctx, ec, f)
+	tok := currentToken(ctx, c, ec, f)
 	if tok != nil {
 		tok.Sources = m.Sources.String()
 	}
@@ -276,12 +277,12 @@ func (r *EgainClientReconciler) reuseForSources(ctx context.Context, ec *egainv1
 }
 
 // reuseForSpec returns the token in the target if the changed spec or tenant leads to the same request to the same server.
-func (r *EgainClientReconciler) reuseForSpec(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, a request.Addressed, m request.Material) *target.Token {
+func reuseForSpec(ctx context.Context, c client.Client, ec *egainv1alpha1.EgainClient, f facts, a request.Addressed, m request.Material) *target.Token {
 	there := f.Input.Token
 	if there.Request != a.ID() || there.Sources != m.Sources.String() {
 		return nil
 	}
-	tok := r.currentToken(ctx, ec, f)
+	tok := currentToken(ctx, c, ec, f)
 	if tok != nil {
 		tok.Spec, tok.APIURL = f.Input.Spec, a.Endpoints.APIURL
 	}
@@ -289,14 +290,14 @@ func (r *EgainClientReconciler) reuseForSpec(ctx context.Context, ec *egainv1alp
 }
 
 // currentToken reads the token in the target; nil if it is due for renewal or cannot be read.
-func (r *EgainClientReconciler) currentToken(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts) *target.Token {
+func currentToken(ctx context.Context, c client.Client, ec *egainv1alpha1.EgainClient, f facts) *target.Token {
 	there := f.Input.Token
 	due := rotation.RenewAt(there.IssueTime, there.ExpirationTime, f.Input.Policy, f.Input.Spread)
 	requested := f.Input.Renewal != "" && f.Input.Renewal != there.Renewal
 	if requested || !f.Input.Now.Before(due) {
 		return nil
 	}
-	secret, err := secrets{r.Client}.Get(ctx, types.NamespacedName{Namespace: ec.Namespace, Name: ec.TargetName()})
+	secret, err := secrets{c}.Get(ctx, types.NamespacedName{Namespace: ec.Namespace, Name: ec.TargetName()})
 	if err != nil {
 		return nil
 	}
@@ -312,7 +313,7 @@ func (r *EgainClientReconciler) address(ctx context.Context, ec *egainv1alpha1.E
 	asked := false
 	endpoints, err := r.Providers.Endpoints(ctx, ec, f.tenant, hc, r.ask(ec, f, &asked))
 	if err != nil {
-		last, ok := lastEndpoints(ec, f.tenant, f.Input.Token, err)
+		last, ok := provider.LastEndpoints(ec, f.tenant, f.Input.Token, err)
 		if !ok {
 			return nil, asked, err
 		}
@@ -323,33 +324,6 @@ func (r *EgainClientReconciler) address(ctx context.Context, ec *egainv1alpha1.E
 	}
 	a := request.For(ec).Address(endpoints)
 	return &a, asked, nil
-}
-
-// lastEndpoints finds the endpoints without documents, if those cannot be read, as after a restart while only their server is
-// down. Those of an EgainTenant are in its status and nowhere else: the status of an EgainClient does not decide where the
-// credentials of a tenant go. A client that describes its tenant itself has them in its own status. They serve if with them the
-// request is the very one that the token in the target was issued for. A client without a token waits.
-func lastEndpoints(ec *egainv1alpha1.EgainClient, t request.Tenant, tok *rotation.Token, err error) (oauth.Endpoints, bool) {
-	if !unread(err) || tok == nil {
-		return oauth.Endpoints{}, false
-	}
-	last, draft := ec.Status.Endpoints, request.For(ec)
-	if t.Name != "" {
-		return t.KnownFor(draft.Actor())
-	}
-	if last == nil {
-		return oauth.Endpoints{}, false
-	}
-	e := oauth.Endpoints{
-		TokenURL: last.TokenURL, APIURL: last.APIURL, ScopePrefix: last.ScopePrefix, Issuer: last.Issuer, Source: oauth.Source(last.Source),
-	}
-	return e, draft.Address(e).ID() == tok.Request
-}
-
-// unread reports whether a failure says that documents cannot be read now.
-func unread(err error) bool {
-	f := fault.Of(err)
-	return f != nil && f.Reason == egainv1alpha1.ReasonMetadataUnavailable
 }
 
 // sendRequest runs the flow. It holds the refresh token of a response even if the response is otherwise unusable. It also returns
@@ -369,8 +343,8 @@ func (r *EgainClientReconciler) sendRequest(
 		span.SetAttributes(tracing.Host.String(tracing.HostOf(a.Endpoints.TokenURL)), tracing.Flow.String(string(ec.Spec.Flow)))
 		tok, err = r.OAuth.Token(bounded, hc, a.Granted(m).Complete(m.Secrets))
 		tracing.End(span, err)
-		r.countRequest(ec, a.Endpoints.TokenURL, r.Clock.Since(start).Seconds(), tok.Skew, err)
-		if s, ok := succeeding(m, tok); ok {
+		countRequest(r.Metrics, ec, a.Endpoints.TokenURL, r.Clock.Since(start).Seconds(), tok.Skew, err)
+		if s, ok := m.Successor(tok); ok {
 			r.memory.hold(ec, s)
 		}
 		return err
@@ -402,10 +376,10 @@ func brings(ec *egainv1alpha1.EgainClient) string {
 	return ec.Namespace
 }
 
-func (r *EgainClientReconciler) countRequest(ec *egainv1alpha1.EgainClient, tokenURL string, seconds float64, skew *time.Duration, err error) {
+func countRequest(m *metrics.Metrics, ec *egainv1alpha1.EgainClient, tokenURL string, seconds float64, skew *time.Duration, err error) {
 	host := tracing.HostOf(tokenURL)
 	if skew != nil {
-		r.Metrics.ClockSkew(brings(ec), host, skew.Seconds())
+		m.ClockSkew(brings(ec), host, skew.Seconds())
 	}
 	outcome := metrics.Success
 	if f := fault.Of(err); f != nil {
@@ -414,7 +388,7 @@ func (r *EgainClientReconciler) countRequest(ec *egainv1alpha1.EgainClient, toke
 		}
 		outcome = f.Reason
 	}
-	r.Metrics.Request(brings(ec), host, string(ec.Spec.Flow), outcome, seconds)
+	m.Request(brings(ec), host, string(ec.Spec.Flow), outcome, seconds)
 }
 
 // apply writes the target.
@@ -452,7 +426,7 @@ func (r *EgainClientReconciler) deleteReplaced(ctx context.Context, ec *egainv1a
 
 // cleanUp ends what an earlier spec asked for, once the target is as the present one asks for.
 func (r *EgainClientReconciler) cleanUp(ctx context.Context, ec *egainv1alpha1.EgainClient) error {
-	if err := r.keepSessions(ctx, ec, target.FormerName(ec)); err != nil {
+	if err := keepSessions(ctx, r.Client, r.Cache, ec, target.FormerName(ec)); err != nil {
 		return err
 	}
 	if err := target.ReleaseFormer(ctx, secrets{r.Client}, ec); err != nil {

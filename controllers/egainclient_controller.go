@@ -73,14 +73,14 @@ func (r *EgainClientReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 	ec := &egainv1alpha1.EgainClient{}
 	if err := r.Client.Get(ctx, req.NamespacedName, ec); apierrors.IsNotFound(err) {
 		r.memory.forget(req.NamespacedName)
-		_, unwritten := r.writeSessions(ctx, req.NamespacedName, types.NamespacedName{})
+		_, unwritten := r.memory.writeSessions(ctx, r.Client, req.NamespacedName, types.NamespacedName{})
 		return r.departed(ctx, req.NamespacedName, ctrl.Result{}, unwritten), nil
 	} else if err != nil {
 		return ctrl.Result{}, fmt.Errorf("reading the EgainClient: %w", err)
 	}
 	r.memory.catchUp(ec, last)
 	// Before anything else, and whatever else fails: the refresh token that it replaces is void, and a restart loses it.
-	written, unwritten := r.writeSessions(ctx, key(ec), sessionKey(ec))
+	written, unwritten := r.memory.writeSessions(ctx, r.Client, key(ec), sessionKey(ec))
 	if !ec.DeletionTimestamp.IsZero() {
 		result, err := r.finalize(ctx, ec)
 		return r.departed(ctx, req.NamespacedName, result, unwritten), err

@@ -1,10 +1,8 @@
 package controllers
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 	"time"
 
@@ -22,6 +20,7 @@ import (
 	"github.com/egain-operator/egain-operator/internal/oauth"
 	"github.com/egain-operator/egain-operator/internal/plain"
 	"github.com/egain-operator/egain-operator/internal/request"
+	"github.com/egain-operator/egain-operator/internal/revocation"
 	"github.com/egain-operator/egain-operator/internal/status"
 	"github.com/egain-operator/egain-operator/internal/target"
 )
@@ -89,7 +88,7 @@ func (r *EgainClientReconciler) finalize(ctx context.Context, ec *egainv1alpha1.
 		}
 		r.memory.update(ec, func(m *recollection) { m.revoked = true })
 	}
-	err := r.keepSessions(ctx, ec, ec.TargetName(), target.FormerName(ec))
+	err := keepSessions(ctx, r.Client, r.Cache, ec, ec.TargetName(), target.FormerName(ec))
 	if err == nil {
 		err = target.Release(ctx, secrets{r.Client}, ec)
 	}
@@ -104,27 +103,28 @@ func (r *EgainClientReconciler) finalize(ctx context.Context, ec *egainv1alpha1.
 	return r.report(ctx, ec, status.Outcome{Result: status.Result{Err: err}})
 }
 
-// revocable is a token that a deletion revokes.
-type revocable struct {
-	kind  oauth.TokenKind
-	token oauth.Secret
-}
-
 // revoke revokes the tokens of an EgainClient, if there are any and the tenant can. It returns false if it is to be tried
 // again, and tells of the outcome, and nothing else, by an event.
 func (r *EgainClientReconciler) revoke(ctx context.Context, ec *egainv1alpha1.EgainClient) bool {
-	tokens, err := r.revocables(ctx, ec)
+	revoker := revocation.Revoker{Secrets: secrets{r.Client}, Requests: r.Requests, Providers: r.Providers, OAuth: r.OAuth, Now: r.Clock.Now}
+	latest := func(stored oauth.Secret) oauth.Secret { return r.memory.latest(ec, stored) }
+	tokens, err := revoker.Tokens(ctx, ec, latest)
 	if err == nil && len(tokens) == 0 {
 		return true
 	}
 	if err == nil {
-		err = r.sendRevocations(ctx, ec, tokens)
+		var tenant request.Tenant
+		tenant, err = findTenant(ctx, r.Cache, r.Providers.Egress, ec)
+		if err == nil || !tenant.OAuth().Empty() {
+			// Also if the EgainTenant no longer allows the client: the token is revoked at the EgainTenant's own endpoint.
+			err = revoker.Revoke(ctx, ec, tenant, tokens)
+		}
 	}
 	switch {
 	case err == nil:
-		r.releaseRevoked(ec, tokens)
+		r.memory.releaseRevoked(ec, tokens)
 		r.Recorder.Eventf(ec, nil, corev1.EventTypeNormal, reasonRevoked, actionRevokeToken, "the token was revoked")
-	case r.Clock.Since(ec.DeletionTimestamp.Time) < revokeTimeout && r.passing(ctx, ec, err):
+	case r.Clock.Since(ec.DeletionTimestamp.Time) < revokeTimeout && passing(ctx, r.Cache, ec, err):
 		return false
 	default:
 		r.Metrics.Failed(reasonRevokingFailed)
@@ -136,96 +136,39 @@ func (r *EgainClientReconciler) revoke(ctx context.Context, ec *egainv1alpha1.Eg
 
 // passing reports whether time may heal a failure. A missing object may be created again, except in a namespace that is being
 // deleted.
-func (r *EgainClientReconciler) passing(ctx context.Context, ec *egainv1alpha1.EgainClient, err error) bool {
+func passing(ctx context.Context, cache client.Reader, ec *egainv1alpha1.EgainClient, err error) bool {
 	f := fault.Of(err)
 	switch {
 	case f == nil:
 		return true
 	case f.Class == fault.Waiting:
-		return !r.terminating(ctx, ec.Namespace)
+		return !terminating(ctx, cache, ec.Namespace)
 	default:
 		return f.Class == fault.Retryable || f.Class == fault.Paused || f.Class == fault.Busy
 	}
 }
 
 // terminating reports whether a namespace is being deleted.
-func (r *EgainClientReconciler) terminating(ctx context.Context, name string) bool {
+func terminating(ctx context.Context, cache client.Reader, name string) bool {
 	namespace := &metav1.PartialObjectMetadata{}
 	namespace.SetGroupVersionKind(namespaceKind)
-	err := r.Cache.Get(ctx, types.NamespacedName{Name: name}, namespace)
+	err := cache.Get(ctx, types.NamespacedName{Name: name}, namespace)
 	return apierrors.IsNotFound(err) || (err == nil && !namespace.DeletionTimestamp.IsZero())
-}
-
-// revocables are the refresh token, which ends the session, and the access token in the target, which may be of another
-// grant and then does not end with it.
-func (r *EgainClientReconciler) revocables(ctx context.Context, ec *egainv1alpha1.EgainClient) ([]revocable, error) {
-	var tokens []revocable
-	if ec.Spec.AuthorizationCode != nil {
-		token, err := r.Requests.RefreshToken(ctx, ec)
-		if err != nil && fault.Of(err) == nil {
-			return nil, err
-		}
-		if err == nil {
-			tokens = append(tokens, revocable{oauth.RefreshToken, r.latest(ec, token)})
-		}
-	}
-	tok, err := target.ReadOwn(ctx, secrets{r.Client}, ec)
-	if tok != nil && tok.Valid(r.Clock.Now()) {
-		tokens = append(tokens, revocable{oauth.AccessToken, tok.AccessToken})
-	}
-	return tokens, err
 }
 
 // latest is the refresh token of a session whose Secret contains one: that, or one that the server issued in its place and that
 // is not written yet.
-func (r *EgainClientReconciler) latest(ec *egainv1alpha1.EgainClient, stored oauth.Secret) oauth.Secret {
-	if held, ok := r.memory.held(sessionKey(ec)); ok && held.Used == stored {
+func (m *memory) latest(ec *egainv1alpha1.EgainClient, stored oauth.Secret) oauth.Secret {
+	if held, ok := m.held(sessionKey(ec)); ok && held.Used == stored {
 		return held.Content.RefreshToken
 	}
 	return stored
 }
 
 // releaseRevoked drops the refresh token that is held if it was revoked: it need not be written any more.
-func (r *EgainClientReconciler) releaseRevoked(ec *egainv1alpha1.EgainClient, tokens []revocable) {
-	held, ok := r.memory.held(sessionKey(ec))
-	if ok && slices.Contains(tokens, revocable{oauth.RefreshToken, held.Content.RefreshToken}) {
-		r.memory.release(sessionKey(ec))
+func (m *memory) releaseRevoked(ec *egainv1alpha1.EgainClient, tokens []revocation.Token) {
+	held, ok := m.held(sessionKey(ec))
+	if ok && slices.Contains(tokens, revocation.Token{Kind: oauth.RefreshToken, Value: held.Content.RefreshToken}) {
+		m.release(sessionKey(ec))
 	}
-}
-
-func (r *EgainClientReconciler) sendRevocations(ctx context.Context, ec *egainv1alpha1.EgainClient, tokens []revocable) error {
-	tenant, err := r.tenant(ctx, ec)
-	if err != nil && tenant.OAuth().Empty() {
-		return err
-	}
-	credentials, _, err := r.Requests.Credentials(ctx, ec)
-	if err != nil {
-		return err
-	}
-	hc, err := r.Providers.HTTPClient(ctx, tenant, "")
-	if err != nil {
-		return err
-	}
-	revocationURL, err := r.revocationURL(ctx, ec, tenant, hc)
-	if err != nil {
-		return err
-	}
-	if revocationURL == "" {
-		return fault.New(fault.Terminal, fault.ReasonEndpointInvalid, "the tenant has no revocation endpoint: set tenant.endpoints.revocationURL, or unset revokeOnDelete")
-	}
-	for _, t := range tokens {
-		if err := r.OAuth.Revoke(ctx, hc, revocationURL, credentials, t.kind, t.token); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// revocationURL is where tokens are revoked. While documents cannot be read, it is the one in the status of the EgainTenant.
-func (r *EgainClientReconciler) revocationURL(ctx context.Context, ec *egainv1alpha1.EgainClient, tenant request.Tenant, hc *http.Client) (string, error) {
-	endpoints, err := r.Providers.Endpoints(ctx, ec, tenant, hc, r.Providers.Breakers.Do)
-	if known, ok := tenant.KnownFor(request.For(ec).Actor()); unread(err) && ok {
-		return known.RevocationURL, nil
-	}
-	return endpoints.RevocationURL, cmp.Or(err, endpoints.Unusable.RevocationURL)
 }

@@ -106,24 +106,24 @@ func issuedAt(tok *egainv1alpha1.TokenStatus) time.Time {
 }
 
 // recordRequest remembers that a request was sent, if one was, in an attempt that began at a time.
-func (r *EgainClientReconciler) recordRequest(ec *egainv1alpha1.EgainClient, f facts, began time.Time, res status.Result) {
+func (m *memory) recordRequest(ec *egainv1alpha1.EgainClient, f facts, began time.Time, res status.Result) {
 	if failure := fault.Of(res.Err); !res.Attempted || (failure != nil && failure.Class == fault.Busy) {
 		return
 	}
 	f.Facts = f.After(res.Session) // a refresh makes a new version, which is no change
-	r.memory.updatePace(ec, began, func(p *pace) {
+	m.updatePace(ec, began, func(p *pace) {
 		p.history = p.history.Sent(f.Input.With(), began)
 	})
 }
 
 // recordIssue remembers that a token was issued.
-func (r *EgainClientReconciler) recordIssue(ec *egainv1alpha1.EgainClient, f status.Facts, at time.Time) {
-	r.memory.updatePace(ec, at, func(p *pace) { p.history.Issued, p.history.IssuedWith = at, f.Input.With() })
+func (m *memory) recordIssue(ec *egainv1alpha1.EgainClient, f status.Facts, at time.Time) {
+	m.updatePace(ec, at, func(p *pace) { p.history.Issued, p.history.IssuedWith = at, f.Input.With() })
 }
 
 // keepRecent keeps a token that was just written.
-func (r *EgainClientReconciler) keepRecent(ec *egainv1alpha1.EgainClient, recent rotation.Recent, tok *target.Token) {
-	r.memory.updatePace(ec, r.Clock.Now(), func(p *pace) {
+func (m *memory) keepRecent(ec *egainv1alpha1.EgainClient, now time.Time, recent rotation.Recent, tok *target.Token) {
+	m.updatePace(ec, now, func(p *pace) {
 		p.history.Written = true
 		p.recent = &recentToken{Recent: recent, object: digest(string(ec.UID), ""), whole: tok}
 	})
@@ -133,7 +133,7 @@ func (r *EgainClientReconciler) keepRecent(ec *egainv1alpha1.EgainClient, recent
 func (r *EgainClientReconciler) rewrite(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts) status.Result {
 	res := r.apply(ctx, ec, f, f.recent)
 	if res.Err == nil {
-		r.keepRecent(ec, f.Input.Recent.Repair(r.Clock.Now()), f.recent)
+		r.memory.keepRecent(ec, r.Clock.Now(), f.Input.Recent.Repair(r.Clock.Now()), f.recent)
 	}
 	return res
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/provider"
 	"github.com/egain-operator/egain-operator/internal/request"
 	"github.com/egain-operator/egain-operator/internal/rotation"
 )
@@ -143,7 +144,7 @@ func TestTheStatusOfAClientSendsNoCredentialsAnywhere(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			e, ok := lastEndpoints(ec, tc.tenant, tc.tok, down)
+			e, ok := provider.LastEndpoints(ec, tc.tenant, tc.tok, down)
 			if e.TokenURL != tc.want || ok != (tc.want != "") {
 				t.Errorf("credentials would go to %q (%t), want %q", e.TokenURL, ok, tc.want)
 			}

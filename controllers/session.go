@@ -11,22 +11,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
-	"github.com/egain-operator/egain-operator/internal/oauth"
 	"github.com/egain-operator/egain-operator/internal/request"
 	"github.com/egain-operator/egain-operator/internal/session"
 	"github.com/egain-operator/egain-operator/internal/tracing"
 )
-
-// succeeding is the refresh token that came with an answer in place of the one that was used; false if none did.
-func succeeding(m request.Material, tok oauth.Token) (session.Successor, bool) {
-	if m.Sources.Session == nil || tok.RefreshToken == "" || tok.RefreshToken == m.Session.RefreshToken {
-		return session.Successor{}, false
-	}
-	return session.Successor{
-		Secret: *m.Sources.Session, Used: m.Session.RefreshToken,
-		Content: session.Content{RefreshToken: tok.RefreshToken, ExpirationTime: tok.RefreshExpirationTime},
-	}, true
-}
 
 // sessionKey names the session Secret of an EgainClient.
 func sessionKey(ec *egainv1alpha1.EgainClient) types.NamespacedName {
@@ -36,16 +24,16 @@ func sessionKey(ec *egainv1alpha1.EgainClient) types.NamespacedName {
 // writeSessions writes the refresh tokens that are held for an EgainClient, or for its session Secret. Each stays held until it
 // is written, or until the Secret proves to be another session's. It returns what was written to the session Secret; nil if
 // nothing was.
-func (r *EgainClientReconciler) writeSessions(ctx context.Context, user, secret types.NamespacedName) (*session.Written, error) {
+func (m *memory) writeSessions(ctx context.Context, c client.Client, user, secret types.NamespacedName) (*session.Written, error) {
 	var written *session.Written
 	var failed error
-	for _, s := range r.memory.heldFor(user, secret) {
-		w, superseded, err := session.Write(ctx, secrets{r.Client}, s)
+	for _, s := range m.heldFor(user, secret) {
+		w, superseded, err := session.Write(ctx, secrets{c}, s)
 		if err != nil {
 			failed = cmp.Or(failed, err)
 			continue
 		}
-		r.memory.release(s.Name())
+		m.release(s.Name())
 		if s.Name() == secret && !superseded {
 			written = &w
 		}
@@ -66,14 +54,14 @@ func keepSession(ctx context.Context, c client.Client, secret *metav1.ObjectMeta
 }
 
 // keepSessions is keepSession for Secrets by name.
-func (r *EgainClientReconciler) keepSessions(ctx context.Context, ec *egainv1alpha1.EgainClient, names ...string) error {
+func keepSessions(ctx context.Context, c client.Client, cache client.Reader, ec *egainv1alpha1.EgainClient, names ...string) error {
 	for _, name := range names {
 		if name == "" {
 			continue
 		}
-		meta, err := metadata(ctx, r.Cache, "Secret", types.NamespacedName{Namespace: ec.Namespace, Name: name})
+		meta, err := metadata(ctx, cache, "Secret", types.NamespacedName{Namespace: ec.Namespace, Name: name})
 		if err == nil {
-			err = keepSession(ctx, r.Client, meta)
+			err = keepSession(ctx, c, meta)
 		}
 		if err != nil {
 			return err
@@ -97,7 +85,7 @@ func (r *EgainClientReconciler) departed(ctx context.Context, name types.Namespa
 func (r *EgainClientReconciler) WriteHeldSessions(ctx context.Context) {
 	r.memory.successors.Range(func(_, value any) bool {
 		s := value.(heldSuccessor)
-		if _, err := r.writeSessions(ctx, s.client, s.Name()); err != nil {
+		if _, err := r.memory.writeSessions(ctx, r.Client, s.client, s.Name()); err != nil {
 			log.FromContext(ctx).Error(err, "The process ends with a refresh token that it could not write: log in again", "secret", s.Name(), "egainClient", s.client)
 		}
 		return true

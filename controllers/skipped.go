@@ -9,7 +9,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
-	"github.com/egain-operator/egain-operator/internal/fault"
 )
 
 // The event of a CA bundle that is used in part.
@@ -29,15 +28,4 @@ func (r *EgainClientReconciler) reportSkipped(ctx context.Context, ec *egainv1al
 	r.Recorder.Eventf(ec, nil, corev1.EventTypeWarning, reasonCertificatesSkipped, actionReadCABundle,
 		"the rest of the CA bundle is trusted, but %s: issue that certificate again, or remove it", skipped)
 	return skipped
-}
-
-// withSkipped adds to a failure of TLS what was skipped: the server's CA may be among that.
-func withSkipped(err error, skipped string) error {
-	f := fault.Of(err)
-	if skipped == "" || f == nil || f.Reason != fault.ReasonTLSFailed {
-		return err
-	}
-	whole := *f
-	whole.Message += "; of the CA bundle, " + skipped
-	return &whole
 }

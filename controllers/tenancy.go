@@ -11,20 +11,21 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/egress"
 	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/request"
 )
 
-// tenant finds the tenant of an EgainClient and refuses one that it may not use. The tenant is returned with a refusal
+// findTenant finds the tenant of an EgainClient and refuses one that it may not use. The tenant is returned with a refusal
 // too, so that a token that was issued before is still known for what it is.
-func (r *EgainClientReconciler) tenant(ctx context.Context, ec *egainv1alpha1.EgainClient) (request.Tenant, error) {
+func findTenant(ctx context.Context, cache client.Reader, rules *egress.Egress, ec *egainv1alpha1.EgainClient) (request.Tenant, error) {
 	if ec.Spec.TenantRef == nil {
 		t := request.Inline(ec)
-		return t, r.Providers.Egress.PermitTenant(t.Name)
+		return t, rules.PermitTenant(t.Name)
 	}
 	et := &egainv1alpha1.EgainTenant{}
 	name := string(ec.Spec.TenantRef.Name)
-	if err := r.Cache.Get(ctx, client.ObjectKey{Name: name}, et); apierrors.IsNotFound(err) {
+	if err := cache.Get(ctx, client.ObjectKey{Name: name}, et); apierrors.IsNotFound(err) {
 		return request.Tenant{Name: name}, fault.New(fault.Waiting, egainv1alpha1.ReasonTenantNotFound, "waiting for EgainTenant %q: create it, or name another in spec.tenantRef", name)
 	} else if err != nil {
 		return request.Tenant{}, fmt.Errorf("looking up EgainTenant %q: %w", name, err)
@@ -33,7 +34,7 @@ func (r *EgainClientReconciler) tenant(ctx context.Context, ec *egainv1alpha1.Eg
 	if request.SelectsNamespaces(et) {
 		namespace := &metav1.PartialObjectMetadata{}
 		namespace.SetGroupVersionKind(namespaceKind)
-		if err := r.Cache.Get(ctx, types.NamespacedName{Name: ec.Namespace}, namespace); err != nil {
+		if err := cache.Get(ctx, types.NamespacedName{Name: ec.Namespace}, namespace); err != nil {
 			return request.Tenant{}, fmt.Errorf("looking up the namespace: %w", err)
 		}
 		labels = namespace.Labels
@@ -44,7 +45,7 @@ func (r *EgainClientReconciler) tenant(ctx context.Context, ec *egainv1alpha1.Eg
 // observeTenant finds the tenant and what identifies the spec with it. While the tenant is not there, a token that was
 // issued for the generation that is looked at counts as issued for the spec.
 func (r *EgainClientReconciler) observeTenant(ctx context.Context, ec *egainv1alpha1.EgainClient, f *facts) error {
-	tenant, err := r.tenant(ctx, ec)
+	tenant, err := findTenant(ctx, r.Cache, r.Providers.Egress, ec)
 	f.tenant, f.Input.Spec = tenant, request.SpecID(ec, tenant)
 	f.EndpointsChecked = r.started()
 	if tenant.ReadySince.After(f.EndpointsChecked) {

@@ -318,3 +318,14 @@ func subjectMissing(name string) error {
 func sessionMissing(ec *egainv1alpha1.EgainClient) error {
 	return fault.New(fault.Waiting, egainv1alpha1.ReasonSessionNotFound, "waiting for somebody to log in: run %s", loginCommand(ec))
 }
+
+// Successor is the refresh token that came with an answer in place of the one that was used; false if none did.
+func (m Material) Successor(tok oauth.Token) (session.Successor, bool) {
+	if m.Sources.Session == nil || tok.RefreshToken == "" || tok.RefreshToken == m.Session.RefreshToken {
+		return session.Successor{}, false
+	}
+	return session.Successor{
+		Secret: *m.Sources.Session, Used: m.Session.RefreshToken,
+		Content: session.Content{RefreshToken: tok.RefreshToken, ExpirationTime: tok.RefreshExpirationTime},
+	}, true
+}

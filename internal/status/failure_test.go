@@ -47,11 +47,11 @@ func TestWake_FollowsADecisionToWaitForLessThanTheStatusSays(t *testing.T) {
 	at, next := metav1.NewTime(noon), metav1.NewTime(noon.Add(time.Hour))
 	ec := &egainv1alpha1.EgainClient{}
 	ec.Status.LastFailure = &egainv1alpha1.FailureStatus{Time: &at, RetryTime: &next}
-	o := Outcome{Facts: Facts{Input: rotation.Input{Failure: &rotation.Failure{RetryTime: noon.Add(time.Minute)}}}}
+	o := Outcome{Decided: true}
 	if got := Wake(ec, o, noon); got != next.Time {
 		t.Errorf("after another attempt it wakes at %v", got)
 	}
-	o.Decision.Action = rotation.Wait
+	o.Decision = rotation.Decision{Action: rotation.Wait, At: noon.Add(time.Minute)}
 	if got := Wake(ec, o, noon); got != noon.Add(time.Minute) {
 		t.Errorf("wakes at %v", got)
 	}

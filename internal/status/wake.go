@@ -42,11 +42,7 @@ func changeTimes(ec *egainv1alpha1.EgainClient, o Outcome, now time.Time) []time
 		return append(times, o.Decision.At)
 	}
 	if last != nil && last.RetryTime != nil {
-		at := last.RetryTime.Time
-		if waits := o.Input.Failure; waits != nil && o.Decision.Action == rotation.Wait && !waits.RetryTime.IsZero() {
-			at = waits.RetryTime // which may be earlier than what the status says
-		}
-		return append(times, at)
+		return append(times, last.RetryTime.Time)
 	}
 	if last == nil && tok != nil {
 		times = append(times, o.renewalTime())

@@ -1,0 +1,90 @@
+// Package revocation knows which tokens a deletion revokes, and where.
+package revocation
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"time"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/provider"
+	"github.com/egain-operator/egain-operator/internal/request"
+	"github.com/egain-operator/egain-operator/internal/target"
+)
+
+// Token is a token that a deletion revokes.
+type Token struct {
+	Kind  oauth.TokenKind
+	Value oauth.Secret
+}
+
+// Revoker revokes the tokens of EgainClients.
+type Revoker struct {
+	// Secrets reads the target.
+	Secrets target.Secrets
+	// Requests reads the session and the credentials.
+	Requests *request.Reader
+	// Providers finds the revocation endpoint.
+	Providers *provider.Access
+	// OAuth sends the requests.
+	OAuth *oauth.Client
+	// Now tells the time.
+	Now func() time.Time
+}
+
+// Tokens are the refresh token, which ends the session, and the access token in the target, which may be of another grant and then
+// does not end with it. The latest refresh token of a session is an argument's answer to the one in its Secret.
+func (r Revoker) Tokens(ctx context.Context, ec *egainv1alpha1.EgainClient, latest func(stored oauth.Secret) oauth.Secret) ([]Token, error) {
+	var tokens []Token
+	if ec.Spec.AuthorizationCode != nil {
+		stored, err := r.Requests.RefreshToken(ctx, ec)
+		if err != nil && fault.Of(err) == nil {
+			return nil, err
+		}
+		if err == nil {
+			tokens = append(tokens, Token{oauth.RefreshToken, latest(stored)})
+		}
+	}
+	tok, err := target.ReadOwn(ctx, r.Secrets, ec)
+	if tok != nil && tok.Valid(r.Now()) {
+		tokens = append(tokens, Token{oauth.AccessToken, tok.AccessToken})
+	}
+	return tokens, err
+}
+
+// Revoke revokes tokens at the tenant of an EgainClient.
+func (r Revoker) Revoke(ctx context.Context, ec *egainv1alpha1.EgainClient, tenant request.Tenant, tokens []Token) error {
+	credentials, _, err := r.Requests.Credentials(ctx, ec)
+	if err != nil {
+		return err
+	}
+	hc, err := r.Providers.HTTPClient(ctx, tenant, "")
+	if err != nil {
+		return err
+	}
+	revocationURL, err := r.endpoint(ctx, ec, tenant, hc)
+	if err != nil {
+		return err
+	}
+	if revocationURL == "" {
+		return fault.New(fault.Terminal, fault.ReasonEndpointInvalid, "the tenant has no revocation endpoint: set tenant.endpoints.revocationURL, or unset revokeOnDelete")
+	}
+	for _, t := range tokens {
+		if err := r.OAuth.Revoke(ctx, hc, revocationURL, credentials, t.Kind, t.Value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// endpoint is where tokens are revoked. While documents cannot be read, it is the one in the status of the EgainTenant.
+func (r Revoker) endpoint(ctx context.Context, ec *egainv1alpha1.EgainClient, tenant request.Tenant, hc *http.Client) (string, error) {
+	endpoints, err := r.Providers.Endpoints(ctx, ec, tenant, hc, r.Providers.Breakers.Do)
+	if known, ok := tenant.KnownFor(request.For(ec).Actor()); provider.Unread(err) && ok {
+		return known.RevocationURL, nil
+	}
+	return endpoints.RevocationURL, cmp.Or(err, endpoints.Unusable.RevocationURL)
+}
