@@ -339,6 +339,7 @@ func TestAClientReachesNothingOutsideOfItsNamespace(t *testing.T) {
 			f.Expect(apierrors.IsInvalid(err)).To(gomega.BeTrue(), "%s %q: %v", what, outside, err)
 			*ec = *before
 		}
+		f.delete(ec) // or the next would be told what this one names
 	}
 	f.Expect(f.sim.Requests()).To(gomega.BeEmpty())
 }

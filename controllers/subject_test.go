@@ -98,5 +98,5 @@ func TestRefusesACircleOfClients(t *testing.T) {
 	f.client("c", exchangingTokenOf("a"))
 	f.run(a)
 	f.Expect(state(a)).To(gomega.Equal("Failed: NoToken, SubjectTokenInvalid"))
-	f.Expect(message(a)).To(gomega.ContainSubstring("circle"))
+	f.Expect(message(a)).To(gomega.ContainSubstring("forms a cycle"))
 }
