@@ -11,7 +11,6 @@ import (
 
 	"github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -26,7 +25,7 @@ func TestAnAuthorWritesFields(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "default", "")
 	w.create(&corev1.Secret{ObjectMeta: named("egain-app"), StringData: map[string]string{"client_id": "id", "client_secret": w.secret("the client secret")}})
-	a := &writer{world: w, server: listen(w), proxy: listenProxy(t), client: w.author("author")}
+	a := &writer{world: w, server: listenForms(w), proxy: listenProxy(t), client: w.author()}
 	w.start("HTTPS_PROXY="+a.proxy.URL, "https_proxy="+a.proxy.URL, "NO_PROXY=", "no_proxy=")
 	a.refusedByTheAPIServer()
 	w.dropRules("egainclients.auth.egain.com")
@@ -40,26 +39,9 @@ func TestAnAuthorWritesFields(t *testing.T) {
 // writer is a person with the role egainclient-editor in one namespace.
 type writer struct {
 	*world
-	server *listener
+	server *formServer
 	proxy  *proxy
 	client client.Client
-}
-
-// author is a client of the API server for a person whom a namespace has as an editor of EgainClients.
-func (w *world) author(name string) client.Client {
-	w.t.Helper()
-	w.create(&corev1.ServiceAccount{ObjectMeta: named(name)})
-	w.create(&rbacv1.RoleBinding{
-		ObjectMeta: named(name),
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "egain-operator-egainclient-editor"},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: team, Name: name}},
-	})
-	config, err := w.plane.ServiceAccountConfig(w.t.Context(), team, name)
-	w.Expect(err).NotTo(gomega.HaveOccurred())
-	w.keep("the token of "+name, config.BearerToken)
-	c, err := client.New(config, client.Options{Scheme: w.admin.Scheme()})
-	w.Expect(err).NotTo(gomega.HaveOccurred())
-	return c
 }
 
 // object is an EgainClient of the author's, which asks the author's server, changed as wanted.
@@ -118,8 +100,8 @@ func dropKey(value any, key string) {
 	}
 }
 
-// listener is a server of the author's that issues tokens and remembers the form of each request by its path.
-type listener struct {
+// formServer is a server of the author's that issues tokens and remembers the form of each request by its path.
+type formServer struct {
 	*httptest.Server
 	mu    sync.Mutex
 	forms map[string][]url.Values
@@ -128,8 +110,8 @@ type listener struct {
 // metadataPath is where the server has a document that names a token URL at a host in Unicode.
 const metadataPath = "/metadata"
 
-func listen(w *world) *listener {
-	l := &listener{forms: map[string][]url.Values{}}
+func listenForms(w *world) *formServer {
+	l := &formServer{forms: map[string][]url.Values{}}
 	l.Server = httptest.NewTLSServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == metadataPath {
 			answer(rw, http.StatusOK, `{"token_endpoint":%q}`, "https://%EF%BC%91%EF%BC%90.\uff19\uff16.0.1/token")
@@ -149,7 +131,7 @@ func listen(w *world) *listener {
 }
 
 // got are the forms that came for an EgainClient.
-func (l *listener) got(name string) []url.Values {
+func (l *formServer) got(name string) []url.Values {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.forms["/"+name]

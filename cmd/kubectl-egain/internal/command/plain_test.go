@@ -66,8 +66,19 @@ func TestPlain_NothingOfOthersReachesTheTerminal(t *testing.T) {
 	for _, colour := range []bool{false, true} {
 		f.env.screen.style = view.Style{Colour: colour, Unicode: true}
 		for _, args := range [][]string{
-			{"status"}, {"status", "knowledge-sync"}, {"status", "--all-namespaces"}, {"doctor", "knowledge-sync"}, {"call", "knowledge-sync", "/x"}, {"token", "knowledge-sync"},
-			{"login", "knowledge-sync"}, {"renew", "knowledge-sync"}, {"revoke", "knowledge-sync"}, {"status", hidden}, {"call", "knowledge-sync", "https://" + hidden}, {hidden}, {"suspend", hidden},
+			{"status"},
+			{"status", "knowledge-sync"},
+			{"status", "--all-namespaces"},
+			{"doctor", "knowledge-sync"},
+			{"call", "knowledge-sync", "/x"},
+			{"token", "knowledge-sync"},
+			{"login", "knowledge-sync"},
+			{"renew", "knowledge-sync"},
+			{"revoke", "knowledge-sync"},
+			{"status", hidden},
+			{"call", "knowledge-sync", "https://" + hidden},
+			{hidden},
+			{"suspend", hidden},
 		} {
 			f.run(args...)
 			f.expectPlain(args)
