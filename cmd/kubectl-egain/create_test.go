@@ -121,7 +121,7 @@ func TestCreateRefusesWithWhatToChange(t *testing.T) {
 		"a parameter that is a credential":     {good + " --parameter client_secret=hush", 1, "credentialsSecretRef"},
 		"the token over its own credentials":   {good + " --target s", 1, "the token would overwrite the Secret it is made from"},
 		"both ways to renew":                   {good + " --renew-percent 80 --renew-before 10m", 1, "exactly one of the fields in [percent before]"},
-		"what belongs to another flow":         {good + " --flow ClientCredentials --on-behalf-of-email a@b.c", 1, "onBehalfOf belongs to flow OnBehalfOf"},
+		"what belongs to another flow":         {good + " --flow ClientCredentials --on-behalf-of-email a@b.c", 1, "flow OnBehalfOf needs spec.onBehalfOf"},
 		"a dry run that there is not":          {good + " --dry-run=maybe", 2, "none of none, client and server"},
 		"an output that there is not":          {good + " --dry-run=client -o picture", 1, "unable to match a printer"},
 		"a customer's login of nowhere":        {"client c --flow AuthorizationCode --token-url https://a.b/c --credentials s --scope a", 1, "nothing says where people log in"},
