@@ -44,6 +44,12 @@ bench: ## Measure the operator against what the API server allows, in half an ho
 	go build -o bin/bench ./hack/bench
 	hack/controlplane.sh bin/bench $(if $(SMALL),-small) -bin bin/release -output bin/bench-report $(ARGS)
 
+.PHONY: bounds
+bounds: build ## Measure in two minutes what the worst EgainClient, ConfigMaps and templates cost.
+	go build -o bin/bounds ./hack/bounds
+	hack/controlplane.sh bin/bounds $(ARGS)
+	go test ./internal/target -run='^TestTarget_ATemplateIs' -count=1 -v | awk '/^--- / { print "| " $$3 " | " $$4 " |" }'
+
 .PHONY: controlplane
 controlplane: ## Obtain etcd, kube-apiserver and kube-controller-manager (5 to 10 minutes, the first time only).
 	@hack/controlplane.sh
@@ -103,10 +109,11 @@ manifests: ## Generate the CRDs, for config and for the chart, the operator's ro
 	go run ./hack/monitoring rule
 
 .PHONY: docs
-docs: ## Generate the references of the API, the metrics and the values of the chart.
+docs: ## Generate the references of the API, the metrics, the bounds and the values of the chart.
 	@mkdir -p docs
 	$(TOOL) crd-ref-docs --source-path=./api --config=hack/crd-ref-docs.yaml --renderer=markdown --output-path=docs/api.md
 	go run ./hack/monitoring metrics
+	go run ./hack/monitoring bounds
 	$(TOOL) helm-docs --chart-search-root=charts --sort-values-order=file --log-level=warning
 
 .PHONY: cli-docs

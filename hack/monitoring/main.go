@@ -1,5 +1,5 @@
 // Monitoring generates what is said of the metrics and alerts in more than one place: the reference of the metrics from the
-// definitions of the collectors, and the PrometheusRule from the rule file that the chart renders too.
+// definitions of the collectors, the table of bounds from the constants, and the PrometheusRule from the rule file that the chart renders too.
 package main
 
 import (
@@ -20,9 +20,9 @@ const (
 )
 
 func main() {
-	outputs := map[string]func() (file string, content []byte, err error){"metrics": reference, "rule": rule}
+	outputs := map[string]func() (file string, content []byte, err error){"metrics": reference, "rule": rule, "bounds": table}
 	if len(os.Args) != 2 || outputs[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: go run ./hack/monitoring metrics|rule, in the root of the checkout")
+		fmt.Fprintln(os.Stderr, "usage: go run ./hack/monitoring metrics|rule|bounds, in the root of the checkout")
 		os.Exit(2)
 	}
 	file, content, err := outputs[os.Args[1]]()

@@ -14,9 +14,9 @@ const (
 	FreeChanges = 3
 	// ChangeWindow is the time within which requests that follow a change are counted.
 	ChangeWindow = time.Minute
-	// contested is how long a token is kept after it was lost, from when it was written again. A target that another writer keeps
+	// Contested is how long a token is kept after it was lost, from when it was written again. A target that another writer keeps
 	// changing costs one request, not one per change.
-	contested = time.Minute
+	Contested = time.Minute
 )
 
 // TooShort reports whether renewal cannot keep up with a token's lifetime.
@@ -36,14 +36,14 @@ type Recent struct {
 func (in *Input) Keep(t Token, now time.Time) Recent {
 	keep := Floor
 	if in.Lost() {
-		keep = contested
+		keep = Contested
 	}
 	return Recent{Token: t, Until: now.Add(keep)}
 }
 
 // Repair returns what is kept once the token was written again.
 func (r Recent) Repair(now time.Time) Recent {
-	r.Repaired, r.Until = now, now.Add(contested)
+	r.Repaired, r.Until = now, now.Add(Contested)
 	return r
 }
 

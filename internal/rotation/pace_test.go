@@ -154,16 +154,16 @@ func TestATokenThatWasLostIsKeptForLonger(t *testing.T) {
 	}{
 		"after a renewal":                  {inputOf(issuedAgo(time.Hour)), Floor},
 		"the first one":                    {inputOf(missing), Floor},
-		"in place of one that was deleted": {inputOf(missing, issuedAgo(time.Hour)), contested},
-		"in place of one that was damaged": {inputOf(damaged), contested},
+		"in place of one that was deleted": {inputOf(missing, issuedAgo(time.Hour)), Contested},
+		"in place of one that was damaged": {inputOf(damaged), Contested},
 	}
 	for name, tc := range tests {
 		if got := tc.in.Keep(Token{}, now).Until.Sub(now); got != tc.want {
 			t.Errorf("%s: kept for %s, want %s", name, got, tc.want)
 		}
 	}
-	if got := (Recent{}).Repair(now).Until.Sub(now); got != contested {
-		t.Errorf("once it was written a second time: kept for %s, want %s", got, contested)
+	if got := (Recent{}).Repair(now).Until.Sub(now); got != Contested {
+		t.Errorf("once it was written a second time: kept for %s, want %s", got, Contested)
 	}
 }
 
