@@ -246,13 +246,18 @@ func issuerOf(fields map[string]json.RawMessage, base *url.URL) (string, error) 
 	}
 	path, standard := strings.CutPrefix(base.Path, "/.well-known/oauth-authorization-server")
 	u, err := url.Parse(issuer)
-	if err != nil || u.Scheme != "https" || canonical(u.Hostname()) != canonical(base.Hostname()) || port(u) != port(base) || !printable(issuer) {
+	if err != nil || !printable(issuer) || !servedFrom(u, base) {
 		return "", metadataInvalid("the issuer in the metadata document is not on %s, where the document is from: check tenant.metadataURL", base.Host)
 	}
 	if standard && (strings.TrimSuffix(u.Path, "/") != strings.TrimSuffix(path, "/") || u.RawQuery != "" || u.Fragment != "") {
 		return "", metadataInvalid("the issuer in the metadata document is not the one that the URL of the document stands for (RFC 8414 section 3.3): check tenant.metadataURL")
 	}
 	return issuer, nil
+}
+
+// servedFrom reports whether a URL is https, and of the host and port of another one.
+func servedFrom(u, base *url.URL) bool {
+	return u.Scheme == "https" && canonical(u.Hostname()) == canonical(base.Hostname()) && port(u) == port(base)
 }
 
 // empty reports whether a document names no endpoint.

@@ -9,8 +9,8 @@ import (
 const (
 	// MaxUnits is how much work the templates of a target may do together, each time that it is rendered. A unit is a part of a
 	// template (for each scope, if it is in a range), a call, or 64 bytes or 8 items of a list that go into a call, come out of it, or
-	// are written. The hardest target that was found takes 50 ms of a processor until it is stopped:
-	// go test ./internal/target -run - -cpu 1 -bench BenchmarkWork
+	// are written. The hardest target that was found takes 50 ms of a processor until it is stopped, as measured by
+	// "go test ./internal/target -run - -cpu 1 -bench BenchmarkWork".
 	MaxUnits = 100_000
 	// unit is how many bytes count for one, unitItems how many items of a list.
 	unit      = 64

@@ -67,7 +67,7 @@ func hardTargets() map[string]hard {
 		"index of the scopes":              {perScope(`{{if index $.Scopes 1}}{{end}}`), 1 << 10, 256},
 		"short calls":                      {perScope(`{{if add}}{{end}}`), 1 << 10, 256},
 		"short builtin calls":              {perScope(`{{if eq 1 2}}{{end}}`), 1 << 10, 256},
-		"and and or":                       {perScope(`{{if and . (or . .)}}{{end}}`), 1 << 10, 256},
+		"questions of emptiness":           {perScope(`{{if and . (or . .)}}{{end}}`), 1 << 10, 256},
 		"branches":                         {perScope(`{{if .}}{{end}}`), 1 << 10, 256},
 		"text":                             {perScope(`a{{/**/}}`), 1 << 10, 256},
 		"what it writes":                   {everyKey(`{{.AccessToken}}`), 400, 2},
