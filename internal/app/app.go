@@ -123,26 +123,32 @@ func (f *onceFilled) check(*http.Request) error {
 	return nil
 }
 
-// endingCache is a cache that nobody waits for after the end of a context. A manager that is told to stop before its caches are
+// endingCache is a cache that nobody waits for after the end of a run. A manager that is told to stop before its caches are
 // filled would wait for them on a busy processor, and never end (controller-runtime v0.25.2, pkg/manager/runnable_group.go).
 type endingCache struct {
 	cache.Cache
-	run context.Context //nolint:containedctx // it is the life of the cache
+	ended <-chan struct{}
 }
 
 // WaitForCacheSync is that of cache.Informers. It returns true as soon as the run ends.
 func (c endingCache) WaitForCacheSync(ctx context.Context) bool {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(c.run, cancel)()
-	return c.Cache.WaitForCacheSync(ctx) || c.run.Err() != nil
+	filled := make(chan bool, 1)
+	go func() { filled <- c.Cache.WaitForCacheSync(ctx) }()
+	select {
+	case is := <-filled:
+		return is
+	case <-c.ended:
+		return true
+	}
 }
 
 func newManager(ctx context.Context, config *rest.Config, o *options.Options) (ctrl.Manager, error) {
 	managerOptions := managerOptions(o)
 	managerOptions.NewCache = func(config *rest.Config, with cache.Options) (cache.Cache, error) {
 		c, err := cache.New(config, with)
-		return endingCache{c, ctx}, err
+		return endingCache{c, ctx.Done()}, err
 	}
 	if !o.LeaderElect {
 		return ctrl.NewManager(config, managerOptions)
