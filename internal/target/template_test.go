@@ -85,7 +85,7 @@ func TestTarget_ATemplateSeesTheToken(t *testing.T) {
 		"a wide printf":   {`{{ printf "%999s" "x" | len }}`, "999"},
 		"comparisons":     {`{{ eq .TokenType "x" "Bearer" }}/{{ ne "a" "b" }}/{{ lt 1 2 }}/{{ le "b" "a" }}/{{ gt 2 (len .Scopes) }}/{{ ge .TokenType "B" }}`, "true/true/true/false/false/true"},
 		"a compared pipe": {`{{ .TokenType | lower | eq "bearer" }}/{{ .Scopes | len | lt 1 }}/{{ 1 | index .Scopes }}`, "true/true/b.write"},
-		"kinds compared":  {`{{ eq (add 1 1) 2 }}/{{ lt (len .Scope) 100 }}/{{ eq true true }}/{{ eq 1.5 1.5 }}/{{ eq 'a' 97 }}`, "true/true/true/true/true"},
+		"kinds compared":  {`{{ eq (add 1 1) 2 }}/{{ lt (len .Scope) 100 }}/{{ eq true (not false) }}/{{ eq 1.5 1.5 }}/{{ eq 'a' 97 }}`, "true/true/true/true/true"},
 		"parts of scopes": {`{{ with index .Scopes 0 }}{{ slice . 2 }}{{ end }}|{{ (index .Scopes 0) | len }}`, "read|6"},
 		"lazy questions":  {`{{ and "" (index .Scopes 9) }}{{ or "a" (index .Scopes 9) }}{{ not (and 1 (eq 1 2)) }}`, "atrue"},
 		"percents galore": {`{{ printf "100%%" }}`, "100%"},
