@@ -48,7 +48,7 @@ bench: ## Measure the operator against what the API server allows, in half an ho
 bounds: build ## Measure in two minutes what the worst EgainClient, ConfigMaps and templates cost.
 	go build -o bin/bounds ./hack/bounds
 	hack/controlplane.sh bin/bounds $(ARGS)
-	go test ./internal/target -run='^TestTarget_ATemplateIs' -count=1 -v | awk '/^--- / { print "| " $$3 " | " $$4 " |" }'
+	go test ./internal/target -run='^TestTarget_(ATemplateIs|TheWorkOf)' -count=1 -v | awk '/^--- / { print "| " $$3 " | " $$4 " |" }'
 
 .PHONY: controlplane
 controlplane: ## Obtain etcd, kube-apiserver and kube-controller-manager (5 to 10 minutes, the first time only).
