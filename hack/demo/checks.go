@@ -20,6 +20,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/hack/internal/stage"
+	"github.com/egain-operator/egain-operator/internal/rotation"
 )
 
 // errUnproven is returned after the reasons for it were printed.
@@ -301,9 +302,15 @@ func renewedFor(ec *egainv1alpha1.EgainClient, request string) bool {
 	return ec.Status.LastHandledRenewal == request && tok != nil && time.Until(tok.ExpirationTime.Time) > restful/2
 }
 
-// checkRepair deletes a target and waits until its workload has the new token.
+// checkRepair deletes a target and waits until its workload has the new token. A token that was just issued would be written
+// again.
 func (d *demo) checkRepair(ctx context.Context) (check, error) {
 	s, w := d.samples[0], d.workloads[0]
+	select {
+	case <-ctx.Done():
+		return check{}, ctx.Err()
+	case <-time.After(rotation.Floor):
+	}
 	before := w.snapshot().tokens
 	began := time.Now()
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: s.target.Namespace, Name: s.target.Name}}
