@@ -200,7 +200,7 @@ func TestWatchPrintsChangesUntilInterrupted(t *testing.T) {
 	interrupt := f.watch("status", "--watch")
 	f.Eventually(f.out.String, "1m").Should(gomega.ContainSubstring("Unknown"))
 	f.ready(ec)
-	f.Eventually(f.out.String, "1m").Should(gomega.ContainSubstring("knowledge-sync   ClientCredentials   True    ######----"))
+	f.Eventually(f.out.String, "1m").Should(gomega.ContainSubstring("knowledge-sync   True    ######----"))
 	f.Expect(admin.Delete(f.t.Context(), ec)).To(gomega.Succeed())
 	f.Eventually(f.out.String, "1m").Should(gomega.ContainSubstring("deleted"))
 	f.Expect(interrupt()).To(gomega.Equal(0))
