@@ -90,7 +90,7 @@ func LastFailure(st egainv1alpha1.EgainClientStatus, f Facts) *rotation.Failure 
 	case !same:
 		return nil
 	case last.RetryTime != nil:
-		return &rotation.Failure{Inputs: inputs, RetryTime: f.retryTime(last)}
+		return &rotation.Failure{Inputs: inputs, RetryTime: f.waitUntil(last)}
 	case last.Reason == egainv1alpha1.ReasonReauthorizationRequired:
 		return &rotation.Failure{Inputs: inputs}
 	default:
@@ -102,9 +102,9 @@ func LastFailure(st egainv1alpha1.EgainClientStatus, f Facts) *rotation.Failure 
 // their EgainTenant turned Ready. It spreads them, and bounds how long such a refusal outlives its cause.
 const recheckWindow = time.Minute
 
-// retryTime is when an attempt is repeated. A failure of endpoints from before EndpointsChecked is repeated within recheckWindow
+// waitUntil is when an attempt is repeated. A failure of endpoints from before EndpointsChecked is repeated within recheckWindow
 // of it.
-func (f Facts) retryTime(last *egainv1alpha1.FailureStatus) time.Time {
+func (f Facts) waitUntil(last *egainv1alpha1.FailureStatus) time.Time {
 	at := last.RetryTime.Time
 	if last.Time == nil || !last.Time.Time.Before(f.EndpointsChecked) {
 		return at
