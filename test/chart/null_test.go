@@ -260,7 +260,10 @@ func TestAnEmptyValueIsTakenOrRefused(t *testing.T) {
 		value := at(defaults, path)
 		t.Run(strings.Join(path, "."), func(t *testing.T) {
 			t.Parallel()
-			empty := reflect.Zero(reflect.TypeOf(value)).Interface()
+			var empty any = false // of what is null by default, which are switches
+			if value != nil {
+				empty = reflect.Zero(reflect.TypeOf(value)).Interface()
+			}
 			switch value.(type) {
 			case map[string]any:
 				empty = map[string]any{}
