@@ -50,6 +50,7 @@ func TestMain(m *testing.M) {
 }
 
 func runTests(m *testing.M) int {
+	gomega.SetDefaultEventuallyTimeout(time.Minute) // a second, the default, is too short on a machine that is busy
 	var err error
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, egainv1alpha1.AddToScheme} {
 		if err = add(scheme); err != nil {

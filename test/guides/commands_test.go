@@ -22,6 +22,7 @@ var unrun = map[string]string{
 	"top pods":                        "there is no node, and nothing that measures pods",
 	"kubectl debug node/":             "there is no node",
 	"egain create tenant acme --url":  "needs an eGain at that address",
+	"annotate secret agent-session":   "needs a session, which a login makes",
 	"kubectl egain login":             "needs a person at a browser; test/e2e plays one",
 	"sops --encrypt":                  "needs sops and a key",
 	"kubeseal":                        "needs kubeseal and a cluster with its controller",
