@@ -21,8 +21,8 @@ func hostOf(raw string) string {
 	return u.Host
 }
 
-// besides says what the token endpoint gets besides the code.
-func (a *attempt) besides() string {
+// secretSent says what the token endpoint gets in addition to the code.
+func (a *attempt) secretSent() string {
 	if a.provider.credentials.ClientSecret == "" {
 		return ""
 	}
@@ -35,7 +35,7 @@ func (a *attempt) confirmHosts(ctx context.Context) error {
 	known := cmp.Or(a.provider.tenant.MetadataURL, a.provider.tenant.URL, e.AuthorizationURL)
 	var foreign []string
 	for _, use := range []struct{ url, purpose string }{
-		{e.AuthorizationURL, "where you log in"}, {e.TokenURL, "which gets the code" + a.besides()},
+		{e.AuthorizationURL, "where you log in"}, {e.TokenURL, "which gets the code" + a.secretSent()},
 	} {
 		if !oauth.SameSite(use.url, known) && !a.provider.tenant.Trusts(use.url) {
 			foreign = append(foreign, hostOf(use.url)+", "+use.purpose)

@@ -202,7 +202,7 @@ func (a *attempt) introduce(target string) {
 	}
 	rows := [][]view.Cell{
 		{view.Text("at"), view.Text(hostOf(target))},
-		{view.Text("code sent to"), view.Text(hostOf(a.provider.endpoints.TokenURL) + a.besides())},
+		{view.Text("code sent to"), view.Text(hostOf(a.provider.endpoints.TokenURL) + a.secretSent())},
 		{view.Text("as"), view.Text(actorWords[a.client.Spec.AuthorizationCode.Actor])},
 		{view.Text("for client"), view.Text(a.provider.credentials.ClientID)},
 	}
