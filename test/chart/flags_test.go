@@ -2,7 +2,6 @@ package chart_test
 
 import (
 	"flag"
-	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -20,16 +19,12 @@ var notValues = map[string]string{
 	config.KubeconfigFlagName: "in a cluster the operator uses its ServiceAccount",
 }
 
-// registering is held while flags are bound, since controller-runtime's has a variable of its own.
-var registering sync.Mutex
-
-// flags are those of the binary, which has the one that controller-runtime adds too.
+// flags are those of the binary. controller-runtime's one is defined here, since its RegisterFlags binds a variable of the whole
+// process, which parallel tests cannot share.
 func flags(o *options.Options) *flag.FlagSet {
-	registering.Lock()
-	defer registering.Unlock()
 	fs := flag.NewFlagSet("egain-operator", flag.ContinueOnError)
 	o.BindFlags(fs)
-	config.RegisterFlags(fs)
+	fs.String(config.KubeconfigFlagName, "", "")
 	return fs
 }
 
