@@ -1,0 +1,306 @@
+// Package gate knows who may send a request now, and nothing else. It keeps one line per endpoint, opens a circuit where requests
+// fail, and bounds what is under way. It sends nothing, starts no goroutine and sets no timer: its caller sends, and calls Tick.
+//
+// One lock guards all state. Each change ends with grant, which hands out permits in a total order, so that equal calls at equal
+// times have equal results.
+package gate
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	// TickInterval is how often Tick must be called.
+	TickInterval = 50 * time.Millisecond
+	// unusedPermit is when a permit lapses that is not used. It is longer than any wait in the controller's queue: a permit that
+	// lapses before its client is reconciled is of no use to any client.
+	unusedPermit = time.Minute
+	// sweepInterval is how often lines without clients are looked through.
+	sweepInterval = time.Second
+	// forgetAfter is when a line is forgotten that no client asks for. A client retries after ten minutes at most, or when
+	// Retry-After is over.
+	forgetAfter = 15 * time.Minute
+	// maxLines bounds the lines without clients.
+	maxLines = 4096
+)
+
+// Options are what a Gate needs.
+type Options struct {
+	// Now is the clock.
+	Now func() time.Time
+	// Wake reports that a permit is kept for a client, which is to Ask again before any other work: until it does, the permit is an
+	// idle slot. Wake is called without a lock and must not block.
+	Wake func(key string)
+	// Judge says what the error of a request tells about its endpoint. It is not called for nil.
+	Judge func(error) Verdict
+	// Total bounds the requests under way to all hosts, 64 if zero.
+	Total int
+	// PerHost bounds the requests under way to one host, 16 if zero.
+	PerHost int
+}
+
+// Endpoint is a URL as one group of clients reaches it. What keeps one tenant or CA bundle from a server says nothing about another.
+type Endpoint struct {
+	URL, Host string
+	// Tenant whose limits count; empty if there are none.
+	Tenant string
+	// Trust identifies the CA bundle.
+	Trust string
+}
+
+// Client is what asks for a permit: an EgainClient, or a metadata document, whose answer serves all clients.
+type Client struct {
+	// Key identifies the client. It has one permit at most.
+	Key string
+	// Namespace that shares are counted for; empty for none.
+	Namespace string
+	// App identifies the client application by the reference to its credentials; empty for none.
+	App string
+	Endpoint
+	// Expires orders clients: the soonest is first, the zero time before all.
+	Expires time.Time
+	// Concurrent and PerSecond are the limits of the tenant: of requests under way, and of requests that start in any second.
+	// Zero sets no limit. A request without a limit per second does not count towards that of others.
+	Concurrent, PerSecond int
+	// MustFinish says that an answer must not be lost. The request is not cancelled when a later one is answered before it.
+	MustFinish bool
+}
+
+// Kind is what the outcome of a request tells about its endpoint.
+type Kind int
+
+const (
+	// Unknown outcomes tell nothing: nothing was sent, or it was cancelled.
+	Unknown Kind = iota
+	// Served requests were answered, if only by a refusal.
+	Served
+	// Failed requests would fail for other clients too.
+	Failed
+)
+
+// Verdict judges the outcome of a request.
+type Verdict struct {
+	Kind Kind
+	// RetryAfter is how long the server asks not to be sent requests of the application, zero if it does not. An hour at most counts.
+	RetryAfter time.Duration
+}
+
+// Gate decides who may send now. It is safe for concurrent use.
+type Gate struct {
+	options Options
+
+	mu      sync.Mutex
+	lines   map[Endpoint]*line
+	clients map[string]*client
+	// queues are those with queued clients, by their first client.
+	queues   []*queue
+	byShares map[shares]*queue
+	// holders have a permit, in the order in which they got it.
+	holders  []*client
+	counters map[counter]int
+	// starts are the requests of the last second.
+	starts []start
+	// probes counts probes, to order what probed last.
+	probes uint64
+	swept  time.Time
+	// woken are the clients to wake once the lock is free.
+	woken []string
+}
+
+// state of a client.
+type state int
+
+const (
+	queued state = iota
+	kept         // has a permit and was woken
+	taken        // got its permit by Ask
+	sent
+	gone // left, or its permit lapsed
+)
+
+// client is a Client that is queued, or has a permit.
+type client struct {
+	Client
+	line  *line
+	queue *queue
+	state state
+	// since is when the state began, except for queued clients.
+	since  time.Time
+	permit *Permit
+	// probe says that the permit is one for a probe.
+	probe bool
+	// probed orders clients by their last probes.
+	probed uint64
+	// held are the counters of the permit; starting those that count for a second after the request started.
+	held, starting []counter
+	// asked says that another call was told to wait for the request.
+	asked  bool
+	cancel func(error)
+}
+
+// New returns a Gate.
+func New(o Options) *Gate {
+	o.Total, o.PerHost = cmp.Or(o.Total, 64), cmp.Or(o.PerHost, 16)
+	return &Gate{
+		options:  o,
+		lines:    map[Endpoint]*line{},
+		clients:  map[string]*client{},
+		byShares: map[shares]*queue{},
+		counters: map[counter]int{},
+	}
+}
+
+// locked calls f with the lock held and wakes clients after that.
+func (g *Gate) locked(f func(now time.Time)) {
+	g.mu.Lock()
+	f(g.options.Now())
+	woken := g.woken
+	g.woken = nil
+	g.mu.Unlock()
+	for _, key := range woken {
+		g.options.Wake(key)
+	}
+}
+
+// Ask returns a permit to send one request, or Queued: the client is in line, and is woken when a permit is kept for it. Asking
+// again keeps its place. If the permit of an earlier call was not used, that of the later call replaces it.
+func (g *Gate) Ask(c Client) (permit *Permit, refused *Queued) {
+	g.locked(func(now time.Time) {
+		known := g.join(c, now)
+		// After each change no queued client could have a permit, so that only this one might; grant checks that none is before it.
+		if known.state == queued && g.obstacle(known, now) == "" {
+			g.grant(now)
+		}
+		switch known.state {
+		case kept, taken:
+			permit = &Permit{gate: g, client: known}
+			known.state, known.since, known.permit = taken, now, permit
+			g.woken = slices.DeleteFunc(g.woken, func(key string) bool { return key == c.Key })
+		default:
+			refused = g.queuedAs(known, now)
+		}
+	})
+	return permit, refused
+}
+
+// join adds a client, or updates it. A client that asks for another endpoint, or as another, loses its place.
+func (g *Gate) join(c Client, now time.Time) *client {
+	known := g.clients[c.Key]
+	if known != nil && known.state == sent {
+		known.asked = true
+		return known
+	}
+	if known != nil && known.queue.shares != sharesOf(c) {
+		g.leave(known, now)
+		known = nil
+	}
+	if known == nil {
+		known = &client{Client: c, line: g.lineOf(c.Endpoint)}
+		known.queue = g.queueOf(known)
+		g.clients[c.Key] = known
+		known.line.clients++
+		known.queue.members++
+		g.enqueue(known)
+	}
+	if known.state == queued && !known.Expires.Equal(c.Expires) {
+		g.dequeue(known)
+		known.Client = c
+		g.enqueue(known)
+	}
+	known.Client = c
+	known.line.ask(now)
+	return known
+}
+
+// leave removes a client. A permit that was not used is free again.
+func (g *Gate) leave(c *client, now time.Time) {
+	if c.state == queued {
+		g.dequeue(c)
+	} else {
+		g.release(c)
+		if c.probe && c.state != sent {
+			c.line.next = now
+		}
+	}
+	c.state = gone
+	delete(g.clients, c.Key)
+	c.line.clients--
+	if c.queue.members--; c.queue.members == 0 {
+		delete(g.byShares, c.queue.shares)
+	}
+}
+
+// end removes a client, and wakes it if another call was told to wait.
+func (g *Gate) end(c *client, now time.Time) {
+	g.leave(c, now)
+	if c.asked {
+		g.woken = append(g.woken, c.Key)
+	}
+}
+
+// Forget removes a client that no longer wants to send. Each reconcile that does not end queued calls it, and so does that of a
+// deleted object. A request under way goes on.
+func (g *Gate) Forget(key string) {
+	g.locked(func(now time.Time) {
+		c := g.clients[key]
+		if c == nil || c.state == sent {
+			return
+		}
+		g.leave(c, now)
+		g.grant(now)
+	})
+}
+
+// Tick does what only time brings about. It is to be called every TickInterval.
+func (g *Gate) Tick() {
+	g.locked(func(now time.Time) {
+		for _, c := range slices.Clone(g.holders) {
+			if c.state != sent && now.Sub(c.since) >= unusedPermit {
+				g.end(c, now)
+			}
+		}
+		if now.Sub(g.swept) >= sweepInterval {
+			g.swept = now
+			g.sweep(now)
+		}
+		g.grant(now)
+	})
+}
+
+// Failing counts the endpoints of each host with an open circuit.
+func (g *Gate) Failing() map[string]int {
+	failing := map[string]int{}
+	g.locked(func(time.Time) {
+		for e, l := range g.lines {
+			if l.failing() {
+				failing[e.Host]++
+			}
+		}
+	})
+	return failing
+}
+
+// sweep forgets lines without clients: those with nothing to remember, those that no client asked for in a while, and what is more
+// than may be remembered.
+func (g *Gate) sweep(now time.Time) {
+	var idle []*line
+	for e, l := range g.lines {
+		switch {
+		case l.clients > 0:
+		case l.healthy(now), now.Sub(l.asked) > forgetAfter:
+			delete(g.lines, e)
+		default:
+			idle = append(idle, l)
+		}
+	}
+	if len(idle) <= maxLines {
+		return
+	}
+	slices.SortFunc(idle, func(a, b *line) int { return cmp.Or(a.asked.Compare(b.asked), cmp.Compare(a.name, b.name)) })
+	for _, l := range idle[:len(idle)-maxLines] {
+		delete(g.lines, l.Endpoint)
+	}
+}

@@ -1,0 +1,163 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// errOvertaken cancels requests that a server left unanswered before it recovered.
+var errOvertaken = errors.New("a later request was answered")
+
+// Queued is the error of a client that is in line. Nothing was sent, or what was sent is to be sent again.
+type Queued struct {
+	// Cause is the last failure of the endpoint while its circuit is open; nil if the client waits for a limit.
+	Cause error
+	limit string
+}
+
+// Error says what the client waits for. The text is the same for as long as that is.
+func (q *Queued) Error() string {
+	if q.Cause == nil {
+		return q.limit
+	}
+	return fmt.Sprintf("%v (circuit open: probing every few seconds; all clients resume when a probe succeeds)", q.Cause)
+}
+
+// Unwrap returns the cause.
+func (q *Queued) Unwrap() error { return q.Cause }
+
+// Permit is the right to send one request.
+type Permit struct {
+	gate   *Gate
+	client *client
+}
+
+// Reconnect reports whether the request should not use a connection of earlier ones, which may lead to an address that failed: it
+// is a probe, or the last two requests of its application failed.
+func (p *Permit) Reconnect() (reconnect bool) {
+	p.gate.locked(func(time.Time) {
+		c := p.client
+		a := c.line.apps[c.App]
+		reconnect = c.line.open(c.App) || (a != nil && a.failures > 1)
+	})
+	return reconnect
+}
+
+// Do sends the request and returns its error, or Queued: the client is in line again. That is so if the circuit is open after the
+// failure, if the request was cancelled since the server answered a later one, and if the permit lapsed before, without sending.
+// The context that send gets ends when the request is to be cancelled.
+func (p *Permit) Do(ctx context.Context, send func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if refused := p.begin(cancel); refused != nil {
+		return refused
+	}
+	returned := false
+	defer func() {
+		if !returned { // send panics
+			_ = p.settle(nil, Verdict{}, false)
+		}
+	}()
+	err := send(ctx)
+	returned = true
+	verdict := Verdict{Kind: Served}
+	if err != nil {
+		verdict = p.gate.options.Judge(err)
+	}
+	return p.settle(err, verdict, err != nil && errors.Is(context.Cause(ctx), errOvertaken))
+}
+
+// begin starts the request. A permit that lapsed, or that a later one replaced, starts none: its client asks again.
+func (p *Permit) begin(cancel func(error)) (refused *Queued) {
+	g, c := p.gate, p.client
+	g.locked(func(now time.Time) {
+		g.expireStarts(now)
+		switch {
+		case c.state != taken || c.permit != p:
+			known := g.join(c.Client, now)
+			known.asked = known.state == taken || known.state == sent
+			g.grant(now)
+			refused = g.queuedAs(known, now)
+		case c.PerSecond > 0 && g.counters[rateOf(c.Tenant)] > c.PerSecond: // the limit was lowered since
+			g.requeue(c)
+			g.grant(now)
+			refused = g.queuedAs(c, now)
+		default:
+			c.state, c.since, c.cancel = sent, now, cancel
+			g.starts = append(g.starts, start{now, c.starting})
+			c.starting = nil
+		}
+	})
+	return refused
+}
+
+// settle ends the request.
+func (p *Permit) settle(err error, v Verdict, overtaken bool) (result error) {
+	g, c := p.gate, p.client
+	g.locked(func(now time.Time) {
+		result = err
+		again := overtaken
+		switch {
+		case overtaken:
+		case v.Kind == Failed:
+			again = c.line.fail(c.App, err, v.RetryAfter, now)
+		case v.Kind == Served:
+			g.overtake(c, now)
+		case c.probe:
+			c.line.next = now
+		}
+		if again {
+			g.requeue(c)
+			result = g.queuedAs(c, now)
+		} else {
+			g.end(c, now)
+		}
+		g.grant(now)
+	})
+	return result
+}
+
+// overtake notes an answer. If it ends a circuit, older requests that are not answered yet are cancelled: a server that hung does not
+// answer what it got meanwhile.
+func (g *Gate) overtake(c *client, now time.Time) {
+	all := len(c.line.failed) >= appsToOpen
+	if recovered := c.line.serve(c.App, now); !recovered {
+		return
+	}
+	for _, other := range g.holders {
+		older := other.state == sent && other.line == c.line && other.since.Before(c.since)
+		if older && !other.MustFinish && (all || other.App == c.App) {
+			other.cancel(errOvertaken)
+		}
+	}
+}
+
+// requeue puts a client in line again that had a permit.
+func (g *Gate) requeue(c *client) {
+	g.release(c)
+	c.state, c.permit, c.cancel, c.asked = queued, nil, nil, false
+	g.enqueue(c)
+}
+
+// release takes a permit back.
+func (g *Gate) release(c *client) {
+	g.count(-1, c.held...)
+	g.count(-1, c.starting...)
+	c.held, c.starting = nil, nil
+	g.holders = slices.DeleteFunc(g.holders, func(holder *client) bool { return holder == c })
+}
+
+// queuedAs says what a client waits for.
+func (g *Gate) queuedAs(c *client, now time.Time) *Queued {
+	if c.state == sent || c.state == taken {
+		return &Queued{limit: "a request of the client is under way"}
+	}
+	q := &Queued{limit: g.obstacle(c, now)}
+	if c.line.open(c.App) {
+		q.Cause = c.line.causeOf(c.App)
+	}
+	return q
+}
