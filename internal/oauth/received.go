@@ -43,11 +43,15 @@ func isForm(body []byte) bool {
 }
 
 // html reports whether the answer is a page for people.
-func (a received) html() bool {
-	kind, _, _ := mime.ParseMediaType(a.response.Header.Get("Content-Type"))
-	looksLike, _, _ := mime.ParseMediaType(http.DetectContentType(a.body))
+func (a received) html() bool { return IsPage(a.response, a.body) }
+
+// IsPage reports whether an answer with this body, or beginning of one, is an HTML page: by what it looks like first, then by its
+// type.
+func IsPage(response *http.Response, body []byte) bool {
+	kind, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
+	looksLike, _, _ := mime.ParseMediaType(http.DetectContentType(body))
 	page := kind == "text/html" || kind == "application/xhtml+xml"
-	return looksLike == "text/html" || (page && len(leadingMembers(a.body)) == 0)
+	return looksLike == "text/html" || (page && len(leadingMembers(body)) == 0)
 }
 
 // serverFails reports whether the status speaks of the server, whatever the answer says besides: RFC 9110 sections 15.5.9 and 15.6,

@@ -1,4 +1,4 @@
-// Package apierror knows what the error answers of eGain's API mean, and nothing else.
+// Package apierror knows what the answers of eGain's API mean for the token, and nothing else.
 package apierror
 
 import (
@@ -60,7 +60,7 @@ var meanings = map[string]meaning{
 	"429-001": tooMany,
 }
 
-// Answer is an error answer of the API. It holds no text of the answer's.
+// Answer is an answer of the API. It holds no text of the answer's.
 type Answer struct {
 	// Status is that of HTTP.
 	Status int
@@ -70,11 +70,13 @@ type Answer struct {
 	Wait time.Duration
 	// Limit is how many requests a minute the API allows, in digits; "" if it does not say.
 	Limit string
+	// Page says that the body is an HTML page, as a proxy or a login page sends.
+	Page bool
 }
 
 // Read reads an answer and the beginning of its body.
 func Read(resp *http.Response, body []byte, now time.Time) Answer {
-	a := Answer{Status: resp.StatusCode, Code: code(body), Wait: oauth.RequestedWait(resp, now)}
+	a := Answer{Status: resp.StatusCode, Code: code(body), Wait: oauth.RequestedWait(resp, now), Page: oauth.IsPage(resp, body)}
 	if limit := strings.TrimSpace(resp.Header.Get(limitHeader)); limitShape.MatchString(limit) {
 		a.Limit = limit
 	}

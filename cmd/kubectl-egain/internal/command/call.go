@@ -209,11 +209,8 @@ func resolve(apiURL, path string) (*url.URL, error) {
 	if err != nil {
 		return nil, usagef("%q is no path of the API: give one such as /knowledge/portalmgr/v4/portals", path)
 	}
-	if u.Scheme == "" && u.Host == "" && u.User == nil && u.Opaque == "" {
-		query := u.RawQuery
-		u = base.JoinPath(u.EscapedPath())
-		u.RawQuery = query
-		return u, nil
+	if isPath(u) {
+		return lookup.UnderAPI(base, u), nil
 	}
 	if u.User != nil || u.Scheme != base.Scheme || origin(u) != origin(base) {
 		return nil, advise(usagef("%q is not of the API's host %s, and the token is sent nowhere else", path, base.Host),
@@ -222,6 +219,9 @@ func resolve(apiURL, path string) (*url.URL, error) {
 	u.Fragment = ""
 	return u, nil
 }
+
+// isPath reports whether a URL names no host.
+func isPath(u *url.URL) bool { return u.Scheme == "" && u.Host == "" && u.User == nil && u.Opaque == "" }
 
 // apiBase reads the API URL of a target.
 func apiBase(apiURL string) (*url.URL, error) {

@@ -71,7 +71,28 @@ func TestDoctorSaysWhatACodeMeans(t *testing.T) {
 		"there are too many requests": {
 			egainsim.Fault{Status: 429, Text: errorBody("429-001"), Header: map[string]string{"X-RateLimit-Reset": "42"}}, doctor.Warning, "too many requests", "wait 42s",
 		},
-		"nothing is at the root": {egainsim.Fault{Status: 404, Text: "canary"}, doctor.OK, "HTTP 404 at its root", ""},
+		"nothing is at the root": {
+			egainsim.Fault{Status: 404, Text: "canary"}, doctor.Warning, "HTTP 404 for /, which does not show whether it accepts the token", "--path",
+		},
+		"it is a page": {
+			egainsim.Fault{Status: 200, Text: "<html>canary</html>", Header: map[string]string{"Content-Type": "text/html"}},
+			doctor.Warning, "with an HTML page for /, which does not show whether it accepts the token", "--path",
+		},
+		"it is a page that passes for JSON": {
+			egainsim.Fault{Status: 200, Text: "<!doctype html>canary"}, doctor.Warning, "an HTML page for /", "--path",
+		},
+		"it answers a request without the token alike": {
+			egainsim.Fault{Status: 200, Text: `{"status": "canary"}`}, doctor.Warning, "HTTP 200 for / without the token too", "--path",
+		},
+		"it redirects": {
+			egainsim.Fault{Location: "https://login.egain.invalid/canary"}, doctor.Warning, "HTTP 302 for /, which does not show", "--path",
+		},
+		"it is down": {
+			egainsim.Fault{Status: 503, Text: "canary"}, doctor.Warning, "HTTP 503 for /, which does not show", "--path",
+		},
+		"it forbids without a code": {
+			egainsim.Fault{Status: 403, Text: "canary"}, doctor.Warning, "HTTP 403 for /, which does not show", "--path",
+		},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -85,6 +106,40 @@ func TestDoctorSaysWhatACodeMeans(t *testing.T) {
 			s.Expect(f.Message).To(gomega.ContainSubstring(tc.said))
 			s.Expect(f.Advice).To(gomega.ContainSubstring(tc.advised))
 			s.Expect(r.stdout + r.stderr).NotTo(gomega.ContainSubstring("canary"))
+		})
+	}
+}
+
+// portals is a path of the simulator's API that the scope of the tests' tokens opens.
+const portals = "/knowledge/portalmgr/v4/portals"
+
+func TestDoctorCallsTheAPIWithTheTokenInTheTarget(t *testing.T) {
+	t.Parallel()
+	t.Run("and a path that needs the token shows that it is accepted", func(t *testing.T) {
+		t.Parallel()
+		s := newSimulated(t)
+		s.healthy()
+		report, r := s.diagnose("--no-request", "--path", portals+"?$lang=en-US")
+		s.Expect(r.code).To(gomega.Equal(0), r.stdout)
+		f := finding(report, "API")
+		s.Expect(f.Status).To(gomega.Equal(doctor.OK), r.stdout)
+		s.Expect(f.Message).To(gomega.HaveSuffix("accepts the token (HTTP 200 for " + portals + ", 401 without it)"))
+	})
+	t.Run("and one that was revoked at eGain breaks the chain", func(t *testing.T) {
+		t.Parallel()
+		s := newSimulated(t)
+		s.healthy()
+		s.sim.RevokeAll(egainsim.RigelClientID)
+		report := s.expectBreak("API", "does not accept the token: it is expired or invalid (HTTP 401, code 401-101)", "kubectl egain renew mine", "--path", portals)
+		s.Expect(finding(report, "Target").Status).To(gomega.Equal(doctor.OK))
+	})
+	for _, path := range []string{"portals", "https://other.example/", "//other.example/", "", "/%zz"} {
+		t.Run("and nowhere for "+path, func(t *testing.T) {
+			t.Parallel()
+			s := newSimulated(t)
+			r := s.run("doctor", "mine", "--path", path)
+			s.Expect(r.code).To(gomega.Equal(2))
+			s.Expect(r.stderr).To(gomega.ContainSubstring("is not a path of the API: give one such as " + portals))
 		})
 	}
 }

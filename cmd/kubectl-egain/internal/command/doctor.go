@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,6 +23,7 @@ import (
 type examine struct {
 	env       *environment
 	output    string
+	path      string
 	noRequest bool
 }
 
@@ -40,16 +43,21 @@ prefix (with or without https://), for ClientCredentials and AnonymousCustomer. 
 refresh token serves once. Checks of the network are made from this machine, which may see other names and proxies than the
 cluster.
 
+The API is called with the token in the target Secret: GET at --path, or at the root of the API, where nothing need exist. Only an
+answer that depends on the token shows that it is accepted. Name a path that needs a token to find out.
+
 The operator's flags are looked at first. What they refuse is not sent: nothing for a tenant in the spec under
 --require-tenant-ref, nothing to a host that is not in --allowed-hosts, nothing to loopback and private addresses unless they
 allow it. Flags that cannot be read count as the strictest.`,
 		Example: `  kubectl egain doctor knowledge-sync
+  kubectl egain doctor knowledge-sync --path '/knowledge/portalmgr/v4/portals?$lang=en-US'
   kubectl egain doctor knowledge-sync --no-request -o json`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: env.completeClient,
 		RunE:              func(cmd *cobra.Command, args []string) error { return e.run(cmd.Context(), args[0]) },
 	}
 	cmd.Flags().StringVarP(&e.output, "output", "o", "", "json or yaml, for programs")
+	cmd.Flags().StringVar(&e.path, "path", "/", "the path of the API to call with the token in the target Secret")
 	env.addRulesFlag(cmd.Flags())
 	cmd.Flags().BoolVar(&e.noRequest, "no-request", false, "do not ask eGain for a token")
 	return cmd
@@ -58,6 +66,10 @@ allow it. Flags that cannot be read count as the strictest.`,
 func (x *examine) run(ctx context.Context, name string) error {
 	if !slices.Contains([]string{"", "json", "yaml"}, x.output) {
 		return usagef("-o %s is not an output of this command: give json or yaml", x.output)
+	}
+	path, err := url.Parse(x.path)
+	if err != nil || !isPath(path) || !strings.HasPrefix(path.Path, "/") {
+		return usagef("--path %q is not a path of the API: give one such as /knowledge/portalmgr/v4/portals", x.path)
 	}
 	namespace, err := x.env.namespace()
 	if err != nil {
@@ -74,7 +86,7 @@ func (x *examine) run(ctx context.Context, name string) error {
 		}
 	}
 	report := doctor.Examine(ctx, doctor.Patient{
-		Namespace: namespace, Name: name, Cluster: c, HTTP: maker(r), API: maker(r.forAPI()), Clock: x.env.clock, NoRequest: x.noRequest,
+		Namespace: namespace, Name: name, Cluster: c, HTTP: maker(r), API: maker(r.forAPI()), Clock: x.env.clock, Path: path, NoRequest: x.noRequest,
 		Installation: r.found, RulesSkipped: r.skipped,
 		Workloads: func(ctx context.Context, namespace, secret string) ([]workload.Use, []string) {
 			objects, unread := workloadsOf(ctx, c, namespace)

@@ -93,7 +93,7 @@ func TestDoctorOfAHealthyChain(t *testing.T) {
 	s := newSimulated(t)
 	s.healthy()
 	valid := s.sim.Stats().ValidTokens
-	report, r := s.diagnose()
+	report, r := s.diagnose("--path", portals)
 	s.Expect(r.code).To(gomega.Equal(0), r.stdout)
 	s.Expect(report.Break).To(gomega.BeEmpty())
 	for _, f := range report.Findings {
@@ -251,9 +251,9 @@ func TestDoctorPointsAtTheLinkThatIsBroken(t *testing.T) {
 }
 
 // expectBreak runs doctor, and checks that it reports a broken check with a message and advice.
-func (s *simulated) expectBreak(check, said, advised string) doctor.Report {
+func (s *simulated) expectBreak(check, said, advised string, args ...string) doctor.Report {
 	s.t.Helper()
-	report, r := s.diagnose()
+	report, r := s.diagnose(args...)
 	s.Expect(r.code).To(gomega.Equal(1))
 	s.Expect(report.Break).To(gomega.Equal(check), r.stdout)
 	f := finding(report, check)

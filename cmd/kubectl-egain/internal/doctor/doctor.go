@@ -6,6 +6,7 @@ package doctor
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -77,6 +78,8 @@ type Patient struct {
 	Clock        clock.PassiveClock
 	// Workloads lists what uses a Secret, and the kinds that the user may not list.
 	Workloads func(ctx context.Context, namespace, secret string) (uses []workload.Use, unread []string)
+	// Path and query of the API to call with the token.
+	Path *url.URL
 	// NoRequest leaves out the token request.
 	NoRequest bool
 }

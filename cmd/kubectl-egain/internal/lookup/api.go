@@ -54,6 +54,13 @@ func ofTenant(api string, tenant request.Tenant) bool {
 	return false
 }
 
+// UnderAPI is the URL of a path of an API, of which only the path and the query count.
+func UnderAPI(base, path *url.URL) *url.URL {
+	u := base.JoinPath(path.EscapedPath())
+	u.RawQuery = path.RawQuery
+	return u
+}
+
 func origin(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil || u.Scheme != "https" || u.Host == "" {
