@@ -63,7 +63,12 @@ func meaningOf(kind, code string) (result, bool) {
 	client := result{fault.Rejected, fault.ReasonClientRejected, rarely, code}
 	request := result{fault.Rejected, fault.ReasonRequestRejected, rarely, code}
 	switch code {
-	case "invalid_client", "unauthorized_client", "unsupported_grant_type", "access_denied":
+	case "access_denied":
+		if kind == "exchange" { // to the client, or to the subject
+			client.words = "check the subject token"
+		}
+		return client, true
+	case "invalid_client", "unauthorized_client", "unsupported_grant_type":
 		return client, true
 	case "invalid_scope":
 		if kind == "refresh" { // section 6: no more than was granted

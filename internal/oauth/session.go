@@ -71,6 +71,14 @@ var loginCodes = map[string]verdict{
 	"invalid_grant": over("the server does not accept the code: it has expired, was used before, or belongs to another client, redirect URL or PKCE verifier: log in again"),
 }
 
+// exchangeCodes are the error codes that may be about the subject token when one is exchanged.
+var exchangeCodes = map[string]verdict{
+	"access_denied": {
+		class: fault.Rejected, reason: fault.ReasonClientRejected,
+		advice: "check the subject token: it must be current and of a user whom eGain lets in; else allow the client application to exchange tokens",
+	},
+}
+
 // verdict is what an error code means for a request; false for one that is not known.
 func (r Request) verdict(code string) (verdict, bool) {
 	own := map[string]verdict(nil)
@@ -79,6 +87,8 @@ func (r Request) verdict(code string) (verdict, bool) {
 		own = loginCodes
 	case r.Flow == AuthorizationCode:
 		own = refreshCodes
+	case r.Flow == TokenExchange:
+		own = exchangeCodes
 	}
 	if v, ok := own[code]; ok {
 		return v, true

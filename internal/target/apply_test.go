@@ -99,7 +99,7 @@ func TestTarget_ApplyDoesNotOverwriteASecretThatWasCreatedMeanwhile(t *testing.T
 func TestTarget_APlanIsNotMadeOfATemplateThatFails(t *testing.T) {
 	t.Parallel()
 	_, err := PlanWrite(client(map[string]egainv1alpha1.Template{"a": "{{ .No }}"}), Observation{}, token())
-	wantFault(t, err, `["a"] fails`)
+	wantFault(t, err, `["a"] names .No`)
 }
 
 func TestTarget_APlanLeavesTheObservationAsItIs(t *testing.T) {

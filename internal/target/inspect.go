@@ -16,10 +16,12 @@ var builtins = []string{"eq", "ge", "gt", "index", "le", "len", "lt", "ne", "sli
 type parts struct{ once, perScope int }
 
 // inspection refuses what could make a template run for long: variables, which let a value grow with every line; templates that call
-// templates; loops over anything but the scopes; loops in loops. It counts the rest, and has the arguments of builtins weighed.
+// templates; loops over anything but the scopes; loops in loops. It refuses fields that do not exist too. It counts the rest, and
+// has the arguments of builtins weighed.
 type inspection struct {
 	key    string
 	inLoop bool
+	dot    dot
 	parts  parts
 }
 
@@ -39,9 +41,9 @@ func (i *inspection) node(node parse.Node) error {
 	case *parse.ActionNode:
 		return i.pipe(n.Pipe)
 	case *parse.IfNode:
-		return i.branch(&n.BranchNode)
+		return i.branch(&n.BranchNode, i.dot)
 	case *parse.WithNode:
-		return i.branch(&n.BranchNode)
+		return i.branch(&n.BranchNode, dotOther)
 	case *parse.RangeNode:
 		return i.loop(n)
 	case *parse.TemplateNode:
@@ -69,14 +71,19 @@ func (i *inspection) loop(n *parse.RangeNode) error {
 	}
 	i.inLoop = true
 	defer func() { i.inLoop = false }()
-	return i.branch(&n.BranchNode)
+	return i.branch(&n.BranchNode, dotScope)
 }
 
-func (i *inspection) branch(b *parse.BranchNode) error {
+// branch inspects a branch, in the first list of which . is something else.
+func (i *inspection) branch(b *parse.BranchNode, inList dot) error {
 	if err := i.pipe(b.Pipe); err != nil {
 		return err
 	}
-	if err := i.list(b.List); err != nil {
+	outside := i.dot
+	i.dot = inList
+	err := i.list(b.List)
+	i.dot = outside
+	if err != nil {
 		return err
 	}
 	return i.list(b.ElseList)
@@ -128,8 +135,12 @@ func (i *inspection) argument(arg parse.Node) error {
 		return i.pipe(n)
 	case *parse.FieldNode:
 		i.count(len(n.Ident))
-	case *parse.VariableNode:
+		return i.field(n)
+	case *parse.VariableNode: // $, since none is declared
 		i.count(len(n.Ident))
+		if len(n.Ident) > 1 {
+			return i.fieldOfAll(n.Ident[1:])
+		}
 	}
 	return nil
 }

@@ -154,7 +154,7 @@ func TestTarget_RenderWithoutWhatIsOptional(t *testing.T) {
 func TestTarget_RenderFailsWithATemplate(t *testing.T) {
 	t.Parallel()
 	_, err := Render(client(map[string]egainv1alpha1.Template{"a": "{{ .No }}"}), token())
-	wantFault(t, err, `["a"] fails`)
+	wantFault(t, err, `["a"] names .No`)
 }
 
 func TestTarget_Keys(t *testing.T) {

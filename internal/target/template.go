@@ -101,8 +101,9 @@ func indent(n int, s string) string {
 
 // values are the fields that a template sees.
 type values struct {
-	AccessToken, TokenType, Authorization, ExpiresAt, Scope, APIURL string
-	Scopes                                                          []string
+	AccessToken, TokenType, Authorization, ExpiresAt, Scope string
+	Scopes                                                  []string
+	APIURL                                                  string
 }
 
 func execute(templates map[string]egainv1alpha1.Template, tok *Token) (map[string][]byte, error) {
@@ -132,7 +133,7 @@ func execute(templates map[string]egainv1alpha1.Template, tok *Token) (map[strin
 	return data, nil
 }
 
-// CheckTemplates reports, Terminal, the first template that does not parse or has too many parts, so that no token is spent on it.
+// CheckTemplates reports, Terminal, the first template that does not parse, names no field or has too many parts, so that no token is spent on it.
 func CheckTemplates(ec *egainv1alpha1.EgainClient) error {
 	if ec.Spec.Target.Template == nil {
 		return nil
@@ -188,7 +189,7 @@ func executionFault(key string, err error) error {
 	if errors.Is(err, errTooLong) {
 		return templateFault(key, fmt.Sprintf("is too much work%s: a target may take %d units, one for each part of its templates, call and 64 bytes; call fewer functions on long texts, or drop keys", where, MaxUnits))
 	}
-	return templateFault(key, "fails"+where+": check the names of the fields and the arguments of the functions")
+	return templateFault(key, "fails"+where+": "+failure(err))
 }
 
 func templateFault(key, what string) error {

@@ -258,8 +258,7 @@ func TestTarget_AListIsNotComparedItemByItemIfItIsLong(t *testing.T) {
 func TestTarget_TheErrorOfATemplateDoesNotQuoteTheToken(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
-		"{{ .NoSuchField }}",
-		"{{ .AccessToken.NoSuchField }}",
+		"{{ (print .AccessToken).NoSuchField }}",
 		"{{ index .Scopes 9 }}",
 		`{{ index .Scopes .AccessToken }}`,
 		`{{ slice .AccessToken 0 1000 }}`,
@@ -290,8 +289,51 @@ func TestTarget_ATemplateSaysWhichKeyFailsFirst(t *testing.T) {
 	if err := CheckTemplates(client(nil)); err != nil {
 		t.Errorf("no templates: %v", err)
 	}
-	if err := CheckTemplates(client(map[string]egainv1alpha1.Template{"a": "{{ .NoSuchField }}"})); err != nil {
+	if err := CheckTemplates(client(map[string]egainv1alpha1.Template{"a": "{{ index .Scopes 9 }}"})); err != nil {
 		t.Errorf("what fails only over a token: %v", err)
+	}
+}
+
+func TestTarget_AFieldThatDoesNotExistIsNamedBeforeATokenIsSpent(t *testing.T) {
+	t.Parallel()
+	fields := "use .AccessToken, .TokenType, .Authorization, .ExpiresAt, .Scope, .Scopes or .APIURL"
+	for text, said := range map[string]string{
+		"{{ .Token }}":                                     `spec.target.template.data["a"] names .Token, which does not exist: ` + fields,
+		"Bearer {{ $.accessToken }}":                       "names .accessToken, which does not exist: " + fields,
+		"{{ printf \"%s\" .access_token }}":                "names .access_token, which does not exist: " + fields,
+		"{{ .Token | b64enc }}":                            "names .Token,",
+		"{{ b64enc (trim .Token) }}":                       "names .Token,",
+		"{{ if .Token }}x{{ end }}":                        "names .Token,",
+		"{{ if .Scope }}{{ .Token }}{{ end }}":             "names .Token,",
+		"{{ with .Token }}x{{ end }}":                      "names .Token,",
+		"{{ with .Scope }}{{ $.Token }}{{ end }}":          "names .Token,",
+		"{{ with .Scope }}{{ else }}{{ .Token }}{{ end }}": "names .Token,",
+		"{{ range .Scopes }}{{ $.Token }}{{ end }}":        "names .Token,",
+		"{{ range .Scopes }}{{ .AccessToken }}{{ end }}":   "names .AccessToken inside of range, where . is a scope: write $.AccessToken",
+		"{{ .AccessToken.Value }}":                         "names .AccessToken.Value, but .AccessToken has no fields",
+	} {
+		wantFault(t, CheckTemplates(client(map[string]egainv1alpha1.Template{"a": egainv1alpha1.Template(text)})), said)
+	}
+	for _, text := range []string{
+		"{{ . }}", "{{ with .Scope }}{{ . }}{{ end }}", "{{ range .Scopes }}{{ . }} {{ $.AccessToken }}{{ end }}", "{{ $.APIURL }}{{ .TokenType }}",
+	} {
+		if err := CheckTemplates(client(map[string]egainv1alpha1.Template{"a": egainv1alpha1.Template(text)})); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+func TestTarget_AFailureNamesTheFunction(t *testing.T) {
+	t.Parallel()
+	for text, said := range map[string]string{
+		"{{ index .Scopes 9 }}":     "fails at 1:3: function index does not accept its arguments",
+		"{{ trunc 3 }}":             "fails at 1:3: function trunc has 1 argument(s), where it takes 2",
+		"{{ trunc .Scope .Scope }}": "fails at 1:9: an argument is of type string, where int is needed",
+		"{{ (print 1).Field }}":     "fails at 1:10: Field does not exist there",
+		"{{ call .AccessToken }}":   "fails at 1:3: function call does not accept its arguments",
+	} {
+		_, err := render(t, text, token())
+		wantFault(t, err, said)
 	}
 }
 

@@ -221,7 +221,9 @@ func resolve(apiURL, path string) (*url.URL, error) {
 }
 
 // isPath reports whether a URL names no host.
-func isPath(u *url.URL) bool { return u.Scheme == "" && u.Host == "" && u.User == nil && u.Opaque == "" }
+func isPath(u *url.URL) bool {
+	return u.Scheme == "" && u.Host == "" && u.User == nil && u.Opaque == ""
+}
 
 // apiBase reads the API URL of a target.
 func apiBase(apiURL string) (*url.URL, error) {

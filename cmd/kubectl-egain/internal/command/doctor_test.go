@@ -136,10 +136,6 @@ func (s *simulated) change(name string, change func(*corev1.Secret)) {
 func TestDoctorPointsAtTheLinkThatIsBroken(t *testing.T) {
 	t.Parallel()
 	type client = egainv1alpha1.EgainClient
-	tokenURL := func(ec *client, url string) {
-		ec.Spec.Tenant.MetadataURL = ""
-		ec.Spec.Tenant.Endpoints = &egainv1alpha1.Endpoints{TokenURL: egainv1alpha1.HTTPSURL(url), APIURL: "https://127.0.0.1"}
-	}
 	tests := map[string]struct {
 		breakIt       func(s *simulated)
 		check         string
@@ -172,14 +168,14 @@ func TestDoctorPointsAtTheLinkThatIsBroken(t *testing.T) {
 			s.healthy(func(ec *client) { ec.Spec.Scopes = []egainv1alpha1.Scope{"core.aiservices.use"} })
 		}, "TokenRequest", "invalid_scope", "flow ClientCredentials takes application scopes", ""},
 		"the name does not exist": {func(s *simulated) {
-			s.healthy(func(ec *client) { tokenURL(ec, "https://login.egain.invalid/token") })
+			s.healthy(func(ec *client) { tokensAt(ec, "https://login.egain.invalid/token") })
 		}, "DNS", "login.egain.invalid has no address in DNS", "correct the host", "TLS"},
 		"the certificate is not trusted": {func(s *simulated) {
-			s.healthy(func(ec *client) { tokenURL(ec, s.sim.Rigel().TokenURL(egainsim.Client)) })
+			s.healthy(func(ec *client) { tokensAt(ec, s.sim.Rigel().TokenURL(egainsim.Client)) })
 			s.Expect(s.sim.SetCertificate(egainsim.Certificate{Untrusted: true})).To(gomega.Succeed())
 		}, "TLS", "is not trusted", "caBundleRef", "TokenRequest"},
 		"the certificate has expired": {func(s *simulated) {
-			s.healthy(func(ec *client) { tokenURL(ec, s.sim.Rigel().TokenURL(egainsim.Client)) })
+			s.healthy(func(ec *client) { tokensAt(ec, s.sim.Rigel().TokenURL(egainsim.Client)) })
 			s.Expect(s.sim.SetCertificate(egainsim.Certificate{NotAfter: time.Now().Add(-time.Minute)})).To(gomega.Succeed())
 		}, "TLS", "has expired", "have it renewed", "TokenRequest"},
 		"there is no metadata document": {func(s *simulated) {

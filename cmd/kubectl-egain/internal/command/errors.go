@@ -83,7 +83,7 @@ func advice(err error, commandPath string) string {
 		return next
 	}
 	if fault.Of(err) != nil {
-		return "mend that, or see which link of the chain is broken with kubectl egain doctor NAME"
+		return "fix that; kubectl egain doctor shows, for the name of an EgainClient, which link of the chain is broken"
 	}
 	return "see " + commandPath + " --help, and kubectl egain status for what the cluster knows"
 }

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -111,16 +112,18 @@ func (r *renew) waitAll(ctx context.Context, clients []egainv1alpha1.EgainClient
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
 	var failures []error
+	var failed string
 	for i := range clients {
 		w := renewal{env: r.env, label: r.selection.label(&clients[i]), request: requested, deadline: deadline, last: &clients[i]}
 		if err := w.wait(ctx); err != nil {
 			failures = append(failures, err)
+			failed = cmp.Or(failed, clients[i].Name+" -n "+clients[i].Namespace)
 		}
 	}
 	if len(failures) == 0 {
 		return nil
 	}
-	return advise(errors.Join(failures...), "kubectl egain status NAME tells the whole story of one")
+	return advise(errors.Join(failures...), "see kubectl egain status "+failed)
 }
 
 // renewal is one that is waited for.

@@ -95,9 +95,9 @@ type examination struct {
 	http      *http.Client
 	bundle    []byte
 	endpoints oauth.Endpoints
-	// date is the server's idea of the time, and heard when it was heard.
-	date, heard time.Time
-	target      *corev1.Secret
+	// root is the answer of the server's root, once it was asked for.
+	root   *rootAnswer
+	target *corev1.Secret
 	// chain is what the documents say, once they were asked for.
 	chain *chain
 }

@@ -158,8 +158,12 @@ func (e *examination) subjectAccount(ctx context.Context, name string) Finding {
 func (e *examination) subjectClient(ctx context.Context, name string) Finding {
 	next := "see what is wrong with that one: kubectl egain doctor " + name
 	other := &egainv1alpha1.EgainClient{}
-	if err := e.Cluster.Get(ctx, client.ObjectKey{Namespace: e.Namespace, Name: name}, other); err != nil {
-		return broken(fmt.Sprintf("EgainClient %q was not read: %s", name, err), next)
+	err := e.Cluster.Get(ctx, client.ObjectKey{Namespace: e.Namespace, Name: name}, other)
+	switch {
+	case apierrors.IsNotFound(err):
+		return broken(fmt.Sprintf("there is no EgainClient %q in namespace %q", name, e.Namespace), "create it, or name another in spec.tokenExchange.subjectToken.egainClientRef")
+	case err != nil:
+		return unreadable(fmt.Errorf("EgainClient %q was not read: %w", name, err))
 	}
 	secret, err := lookup.Secret(ctx, e.Cluster, e.Namespace, other.TargetName(), next)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/duration"
@@ -20,12 +21,14 @@ import (
 )
 
 func (e *examination) targetSecret(ctx context.Context) Finding {
-	create := "the operator creates it with the first token: see the checks around this one"
-	if e.client.Spec.Target.CreationPolicy == egainv1alpha1.CreationPolicyMerge {
-		create = "create it: with target.creationPolicy Merge the operator only adds keys to a Secret that exists"
+	if err := target.CheckTemplates(e.client); err != nil {
+		return broken(err.Error(), correctTemplate)
 	}
-	secret, err := lookup.Secret(ctx, e.Cluster, e.Namespace, e.client.TargetName(), create)
-	if err != nil {
+	secret, err := lookup.Secret(ctx, e.Cluster, e.Namespace, e.client.TargetName(), "the operator creates it with the first token: see the checks around this one")
+	switch {
+	case apierrors.IsNotFound(err):
+		return e.missing(err)
+	case err != nil:
 		return unreadable(err)
 	}
 	if f := e.claimed(secret); f != nil {
@@ -40,7 +43,7 @@ func (e *examination) targetSecret(ctx context.Context) Finding {
 		return broken(fmt.Sprintf("Secret %q is not as the operator wrote it: somebody else changed it", secret.Name), renew)
 	}
 	if _, err := target.Render(e.client, reading.Token); err != nil {
-		return broken(err.Error(), "correct spec.target.template.data")
+		return broken(err.Error(), correctTemplate)
 	}
 	left := reading.Token.ExpirationTime.Sub(e.Clock.Now())
 	if left <= 0 {
@@ -48,6 +51,21 @@ func (e *examination) targetSecret(ctx context.Context) Finding {
 	}
 	e.target = secret
 	return ok(fmt.Sprintf("Secret %q holds a token for %s more", secret.Name, duration.HumanDuration(left)))
+}
+
+const correctTemplate = "correct spec.target.template.data"
+
+// missing is a finding for a target that does not exist. The operator says what keeps it from creating one.
+func (e *examination) missing(err error) Finding {
+	last := e.client.Status.LastFailure
+	switch {
+	case e.client.Spec.Target.CreationPolicy == egainv1alpha1.CreationPolicyMerge:
+		return broken(err.Error(), "create it: with target.creationPolicy Merge the operator only adds keys to a Secret that exists")
+	case last != nil:
+		return broken(fmt.Sprintf("%s; the operator's last attempt failed: %s: %s", err, last.Reason, last.Message), "do what that says; kubectl egain renew "+e.Name+" tries again immediately")
+	default:
+		return unreadable(err)
+	}
 }
 
 // claimed is a finding if the Secret is not for this EgainClient.
@@ -109,11 +127,11 @@ func (e *examination) status(context.Context) Finding {
 	case st.ObservedGeneration != ec.Generation:
 		return warning(fmt.Sprintf("the operator has seen generation %d of the spec, which is at %d", st.ObservedGeneration, ec.Generation), "wait a moment; then see the operator's log")
 	case ready.Status != metav1.ConditionTrue && st.LastFailure != nil:
-		return broken(fmt.Sprintf("not ready: %s: %s; %s", st.LastFailure.Reason, st.LastFailure.Message, nextTry(st.LastFailure)), "mend what it says; kubectl egain renew "+ec.Name+" tries at once")
+		return broken(fmt.Sprintf("not ready: %s: %s; %s", st.LastFailure.Reason, st.LastFailure.Message, nextTry(st.LastFailure)), "do what that says; kubectl egain renew "+ec.Name+" tries again immediately")
 	case ready.Status != metav1.ConditionTrue:
 		return broken(fmt.Sprintf("not ready: %s: %s", ready.Reason, ready.Message), "see kubectl egain status "+ec.Name)
 	case st.LastFailure != nil:
-		return warning(fmt.Sprintf("ready, but the last renewal failed: %s: %s; %s", st.LastFailure.Reason, st.LastFailure.Message, nextTry(st.LastFailure)), "mend what it says before the token expires")
+		return warning(fmt.Sprintf("ready, but the last renewal failed: %s: %s; %s", st.LastFailure.Reason, st.LastFailure.Message, nextTry(st.LastFailure)), "do what that says before the token expires")
 	default:
 		return ok("ready, in step with the spec")
 	}

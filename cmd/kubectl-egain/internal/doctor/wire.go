@@ -41,8 +41,41 @@ func (e *examination) server() *url.URL {
 	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: "/"}
 }
 
+// rootAnswer is what came of a request for the root of a server: a failure, or its certificates and time.
+type rootAnswer struct {
+	err error
+	tls *tls.ConnectionState
+	// date is the server's idea of the time, zero if it does not say, and heard when it was heard.
+	date, heard time.Time
+}
+
+// askRoot asks for the root of the server, without credentials, once for all checks.
+func (e *examination) askRoot(ctx context.Context) *rootAnswer {
+	if e.root != nil {
+		return e.root
+	}
+	e.root = &rootAnswer{}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, e.server().String(), nil)
+	if err != nil {
+		e.root.err = err
+		return e.root
+	}
+	resp, err := e.http.Do(req)
+	if err != nil {
+		e.root.err = err
+		return e.root
+	}
+	defer resp.Body.Close() //nolint:errcheck // nothing was asked of the body
+	e.root.tls, e.root.heard = resp.TLS, e.Clock.Now()
+	e.root.date, _ = http.ParseTime(resp.Header.Get("Date"))
+	return e.root
+}
+
 func (e *examination) dns(ctx context.Context) Finding {
 	server := e.server()
+	if err := e.askRoot(ctx).err; refusedByRule(err) {
+		return broken(fault.Of(err).Message, ruleAdvice)
+	}
 	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: server})
 	if err == nil && proxy != nil {
 		return Finding{Status: Skipped, Message: "a proxy looks up " + server.Hostname() + " from here (HTTPS_PROXY)"}
@@ -57,21 +90,13 @@ func (e *examination) dns(ctx context.Context) Finding {
 	return ok(fmt.Sprintf("%s is %s, as seen from this machine", server.Hostname(), strings.Join(addresses, ", ")))
 }
 
-// tls asks for the root of the server, without credentials, to see its certificate and its clock.
+// tls looks at the certificate of the server.
 func (e *examination) tls(ctx context.Context) Finding {
-	server := e.server()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, server.String(), nil)
-	if err != nil {
-		return broken("the token URL is no URL", "correct endpoints.tokenURL of the tenant")
+	root := e.askRoot(ctx)
+	if root.err != nil {
+		return unreachable(root.err, e.server())
 	}
-	resp, err := e.http.Do(req)
-	if err != nil {
-		return unreachable(err, server)
-	}
-	defer resp.Body.Close() //nolint:errcheck // nothing was asked of the body
-	e.heard = e.Clock.Now()
-	e.date, _ = http.ParseTime(resp.Header.Get("Date")) // zero if it does not say
-	return certified(resp.TLS, e.heard, server)
+	return certified(root.tls, root.heard, e.server())
 }
 
 func certified(state *tls.ConnectionState, now time.Time, server *url.URL) Finding {
@@ -95,7 +120,7 @@ func certified(state *tls.ConnectionState, now time.Time, server *url.URL) Findi
 func unreachable(err error, server *url.URL) Finding {
 	trust := "name the CA's certificate in caBundleRef of the tenant if it is a private one; else somebody may stand in between"
 	if f := fault.Of(err); f != nil {
-		return broken(f.Message, "correct the URL, or its DNS record")
+		return broken(f.Message, ruleAdvice)
 	}
 	if invalid, is := errors.AsType[x509.CertificateInvalidError](err); is && invalid.Reason == x509.Expired {
 		return broken("the certificate of "+server.Host+" has expired, or is not valid yet", "have it renewed, and see that the clock of this machine is right")
@@ -112,15 +137,21 @@ func unreachable(err error, server *url.URL) Finding {
 	if timeout, is := errors.AsType[net.Error](err); is && timeout.Timeout() {
 		return broken(server.Host+" did not answer in time", "see whether a firewall is in the way, and whether HTTPS_PROXY is needed")
 	}
+	if op, is := errors.AsType[*net.OpError](err); is && op.Op == "remote error" { // how crypto/tls reports an alert
+		return broken(server.Host+" refuses the TLS connection", "ask its owner whether it needs a client certificate or TLS older than 1.2: the operator has neither")
+	} else if !is || op.Op == "read" || op.Op == "write" {
+		return broken(server.Host+" broke off its answer", "see whether the server, or a proxy or gateway in between, ends connections")
+	}
 	return broken(server.Host+" could not be reached", "see whether it runs, whether a firewall is in the way, and whether HTTPS_PROXY is needed")
 }
 
-func (e *examination) skew(context.Context) Finding {
-	if e.date.IsZero() {
+func (e *examination) skew(ctx context.Context) Finding {
+	root := e.askRoot(ctx)
+	if root.date.IsZero() {
 		return Finding{Status: Skipped, Message: "the server does not say what time it is"}
 	}
 	// The header has whole seconds, so that it is up to one behind.
-	ahead := e.date.Sub(e.heard.Truncate(time.Second))
+	ahead := root.date.Sub(root.heard.Truncate(time.Second))
 	switch {
 	case ahead > maxSkew:
 		return warning(fmt.Sprintf("the server's clock is %s ahead of this machine's", ahead), skewAdvice)
@@ -218,6 +249,13 @@ func (e *examination) requestAdvice(err error) string {
 	if f == nil {
 		return "try again"
 	}
+	subject := e.subjectAdvice()
+	switch {
+	case subject != "" && slices.Contains([]string{egainv1alpha1.ReasonSubjectRejected, egainv1alpha1.ReasonRequestRejected}, f.Reason):
+		return subject
+	case subject != "" && strings.Contains(f.Message, "access_denied"):
+		return subject + "; else see that the client application may exchange tokens"
+	}
 	switch f.Reason {
 	case egainv1alpha1.ReasonClientRejected:
 		if ref := e.client.Spec.CredentialsSecretRef; ref != nil {
@@ -229,9 +267,25 @@ func (e *examination) requestAdvice(err error) string {
 		return fmt.Sprintf("correct spec.scopes: flow %s takes %s scopes, and only those of the client application", e.client.Spec.Flow, kinds[e.client.Spec.Flow])
 	case egainv1alpha1.ReasonSubjectRejected:
 		return "see that eGain knows the user, customer or identity provider that the spec names, and that the subject token is current"
-	default:
-		return "compare the request below with what eGain documents for the flow"
 	}
+	if fault.PassesByItself(f.Reason) {
+		return "run this again; if it stays so, ask eGain's support, or whoever runs what is in between"
+	}
+	return "compare the request below with what eGain documents for the flow"
+}
+
+// subjectAdvice says where the subject token is corrected; empty for another flow, and for a ServiceAccount, whose token the doctor
+// does not send.
+func (e *examination) subjectAdvice() string {
+	exchange := e.client.Spec.TokenExchange
+	if exchange == nil || exchange.SubjectToken.ServiceAccountToken != nil {
+		return ""
+	}
+	current := fmt.Sprintf("see that it is current, and of the issuer and audience that eGain has for registration %q", exchange.RegistrationID)
+	if ref := exchange.SubjectToken.SecretKeyRef; ref != nil {
+		return fmt.Sprintf("put a new subject token into key %s of Secret %q; %s", ref.Key, ref.Name, current)
+	}
+	return fmt.Sprintf("look at the token of EgainClient %q, which is the subject token; %s", exchange.SubjectToken.EgainClientRef.Name, current)
 }
 
 // kinds are the kinds of scopes that the flows take.
