@@ -33,15 +33,16 @@ var fieldNames = func() []string {
 // field refuses a field that does not exist, so that no token is spent on it.
 func (i *inspection) field(n *parse.FieldNode) error {
 	switch i.dot {
-	case dotOther:
-		return nil // as far as can be seen
+	case dotAll:
+		return i.fieldOfAll(n.Ident)
 	case dotScope:
 		if slices.Contains(fieldNames, n.Ident[0]) {
 			return templateFault(i.key, fmt.Sprintf("names %s inside of range, where . is a scope: write $%s", n, n))
 		}
 		return templateFault(i.key, fmt.Sprintf("names %s inside of range, where . is a scope, which has no fields: write {{ . }}", n))
+	case dotOther: // which only the run shows
 	}
-	return i.fieldOfAll(n.Ident)
+	return nil
 }
 
 func (i *inspection) fieldOfAll(path []string) error {

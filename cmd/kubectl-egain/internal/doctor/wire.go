@@ -118,31 +118,41 @@ func certified(state *tls.ConnectionState, now time.Time, server *url.URL) Findi
 
 // unreachable says why a server was not reached, in words without addresses.
 func unreachable(err error, server *url.URL) Finding {
-	trust := "name the CA's certificate in caBundleRef of the tenant if it is a private one; else somebody may stand in between"
 	if f := fault.Of(err); f != nil {
 		return broken(f.Message, ruleAdvice)
 	}
+	if said, advice := untrusted(err); said != "" {
+		return broken("the certificate of "+server.Host+said, advice)
+	}
+	op, isOp := errors.AsType[*net.OpError](err)
+	timeout, isNet := errors.AsType[net.Error](err)
+	_, isRecord := errors.AsType[tls.RecordHeaderError](err)
+	switch {
+	case isRecord:
+		return broken(server.Host+" does not speak TLS", "correct the port in the tenant's URLs")
+	case isOp && op.Op == "remote error": // how crypto/tls reports an alert
+		return broken(server.Host+" refuses the TLS connection", "ask its owner whether it needs a client certificate or TLS older than 1.2: the operator has neither")
+	case isNet && timeout.Timeout():
+		return broken(server.Host+" did not answer in time", "see whether a firewall is in the way, and whether HTTPS_PROXY is needed")
+	case !isOp || op.Op == "read" || op.Op == "write":
+		return broken(server.Host+" broke off its answer", "see whether the server, or a proxy or gateway in between, ends connections")
+	default:
+		return broken(server.Host+" could not be reached", "see whether it runs, whether a firewall is in the way, and whether HTTPS_PROXY is needed")
+	}
+}
+
+// untrusted says what is wrong with the certificate of a server, and what to do; empty for another error.
+func untrusted(err error) (said, advice string) {
 	if invalid, is := errors.AsType[x509.CertificateInvalidError](err); is && invalid.Reason == x509.Expired {
-		return broken("the certificate of "+server.Host+" has expired, or is not valid yet", "have it renewed, and see that the clock of this machine is right")
+		return " has expired, or is not valid yet", "have it renewed, and see that the clock of this machine is right"
 	}
 	if _, is := errors.AsType[x509.HostnameError](err); is {
-		return broken("the certificate of "+server.Host+" is for another name", "correct the host in the tenant's URLs: the one that is there is not the server's own")
+		return " is for another name", "correct the host in the tenant's URLs: the one that is there is not the server's own"
 	}
 	if _, is := errors.AsType[*tls.CertificateVerificationError](err); is {
-		return broken("the certificate of "+server.Host+" is not trusted", trust)
+		return " is not trusted", "name the CA's certificate in caBundleRef of the tenant if it is a private one; else somebody may stand in between"
 	}
-	if _, is := errors.AsType[tls.RecordHeaderError](err); is {
-		return broken(server.Host+" does not speak TLS", "correct the port in the tenant's URLs")
-	}
-	if timeout, is := errors.AsType[net.Error](err); is && timeout.Timeout() {
-		return broken(server.Host+" did not answer in time", "see whether a firewall is in the way, and whether HTTPS_PROXY is needed")
-	}
-	if op, is := errors.AsType[*net.OpError](err); is && op.Op == "remote error" { // how crypto/tls reports an alert
-		return broken(server.Host+" refuses the TLS connection", "ask its owner whether it needs a client certificate or TLS older than 1.2: the operator has neither")
-	} else if !is || op.Op == "read" || op.Op == "write" {
-		return broken(server.Host+" broke off its answer", "see whether the server, or a proxy or gateway in between, ends connections")
-	}
-	return broken(server.Host+" could not be reached", "see whether it runs, whether a firewall is in the way, and whether HTTPS_PROXY is needed")
+	return "", ""
 }
 
 func (e *examination) skew(ctx context.Context) Finding {
