@@ -1,9 +1,7 @@
 package gate
 
 import (
-	"maps"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -46,6 +44,8 @@ type line struct {
 	until, pace time.Time
 	// asked is when a client last asked.
 	asked time.Time
+	// queues are those with queued clients, the soonest to expire first.
+	queues []*queue
 	// clients are those that are queued or have a permit.
 	clients int
 	// probed and probedBy order lines and their namespaces by their last probes.
@@ -61,48 +61,42 @@ type application struct {
 	wait time.Time
 }
 
-func (g *Gate) lineOf(e Endpoint) *line {
-	l := g.lines[e]
-	if l == nil {
-		l = &line{Endpoint: e, name: strings.Join([]string{e.URL, e.Host, e.Tenant, e.Trust}, "\x00")}
-		g.lines[e] = l
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
 	}
-	return l
+	return b
 }
 
-// ask notes that a client wants to send.
-func (l *line) ask(now time.Time) {
-	if now.After(l.asked) {
-		l.asked = now
+// failures are those of an application in a row.
+func (l *line) failures(app string) int {
+	if a := l.apps[app]; a != nil {
+		return a.failures
 	}
+	return 0
 }
 
 // open reports whether the circuit is open for an application.
 func (l *line) open(app string) bool {
-	if len(l.failed) >= appsToOpen {
-		return true
-	}
-	a := l.apps[app]
-	return a != nil && a.failures >= failuresToOpen
+	return len(l.failed) >= appsToOpen || l.failures(app) >= failuresToOpen
 }
 
 // failing reports whether any circuit of the line is open.
 func (l *line) failing() bool {
-	return len(l.failed) >= appsToOpen ||
-		slices.ContainsFunc(slices.Collect(maps.Values(l.apps)), func(a *application) bool { return a.failures >= failuresToOpen })
+	for _, a := range l.apps {
+		if len(l.failed) >= appsToOpen || a.failures >= failuresToOpen {
+			return true
+		}
+	}
+	return false
 }
+
+// probes reports whether a probe is due.
+func (l *line) probes(now time.Time) bool { return !now.Before(l.next) && l.failing() }
 
 // healthy reports whether there is nothing to remember.
 func (l *line) healthy(now time.Time) bool {
 	return len(l.apps) == 0 && len(l.failed) == 0 && !now.Before(l.until)
-}
-
-// causeOf is the last failure of an application, or of the line.
-func (l *line) causeOf(app string) error {
-	if a := l.apps[app]; a != nil {
-		return a.cause
-	}
-	return l.cause
 }
 
 // ready reports whether the time has come for a request of an application: for a probe if the circuit is open.
@@ -115,15 +109,11 @@ func (l *line) ready(app string, now time.Time) bool {
 }
 
 // take notes that a client may send.
-func (l *line) take(c *client, now time.Time) {
-	switch {
-	case c.probe:
+func (l *line) take(probe bool, now time.Time) {
+	if probe {
 		l.next = now.Add(probeUnanswered)
-	case now.Before(l.until):
-		if l.pace.Before(now) {
-			l.pace = now
-		}
-		l.pace = l.pace.Add(time.Second / recoveryRate)
+	} else {
+		l.pace = later(l.pace, now).Add(time.Second / recoveryRate)
 	}
 }
 
@@ -133,10 +123,8 @@ func (l *line) fail(app string, cause error, retryAfter time.Duration, now time.
 	if a := l.application(app); a != nil {
 		a.failures++
 		a.cause = cause
-		if wait := now.Add(min(retryAfter, maxRetryAfter)); wait.After(a.wait) {
-			a.wait = wait
-		}
-		l.ask(a.wait) // its clients ask again after that
+		a.wait = later(a.wait, now.Add(min(retryAfter, maxRetryAfter)))
+		l.asked = later(l.asked, a.wait) // its clients ask again after that
 	}
 	if len(l.failed) < appsToOpen && !slices.Contains(l.failed, app) {
 		l.failed = append(l.failed, app)
@@ -158,9 +146,8 @@ func (l *line) application(name string) *application {
 	if l.apps == nil {
 		l.apps = map[string]*application{}
 	}
-	a := &application{}
-	l.apps[name] = a
-	return a
+	l.apps[name] = &application{}
+	return l.apps[name]
 }
 
 // serve notes an answer and reports whether it ends the circuit of its application. The circuits of others stay open until they
@@ -170,7 +157,7 @@ func (l *line) serve(app string, now time.Time) (recovered bool) {
 	delete(l.apps, app)
 	l.failed, l.cause = nil, nil
 	if recovered {
-		l.until, l.next = now.Add(recoveryTime), now
+		l.until, l.next, l.pace = now.Add(recoveryTime), now, now
 	}
 	if len(l.apps) == 0 {
 		l.probedBy = nil

@@ -95,9 +95,7 @@ type Gate struct {
 	mu      sync.Mutex
 	lines   map[Endpoint]*line
 	clients map[string]*client
-	// queues are those with queued clients, by their first client.
-	queues   []*queue
-	byShares map[shares]*queue
+	queues  map[shares]*queue
 	// holders have a permit, in the order in which they got it.
 	holders  []*client
 	counters map[counter]int
@@ -124,7 +122,6 @@ const (
 // client is a Client that is queued, or has a permit.
 type client struct {
 	Client
-	line  *line
 	queue *queue
 	state state
 	// since is when the state began, except for queued clients.
@@ -134,8 +131,6 @@ type client struct {
 	probe bool
 	// probed orders clients by their last probes.
 	probed uint64
-	// held are the counters of the permit; starting those that count for a second after the request started.
-	held, starting []counter
 	// asked says that another call was told to wait for the request.
 	asked  bool
 	cancel func(error)
@@ -144,13 +139,7 @@ type client struct {
 // New returns a Gate.
 func New(o Options) *Gate {
 	o.Total, o.PerHost = cmp.Or(o.Total, 64), cmp.Or(o.PerHost, 16)
-	return &Gate{
-		options:  o,
-		lines:    map[Endpoint]*line{},
-		clients:  map[string]*client{},
-		byShares: map[shares]*queue{},
-		counters: map[counter]int{},
-	}
+	return &Gate{options: o, lines: map[Endpoint]*line{}, clients: map[string]*client{}, queues: map[shares]*queue{}, counters: map[counter]int{}}
 }
 
 // locked calls f with the lock held and wakes clients after that.
@@ -176,7 +165,7 @@ func (g *Gate) Ask(c Client) (permit *Permit, refused *Queued) {
 		}
 		switch known.state {
 		case kept, taken:
-			permit = &Permit{gate: g, client: known}
+			permit = &Permit{gate: g, client: known, Reconnect: known.probe || known.queue.line.failures(c.App) > 1}
 			known.state, known.since, known.permit = taken, now, permit
 			g.woken = slices.DeleteFunc(g.woken, func(key string) bool { return key == c.Key })
 		default:
@@ -189,47 +178,46 @@ func (g *Gate) Ask(c Client) (permit *Permit, refused *Queued) {
 // join adds a client, or updates it. A client that asks for another endpoint, or as another, loses its place.
 func (g *Gate) join(c Client, now time.Time) *client {
 	known := g.clients[c.Key]
-	if known != nil && known.state == sent {
+	switch {
+	case known == nil:
+	case known.state == sent:
 		known.asked = true
 		return known
-	}
-	if known != nil && known.queue.shares != sharesOf(c) {
+	case known.queue.shares != sharesOf(c):
 		g.leave(known, now)
 		known = nil
+	case known.state == queued:
+		known.dequeue() // its place may be another
 	}
 	if known == nil {
-		known = &client{Client: c, line: g.lineOf(c.Endpoint)}
-		known.queue = g.queueOf(known)
-		g.clients[c.Key] = known
-		known.line.clients++
+		known = &client{queue: g.queueOf(c)}
 		known.queue.members++
-		g.enqueue(known)
-	}
-	if known.state == queued && !known.Expires.Equal(c.Expires) {
-		g.dequeue(known)
-		known.Client = c
-		g.enqueue(known)
+		known.queue.line.clients++
+		g.clients[c.Key] = known
 	}
 	known.Client = c
-	known.line.ask(now)
+	if known.state == queued {
+		known.enqueue()
+	}
+	known.queue.line.asked = later(known.queue.line.asked, now)
 	return known
 }
 
 // leave removes a client. A permit that was not used is free again.
 func (g *Gate) leave(c *client, now time.Time) {
 	if c.state == queued {
-		g.dequeue(c)
+		c.dequeue()
 	} else {
 		g.release(c)
-		if c.probe && c.state != sent {
-			c.line.next = now
-		}
+	}
+	if c.probe && c.state != sent {
+		c.queue.line.next = now
 	}
 	c.state = gone
 	delete(g.clients, c.Key)
-	c.line.clients--
+	c.queue.line.clients--
 	if c.queue.members--; c.queue.members == 0 {
-		delete(g.byShares, c.queue.shares)
+		delete(g.queues, c.queue.shares)
 	}
 }
 
@@ -296,11 +284,8 @@ func (g *Gate) sweep(now time.Time) {
 			idle = append(idle, l)
 		}
 	}
-	if len(idle) <= maxLines {
-		return
-	}
 	slices.SortFunc(idle, func(a, b *line) int { return cmp.Or(a.asked.Compare(b.asked), cmp.Compare(a.name, b.name)) })
-	for _, l := range idle[:len(idle)-maxLines] {
+	for _, l := range idle[:max(0, len(idle)-maxLines)] {
 		delete(g.lines, l.Endpoint)
 	}
 }

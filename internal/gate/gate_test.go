@@ -323,13 +323,13 @@ func TestGate_ReconnectToAnEndpointThatFails(t *testing.T) {
 	c := clientOf("a")
 	for i, want := range []bool{false, false, true, true, true} {
 		p := f.permit(c)
-		if got := p.Reconnect(); got != want {
+		if got := p.Reconnect; got != want {
 			t.Errorf("request %d: %v", i, got)
 		}
 		_ = p.Do(t.Context(), func(context.Context) error { return errDown })
 	}
 	f.wait(probeAfterFailure)
-	if !f.permit(c).Reconnect() {
+	if !f.permit(c).Reconnect {
 		t.Error("a probe uses a connection of earlier requests")
 	}
 }
@@ -592,8 +592,8 @@ func TestGate_WhatNoClientAsksForIsForgotten(t *testing.T) {
 	}
 	f.now = f.now.Add(forgetAfter)
 	f.wait(2 * time.Second)
-	if len(f.lines) != 0 || len(f.byShares) != 0 || len(f.clients) != 0 || len(f.counters) != 0 {
-		t.Errorf("%d lines, %d queues, %d clients and %v are left", len(f.lines), len(f.byShares), len(f.clients), f.counters)
+	if len(f.lines) != 0 || len(f.queues) != 0 || len(f.clients) != 0 || len(f.counters) != 0 {
+		t.Errorf("%d lines, %d queues, %d clients and %v are left", len(f.lines), len(f.queues), len(f.clients), f.counters)
 	}
 }
 

@@ -3,6 +3,7 @@ package gate
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -10,9 +11,10 @@ import (
 type shares struct {
 	Endpoint
 	app, namespace string
+	paced          bool // by a limit per second
 }
 
-func sharesOf(c Client) shares { return shares{c.Endpoint, c.App, c.Namespace} }
+func sharesOf(c Client) shares { return shares{c.Endpoint, c.App, c.Namespace, c.PerSecond > 0} }
 
 // queue has the queued clients with the same shares.
 type queue struct {
@@ -24,27 +26,30 @@ type queue struct {
 	members int
 	// probed orders queues by their last probes.
 	probed uint64
-	// allLimits are those of a probe; those of other requests come first.
-	allLimits []limit
-	ordinary  int
+	// slots are the limits of requests under way, probing those of probes, and starts those of requests that started a while ago.
+	slots, probing, starts []limit
 }
 
-// limits are those of a probe, or of another request.
+// limits are those of a probe, or of another request, while it is under way.
 func (q *queue) limits(probe bool) []limit {
 	if probe {
-		return q.allLimits
+		return q.probing
 	}
-	return q.allLimits[:q.ordinary]
+	return q.slots
 }
 
-func (g *Gate) queueOf(c *client) *queue {
-	s := sharesOf(c.Client)
-	q := g.byShares[s]
-	if q == nil {
-		q = &queue{shares: s, line: c.line}
-		q.allLimits, q.ordinary = g.limitsOf(q)
-		g.byShares[s] = q
+// queueOf is the queue that a client belongs to.
+func (g *Gate) queueOf(c Client) *queue {
+	s := sharesOf(c)
+	if known := g.queues[s]; known != nil {
+		return known
 	}
+	if g.lines[c.Endpoint] == nil {
+		g.lines[c.Endpoint] = &line{Endpoint: c.Endpoint, name: strings.Join([]string{c.URL, c.Host, c.Tenant, c.Trust}, "\x00")}
+	}
+	q := &queue{shares: s, line: g.lines[c.Endpoint]}
+	g.setLimits(q)
+	g.queues[s] = q
 	return q
 }
 
@@ -53,54 +58,44 @@ func soonest(a, b *client) int {
 	return cmp.Or(a.Expires.Compare(b.Expires), cmp.Compare(a.Key, b.Key))
 }
 
+// soonestFirst orders queues by their first clients.
+func soonestFirst(a, b *queue) int { return soonest(a.clients[0], b.clients[0]) }
+
 // enqueue adds a client to its queue.
-func (g *Gate) enqueue(c *client) {
-	g.unlist(c.queue)
+func (c *client) enqueue() {
 	at, _ := slices.BinarySearchFunc(c.queue.clients, c, soonest)
-	c.queue.clients = slices.Insert(c.queue.clients, at, c)
-	g.list(c.queue)
+	c.queue.update(func(all []*client) []*client { return slices.Insert(all, at, c) })
 }
 
 // dequeue removes a client from its queue.
-func (g *Gate) dequeue(c *client) {
-	g.unlist(c.queue)
-	if at, found := slices.BinarySearchFunc(c.queue.clients, c, soonest); found {
-		c.queue.clients = slices.Delete(c.queue.clients, at, at+1)
-	}
-	g.list(c.queue)
+func (c *client) dequeue() {
+	at, _ := slices.BinarySearchFunc(c.queue.clients, c, soonest)
+	c.queue.update(func(all []*client) []*client { return slices.Delete(all, at, at+1) })
 }
 
-// place is where a queue with clients is listed, or would be.
-func (g *Gate) place(q *queue) int {
-	at, _ := slices.BinarySearchFunc(g.queues, q, func(a, b *queue) int { return soonest(a.clients[0], b.clients[0]) })
-	return at
-}
-
-func (g *Gate) list(q *queue) {
+// update changes the clients of a queue, by the first of which the line lists it.
+func (q *queue) update(change func([]*client) []*client) {
+	l := q.line
 	if len(q.clients) > 0 {
-		g.queues = slices.Insert(g.queues, g.place(q), q)
+		at, _ := slices.BinarySearchFunc(l.queues, q, soonestFirst)
+		l.queues = slices.Delete(l.queues, at, at+1)
 	}
-}
-
-func (g *Gate) unlist(q *queue) {
-	if len(q.clients) > 0 {
-		at := g.place(q)
-		g.queues = slices.Delete(g.queues, at, at+1)
+	if q.clients = change(q.clients); len(q.clients) > 0 {
+		at, _ := slices.BinarySearchFunc(l.queues, q, soonestFirst)
+		l.queues = slices.Insert(l.queues, at, q)
 	}
 }
 
 // grant keeps permits for all clients that may have one. It is the only place that does.
 func (g *Gate) grant(now time.Time) {
 	g.expireStarts(now)
-	for {
-		c := g.pick(now)
-		if c == nil {
-			return
-		}
-		c.probe = c.line.open(c.App)
-		g.dequeue(c)
-		g.acquire(c)
-		c.line.take(c, now)
+	for c := g.pick(now); c != nil; c = g.pick(now) {
+		l := c.queue.line
+		c.probe = l.open(c.App)
+		c.dequeue()
+		g.count(1, c.queue.limits(c.probe))
+		g.count(1, c.queue.starts)
+		l.take(c.probe, now)
 		if c.probe {
 			g.rotate(c)
 		}
@@ -110,47 +105,64 @@ func (g *Gate) grant(now time.Time) {
 	}
 }
 
-// pick is the client that is next; nil if none may send. Probes come before all others, which come in the order of expiry.
+// pick is the client that is next; nil if none may send. Probes come before all others, which come in the order of expiry. It is the
+// least in a total order, so that the order of the map does not matter.
 func (g *Gate) pick(now time.Time) *client {
-	if g.counters[counter{kind: total}] >= g.options.Total {
-		return nil
-	}
 	var probe, other *queue
-	for _, q := range g.queues {
-		first := q.clients[0]
-		opened := q.line.open(q.app)
-		if (other != nil && !opened) || g.obstacle(first, now) != "" {
+	for _, l := range g.lines {
+		if len(l.queues) == 0 || g.exceeded(l.queues[0].slots[:limitsOfLine], l.queues[0].clients[0]) != "" {
 			continue
 		}
-		switch {
-		case !opened:
-			other = q
-		case probe == nil || probesBefore(q, probe) < 0:
-			probe = q
+		probes := l.probes(now)
+		for _, q := range l.queues {
+			open := l.open(q.app)
+			switch {
+			case open && probes && (probe == nil || q.probesBefore(probe)) && g.obstacle(q.clients[0], now) == "":
+				probe = q
+			case !open && (other == nil || soonestFirst(q, other) < 0) && g.obstacle(q.clients[0], now) == "":
+				other = q
+			}
+			if !probes && other != nil && soonestFirst(other, q) <= 0 {
+				break
+			}
 		}
 	}
 	switch {
 	case probe != nil:
 		return slices.MinFunc(probe.clients, func(a, b *client) int { return cmp.Compare(a.probed, b.probed) })
 	case other != nil:
-		return other.clients[0]
+		return g.fairest(other, now).clients[0]
 	}
 	return nil
 }
 
+// fairest is a queue, or that of another namespace if the namespace of the queue has a quarter of the requests of its application.
+func (g *Gate) fairest(first *queue, now time.Time) *queue {
+	if !g.hasShare(first) {
+		return first
+	}
+	for _, q := range first.line.queues {
+		if q.app == first.app && !g.hasShare(q) && g.obstacle(q.clients[0], now) == "" {
+			return q
+		}
+	}
+	return first
+}
+
 // probesBefore orders queues by the last probe of their line, namespace and application, in this order: no line, namespace,
 // application or client has all the probes, and one that always fails does not keep a circuit open.
-func probesBefore(a, b *queue) int {
+func (q *queue) probesBefore(other *queue) bool {
 	return cmp.Or(
-		cmp.Compare(a.line.probed, b.line.probed),
-		cmp.Compare(a.line.probedBy[a.namespace], b.line.probedBy[b.namespace]),
-		cmp.Compare(a.probed, b.probed))
+		cmp.Compare(q.line.probed, other.line.probed),
+		cmp.Compare(q.line.probedBy[q.namespace], other.line.probedBy[other.namespace]),
+		cmp.Compare(q.probed, other.probed),
+		soonestFirst(q, other)) < 0
 }
 
 // rotate notes that a client probes.
 func (g *Gate) rotate(c *client) {
 	g.probes++
-	l := c.line
+	l := c.queue.line
 	if l.probedBy == nil || len(l.probedBy) >= maxNamespaces {
 		l.probedBy = map[string]uint64{}
 	}

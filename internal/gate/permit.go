@@ -31,19 +31,11 @@ func (q *Queued) Unwrap() error { return q.Cause }
 
 // Permit is the right to send one request.
 type Permit struct {
-	gate   *Gate
-	client *client
-}
-
-// Reconnect reports whether the request should not use a connection of earlier ones, which may lead to an address that failed: it
-// is a probe, or the last two requests of its application failed.
-func (p *Permit) Reconnect() (reconnect bool) {
-	p.gate.locked(func(time.Time) {
-		c := p.client
-		a := c.line.apps[c.App]
-		reconnect = c.line.open(c.App) || (a != nil && a.failures > 1)
-	})
-	return reconnect
+	// Reconnect says that the request must not use a connection of earlier ones, which may lead to an address that failed: it is a
+	// probe, or the last two requests of its application failed.
+	Reconnect bool
+	gate      *Gate
+	client    *client
 }
 
 // Do sends the request and returns its error, or Queued: the client is in line again. That is so if the circuit is open after the
@@ -70,26 +62,26 @@ func (p *Permit) Do(ctx context.Context, send func(context.Context) error) error
 	return p.settle(err, verdict, err != nil && errors.Is(context.Cause(ctx), errOvertaken))
 }
 
-// begin starts the request. A permit that lapsed, or that a later one replaced, starts none: its client asks again.
+// begin starts the request. A permit that lapsed, or that a later one replaced, starts none, nor does one if the limit per second
+// was lowered since: the client is in line again.
 func (p *Permit) begin(cancel func(error)) (refused *Queued) {
 	g, c := p.gate, p.client
 	g.locked(func(now time.Time) {
 		g.expireStarts(now)
+		valid := c.state == taken && c.permit == p
 		switch {
-		case c.state != taken || c.permit != p:
-			known := g.join(c.Client, now)
-			known.asked = known.state == taken || known.state == sent
-			g.grant(now)
-			refused = g.queuedAs(known, now)
-		case c.PerSecond > 0 && g.counters[rateOf(c.Tenant)] > c.PerSecond: // the limit was lowered since
-			g.requeue(c)
-			g.grant(now)
-			refused = g.queuedAs(c, now)
-		default:
+		case valid && (c.PerSecond == 0 || g.counters[counter{rate, c.Tenant, ""}] <= c.PerSecond):
 			c.state, c.since, c.cancel = sent, now, cancel
-			g.starts = append(g.starts, start{now, c.starting})
-			c.starting = nil
+			g.starts = append(g.starts, start{now, c.queue})
+			return
+		case valid:
+			g.requeue(c)
+		default:
+			c = g.join(c.Client, now)
+			c.asked = c.state == taken || c.state == sent
 		}
+		g.grant(now)
+		refused = g.queuedAs(c, now)
 	})
 	return refused
 }
@@ -103,11 +95,11 @@ func (p *Permit) settle(err error, v Verdict, overtaken bool) (result error) {
 		switch {
 		case overtaken:
 		case v.Kind == Failed:
-			again = c.line.fail(c.App, err, v.RetryAfter, now)
+			again = c.queue.line.fail(c.App, err, v.RetryAfter, now)
 		case v.Kind == Served:
 			g.overtake(c, now)
 		case c.probe:
-			c.line.next = now
+			c.queue.line.next = now
 		}
 		if again {
 			g.requeue(c)
@@ -123,12 +115,12 @@ func (p *Permit) settle(err error, v Verdict, overtaken bool) (result error) {
 // overtake notes an answer. If it ends a circuit, older requests that are not answered yet are cancelled: a server that hung does not
 // answer what it got meanwhile.
 func (g *Gate) overtake(c *client, now time.Time) {
-	all := len(c.line.failed) >= appsToOpen
-	if recovered := c.line.serve(c.App, now); !recovered {
+	all := len(c.queue.line.failed) >= appsToOpen
+	if recovered := c.queue.line.serve(c.App, now); !recovered {
 		return
 	}
 	for _, other := range g.holders {
-		older := other.state == sent && other.line == c.line && other.since.Before(c.since)
+		older := other.state == sent && other.queue.line == c.queue.line && other.since.Before(c.since)
 		if older && !other.MustFinish && (all || other.App == c.App) {
 			other.cancel(errOvertaken)
 		}
@@ -138,26 +130,29 @@ func (g *Gate) overtake(c *client, now time.Time) {
 // requeue puts a client in line again that had a permit.
 func (g *Gate) requeue(c *client) {
 	g.release(c)
-	c.state, c.permit, c.cancel, c.asked = queued, nil, nil, false
-	g.enqueue(c)
+	c.state, c.probe, c.permit, c.cancel, c.asked = queued, false, nil, nil, false
+	c.enqueue()
 }
 
 // release takes a permit back.
 func (g *Gate) release(c *client) {
-	g.count(-1, c.held...)
-	g.count(-1, c.starting...)
-	c.held, c.starting = nil, nil
+	g.count(-1, c.queue.limits(c.probe))
+	if c.state != sent {
+		g.count(-1, c.queue.starts)
+	}
 	g.holders = slices.DeleteFunc(g.holders, func(holder *client) bool { return holder == c })
 }
 
 // queuedAs says what a client waits for.
 func (g *Gate) queuedAs(c *client, now time.Time) *Queued {
-	if c.state == sent || c.state == taken {
+	switch l := c.queue.line; {
+	case c.state == sent, c.state == taken:
 		return &Queued{limit: "a request of the client is under way"}
+	case !l.open(c.App):
+		return &Queued{limit: g.obstacle(c, now)}
+	case l.apps[c.App] != nil:
+		return &Queued{Cause: l.apps[c.App].cause}
+	default:
+		return &Queued{Cause: l.cause}
 	}
-	q := &Queued{limit: g.obstacle(c, now)}
-	if c.line.open(c.App) {
-		q.Cause = c.line.causeOf(c.App)
-	}
-	return q
 }
