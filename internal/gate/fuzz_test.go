@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 )
@@ -100,12 +101,9 @@ func (c *chaos) check() {
 	states := map[state]int{}
 	for key, known := range c.clients {
 		states[known.state]++
-		queued_ := false
-		for _, other := range known.queue.clients {
-			queued_ = queued_ || other == known
-		}
-		if known.Key != key || queued_ != (known.state == queued) || c.queues[known.queue.shares] != known.queue {
-			c.t.Fatalf("%s: state %d, in a queue: %v", key, known.state, queued_)
+		listed := slices.Contains(known.queue.clients, known)
+		if known.Key != key || listed != (known.state == queued) || c.queues[known.queue.shares] != known.queue {
+			c.t.Fatalf("%s: state %d, in a queue: %v", key, known.state, listed)
 		}
 		if known.state == queued {
 			continue

@@ -163,12 +163,11 @@ func (g *Gate) Ask(c Client) (permit *Permit, refused *Queued) {
 		if known.state == queued && g.obstacle(known, now) == "" {
 			g.grant(now)
 		}
-		switch known.state {
-		case kept, taken:
+		if known.state == kept || known.state == taken {
 			permit = &Permit{gate: g, client: known, Reconnect: known.probe || known.queue.line.failures(c.App) > 1}
 			known.state, known.since, known.permit = taken, now, permit
 			g.woken = slices.DeleteFunc(g.woken, func(key string) bool { return key == c.Key })
-		default:
+		} else {
 			refused = g.queuedAs(known, now)
 		}
 	})
@@ -203,7 +202,7 @@ func (g *Gate) join(c Client, now time.Time) *client {
 	return known
 }
 
-// leave removes a client. A permit that was not used is free again.
+// leave removes a client, and wakes it if another call was told to wait for it. A permit that was not used is free again.
 func (g *Gate) leave(c *client, now time.Time) {
 	if c.state == queued {
 		c.dequeue()
@@ -219,11 +218,6 @@ func (g *Gate) leave(c *client, now time.Time) {
 	if c.queue.members--; c.queue.members == 0 {
 		delete(g.queues, c.queue.shares)
 	}
-}
-
-// end removes a client, and wakes it if another call was told to wait.
-func (g *Gate) end(c *client, now time.Time) {
-	g.leave(c, now)
 	if c.asked {
 		g.woken = append(g.woken, c.Key)
 	}
@@ -247,7 +241,7 @@ func (g *Gate) Tick() {
 	g.locked(func(now time.Time) {
 		for _, c := range slices.Clone(g.holders) {
 			if c.state != sent && now.Sub(c.since) >= unusedPermit {
-				g.end(c, now)
+				g.leave(c, now)
 			}
 		}
 		if now.Sub(g.swept) >= sweepInterval {

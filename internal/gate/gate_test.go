@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 )
@@ -91,7 +92,7 @@ func (f *fixture) start(c Client) func(error) error {
 // do sends a request with an outcome.
 func (f *fixture) do(c Client, outcome error) error {
 	f.t.Helper()
-	return f.permit(c).Do(f.t.Context(), func(context.Context) error { return outcome })
+	return f.permit(c).Do(context.Background(), func(context.Context) error { return outcome })
 }
 
 // open opens the circuit of an application.
@@ -155,7 +156,7 @@ func TestGate_ProbesThatHangDoNotHoldUpTheNext(t *testing.T) {
 	f.wait(probeAfterFailure)
 	for i := range probesPerLine {
 		c := clientOf(fmt.Sprint(i), ofApp("x"))
-		f.start(c)
+		_ = f.start(c)
 		if q := f.refused(clientOf("other", ofApp("x"))); q.Cause == nil {
 			t.Fatalf("another request beside probe %d", i+1)
 		}
@@ -179,7 +180,7 @@ func TestGate_FailuresOfOneApplicationHoldThatApplicationOnly(t *testing.T) {
 				if i < failuresToOpen {
 					_ = f.do(c, outcome)
 				} else {
-					f.refused(c)
+					_ = f.refused(c)
 				}
 			}
 			for range 100 {
@@ -218,15 +219,15 @@ func TestGate_RetryAfter(t *testing.T) {
 	f := newFixture(t)
 	c := clientOf("a")
 	f.open(c, errDown)
-	f.refused(c)
+	_ = f.refused(c)
 	f.wait(probeAfterFailure)
 	_ = f.do(c, failure("HTTP 429", 90*time.Second))
 	f.wait(90*time.Second - TickInterval)
-	f.refused(c)
+	_ = f.refused(c)
 	f.wait(TickInterval)
 	_ = f.do(c, failure("HTTP 429", 24*time.Hour)) // an hour counts
 	f.wait(maxRetryAfter - TickInterval)
-	f.refused(c)
+	_ = f.refused(c)
 	f.wait(TickInterval)
 	if err := f.do(c, nil); err != nil {
 		t.Fatal(err)
@@ -243,9 +244,9 @@ func TestGate_ALaterFailureDoesNotShortenRetryAfter(t *testing.T) {
 	_ = end(errDown)
 	f.Forget("b")
 	f.wait(time.Minute - TickInterval)
-	f.refused(c)
+	_ = f.refused(c)
 	f.wait(TickInterval)
-	f.permit(c)
+	_ = f.permit(c)
 }
 
 func TestGate_WhatTellsNothingOfTheEndpoint(t *testing.T) {
@@ -310,9 +311,9 @@ func TestGate_AProbeThatIsNotSentLeavesTheNextToOthers(t *testing.T) {
 			f.open(clientOf("a", ofApp("x")), errDown)
 			f.wait(probeAfterFailure)
 			p := f.permit(clientOf("a", ofApp("x")))
-			f.refused(clientOf("b", ofApp("x")))
+			_ = f.refused(clientOf("b", ofApp("x")))
 			end(f, p)
-			f.permit(clientOf("b", ofApp("x")))
+			_ = f.permit(clientOf("b", ofApp("x")))
 		})
 	}
 }
@@ -432,7 +433,7 @@ func TestGate_TheTenantsConcurrentRequests(t *testing.T) {
 	f := newFixture(t)
 	two := func(c *Client) { c.Concurrent = 2 }
 	end := f.start(clientOf("a", two))
-	f.start(clientOf("b", two, func(c *Client) { c.Trust = "another CA bundle" }))
+	_ = f.start(clientOf("b", two, func(c *Client) { c.Trust = "another CA bundle" }))
 	if q := f.refused(clientOf("c", two)); q.Error() != "the tenant's limit of concurrent requests is reached" || q.Cause != nil {
 		t.Errorf("got %v", q)
 	}
@@ -442,7 +443,7 @@ func TestGate_TheTenantsConcurrentRequests(t *testing.T) {
 	if !slices.Equal(f.woken, []string{"c"}) {
 		t.Errorf("woken: %v", f.woken)
 	}
-	f.permit(clientOf("c", two))
+	_ = f.permit(clientOf("c", two))
 }
 
 func TestGate_LimitsThatAreLoweredHoldForPermitsToo(t *testing.T) {
@@ -503,7 +504,7 @@ func TestGate_HostsThatHangLeaveSlotsToAnother(t *testing.T) {
 	for i := range 1000 {
 		_, _ = f.Ask(clientOf(fmt.Sprint(i), atHost(fmt.Sprint("h", i%10))))
 	}
-	f.permit(clientOf("a", atHost("well")))
+	_ = f.permit(clientOf("a", atHost("well")))
 }
 
 func TestGate_TheSoonestToExpireIsFirst(t *testing.T) {
@@ -514,10 +515,10 @@ func TestGate_TheSoonestToExpireIsFirst(t *testing.T) {
 		ends = append(ends, f.start(clientOf(fmt.Sprint(i))))
 	}
 	for _, minutes := range []int{30, 10, 50, 20, 40} {
-		f.refused(clientOf(fmt.Sprint("m", minutes), expiring(time.Duration(minutes)*time.Minute)))
+		_ = f.refused(clientOf(fmt.Sprint("m", minutes), expiring(time.Duration(minutes)*time.Minute)))
 	}
-	f.refused(clientOf("m50", expiring(time.Minute))) // its token expires sooner than it said before
-	f.refused(clientOf("new", func(c *Client) { c.Expires = time.Time{} }))
+	_ = f.refused(clientOf("m50", expiring(time.Minute))) // its token expires sooner than it said before
+	_ = f.refused(clientOf("new", func(c *Client) { c.Expires = time.Time{} }))
 	f.Forget("m20")
 	for _, end := range ends {
 		_ = end(nil)
@@ -538,7 +539,7 @@ func TestGate_AskingAgainKeepsPlaceAndPermit(t *testing.T) {
 	if q := second.begin(nil); q != nil {
 		t.Error(q)
 	}
-	f.refused(clientOf("a"))
+	_ = f.refused(clientOf("a"))
 	if err := second.settle(nil, Verdict{Kind: Served}, false); err != nil {
 		t.Error(err)
 	}
@@ -562,7 +563,7 @@ func TestGate_AnUnusedPermitLapses(t *testing.T) {
 	if !isQueued(err) || !slices.Equal(f.woken, []string{"a"}) {
 		t.Errorf("got %v, woken: %v", err, f.woken)
 	}
-	f.permit(clientOf("a"))
+	_ = f.permit(clientOf("a"))
 }
 
 func TestGate_APanicReleasesThePermit(t *testing.T) {
@@ -582,7 +583,7 @@ func TestGate_WhatNoClientAsksForIsForgotten(t *testing.T) {
 	f := newFixture(t)
 	for i := range 6000 {
 		_ = f.do(clientOf("a", atHost(fmt.Sprint("h", i))), errDown)
-		if i%100 == 0 {
+		if i%500 == 0 {
 			f.wait(time.Second)
 		}
 	}
@@ -619,9 +620,95 @@ func TestGate_AMetadataDocument(t *testing.T) {
 	for range failuresToOpen {
 		_ = f.do(document, errDown)
 	}
-	f.refused(document)
+	_ = f.refused(document)
 	f.wait(probeAfterFailure)
 	if err := f.do(document, nil); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestGate_ProbesAreBounded(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	probe := func(i int, namespace string) (probes bool) {
+		c := clientOf(fmt.Sprint("c", i), atHost(fmt.Sprint("h", i)), inNamespace(namespace))
+		f.open(c, errDown)
+		f.wait(probeAfterFailure)
+		p, _ := f.Ask(c)
+		return p != nil
+	}
+	got := map[string]int{}
+	for i := range 30 {
+		namespace := fmt.Sprint("n", i)
+		if i < 10 {
+			namespace = "hostile"
+		}
+		if probe(i, namespace) {
+			got[namespace]++
+		}
+	}
+	if got["hostile"] != 4 || f.counters[counter{kind: probes}] != 16 {
+		t.Errorf("%d probes of a namespace and %d in total, want 4 and 16", got["hostile"], f.counters[counter{kind: probes}])
+	}
+}
+
+// Each application of a line with a circuit of its own needs a probe of its own after an outage, one after another.
+func TestGate_TheApplicationsWithACircuitAreBounded(t *testing.T) {
+	t.Parallel()
+	l := &line{}
+	for i := range 200 {
+		for range failuresToOpen {
+			l.fail(fmt.Sprint(i), errDown, 0, epoch)
+		}
+	}
+	if len(l.apps) != maxApps || !l.open("another") {
+		t.Errorf("%d applications have a circuit", len(l.apps))
+	}
+}
+
+func TestGate_NamespacesProbeInTurn(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	for i := range appsToOpen {
+		_ = f.do(clientOf(fmt.Sprint("hostile", i), inNamespace("hostile")), errDown)
+	}
+	_ = f.refused(clientOf("good", expiring(2*time.Hour)))
+	for i := range 100 {
+		if f.wait(probeAfterFailure); len(f.woken) == 0 {
+			continue
+		}
+		key := f.woken[0]
+		if f.woken = nil; key == "good" {
+			return
+		}
+		_ = f.do(clientOf(key, inNamespace("hostile")), errDown)
+		f.Forget(key)
+		_ = f.refused(clientOf(fmt.Sprint("made up ", i), inNamespace("hostile"), expiring(0)))
+	}
+	t.Error("a namespace with made-up applications gets all probes")
+}
+
+func TestGate_IsSafeForConcurrentUse(t *testing.T) {
+	t.Parallel()
+	var g *Gate
+	wake := make(chan string, 10000)
+	g = New(Options{Now: time.Now, Judge: judge, Wake: func(key string) { wake <- key }})
+	var all sync.WaitGroup
+	for i := range 50 {
+		all.Go(func() {
+			c := clientOf(fmt.Sprint(i), atHost(fmt.Sprint("h", i%3)), inNamespace("n"))
+			for range 20 {
+				if p, _ := g.Ask(c); p != nil {
+					_ = p.Do(t.Context(), func(context.Context) error { return nil })
+				}
+				g.Tick()
+				_ = g.Failing()
+			}
+			g.Forget(c.Key)
+		})
+	}
+	all.Wait()
+	if len(g.clients) != 0 || len(g.holders) != 0 {
+		t.Errorf("%d clients and %d permits are left", len(g.clients), len(g.holders))
 	}
 }

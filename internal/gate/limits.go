@@ -91,21 +91,21 @@ func (g *Gate) setLimits(q *queue) {
 
 // bound is how far a limit goes now.
 func (g *Gate) bound(l *limit, c *client) int {
-	switch l.kind {
-	case host:
-		// Half of what is free (the dynamic thresholds of Choudhury and Hahne, 1998): however many hosts hang, another finds a slot.
-		most := min(l.most, (g.options.Total-g.counters[counter{kind: total}]+1)/2)
-		if g.counters[counter{endpoint, c.queue.line.name, ""}] > 0 {
-			most -= most / shareToIdleLines
-		}
-		return most
-	case tenant:
+	if l.kind == tenant {
 		return c.Concurrent
-	case rate:
+	}
+	if l.kind == rate {
 		return c.PerSecond
-	default:
+	}
+	if l.kind != host {
 		return l.most
 	}
+	// Half of what is free (the dynamic thresholds of Choudhury and Hahne, 1998): however many hosts hang, another finds a slot.
+	most := min(l.most, (g.options.Total-g.counters[counter{kind: total}]+1)/2)
+	if g.counters[counter{endpoint, c.queue.line.name, ""}] > 0 {
+		most -= most / shareToIdleLines
+	}
+	return most
 }
 
 // exceeded names the first of some limits that a client would exceed; empty if it would not.

@@ -14,7 +14,9 @@ type shares struct {
 	paced          bool // by a limit per second
 }
 
-func sharesOf(c Client) shares { return shares{c.Endpoint, c.App, c.Namespace, c.PerSecond > 0} }
+func sharesOf(c Client) shares {
+	return shares{c.Endpoint, c.App, c.Namespace, c.PerSecond > 0 && c.Tenant != ""}
+}
 
 // queue has the queued clients with the same shares.
 type queue struct {
@@ -105,26 +107,13 @@ func (g *Gate) grant(now time.Time) {
 	}
 }
 
-// pick is the client that is next; nil if none may send. Probes come before all others, which come in the order of expiry. It is the
-// least in a total order, so that the order of the map does not matter.
+// pick is the client that is next; nil if none may send. Probes come before all others, which come in the order of expiry. Both are
+// the least in a total order, so that the order of the map does not matter.
 func (g *Gate) pick(now time.Time) *client {
 	var probe, other *queue
 	for _, l := range g.lines {
-		if len(l.queues) == 0 || g.exceeded(l.queues[0].slots[:limitsOfLine], l.queues[0].clients[0]) != "" {
-			continue
-		}
-		probes := l.probes(now)
-		for _, q := range l.queues {
-			open := l.open(q.app)
-			switch {
-			case open && probes && (probe == nil || q.probesBefore(probe)) && g.obstacle(q.clients[0], now) == "":
-				probe = q
-			case !open && (other == nil || soonestFirst(q, other) < 0) && g.obstacle(q.clients[0], now) == "":
-				other = q
-			}
-			if !probes && other != nil && soonestFirst(other, q) <= 0 {
-				break
-			}
+		if len(l.queues) > 0 && g.exceeded(l.queues[0].slots[:limitsOfLine], l.queues[0].clients[0]) == "" {
+			probe, other = g.betterProbe(l, probe, now), g.betterOther(l, other, now)
 		}
 	}
 	switch {
@@ -134,6 +123,32 @@ func (g *Gate) pick(now time.Time) *client {
 		return g.fairest(other, now).clients[0]
 	}
 	return nil
+}
+
+// betterProbe is the queue of a line that probes before another one, or the other one.
+func (g *Gate) betterProbe(l *line, best *queue, now time.Time) *queue {
+	if !l.probes(now) {
+		return best
+	}
+	for _, q := range l.queues {
+		if l.open(q.app) && (best == nil || probesFirst(q, best) < 0) && g.obstacle(q.clients[0], now) == "" {
+			best = q
+		}
+	}
+	return best
+}
+
+// betterOther is the queue of a line that sends, and does not probe, before another one, or the other one.
+func (g *Gate) betterOther(l *line, best *queue, now time.Time) *queue {
+	for _, q := range l.queues {
+		if best != nil && soonestFirst(best, q) <= 0 {
+			return best // all that follow are later
+		}
+		if !l.open(q.app) && g.obstacle(q.clients[0], now) == "" {
+			return q
+		}
+	}
+	return best
 }
 
 // fairest is a queue, or that of another namespace if the namespace of the queue has a quarter of the requests of its application.
@@ -149,14 +164,14 @@ func (g *Gate) fairest(first *queue, now time.Time) *queue {
 	return first
 }
 
-// probesBefore orders queues by the last probe of their line, namespace and application, in this order: no line, namespace,
+// probesFirst orders queues by the last probe of their line, namespace and application, in this order: no line, namespace,
 // application or client has all the probes, and one that always fails does not keep a circuit open.
-func (q *queue) probesBefore(other *queue) bool {
+func probesFirst(a, b *queue) int {
 	return cmp.Or(
-		cmp.Compare(q.line.probed, other.line.probed),
-		cmp.Compare(q.line.probedBy[q.namespace], other.line.probedBy[other.namespace]),
-		cmp.Compare(q.probed, other.probed),
-		soonestFirst(q, other)) < 0
+		cmp.Compare(a.line.probed, b.line.probed),
+		cmp.Compare(a.line.probedBy[a.namespace], b.line.probedBy[b.namespace]),
+		cmp.Compare(a.probed, b.probed),
+		soonestFirst(a, b))
 }
 
 // rotate notes that a client probes.

@@ -12,7 +12,7 @@ import (
 var errOvertaken = errors.New("a later request was answered")
 
 // Queued is the error of a client that is in line. Nothing was sent, or what was sent is to be sent again.
-type Queued struct {
+type Queued struct { //nolint:errname // it says what became of the client
 	// Cause is the last failure of the endpoint while its circuit is open; nil if the client waits for a limit.
 	Cause error
 	limit string
@@ -54,11 +54,11 @@ func (p *Permit) Do(ctx context.Context, send func(context.Context) error) error
 		}
 	}()
 	err := send(ctx)
-	returned = true
 	verdict := Verdict{Kind: Served}
 	if err != nil {
 		verdict = p.gate.options.Judge(err)
 	}
+	returned = true
 	return p.settle(err, verdict, err != nil && errors.Is(context.Cause(ctx), errOvertaken))
 }
 
@@ -105,7 +105,7 @@ func (p *Permit) settle(err error, v Verdict, overtaken bool) (result error) {
 			g.requeue(c)
 			result = g.queuedAs(c, now)
 		} else {
-			g.end(c, now)
+			g.leave(c, now)
 		}
 		g.grant(now)
 	})

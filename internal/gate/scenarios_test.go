@@ -215,7 +215,7 @@ func TestSimulation_OneNamespaceThatIsSlowEverywhere(t *testing.T) {
 				p.client.Key, p.client.Namespace, p.client.App = fmt.Sprint("hostile/", i), "hostile", fmt.Sprint("hostile/", i)
 				s.byKey[p.client.Key] = p
 			}
-			s.run(15 * time.Minute)
+			s.run(8 * time.Minute)
 			t.Logf("%d renewals, p99 %v, max %v", len(others), others.percentile(99), others.percentile(100))
 			if len(others) < 1000 || others.percentile(100) > 200*time.Millisecond {
 				t.Errorf("%d renewals of others are up to %v late", len(others), others.percentile(100))
@@ -422,5 +422,36 @@ func TestSimulation_ANamespaceGetsAQuarterOfAnApplicationWhileOthersWait(t *test
 				t.Errorf("the large namespace got %d requests, the others %d", got, small())
 			}
 		})
+	}
+}
+
+// A permit outlasts any wait in the controller's queue. If it lapsed before, the clients that are woken would all come in vain.
+func TestSimulation_ASlowQueueServesAllTheSame(t *testing.T) {
+	t.Parallel()
+	s := newSimulation(t)
+	s.wake = 20 * time.Second
+	h := &server{host: "h", answer: during(0, 2*time.Minute, hanging, healthy)}
+	all := s.fleet(h, 60, 20, 1, 2*time.Minute, nil)
+	s.run(6 * time.Minute)
+	for _, p := range all {
+		if p.renewals == 0 {
+			t.Errorf("%s has no token", p.client.Key)
+		}
+	}
+}
+
+// Ten hosts hang at the same moment, before anything is known of them; another still finds slots.
+func TestSimulation_AllSlotsAreNotTakenByWhatIsNotKnownYet(t *testing.T) {
+	t.Parallel()
+	s := newSimulation(t)
+	for i := range 10 {
+		s.fleet(&server{host: fmt.Sprint("h", i), answer: hanging}, 200, 20, 4, 4*time.Second, nil)
+	}
+	var others lateness
+	s.fleet(&server{host: "well", answer: healthy}, 200, 10, 1, time.Minute, others.note)
+	s.run(time.Minute)
+	t.Logf("%d renewals, max %v, %d under way", len(others), others.percentile(100), s.most)
+	if len(others) < 200 || others.percentile(100) > 80*time.Millisecond || s.most >= 64 {
+		t.Errorf("%d renewals of others are up to %v late; %d requests under way", len(others), others.percentile(100), s.most)
 	}
 }

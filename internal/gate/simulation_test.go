@@ -144,7 +144,6 @@ type player struct {
 	stopped bool
 	// busy says that a reconcile is under way, and again that another one is due after it.
 	busy, again bool
-	timer       int
 }
 
 // add adds a client whose first renewal is due after a time.
@@ -270,12 +269,12 @@ func failing(p *player) (time.Duration, error) {
 }
 
 // during answers in one way in a time since the beginning, and in another before and after.
-func during(from, to time.Duration, then, else_ func(*player) (time.Duration, error)) func(*player) (time.Duration, error) {
+func during(from, to time.Duration, then, otherwise func(*player) (time.Duration, error)) func(*player) (time.Duration, error) {
 	return func(p *player) (time.Duration, error) {
 		if since := p.s.now.Sub(epoch); since >= from && since < to {
 			return then(p)
 		}
-		return else_(p)
+		return otherwise(p)
 	}
 }
 
