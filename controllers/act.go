@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -408,6 +409,10 @@ func (r *EgainClientReconciler) apply(ctx context.Context, ec *egainv1alpha1.Ega
 		return status.Result{Attempted: true, Err: plan.Refused(err)}
 	}
 	r.memory.update(ec, func(m *recollection) { m.held, m.endpoints, m.known = nil, nil, known })
+	if known.Final {
+		r.Recorder.Eventf(ec, nil, corev1.EventTypeWarning, egainv1alpha1.ReasonTargetImmutable, status.ActionIssueToken,
+			"Secret %q came out immutable, or of another type, so that each renewal replaces it: exempt it from the policy that does so, since pods that mount it keep the old token", ec.TargetName())
+	}
 	return status.Result{Attempted: true, Written: tok}
 }
 

@@ -8,6 +8,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	"k8s.io/utils/ptr"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/fault"
@@ -47,11 +48,20 @@ func (p Plan) Apply(ctx context.Context, secrets Secrets) (Known, error) {
 			return Known{}, err
 		}
 	}
+	wanted := ptr.Deref(p.want.Type, "")
 	meta, err := secrets.Apply(ctx, p.want, metav1.ApplyOptions{FieldManager: Manager, Force: exists})
 	if err != nil {
 		return Known{}, err
 	}
-	return Known{Version: VersionOf(p.ec, meta), Token: Recall(meta)}, nil
+	immutable := ptr.Deref(p.want.Immutable, false)
+	if isMerge(p.ec) {
+		if immutable { // the next Observe reads it, and says so before a token is requested
+			return Known{}, nil
+		}
+		return Known{Version: VersionOf(p.ec, meta), Token: Recall(meta)}, nil
+	}
+	final := immutable || ptr.Deref(p.want.Type, "") != wanted
+	return Known{Version: VersionOf(p.ec, meta), Token: Recall(meta), Final: final, Replaced: p.Replaces()}, nil
 }
 
 // checkAbsent fails if the target exists.

@@ -54,6 +54,12 @@ type Known struct {
 	Version Version
 	// Token is what the target said of its token then.
 	Token *rotation.Token
+	// Final says that the Secret came out of the write so that it cannot be changed, as a policy makes it: to write it is to
+	// replace it.
+	Final bool
+	// Replaced says that a Secret that could not be changed was replaced before. That the next one is so too is no drift any
+	// more, or the operator and who makes it so would take turns.
+	Replaced bool
 }
 
 // Version identifies a state of a target and the spec that it was compared with.
@@ -77,7 +83,7 @@ func VersionOf(ec *egainv1alpha1.EgainClient, meta *metav1.ObjectMeta) Version {
 func Observe(ctx context.Context, secrets Secrets, clients Clients, ec *egainv1alpha1.EgainClient, cached *metav1.ObjectMeta, known Known) (Observation, error) {
 	switch {
 	case cached != nil && known.Version == VersionOf(ec, cached) && (!isMerge(ec) || checkUses(ctx, clients, ec) == nil):
-		return Observation{Meta: cached, Token: known.Token, Known: known}, nil
+		return Observation{Meta: cached, Token: known.Token, Replace: known.Final, Known: known}, nil
 	case cached == nil && known.Version == Version{}:
 		return Observation{Known: known}, checkMissing(ctx, clients, ec)
 	}
@@ -145,10 +151,15 @@ func observeClaimed(ctx context.Context, clients Clients, ec *egainv1alpha1.Egai
 	if err != nil {
 		return seen, err
 	}
-	seen.Drifted = drifted || seen.Replace
+	seen.Drifted = drifted || (seen.Replace && !known.expectsFinal(ec))
 	if !seen.Drifted {
 		// A copy, or what is remembered would keep the access token in memory.
-		seen.Known = Known{Version: VersionOf(ec, seen.Meta), Token: new(reading.Token.Token)}
+		seen.Known = Known{Version: VersionOf(ec, seen.Meta), Token: new(reading.Token.Token), Final: seen.Replace, Replaced: known.Replaced}
 	}
 	return seen, nil
+}
+
+// expectsFinal reports whether a target for the present spec is known to become one that cannot be changed.
+func (k Known) expectsFinal(ec *egainv1alpha1.EgainClient) bool {
+	return k.Version.generation == ec.Generation && (k.Final || k.Replaced)
 }

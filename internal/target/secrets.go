@@ -16,7 +16,7 @@ type Secrets interface {
 	// Get reads a Secret live.
 	Get(ctx context.Context, name types.NamespacedName) (*corev1.Secret, error)
 	// Apply applies a Secret and returns its metadata as stored. A UID or resourceVersion in it is a precondition. A Secret
-	// with a generateName instead of a name is created. The answer may be read into the argument, which serves once.
+	// with a generateName instead of a name is created. What was stored is read into the argument, which serves once.
 	Apply(ctx context.Context, secret *corev1ac.SecretApplyConfiguration, options metav1.ApplyOptions) (*metav1.ObjectMeta, error)
 	// Delete deletes a Secret if it still has the given UID and resourceVersion.
 	Delete(ctx context.Context, secret *metav1.ObjectMeta) error
