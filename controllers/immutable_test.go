@@ -46,7 +46,7 @@ func (f *fixture) policy(matches, patch string, operations ...admissionregistrat
 	}
 	for _, o := range []client.Object{mutating, binding} {
 		f.create(o)
-		f.t.Cleanup(func() { _ = admin.Delete(context.Background(), o) }) //nolint:usetesting // the test's own is over then
+		f.t.Cleanup(func() { _ = admin.Delete(context.Background(), o) })
 	}
 	probe := &corev1.Secret{ObjectMeta: f.named("probe"), StringData: map[string]string{"access_token": "x"}}
 	probe.Labels = map[string]string{"seal": "now"}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -10,10 +11,13 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/metrics"
@@ -90,6 +94,11 @@ func (n *namespaces) use(ctx context.Context) (context.Context, []string) {
 		defer stop()
 		_ = wait.PollUntilContextCancel(run, probePeriod, false, func(ctx context.Context) (bool, error) {
 			found := n.readable(ctx)
+			for _, name := range n.all {
+				if !slices.Contains(found, name) {
+					n.letEnd(ctx, name)
+				}
+			}
 			back := slices.ContainsFunc(left, func(name string) bool { return slices.Contains(found, name) })
 			if back {
 				ctrl.Log.Info("A namespace can be read again: starting anew with it", "namespaces", found)
@@ -98,4 +107,43 @@ func (n *namespaces) use(ctx context.Context) (context.Context, []string) {
 		})
 	}()
 	return run, used
+}
+
+// letEnd removes the operator's finalizer from the EgainClients of a namespace that is being deleted, if the operator may not read it:
+// the Role that would let it do what the finalizer is for went first, and does not come back.
+func (n *namespaces) letEnd(ctx context.Context, name string) {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	ending, err := n.reader.Resource(corev1.SchemeGroupVersion.WithResource("namespaces")).List(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + name})
+	if err != nil || len(ending.Items) == 0 || ending.Items[0].DeletionTimestamp.IsZero() {
+		return
+	}
+	clients := n.reader.Resource(watchedKinds[0]).Namespace(name)
+	all, err := clients.List(ctx, metav1.ListOptions{})
+	if err != nil {
+		ctrl.Log.Error(err, "Cannot remove the finalizers of a namespace that is being deleted: remove them from its EgainClients", "namespace", name)
+		return
+	}
+	for i := range all.Items {
+		if err := letGo(ctx, clients, &all.Items[i]); err != nil {
+			ctrl.Log.Error(err, "Cannot remove the finalizer of an EgainClient: remove it, or the namespace stays", "namespace", name, "name", all.Items[i].Name)
+		}
+	}
+}
+
+// letGo removes the operator's finalizer from an EgainClient that is being deleted.
+func letGo(ctx context.Context, clients metadata.ResourceInterface, ec *metav1.PartialObjectMetadata) error {
+	if ec.DeletionTimestamp.IsZero() || !controllerutil.RemoveFinalizer(ec, egainv1alpha1.CleanupFinalizer) {
+		return nil
+	}
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"finalizers": ec.Finalizers, "resourceVersion": ec.ResourceVersion}})
+	if err != nil {
+		return err
+	}
+	if _, err := clients.Patch(ctx, ec.Name, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	ctrl.Log.Info("Removed the finalizer of an EgainClient without cleaning up: its namespace is being deleted, and the operator's Role there is gone. With revokeOnDelete, its token was not revoked",
+		"namespace", ec.Namespace, "name", ec.Name)
+	return nil
 }

@@ -147,16 +147,21 @@ func observeClaimed(ctx context.Context, clients Clients, ec *egainv1alpha1.Egai
 	if reading.Token == nil {
 		return seen, CheckTemplates(ec)
 	}
+	return seen.compared(ec, reading)
+}
+
+// compared is the observation of a target with a whole token in it, compared with what an EgainClient asks for.
+func (o Observation) compared(ec *egainv1alpha1.EgainClient, reading Reading) (Observation, error) {
 	drifted, err := driftedFrom(ec, reading)
 	if err != nil {
-		return seen, err
+		return o, err
 	}
-	seen.Drifted = drifted || (seen.Replace && !known.expectsFinal(ec))
-	if !seen.Drifted {
+	o.Drifted = drifted || (o.Replace && !o.Known.expectsFinal(ec))
+	if !o.Drifted {
 		// A copy, or what is remembered would keep the access token in memory.
-		seen.Known = Known{Version: VersionOf(ec, seen.Meta), Token: new(reading.Token.Token), Final: seen.Replace, Replaced: known.Replaced}
+		o.Known = Known{Version: VersionOf(ec, o.Meta), Token: new(reading.Token.Token), Final: o.Replace, Replaced: o.Known.Replaced}
 	}
-	return seen, nil
+	return o, nil
 }
 
 // expectsFinal reports whether a target for the present spec is known to become one that cannot be changed.

@@ -314,6 +314,7 @@ func TestTheNamespacedRolesAllowWhatTheClusterRoleDoes(t *testing.T) {
 	}
 	got := slices.Concat(namespaced, clusterWide)
 	slices.Sort(got)
+	got = slices.Compact(got) // of EgainClients, finalizers are removed where the Role has gone
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the namespaced variant allows something else (-rbac/role.yaml +namespaced):\n%s", diff)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -115,4 +116,55 @@ func TestNamespaces_WithoutOneThatCanBeReadTheProcessAnswersAndEnds(t *testing.T
 	}
 	testbed.AwaitReady(t, w.admin, late)
 	w.stopsInTime(process)
+}
+
+// With a namespace go the Role and the RoleBinding that the operator has in it, before the finalizers of its EgainClients.
+func TestNamespaces_OneThatIsDeletedDoesNotHang(t *testing.T) {
+	t.Parallel()
+	for name, down := range map[string]bool{"while the operator runs": false, "while the operator is down": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, "namespaced", "", "--watch-namespaces="+team+","+other)
+			namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: other}}
+			w.create(namespace)
+			for _, o := range w.access(other) {
+				w.create(o)
+			}
+			revoked, merged := w.clientIn(other), testbed.Client(w.sim, metav1.ObjectMeta{Namespace: other, Name: "merged"})
+			before := revoked.DeepCopy()
+			revoked.Spec.RevokeOnDelete = new(true)
+			w.Expect(w.admin.Patch(t.Context(), revoked, client.MergeFrom(before))).To(gomega.Succeed())
+			w.create(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: other, Name: "shared"}})
+			merged.Spec.Target.CreationPolicy, merged.Spec.Target.SecretName = egainv1alpha1.CreationPolicyMerge, "shared"
+			w.create(merged)
+			process := w.start()
+			for _, ec := range []*egainv1alpha1.EgainClient{revoked, merged} {
+				testbed.AwaitReady(t, w.admin, ec)
+			}
+			w.eventually("the finalizers are set", func(g gomega.Gomega) {
+				w.fetch(g, revoked)
+				w.fetch(g, merged)
+				g.Expect(revoked.Finalizers).NotTo(gomega.BeEmpty())
+				g.Expect(merged.Finalizers).NotTo(gomega.BeEmpty())
+			})
+
+			if down {
+				w.stopsInTime(process)
+			}
+			for _, o := range w.access(other) { // the namespace controller has no order; this one is the worst
+				w.Expect(w.admin.Delete(t.Context(), o)).To(gomega.Succeed())
+			}
+			w.Expect(w.admin.Delete(t.Context(), namespace)).To(gomega.Succeed())
+			if down {
+				w.start()
+			}
+			w.eventually("the namespace is gone", func(g gomega.Gomega) {
+				err := w.admin.Get(t.Context(), client.ObjectKeyFromObject(namespace), &corev1.Namespace{})
+				g.Expect(apierrors.IsNotFound(err)).To(gomega.BeTrue(), "%v", namespace.Status)
+			})
+			said, err := os.ReadFile(w.operator.Log)
+			w.Expect(err).NotTo(gomega.HaveOccurred())
+			w.Expect(string(said)).To(gomega.MatchRegexp(`its token was not revoked","namespace":"` + other + `","name":"sync"`))
+		})
+	}
 }
