@@ -10,6 +10,27 @@ import (
 	"time"
 )
 
+// What can go wrong with permits that are kept, shared and probed for, and where it is tested:
+//
+//   - Permits that lapse before their clients are reconciled serve no client: TestSimulation_ASlowQueueServesAllTheSame.
+//   - A kept permit is an idle slot, so that Wake must give its client top priority. The gate cannot: its caller does.
+//   - Priority sticks in a controller's queue, so that each Result sets its own. The caller does.
+//   - A client may be woken while it is reconciled, or reconciled for an older timer: TestGate_AskingAgainKeepsPlaceAndPermit.
+//   - A reconcile that ends queued must not Forget: the caller's rule. A permit that is kept in between survives, since Do and Ask
+//     leave the client in line: TestGate_OlderRequestsAreCancelledWhenTheServerRecovers.
+//   - A share as large as the one that it is part of: TestGate_HostsAndNamespacesAreBounded has 16 > 12 > 8.
+//   - Tenants that hang fill their host: TestSimulation_TenantsOfOneHost.
+//   - A client, namespace or line that fails probes for ever: TestGate_…ProbeInTurn, one each.
+//   - A failed probe that backs off is the last to be served: TestGate_AFailingEndpointIsProbed. One that failed before the circuit
+//     opened must back off: the same test.
+//   - The client_id is not known before the Secret is read. App is a reference to it: TestGate_FailuresOfOneApplicationHoldThatApplicationOnly.
+//   - An answer to one application closes the circuit of another: the same test.
+//   - Nothing is known of hosts that hang for the time of a request: TestSimulation_AllSlotsAreNotTakenByWhatIsNotKnownYet.
+//   - A server that breaks down under twelve requests at a time needs the tenant's limit: TestSimulation_AWeakServer.
+//   - All clients wait for one document: TestGate_AMetadataDocument asks with the document as key.
+//   - A permit that lapsed is used, or released twice: TestGate_AnUnusedPermitLapses, TestGate_APanicReleasesThePermit.
+//   - The order of Go's maps shows: TestSimulation_EachRunIsTheSame.
+
 // fixture is a gate on a clock that is moved by hand.
 type fixture struct {
 	*Gate
@@ -21,7 +42,12 @@ type fixture struct {
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	f := &fixture{t: t, now: epoch}
-	f.Gate = New(Options{Now: func() time.Time { return f.now }, Judge: judge, Wake: func(key string) { f.woken = append(f.woken, key) }})
+	var mu sync.Mutex
+	f.Gate = New(Options{Now: func() time.Time { return f.now }, Judge: judge, Wake: func(key string) {
+		mu.Lock()
+		defer mu.Unlock()
+		f.woken = append(f.woken, key)
+	}})
 	return f
 }
 
@@ -313,6 +339,9 @@ func TestGate_AProbeThatIsNotSentLeavesTheNextToOthers(t *testing.T) {
 			p := f.permit(clientOf("a", ofApp("x")))
 			_ = f.refused(clientOf("b", ofApp("x")))
 			end(f, p)
+			if !slices.Equal(f.woken[len(f.woken)-1:], []string{"b"}) {
+				t.Errorf("woken: %v", f.woken)
+			}
 			_ = f.permit(clientOf("b", ofApp("x")))
 		})
 	}
@@ -710,5 +739,102 @@ func TestGate_IsSafeForConcurrentUse(t *testing.T) {
 	all.Wait()
 	if len(g.clients) != 0 || len(g.holders) != 0 {
 		t.Errorf("%d clients and %d permits are left", len(g.clients), len(g.holders))
+	}
+}
+
+func TestGate_ClientsOfAnApplicationProbeInTurn(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	poisoned, good := clientOf("poisoned", ofApp("x"), inNamespace("n")), clientOf("good", ofApp("x"), inNamespace("n"), expiring(2*time.Hour))
+	f.open(poisoned, errDown)
+	_, _ = f.refused(poisoned), f.refused(good)
+	for _, want := range []Client{poisoned, good, poisoned} {
+		f.woken = nil
+		f.wait(probeAfterFailure)
+		if !slices.Equal(f.woken, []string{want.Key}) {
+			t.Fatalf("woken: %v, want %s", f.woken, want.Key)
+		}
+		_ = f.do(want, errDown)
+	}
+}
+
+func TestGate_LinesProbeInTurn(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.Gate = New(Options{Now: f.options.Now, Judge: judge, Wake: f.options.Wake, Total: 4}) // one probe at a time
+	hostile := func(i int) Client { return clientOf(fmt.Sprint(i), atHost("hostile"), expiring(0)) }
+	for i := range appsToOpen {
+		_ = f.do(hostile(i), errDown)
+	}
+	f.open(clientOf("good"), errDown)
+	_ = f.refused(clientOf("good"))
+	turns := 0
+	for i := range 10 {
+		_ = f.refused(hostile(10 + i))
+		for len(f.woken) == 0 {
+			f.wait(TickInterval)
+		}
+		c, key := hostile(0), f.woken[0]
+		f.woken = f.woken[1:]
+		if key == "good" {
+			turns++
+			c = clientOf(key)
+		} else {
+			c.Key, c.Namespace, c.App = key, "ns-"+key, "app-"+key
+		}
+		p := f.permit(c)
+		f.wait(probeAfterFailure) // both lines have a probe due when this one ends
+		_ = p.Do(context.Background(), func(context.Context) error { return errDown })
+	}
+	if turns < 4 {
+		t.Errorf("%d of 10 probes went to another endpoint", turns)
+	}
+}
+
+// Applications with circuits of their own are probed one after another as soon as one is answered, and then paced.
+func TestGate_ARecoveryIsPassedOnToOtherApplications(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	for _, key := range []string{"a", "b"} {
+		f.open(clientOf(key), errDown)
+	}
+	for _, key := range []string{"a", "b"} {
+		_ = f.refused(clientOf(key))
+	}
+	f.wait(probeAfterFailure)
+	for _, key := range []string{"a", "b"} {
+		if !slices.Equal(f.woken, []string{key}) {
+			t.Fatalf("woken: %v, want %s", f.woken, key)
+		}
+		f.woken = nil
+		if err := f.do(clientOf(key), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	granted := 0
+	for i := range 20 {
+		if _, q := f.Ask(clientOf(fmt.Sprint(i), func(c *Client) { c.Namespace = "" })); q == nil {
+			granted++
+			f.Forget(fmt.Sprint(i))
+		}
+	}
+	if want := int(recoveryBurst * recoveryRate / time.Second); granted != want {
+		t.Errorf("%d requests at once after the recovery, want %d", granted, want)
+	}
+}
+
+func TestGate_ATickGrantsAllThatMaySend(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	three := func(c *Client) { c.PerSecond = 3 }
+	for i := range 6 {
+		if p, _ := f.Ask(clientOf(fmt.Sprint(i), three)); p != nil {
+			_ = p.Do(t.Context(), func(context.Context) error { return nil })
+		}
+	}
+	f.now = f.now.Add(rateWindow)
+	f.Tick()
+	if !slices.Equal(f.woken, []string{"3", "4", "5"}) {
+		t.Errorf("woken: %v", f.woken)
 	}
 }

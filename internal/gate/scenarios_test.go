@@ -455,3 +455,27 @@ func TestSimulation_AllSlotsAreNotTakenByWhatIsNotKnownYet(t *testing.T) {
 		t.Errorf("%d renewals of others are up to %v late; %d requests under way", len(others), others.percentile(100), s.most)
 	}
 }
+
+func TestSimulation_EachRunIsTheSame(t *testing.T) {
+	t.Parallel()
+	play := func() []time.Time {
+		s := newSimulation(t)
+		var all []*server
+		for i := range 5 {
+			all = append(all, &server{host: fmt.Sprint("h", i), answer: during(time.Minute, 2*time.Minute, hanging, healthy)})
+			s.fleet(all[i], 100, 7, 9, time.Minute, nil)
+		}
+		s.run(4 * time.Minute)
+		var sent []time.Time
+		for _, h := range all {
+			sent = append(sent, h.sent...)
+		}
+		return sent
+	}
+	first := play()
+	for range 2 {
+		if again := play(); !slices.Equal(first, again) {
+			t.Fatalf("%d and %d requests, at other times", len(first), len(again))
+		}
+	}
+}
