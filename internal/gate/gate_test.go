@@ -118,7 +118,7 @@ func (f *fixture) start(c Client) func(error) error {
 // do sends a request with an outcome.
 func (f *fixture) do(c Client, outcome error) error {
 	f.t.Helper()
-	return f.permit(c).Do(context.Background(), func(context.Context) error { return outcome })
+	return f.permit(c).Do(f.t.Context(), func(context.Context) error { return outcome })
 }
 
 // open opens the circuit of an application.
@@ -234,6 +234,9 @@ func TestGate_ThreeApplicationsOpenTheLineForAll(t *testing.T) {
 	f.wait(probeAfterFailure)
 	if err := f.do(clientOf("good"), nil); err != nil {
 		t.Fatal(err)
+	}
+	if len(f.Failing()) != 0 {
+		t.Error("a success of any does not close the circuit of the line")
 	}
 	if err := f.do(clientOf("another"), nil); err != nil {
 		t.Fatal(err)
@@ -398,7 +401,13 @@ func TestGate_OlderRequestsAreCancelledWhenTheServerRecovers(t *testing.T) {
 	f.wait(probeAfterFailure)
 	probe := hang(clientOf("probe", ofApp("x")))
 	f.wait(probeUnanswered)
-	if err := f.do(clientOf("late", ofApp("x")), nil); err != nil {
+	end := f.start(clientOf("late", ofApp("x")))
+	f.wait(probeUnanswered)
+	younger := f.permit(clientOf("younger", ofApp("x")))
+	if q := younger.begin(func(error) { t.Error("a younger request was cancelled") }); q != nil {
+		t.Fatal(q)
+	}
+	if err := end(nil); err != nil {
 		t.Fatal(err)
 	}
 	for _, done := range []<-chan error{before, probe} {
@@ -420,7 +429,8 @@ func TestGate_AnAnswerThatCameAllTheSameIsNotLost(t *testing.T) {
 	f.wait(probeAfterFailure)
 	err := f.permit(clientOf("a", ofApp("x"))).Do(t.Context(), func(ctx context.Context) error {
 		f.wait(probeUnanswered)
-		if err := f.do(clientOf("b", ofApp("x")), nil); err != nil {
+		b := f.permit(clientOf("b", ofApp("x")))
+		if err := b.Do(context.WithoutCancel(ctx), func(context.Context) error { return nil }); err != nil {
 			return err
 		}
 		<-ctx.Done()
@@ -758,6 +768,29 @@ func TestGate_ClientsOfAnApplicationProbeInTurn(t *testing.T) {
 	}
 }
 
+func TestGate_ApplicationsProbeInTurn(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	x, y := clientOf("x", inNamespace("n")), clientOf("y", inNamespace("n"), expiring(2*time.Hour))
+	for _, c := range []Client{x, y} {
+		f.open(c, errDown)
+		_ = f.refused(c)
+	}
+	for i := range 4 {
+		want := []*Client{&x, &y}[i%2]
+		f.woken = nil
+		f.wait(probeAfterFailure)
+		if !slices.Equal(f.woken, []string{want.Key}) {
+			t.Fatalf("woken: %v, want %s", f.woken, want.Key)
+		}
+		_ = f.do(*want, errDown)
+		failed := want.Key
+		want.Key += fmt.Sprint(i) // another client of the application, which did not probe yet
+		_ = f.refused(*want)
+		f.Forget(failed)
+	}
+}
+
 func TestGate_LinesProbeInTurn(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -783,8 +816,8 @@ func TestGate_LinesProbeInTurn(t *testing.T) {
 			c.Key, c.Namespace, c.App = key, "ns-"+key, "app-"+key
 		}
 		p := f.permit(c)
-		f.wait(probeAfterFailure) // both lines have a probe due when this one ends
-		_ = p.Do(context.Background(), func(context.Context) error { return errDown })
+		f.wait(timeout) // both lines have a probe due when this one ends
+		_ = p.Do(t.Context(), func(context.Context) error { return errDown })
 	}
 	if turns < 4 {
 		t.Errorf("%d of 10 probes went to another endpoint", turns)
