@@ -99,6 +99,7 @@ func (r *EgainClientReconciler) rotate(ctx context.Context, ec *egainv1alpha1.Eg
 	known, reusable, err := r.reusable(ctx, ec, f, cause, hc)
 	began := r.Clock.Now()
 	if reusable != nil {
+		r.memory.update(ec, func(m *recollection) { m.issuedWith(*known.material) })
 		res := known.result(nil).Then(r.apply(ctx, ec, f, reusable))
 		r.memory.recordRequest(ec, f, began, res)
 		return res
@@ -125,11 +126,13 @@ func (r *EgainClientReconciler) requestToken(ctx context.Context, ec *egainv1alp
 	}
 	defer release()
 	at := r.Clock.Now()
+	r.memory.update(ec, func(m *recollection) { m.triedLent = lentDigest(k.material.Sources.LentVersion()) })
 	tok, skew, sent, err := r.sendRequest(ctx, ec, f, hc, *k.addressed, *k.material)
 	k.asked = k.asked || sent
 	if err == nil {
 		r.memory.update(ec, func(m *recollection) {
-			m.held, m.endpoints, m.digest = tok, &k.addressed.Endpoints, k.material.Digest()
+			m.held, m.endpoints = tok, &k.addressed.Endpoints
+			m.issuedWith(*k.material)
 		})
 	}
 	res := k.result(err)
@@ -193,7 +196,7 @@ func (r *EgainClientReconciler) prepare(ctx context.Context, ec *egainv1alpha1.E
 		return ctx, k, nil, refused
 	}
 	if k.material == nil {
-		m, err := r.Requests.Read(ctx, ec)
+		m, err := r.Requests.Read(ctx, ec, f.tenant)
 		if err != nil {
 			release()
 			k.asked = known.asked // a document that was read has nothing to do with it
@@ -250,7 +253,7 @@ func (r *EgainClientReconciler) reusable(ctx context.Context, ec *egainv1alpha1.
 	if cause != rotation.CauseSourcesChanged && cause != rotation.CauseSpecChanged {
 		return prepared{}, nil, nil
 	}
-	m, err := r.Requests.Read(ctx, ec)
+	m, err := r.Requests.Read(ctx, ec, f.tenant)
 	if err != nil {
 		return prepared{}, nil, err
 	}
@@ -279,13 +282,16 @@ func reuseForSources(ctx context.Context, c client.Client, ec *egainv1alpha1.Ega
 
 // reuseForSpec returns the token in the target if the changed spec or tenant leads to the same request to the same server.
 func reuseForSpec(ctx context.Context, c client.Client, ec *egainv1alpha1.EgainClient, f facts, a request.Addressed, m request.Material) *target.Token {
-	there := f.Input.Token
-	if there.Request != a.ID() || there.Sources != m.Sources.String() {
+	there, sources := f.Input.Token, m.Sources.String()
+	same := ec.Application() == "" && there.Request == a.ID() && there.Sources == sources
+	client := a.ClientID(m.Credentials.ClientID)
+	if !same && (there.Client != client || request.ExceptCredentials(there.Sources) != request.ExceptCredentials(sources)) {
 		return nil
 	}
 	tok := currentToken(ctx, c, ec, f)
 	if tok != nil {
 		tok.Spec, tok.APIURL = f.Input.Spec, a.Endpoints.APIURL
+		tok.Sources, tok.Request, tok.Client = sources, a.ID(), client
 	}
 	return tok
 }
@@ -361,6 +367,7 @@ func (r *EgainClientReconciler) sendRequest(
 			Sources:        m.Sources.String(),
 			Renewal:        f.Input.Renewal,
 			Request:        a.ID(),
+			Client:         a.ClientID(m.Credentials.ClientID),
 		},
 		AccessToken: tok.AccessToken,
 		TokenType:   tok.TokenType,

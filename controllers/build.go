@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -52,6 +53,8 @@ type Settings struct {
 	AllowedAudiences []string
 	// Namespaces that the operator works in; all if empty.
 	Namespaces []string
+	// ApplicationNamespaces are those that credentials of applications are read in; none if empty.
+	ApplicationNamespaces []string
 	// Egress shapes requests to providers. Its clock and total are set here.
 	Egress egress.Options
 }
@@ -79,10 +82,13 @@ func New(p Parts, s Settings, ownToken func() (oauth.Secret, error)) (*EgainClie
 		Tracer:    p.Tracer,
 	}
 	reconciler := &EgainClientReconciler{
-		Parts:      p,
-		Providers:  providers,
-		OAuth:      &oauth.Client{Now: now},
-		Requests:   &request.Reader{API: secrets{p.Client}, Cache: clients{p.Cache}, Now: now, OwnToken: ownToken, Audiences: s.AllowedAudiences},
+		Parts:     p,
+		Providers: providers,
+		OAuth:     &oauth.Client{Now: now},
+		Requests: &request.Reader{
+			API: secrets{p.Client}, Cache: clients{p.Cache}, Now: now, OwnToken: ownToken,
+			Audiences: s.AllowedAudiences, ApplicationNamespaces: s.ApplicationNamespaces,
+		},
 		Workers:    s.Workers,
 		started:    sync.OnceValue(now),
 		Namespaces: s.Namespaces,
@@ -111,17 +117,29 @@ func clientOptions() client.Options {
 }
 
 // ManagerOptions are those of the manager of the reconcilers, as far as they depend on them. It may look into some namespaces
-// only; into all if none are given.
-func ManagerOptions(namespaces ...string) ctrl.Options {
+// only, into all if none are given, and for the Secrets of applications into others.
+func ManagerOptions(namespaces, applications []string) ctrl.Options {
 	scheme := runtime.NewScheme()
 	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
 	utilruntime.Must(egainv1alpha1.AddToScheme(scheme))
 	o := ctrl.Options{Scheme: scheme, Cache: cacheOptions(), Client: clientOptions()}
-	for _, namespace := range namespaces {
-		if o.Cache.DefaultNamespaces == nil {
-			o.Cache.DefaultNamespaces = map[string]cache.Config{}
+	if len(namespaces) == 0 {
+		return o
+	}
+	o.Cache.DefaultNamespaces = within(namespaces)
+	for object, options := range o.Cache.ByObject {
+		if _, is := object.(*corev1.Secret); is {
+			options.Namespaces = within(slices.Concat(namespaces, applications))
+			o.Cache.ByObject[object] = options
 		}
-		o.Cache.DefaultNamespaces[namespace] = cache.Config{}
 	}
 	return o
+}
+
+func within(namespaces []string) map[string]cache.Config {
+	all := map[string]cache.Config{}
+	for _, namespace := range namespaces {
+		all[namespace] = cache.Config{}
+	}
+	return all
 }

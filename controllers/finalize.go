@@ -115,8 +115,9 @@ func (r *EgainClientReconciler) revoke(ctx context.Context, ec *egainv1alpha1.Eg
 	if err == nil {
 		var tenant request.Tenant
 		tenant, err = findTenant(ctx, r.Cache, r.Providers.Egress, ec)
-		if err == nil || !tenant.OAuth().Empty() {
-			// Also if the EgainTenant no longer allows the client: the token is revoked at the EgainTenant's own endpoint.
+		if err == nil || (ec.Application() == "" && !tenant.OAuth().Empty()) {
+			// Also if the EgainTenant no longer allows the client: the token is revoked at the EgainTenant's own endpoint. The
+			// credentials of an application serve only the clients that it allows.
 			err = revoker.Revoke(ctx, ec, tenant, tokens)
 		}
 	}

@@ -46,7 +46,7 @@ func runOperator() error {
 	if err != nil {
 		return err
 	}
-	options := ManagerOptions(os.Getenv(envNamespace))
+	options := ManagerOptions([]string{os.Getenv(envNamespace)}, nil)
 	options.Metrics.BindAddress = "0"
 	mgr, err := ctrl.NewManager(c, options)
 	if err != nil {

@@ -69,7 +69,7 @@ func operatorConfig(t *testing.T, namespace string) *rest.Config {
 // returns once it has stopped.
 func startManager(t *testing.T, c *rest.Config, workers int, namespaces ...string) (r *EgainClientReconciler, stop func()) {
 	t.Helper()
-	options := ManagerOptions(namespaces...)
+	options := ManagerOptions(namespaces, nil)
 	options.GracefulShutdownTimeout, options.Metrics.BindAddress = new(ActTimeout), "0"
 	options.Controller.SkipNameValidation = new(true)
 	mgr, err := ctrl.NewManager(c, options)

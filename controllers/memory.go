@@ -12,6 +12,7 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egress"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/request"
 	"github.com/egain-operator/egain-operator/internal/session"
 	"github.com/egain-operator/egain-operator/internal/target"
 )
@@ -53,6 +54,9 @@ type recollection struct {
 	endpoints *oauth.Endpoints
 	// digest of the credentials that the last token was issued with, zero if unknown.
 	digest uint64
+	// lent is a digest of the version of the application's credentials that the last token was issued with, and triedLent of those
+	// that the last request was sent with; zero if unknown.
+	lent, triedLent uint64
 	// tried is where the last attempt was going, so that the next one need not read its ingredients to find out that the
 	// endpoint still fails.
 	tried attempt
@@ -66,6 +70,11 @@ type recollection struct {
 	// revoked is set once the outcome of the revocation was reported, since a deletion can be reconciled again: after a conflict,
 	// or from a cache that still has the object.
 	revoked bool
+}
+
+// issuedWith remembers what the token in the target is issued with.
+func (r *recollection) issuedWith(m request.Material) {
+	r.digest, r.lent = m.Digest(), lentDigest(m.Sources.LentVersion())
 }
 
 // attempt is one to issue a token, as far as it got.

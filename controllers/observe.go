@@ -57,7 +57,9 @@ func (r *EgainClientReconciler) observe(ctx context.Context, ec *egainv1alpha1.E
 		}
 		failure = cmp.Or(failure, err)
 	}
-	f.Input.Failure = status.LastFailure(f.remembered.status(ec), f.Facts)
+	if f.remembered.triedLent == 0 || f.remembered.triedLent == lentDigest(f.Lent) {
+		f.Input.Failure = status.LastFailure(f.remembered.status(ec), f.Facts)
+	}
 	r.observePace(ec, &f)
 	f.Facts = f.After(written)
 	return f, failure
@@ -93,14 +95,36 @@ func (r *EgainClientReconciler) observeTarget(ctx context.Context, ec *egainv1al
 
 // observeSources identifies the Secrets that a token is issued with.
 func (r *EgainClientReconciler) observeSources(ctx context.Context, ec *egainv1alpha1.EgainClient, f *facts) error {
-	found, err := r.Requests.Sources(ctx, ec)
+	found, err := r.Requests.Sources(ctx, ec, f.tenant)
 	if found.Session != nil {
 		f.SessionVersion, f.SessionExpiration = session.Version(found.Session), session.Expiration(found.Session, f.Input.Now)
 	}
 	if err == nil {
 		f.Input.Sources = found.String()
+		r.observeLent(ec, f, found)
 	}
 	return err
+}
+
+// observeLent tells whether the credentials of an application have changed since the token was issued. Only this process knows: the
+// namespace of the EgainClient learns nothing of a Secret in another. After a restart the token counts as issued with what there is.
+func (r *EgainClientReconciler) observeLent(ec *egainv1alpha1.EgainClient, f *facts, found request.Sources) {
+	f.Lent = found.LentVersion()
+	switch known := f.remembered.lent; {
+	case f.Lent == "" && known == 0:
+	case f.Lent == "" || known == 0:
+		r.memory.update(ec, func(m *recollection) { m.lent = lentDigest(f.Lent) })
+	default:
+		f.Input.Outdated = known != lentDigest(f.Lent)
+	}
+}
+
+// lentDigest stands for a version of an application's credentials; zero for none.
+func lentDigest(version string) uint64 {
+	if version == "" {
+		return 0
+	}
+	return digest(version, "")
 }
 
 // observeTrust identifies the CA bundle, as far as the operator may look.
@@ -129,4 +153,4 @@ func metadata(ctx context.Context, cache client.Reader, kind string, name types.
 }
 
 // fingerprint stands for what an attempt is made with; another one may go elsewhere.
-func (f *facts) fingerprint() uint64 { return digest(f.Input.Inputs(), f.Trust) }
+func (f *facts) fingerprint() uint64 { return digest(f.Input.Inputs(), f.Trust+f.Lent) }

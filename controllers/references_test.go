@@ -191,6 +191,7 @@ func TestReferences_EverySecretThatIsReadHasAUse(t *testing.T) {
 	et := &egainv1alpha1.EgainTenant{}
 	tenantNames := fillNames(reflect.ValueOf(&et.Spec).Elem(), "spec")
 	et.Spec.CABundleRef.Kind, et.Spec.CABundleRef.Namespace = "Secret", "ns"
+	et.Spec.Applications[0].CredentialsSecretRef.Namespace = "ns"
 	for field, name := range tenantNames {
 		if use := et.SecretUse("ns", name); use+".name" != field {
 			t.Errorf("of an EgainTenant, %s is known as %q", field, use)

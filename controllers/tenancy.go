@@ -31,7 +31,7 @@ func findTenant(ctx context.Context, cache client.Reader, rules *egress.Egress, 
 		return request.Tenant{}, fmt.Errorf("looking up EgainTenant %q: %w", name, err)
 	}
 	var labels map[string]string
-	if request.SelectsNamespaces(et) {
+	if request.SelectsNamespaces(et, ec) {
 		namespace := &metav1.PartialObjectMetadata{}
 		namespace.SetGroupVersionKind(namespaceKind)
 		if err := cache.Get(ctx, types.NamespacedName{Name: ec.Namespace}, namespace); err != nil {
@@ -42,8 +42,8 @@ func findTenant(ctx context.Context, cache client.Reader, rules *egress.Egress, 
 	return request.Shared(et), request.Admit(et, ec, labels)
 }
 
-// observeTenant finds the tenant and what identifies the spec with it. While the tenant is not there, a token that was
-// issued for the generation that is looked at counts as issued for the spec.
+// observeTenant finds the tenant and what identifies the spec with it. While the tenant, or the application of it, is not there, a token
+// that was issued for the generation that is looked at counts as issued for the spec.
 func (r *EgainClientReconciler) observeTenant(ctx context.Context, ec *egainv1alpha1.EgainClient, f *facts) error {
 	tenant, err := findTenant(ctx, r.Cache, r.Providers.Egress, ec)
 	f.tenant, f.Input.Spec = tenant, request.SpecID(ec, tenant)
@@ -52,7 +52,7 @@ func (r *EgainClientReconciler) observeTenant(ctx context.Context, ec *egainv1al
 		f.EndpointsChecked = tenant.ReadySince
 	}
 	failure := fault.Of(err)
-	absent := failure != nil && failure.Reason == egainv1alpha1.ReasonTenantNotFound
+	absent := failure != nil && (failure.Reason == egainv1alpha1.ReasonTenantNotFound || failure.Reason == egainv1alpha1.ReasonApplicationNotFound)
 	if absent && f.Input.Token != nil && ec.Status.ObservedGeneration == ec.Generation {
 		f.Input.Spec = f.Input.Token.Spec
 	}

@@ -217,7 +217,8 @@ func (w waker) objectHandler(kind string) handler.EventHandler {
 	}
 }
 
-// wakeTenants enqueues the EgainClients of the EgainTenants that an object is the CA bundle of.
+// wakeTenants enqueues the EgainClients of the EgainTenants that an object is the CA bundle of, and those that use its applications
+// whose credentials the object is.
 func (w waker) wakeTenants(ctx context.Context, q queue, kind string, o client.Object) {
 	var tenants egainv1alpha1.EgainTenantList
 	if err := w.cache.List(ctx, &tenants, client.UnsafeDisableDeepCopy); err != nil {
@@ -229,6 +230,20 @@ func (w waker) wakeTenants(ctx context.Context, q queue, kind string, o client.O
 		if ref != nil && ref.Kind == kind && string(ref.Namespace) == o.GetNamespace() && string(ref.Name) == o.GetName() {
 			w.wakeTenant(ctx, q, tenants.Items[i].Name)
 		}
+		if kind == "Secret" {
+			w.wakeBorrowers(ctx, q, &tenants.Items[i], o)
+		}
+	}
+}
+
+// wakeBorrowers enqueues the EgainClients that use an application of an EgainTenant whose credentials are in a Secret.
+func (w waker) wakeBorrowers(ctx context.Context, q queue, et *egainv1alpha1.EgainTenant, secret client.Object) {
+	for i := range et.Spec.Applications {
+		app := &et.Spec.Applications[i]
+		ref := &app.CredentialsSecretRef
+		if string(ref.Namespace) == secret.GetNamespace() && string(ref.Name) == secret.GetName() {
+			w.wakeSome(ctx, q, et.Name, func(ec *egainv1alpha1.EgainClient) bool { return ec.Application() == string(app.Name) })
+		}
 	}
 }
 
@@ -238,24 +253,29 @@ func (w waker) tenantHandler() handler.EventHandler {
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) {
 			if !e.IsInInitialList {
 				w.wakeTenant(ctx, q, e.Object.GetName())
-				w.wakeBundle(ctx, q, e.Object)
+				w.wakeSecrets(ctx, q, e.Object)
 			}
 		},
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
 			w.wakeTenant(ctx, q, e.ObjectNew.GetName())
-			w.wakeBundle(ctx, q, e.ObjectOld)
-			w.wakeBundle(ctx, q, e.ObjectNew)
+			w.wakeSecrets(ctx, q, e.ObjectOld)
+			w.wakeSecrets(ctx, q, e.ObjectNew)
 		},
 		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) {
 			w.wakeTenant(ctx, q, e.Object.GetName())
-			w.wakeBundle(ctx, q, e.Object)
+			w.wakeSecrets(ctx, q, e.Object)
 		},
 	}
 }
 
-// wakeBundle enqueues the EgainClients whose target is the Secret with the CA bundle of an EgainTenant.
-func (w waker) wakeBundle(ctx context.Context, q queue, tenant client.Object) {
-	if ref := tenant.(*egainv1alpha1.EgainTenant).Spec.CABundleRef; ref != nil && ref.Kind == "Secret" {
+// wakeSecrets enqueues the EgainClients whose target is a Secret that an EgainTenant names.
+func (w waker) wakeSecrets(ctx context.Context, q queue, tenant client.Object) {
+	spec := &tenant.(*egainv1alpha1.EgainTenant).Spec
+	if ref := spec.CABundleRef; ref != nil && ref.Kind == "Secret" {
+		w.enqueueTargeting(ctx, q, named{string(ref.Namespace), "Secret/" + string(ref.Name)})
+	}
+	for i := range spec.Applications {
+		ref := &spec.Applications[i].CredentialsSecretRef
 		w.enqueueTargeting(ctx, q, named{string(ref.Namespace), "Secret/" + string(ref.Name)})
 	}
 }
@@ -270,7 +290,12 @@ const (
 
 // wakeTenant enqueues the clients of a tenant, spread in time, and in the same order each time.
 func (w waker) wakeTenant(ctx context.Context, q queue, name string) {
-	clients := w.clients(ctx, "", client.MatchingFields{indexTenant: name})
+	w.wakeSome(ctx, q, name, func(*egainv1alpha1.EgainClient) bool { return true })
+}
+
+// wakeSome is wakeTenant for the clients that an event concerns.
+func (w waker) wakeSome(ctx context.Context, q queue, name string, concerns func(*egainv1alpha1.EgainClient) bool) {
+	clients := slices.DeleteFunc(w.clients(ctx, "", client.MatchingFields{indexTenant: name}), func(ec egainv1alpha1.EgainClient) bool { return !concerns(&ec) })
 	window := min(time.Duration(len(clients))*tenantPace, tenantWindow)
 	for i := range clients {
 		ec := &clients[i]

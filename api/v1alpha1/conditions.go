@@ -53,6 +53,8 @@ const (
 	ReasonSessionNotFound = "SessionNotFound"
 	// ReasonTenantNotFound: the EgainTenant that spec.tenantRef names does not exist.
 	ReasonTenantNotFound = "TenantNotFound"
+	// ReasonApplicationNotFound: the EgainTenant has no application of the name in spec.tenantRef.application.
+	ReasonApplicationNotFound = "ApplicationNotFound"
 )
 
 // Reasons that need an edit of the spec or of an object that it names.
@@ -101,6 +103,10 @@ const (
 	ReasonTenantNotAllowed = "TenantNotAllowed"
 	// ReasonTenantInvalid: the EgainTenant has a selector of namespaces that is not valid.
 	ReasonTenantInvalid = "TenantInvalid"
+	// ReasonApplicationNotAllowed: the application does not allow the namespace, flow, scopes, subject or registration.
+	ReasonApplicationNotAllowed = "ApplicationNotAllowed"
+	// ReasonApplicationInvalid: the application has no credentials that the operator may read and can use.
+	ReasonApplicationInvalid = "ApplicationInvalid"
 	// ReasonScopeNotAllowed: the EgainTenant does not allow one of spec.scopes.
 	ReasonScopeNotAllowed = "ScopeNotAllowed"
 	// ReasonParameterNotAllowed: the EgainTenant does not allow one of spec.parameters.

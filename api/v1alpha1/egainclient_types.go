@@ -153,7 +153,9 @@ type RedirectURL string
 // EgainClientSpec says which token to keep, and where.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.tenant) != has(self.tenantRef)",message="set exactly one of tenant (where the tokens come from) and tenantRef (the name of an EgainTenant that says so)"
-// +kubebuilder:validation:XValidation:rule="self.flow == 'AnonymousCustomer' || has(self.credentialsSecretRef)",message="credentialsSecretRef is required: name the Secret that holds the client id and secret (only flow AnonymousCustomer can do without)"
+// +kubebuilder:validation:XValidation:rule="self.flow == 'AnonymousCustomer' || has(self.credentialsSecretRef) || (has(self.tenantRef) && has(self.tenantRef.application))",message="credentialsSecretRef is required: name the Secret that holds the client id and secret, or an application of the EgainTenant in tenantRef.application (only flow AnonymousCustomer can do without)"
+// +kubebuilder:validation:XValidation:rule="!has(self.credentialsSecretRef) || !has(self.tenantRef) || !has(self.tenantRef.application)",message="set either credentialsSecretRef or tenantRef.application, whose credentials stay with the EgainTenant: remove one of them"
+// +kubebuilder:validation:XValidation:rule="self.flow != 'AuthorizationCode' || !has(self.tenantRef) || !has(self.tenantRef.application)",message="flow AuthorizationCode cannot use tenantRef.application, since its login needs the client secret at a terminal: set credentialsSecretRef"
 // +kubebuilder:validation:XValidation:rule="self.flow == 'TokenExchange' || (has(self.scopes) && size(self.scopes) > 0)",message="scopes is required: list at least one scope (only flow TokenExchange can do without)"
 // +kubebuilder:validation:XValidation:rule="(self.flow == 'OnBehalfOf') == has(self.onBehalfOf)",message="flow OnBehalfOf needs spec.onBehalfOf with one of username, userID, email; no other flow takes it"
 // +kubebuilder:validation:XValidation:rule="(self.flow == 'TokenExchange') == has(self.tokenExchange)",message="flow TokenExchange needs spec.tokenExchange with registrationID and subjectToken; no other flow takes it"
@@ -179,7 +181,7 @@ type EgainClientSpec struct {
 	// credentialsSecretRef names the Secret that holds the client id and client secret of the client application.
 	// Client applications are made in the eGain console: Partition, Integration, Client Application.
 	// The Secret may be created later: a token is issued as soon as it appears, and again when the credentials change.
-	// Required unless flow is AnonymousCustomer.
+	// Required unless flow is AnonymousCustomer, or tenantRef.application names the client application.
 	// +optional
 	CredentialsSecretRef *CredentialsSecretReference `json:"credentialsSecretRef,omitempty"`
 
@@ -263,6 +265,11 @@ type TenantReference struct {
 	// name of the EgainTenant.
 	// +required
 	Name SecretName `json:"name,omitempty"`
+
+	// application is the name of an entry of spec.applications of the EgainTenant, whose client id and secret are used.
+	// They stay with the platform: set no credentialsSecretRef then. Flow AuthorizationCode cannot use it.
+	// +optional
+	Application ApplicationName `json:"application,omitempty"`
 }
 
 // Tenant says where the tokens come from.
@@ -829,6 +836,14 @@ func (c *EgainClient) TargetName() string {
 		return string(c.Spec.Target.SecretName)
 	}
 	return c.Name
+}
+
+// Application is the name of the application that an EgainClient uses; empty if it names none.
+func (c *EgainClient) Application() string {
+	if c.Spec.TenantRef == nil {
+		return ""
+	}
+	return string(c.Spec.TenantRef.Application)
 }
 
 // Suspended reports whether spec.suspend is set.

@@ -97,7 +97,6 @@ type EgainTenantSpec struct {
 	CABundleRef *NamespacedCABundleReference `json:"caBundleRef,omitempty"`
 
 	// allowedNamespaces says from which namespaces EgainClients may refer to this tenant. Default: all.
-	// Credentials always come from the namespace of the EgainClient; a tenant holds none.
 	// +optional
 	AllowedNamespaces *AllowedNamespaces `json:"allowedNamespaces,omitempty"`
 
@@ -124,6 +123,15 @@ type EgainTenantSpec struct {
 	// requestLimits bound the token requests of all EgainClients of this tenant together.
 	// +optional
 	RequestLimits *RequestLimits `json:"requestLimits,omitempty"`
+
+	// applications are client applications whose credentials stay with the platform: 1 to 32, by name.
+	// An EgainClient uses one by spec.tenantRef.application, and its namespace needs no client secret.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	Applications []Application `json:"applications,omitempty"`
 }
 
 // NamespacedCABundleReference names a key of a ConfigMap or Secret.

@@ -21,8 +21,13 @@ func (c *EgainClient) SecretUse(name string) string {
 
 // SecretUse is the field by which an EgainTenant names a Secret; empty if it does not.
 func (t *EgainTenant) SecretUse(namespace, name string) string {
-	if ref := t.Spec.CABundleRef; ref != nil && ref.Kind == "Secret" && string(ref.Namespace) == namespace {
-		return useOf(map[string]SecretName{"spec.caBundleRef": ref.Name}, name)
+	if ref := t.Spec.CABundleRef; ref != nil && ref.Kind == "Secret" && string(ref.Namespace) == namespace && string(ref.Name) == name {
+		return "spec.caBundleRef"
+	}
+	for i := range t.Spec.Applications {
+		if ref := t.Spec.Applications[i].CredentialsSecretRef; string(ref.Namespace) == namespace && string(ref.Name) == name {
+			return "spec.applications.credentialsSecretRef"
+		}
 	}
 	return ""
 }

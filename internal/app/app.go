@@ -54,17 +54,21 @@ func Run(ctx context.Context, config *rest.Config, o *options.Options) error {
 	}
 	defer stopTracing()
 	counters := metrics.New(ctrlmetrics.Registry)
-	if len(o.WatchNamespaces) == 0 {
-		return serve(ctx, config, o, counters, tracer)
+	whole := *o
+	if len(o.ApplicationNamespaces) == 0 {
+		whole.ApplicationNamespaces = ownNamespace(ownNamespaceFile)
 	}
-	watched, err := newNamespaces(config, o.WatchNamespaces, counters)
+	if len(o.WatchNamespaces) == 0 {
+		return serve(ctx, config, &whole, counters, tracer)
+	}
+	watched, err := newNamespaces(config, &whole, counters)
 	if err != nil {
 		return err
 	}
 	for {
-		run, names := watched.use(ctx)
-		part := *o
-		part.WatchNamespaces = names
+		run, names, applications := watched.use(ctx)
+		part := whole
+		part.WatchNamespaces, part.ApplicationNamespaces = names, applications
 		if err := serve(run, config, &part, counters, tracer); err != nil || ctx.Err() != nil {
 			return err
 		}
@@ -167,7 +171,7 @@ func newManager(ctx context.Context, config *rest.Config, o *options.Options) (c
 }
 
 func managerOptions(o *options.Options) ctrl.Options {
-	m := controllers.ManagerOptions(o.WatchNamespaces...)
+	m := controllers.ManagerOptions(o.WatchNamespaces, o.ApplicationNamespaces)
 	m.Metrics = metricsserver.Options{BindAddress: o.MetricsAddress, SecureServing: o.MetricsSecure}
 	if o.MetricsSecure {
 		m.Metrics.FilterProvider = filters.WithAuthenticationAndAuthorization
@@ -205,7 +209,7 @@ func setup(ctx context.Context, mgr ctrl.Manager, o *options.Options, counters *
 func settings(o *options.Options) controllers.Settings {
 	return controllers.Settings{
 		Workers: o.Workers, MetadataLifetime: o.MetadataLifetime, RequireTenantRef: o.RequireTenantRef, Namespaces: o.WatchNamespaces,
-		AllowedAudiences: o.AllowedAudiences,
+		AllowedAudiences: o.AllowedAudiences, ApplicationNamespaces: o.ApplicationNamespaces,
 		Egress: egress.Options{PerHost: o.RequestsPerHost, Options: transport.Options{
 			UserAgent: transport.UserAgent("egain-operator"),
 			Timeout:   o.RequestTimeout, AllowLoopback: o.AllowLoopback, AllowPrivate: o.AllowPrivate, AllowedHosts: o.AllowedHosts,

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -21,6 +23,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/metrics"
+	"github.com/egain-operator/egain-operator/internal/options"
 )
 
 const (
@@ -30,33 +33,47 @@ const (
 	probeTimeout = 5 * time.Second
 )
 
+var secretKind = corev1.SchemeGroupVersion.WithResource("secrets")
+
 // watchedKinds are the kinds that the operator watches in each namespace.
 var watchedKinds = []schema.GroupVersionResource{
 	egainv1alpha1.SchemeGroupVersion.WithResource("egainclients"),
-	corev1.SchemeGroupVersion.WithResource("secrets"),
+	secretKind,
 	corev1.SchemeGroupVersion.WithResource("configmaps"),
 }
 
-// namespaces are those of --watch-namespaces. A cache fills only when it has read all of its namespaces, so that one that was deleted,
-// together with the operator's rights in it, would hold up all others.
-type namespaces struct {
-	all     []string
-	reader  metadata.Interface
-	metrics *metrics.Metrics
+// ownNamespaceFile is where the kubelet writes the namespace of a pod.
+const ownNamespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
+
+// ownNamespace is the pod's, as a list; empty outside of a cluster.
+func ownNamespace(file string) []string {
+	content, err := os.ReadFile(file) //nolint:gosec // the path is a constant, or a test's
+	if name := strings.TrimSpace(string(content)); err == nil && name != "" {
+		return []string{name}
+	}
+	return nil
 }
 
-func newNamespaces(config *rest.Config, names []string, m *metrics.Metrics) (*namespaces, error) {
+// namespaces are those of --watch-namespaces and --application-namespaces. A cache fills only when it has read all of its namespaces,
+// so that one that was deleted, together with the operator's rights in it, would hold up all others.
+type namespaces struct {
+	all, applications []string
+	reader            metadata.Interface
+	metrics           *metrics.Metrics
+}
+
+func newNamespaces(config *rest.Config, o *options.Options, m *metrics.Metrics) (*namespaces, error) {
 	reader, err := metadata.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("creating a client of metadata: %w", err)
 	}
-	return &namespaces{names, reader, m}, nil
+	return &namespaces{o.WatchNamespaces, o.ApplicationNamespaces, reader, m}, nil
 }
 
 // readable are the namespaces that the operator may read. It exposes the others as metrics.
 func (n *namespaces) readable(ctx context.Context) (names []string) {
 	for _, name := range n.all {
-		err := n.refusal(ctx, name)
+		err := n.refusal(ctx, name, watchedKinds...)
 		n.metrics.NamespaceUnreadable(name, err != nil)
 		if err == nil {
 			names = append(names, name)
@@ -65,11 +82,21 @@ func (n *namespaces) readable(ctx context.Context) (names []string) {
 	return names
 }
 
+// lending are the namespaces of applications whose Secrets the operator may read.
+func (n *namespaces) lending(ctx context.Context) (names []string) {
+	for _, name := range n.applications {
+		if n.refusal(ctx, name, secretKind) == nil {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // refusal is why the operator may not read a namespace; nil if it may, or if that is unknown.
-func (n *namespaces) refusal(ctx context.Context, name string) error {
+func (n *namespaces) refusal(ctx context.Context, name string, kinds ...schema.GroupVersionResource) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	for _, kind := range watchedKinds {
+	for _, kind := range kinds {
 		_, err := n.reader.Resource(kind).Namespace(name).List(ctx, metav1.ListOptions{Limit: 1})
 		if apierrors.IsForbidden(err) {
 			return err
@@ -78,35 +105,41 @@ func (n *namespaces) refusal(ctx context.Context, name string) error {
 	return nil
 }
 
-// use decides which namespaces a run of the operator watches: those that it may read, or all if it may read none. The context that
-// it returns ends when the operator may read one that the run left out.
-func (n *namespaces) use(ctx context.Context) (context.Context, []string) {
-	used := n.readable(ctx)
-	left := slices.DeleteFunc(slices.Clone(n.all), func(name string) bool { return slices.Contains(used, name) })
-	if len(used) == 0 {
-		used = n.all
+// use decides which namespaces a run of the operator watches: those that it may read, or all if it may read none, and which
+// namespaces of applications it reads. The context that it returns ends when the operator may read one that the run left out.
+func (n *namespaces) use(ctx context.Context) (run context.Context, watched, lending []string) {
+	watched, lending = n.readable(ctx), n.lending(ctx)
+	left, leftLending := without(n.all, watched), without(n.applications, lending)
+	if len(watched) == 0 {
+		watched = n.all
 	}
 	for _, name := range left {
-		ctrl.Log.Error(n.refusal(ctx, name), "Cannot read a namespace of --watch-namespaces: grant the operator its Role there, or remove the namespace from the flag. Its EgainClients get no tokens until then", "namespace", name)
+		ctrl.Log.Error(n.refusal(ctx, name, watchedKinds...), "Cannot read a namespace of --watch-namespaces: grant the operator its Role there, or remove the namespace from the flag. Its EgainClients get no tokens until then", "namespace", name)
+	}
+	for _, name := range leftLending {
+		ctrl.Log.Info("Cannot read Secrets in a namespace of --application-namespaces: grant the operator its Role there, or remove the namespace from the flag. Applications with credentials there cannot be used until then", "namespace", name)
 	}
 	run, stop := context.WithCancel(ctx)
 	go func() {
 		defer stop()
 		_ = wait.PollUntilContextCancel(run, probePeriod, false, func(ctx context.Context) (bool, error) {
-			found := n.readable(ctx)
-			for _, name := range n.all {
-				if !slices.Contains(found, name) {
-					n.letEnd(ctx, name)
-				}
+			found, foundLending := n.readable(ctx), n.lending(ctx)
+			for _, name := range without(n.all, found) {
+				n.letEnd(ctx, name)
 			}
-			back := slices.ContainsFunc(left, func(name string) bool { return slices.Contains(found, name) })
+			back := len(without(left, found)) < len(left) || len(without(leftLending, foundLending)) < len(leftLending)
 			if back {
-				ctrl.Log.Info("A namespace can be read again: starting anew with it", "namespaces", found)
+				ctrl.Log.Info("A namespace can be read again: restarting with it", "namespaces", found, "applicationNamespaces", foundLending)
 			}
 			return back, nil
 		})
 	}()
-	return run, used
+	return run, watched, lending
+}
+
+// without are the names that others do not contain.
+func without(names, others []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(others, name) })
 }
 
 // letEnd removes the operator's finalizer from the EgainClients of a namespace that is being deleted, if the operator may not read it:

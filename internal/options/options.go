@@ -42,6 +42,8 @@ type Options struct {
 	MetadataLifetime time.Duration
 	// RequireTenantRef refuses EgainClients that describe their tenant themselves.
 	RequireTenantRef bool
+	// ApplicationNamespaces are those that credentials of applications are read in; the pod's if empty.
+	ApplicationNamespaces []string
 	// AllowedHosts are the hosts that requests to providers may go to; all if empty.
 	AllowedHosts transport.Hosts
 	// AllowedAudiences are the audiences that ServiceAccount tokens may be minted for; none if empty.
@@ -74,6 +76,10 @@ func (o *Options) BindFlags(fs *flag.FlagSet) {
 	fs.DurationVar(&o.RequestTimeout, "request-timeout", 10*time.Second, "Time that a request to a provider may take, 1s to 1m.")
 	fs.DurationVar(&o.MetadataLifetime, "metadata-lifetime", time.Hour, "Time that a tenant's metadata document is used without asking again, 1m to 24h.")
 	fs.BoolVar(&o.RequireTenantRef, "require-tenant-ref", false, "Refuse EgainClients that describe their tenant themselves instead of naming an EgainTenant.")
+	fs.Func("application-namespaces", "Namespaces that Secrets of spec.applications of EgainTenants may be in, separated by commas. Default: the pod's.", func(s string) error {
+		o.ApplicationNamespaces = split(s)
+		return nil
+	})
 	fs.Func("allowed-hosts", "Hosts that token, metadata and revocation requests may go to, separated by commas: a name, or *. and a domain for all below it, with a port if it is not 443. Default: all.", func(s string) (err error) {
 		o.AllowedHosts, err = transport.ParseHosts(split(s))
 		return err

@@ -19,8 +19,9 @@ func TenantRefRequired() *fault.Error {
 	return fault.New(fault.Terminal, egainv1alpha1.ReasonTenantRefRequired, "this operator takes tenants from EgainTenants only: name one in spec.tenantRef instead of spec.tenant")
 }
 
-// Admit refuses an EgainClient that an EgainTenant does not allow, by its namespace, whose labels are given, by its parameters, or
-// by its scopes. Refusals are Terminal: a watch tells when the tenant, the namespace or the client changes.
+// Admit refuses an EgainClient that an EgainTenant, or the application of it that the client names, does not allow: by its namespace,
+// whose labels are given, its parameters, its flow, its subject or its scopes. Refusals end by a watch on the tenant, the namespace or
+// the client.
 func Admit(et *egainv1alpha1.EgainTenant, ec *egainv1alpha1.EgainClient, namespace map[string]string) error {
 	admitted, err := admitsNamespace(et.Spec.AllowedNamespaces, ec.Namespace, namespace)
 	if err != nil {
@@ -32,6 +33,9 @@ func Admit(et *egainv1alpha1.EgainTenant, ec *egainv1alpha1.EgainClient, namespa
 	}
 	t := Shared(et)
 	if err := t.admitParameters(ec); err != nil {
+		return err
+	}
+	if err := t.admitApplication(ec, namespace); err != nil {
 		return err
 	}
 	if prefix, known := t.prefix(For(ec).Actor()); known {
@@ -64,9 +68,10 @@ func admitsNamespace(allowed *egainv1alpha1.AllowedNamespaces, name string, name
 	return selector.Matches(labels.Set(namespace)), nil
 }
 
-// SelectsNamespaces reports whether it takes the labels of a namespace to tell whether it may use a tenant.
-func SelectsNamespaces(et *egainv1alpha1.EgainTenant) bool {
-	return et.Spec.AllowedNamespaces != nil && et.Spec.AllowedNamespaces.Selector != nil
+// SelectsNamespaces reports whether it takes the labels of its namespace to tell whether an EgainClient may use a tenant.
+func SelectsNamespaces(et *egainv1alpha1.EgainTenant, ec *egainv1alpha1.EgainClient) bool {
+	app := Shared(et).Application(ec)
+	return (et.Spec.AllowedNamespaces != nil && et.Spec.AllowedNamespaces.Selector != nil) || (app != nil && app.AllowedNamespaces.Selector != nil)
 }
 
 // admitParameters refuses parameters that the EgainTenant does not allow: all of the token request, and of a login those that say
@@ -89,32 +94,44 @@ func (t Tenant) admitParameters(ec *egainv1alpha1.EgainClient) error {
 		"EgainTenant %q does not allow the parameters %q: remove them from spec.parameters, or ask its owner to add them to its allowedParameters", t.Name, refused)
 }
 
-// AdmitScopes refuses scopes that the EgainTenant does not allow. They are compared as they are sent, with the scope prefix
-// of the flow's actor, which may or may not be written out on either side.
+// AdmitScopes refuses scopes that the EgainTenant, or the application that an EgainClient uses, does not allow. They are compared as
+// they are sent, with the scope prefix of the flow's actor, which may or may not be written out on either side.
 func (t Tenant) AdmitScopes(ec *egainv1alpha1.EgainClient, prefix string) error {
-	if len(t.AllowedScopes) == 0 {
-		return nil
+	owner := fmt.Sprintf("EgainTenant %q", t.Name)
+	if err := admitScopes(t.AllowedScopes, ec, prefix, owner, egainv1alpha1.ReasonScopeNotAllowed); err != nil {
+		return err
 	}
-	if len(ec.Spec.Scopes) == 0 {
-		return fault.New(fault.Terminal, egainv1alpha1.ReasonScopeNotAllowed,
-			"EgainTenant %q allows certain scopes only, and without spec.scopes the server decides: list the scopes that are needed", t.Name)
-	}
-	var refused []string
-	for _, scope := range ec.Spec.Scopes {
-		if !t.admitsScope(string(scope), prefix, ec.Spec.Flow) {
-			refused = append(refused, string(scope))
-		}
-	}
-	if len(refused) > 0 {
-		return fault.New(fault.Terminal, egainv1alpha1.ReasonScopeNotAllowed,
-			"EgainTenant %q does not allow the scopes %q: take them out of spec.scopes, or ask whoever keeps it to add them to its allowedScopes", t.Name, refused)
+	if app := t.Application(ec); app != nil {
+		return admitScopes(app.AllowedScopes, ec, prefix, t.lent(ec), egainv1alpha1.ReasonApplicationNotAllowed)
 	}
 	return nil
 }
 
-// admitsScope compares a scope with each pattern. A scope of another API, which is a whole URI, is compared whole. No
+// admitScopes refuses scopes that a list does not allow; an empty list allows all.
+func admitScopes(allowed []egainv1alpha1.ScopePattern, ec *egainv1alpha1.EgainClient, prefix, owner, reason string) error {
+	if len(allowed) == 0 {
+		return nil
+	}
+	if len(ec.Spec.Scopes) == 0 {
+		return fault.New(fault.Terminal, reason,
+			"%s allows certain scopes only, and without spec.scopes the server decides: list the scopes that are needed", owner)
+	}
+	var refused []string
+	for _, scope := range ec.Spec.Scopes {
+		if !allowsScope(allowed, string(scope), prefix, ec.Spec.Flow) {
+			refused = append(refused, string(scope))
+		}
+	}
+	if len(refused) > 0 {
+		return fault.New(fault.Terminal, reason,
+			"%s does not allow the scopes %q: take them out of spec.scopes, or ask whoever keeps it to add them to its allowedScopes", owner, refused)
+	}
+	return nil
+}
+
+// allowsScope compares a scope with each pattern. A scope of another API, which is a whole URI, is compared whole. No
 // asterisk stands for scopes that are not of the API (OpenID Connect), or that mean all that the application may do.
-func (t Tenant) admitsScope(scope, prefix string, flow egainv1alpha1.Flow) bool {
+func allowsScope(patterns []egainv1alpha1.ScopePattern, scope, prefix string, flow egainv1alpha1.Flow) bool {
 	plain := oauth.WithoutPrefix(scope, prefix)
 	foreign := plain == scope && strings.Contains(scope, "://")
 	login := scope == "openid" || scope == "offline_access"
@@ -124,7 +141,7 @@ func (t Tenant) admitsScope(scope, prefix string, flow egainv1alpha1.Flow) bool 
 	// Servers are known that compare these without case.
 	folded := strings.ToLower(plain)
 	literal := oauth.IsOpenIDScope(folded) || folded == ".default" || strings.HasSuffix(folded, "/.default")
-	return slices.ContainsFunc(t.AllowedScopes, func(p egainv1alpha1.ScopePattern) bool {
+	return slices.ContainsFunc(patterns, func(p egainv1alpha1.ScopePattern) bool {
 		pattern := string(p)
 		if !foreign {
 			pattern = oauth.WithoutPrefix(pattern, prefix)

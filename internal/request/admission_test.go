@@ -91,7 +91,7 @@ func TestSelectsNamespaces(t *testing.T) {
 		{Names: []egainv1alpha1.NamespaceName{"a"}}: false,
 		{Selector: &metav1.LabelSelector{}}:         true,
 	} {
-		if got := SelectsNamespaces(tenantWith(egainv1alpha1.EgainTenantSpec{AllowedNamespaces: allowed})); got != want {
+		if got := SelectsNamespaces(tenantWith(egainv1alpha1.EgainTenantSpec{AllowedNamespaces: allowed}), clientOf("team-a")); got != want {
 			t.Errorf("with %+v: got %t", allowed, got)
 		}
 	}

@@ -24,7 +24,7 @@ func FuzzSources(f *testing.F) {
 			ObjectMeta: metav1.ObjectMeta{Name: "sources"},
 			Data:       map[string][]byte{"id": id, "secret": secret},
 		}
-		creds, errCreds := CredentialsFrom(s, specOf(false))
+		creds, errCreds := credentialsIn(s, specOf(false))
 		subject, errSubject := SubjectTokenFrom(s, &egainv1alpha1.SecretKeyReference{Key: "secret"})
 		for what, got := range map[string]struct {
 			value string

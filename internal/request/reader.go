@@ -50,6 +50,8 @@ type Reader struct {
 	OwnToken func() (oauth.Secret, error)
 	// Audiences are those that ServiceAccount tokens may be minted for; none if empty.
 	Audiences []string
+	// ApplicationNamespaces are those that credentials of applications are read in; none if empty.
+	ApplicationNamespaces []string
 
 	audiences audiences
 }
@@ -77,12 +79,14 @@ func (m Material) Digest() uint64 {
 }
 
 // Read reads the secrets of a token request, live.
-func (r *Reader) Read(ctx context.Context, ec *egainv1alpha1.EgainClient) (Material, error) {
+func (r *Reader) Read(ctx context.Context, ec *egainv1alpha1.EgainClient, t Tenant) (Material, error) {
 	var m Material
-	var err error
-	if m.Credentials, m.Sources.Credentials, err = r.Credentials(ctx, ec); err != nil {
+	credentials, from, err := r.Credentials(ctx, ec, t)
+	if err != nil {
 		return Material{}, err
 	}
+	m.Credentials = credentials
+	m.Sources.setCredentials(ec, from)
 	if m.SubjectToken, m.Sources.Subject, err = r.subjectToken(ctx, ec); err != nil {
 		return Material{}, err
 	}
@@ -93,17 +97,24 @@ func (r *Reader) Read(ctx context.Context, ec *egainv1alpha1.EgainClient) (Mater
 	return m, nil
 }
 
-// Credentials reads the client's credentials, and where they are from; neither if the spec names no Secret for them.
-func (r *Reader) Credentials(ctx context.Context, ec *egainv1alpha1.EgainClient) (oauth.Credentials, *metav1.ObjectMeta, error) {
-	ref := ec.Spec.CredentialsSecretRef
-	if ref == nil {
-		return oauth.Credentials{}, nil, nil
-	}
-	secret, err := r.secret(ctx, ec, string(ref.Name), credentialsMissing)
-	if err != nil {
+// Credentials reads the client's credentials, and where they are from; neither if the spec names none.
+func (r *Reader) Credentials(ctx context.Context, ec *egainv1alpha1.EgainClient, t Tenant) (oauth.Credentials, *metav1.ObjectMeta, error) {
+	o, err := r.origin(ec, t)
+	if o == nil || err != nil {
 		return oauth.Credentials{}, nil, err
 	}
-	credentials, err := CredentialsFrom(secret, &ec.Spec)
+	secret, err := r.API.Get(ctx, o.secret)
+	switch {
+	case apierrors.IsNotFound(err):
+		return oauth.Credentials{}, nil, o.missing(ec, t)
+	case apierrors.IsForbidden(err) && o.lent:
+		return oauth.Credentials{}, nil, t.applicationUnusable(ec, fault.Retryable)
+	case err != nil && o.lent:
+		return oauth.Credentials{}, nil, fmt.Errorf("reading the credentials of %s: %w", t.lent(ec), err)
+	case err != nil:
+		return oauth.Credentials{}, nil, fmt.Errorf("reading Secret %q: %w", o.secret.Name, err)
+	}
+	credentials, err := o.parse(ec, t, secret)
 	return credentials, &secret.ObjectMeta, err
 }
 

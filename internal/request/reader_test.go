@@ -126,11 +126,11 @@ func TestReader_ReadsWhatTheFlowTakes(t *testing.T) {
 			w := holding(map[string]map[string]string{"app": app, "s": {"k": "foreign\n"}, "session": {session.KeyRefreshToken: "refresh"}})
 			w.secrets["session"].Annotations = map[string]string{session.AnnotationID: "first"}
 			ec := clientFrom(t, tc.spec)
-			got, err := w.reader().Read(t.Context(), ec)
+			got, err := w.reader().Read(t.Context(), ec, Tenant{})
 			if err != nil || got.Secrets != tc.want {
 				t.Errorf("got %q %q %q, %v", string(got.Credentials.ClientSecret), string(got.SubjectToken), string(got.Session.RefreshToken), err)
 			}
-			seen, err := w.reader().Sources(t.Context(), ec)
+			seen, err := w.reader().Sources(t.Context(), ec, Tenant{})
 			if err != nil || seen.String() != tc.sources || got.Sources.String() != tc.sources {
 				t.Errorf("read of %q, seen %q, %v", got.Sources, seen, err)
 			}
@@ -152,9 +152,9 @@ func TestReader_SaysWhatIsMissing(t *testing.T) {
 			w := holding(map[string]map[string]string{"app": app, "s": {"k": "foreign"}, "session": {session.KeyRefreshToken: "refresh"}})
 			delete(w.secrets, tc.without)
 			ec := clientFrom(t, tc.spec)
-			_, err := w.reader().Read(t.Context(), ec)
+			_, err := w.reader().Read(t.Context(), ec, Tenant{})
 			wantFault(t, err, fault.Waiting, tc.reason, tc.words)
-			_, err = w.reader().Sources(t.Context(), ec)
+			_, err = w.reader().Sources(t.Context(), ec, Tenant{})
 			wantFault(t, err, fault.Waiting, tc.reason, tc.words)
 		})
 	}
@@ -165,7 +165,7 @@ func TestReader_MintsNothingForTheAPIServer(t *testing.T) {
 	t.Parallel()
 	w := holding(map[string]map[string]string{"app": app})
 	w.own = []string{"api", "a"}
-	_, err := w.reader().Read(t.Context(), clientFrom(t, minted))
+	_, err := w.reader().Read(t.Context(), clientFrom(t, minted), Tenant{})
 	wantClassified(t, err, egainv1alpha1.ReasonSubjectTokenForbidden, `the API server itself accepts tokens of audience "a"`)
 	if w.minted != 0 {
 		t.Error("a token was minted")
@@ -211,8 +211,8 @@ func TestReader_MintsForListedAudiencesOnly(t *testing.T) {
 			r.Audiences = tc.listed
 			ec := clientFrom(t, minted)
 			ec.Spec.TokenExchange.SubjectToken.ServiceAccountToken.Audience = tc.audience
-			_, err := r.Read(t.Context(), ec)
-			_, seen := r.Sources(t.Context(), ec)
+			_, err := r.Read(t.Context(), ec, Tenant{})
+			_, seen := r.Sources(t.Context(), ec, Tenant{})
 			if tc.words == "" {
 				if err != nil || seen != nil || w.minted != 1 {
 					t.Errorf("minted %d: %v, %v", w.minted, err, seen)
@@ -234,7 +234,7 @@ func TestReader_RefusesAnAudienceOfTheAPIServerThatIsListed(t *testing.T) {
 	t.Parallel()
 	w := holding(map[string]map[string]string{"app": app})
 	w.own = []string{"a"}
-	_, err := w.reader().Read(t.Context(), clientFrom(t, minted))
+	_, err := w.reader().Read(t.Context(), clientFrom(t, minted), Tenant{})
 	wantRefusal(t, err, egainv1alpha1.ReasonSubjectTokenForbidden, "the API server itself accepts")
 	if w.minted != 0 {
 		t.Error("a token was minted")
@@ -294,7 +294,7 @@ func TestReader_TheLoginSaysWhoseASessionIs(t *testing.T) {
 			}
 			for ec, want := range map[*egainv1alpha1.EgainClient]bool{first: tc.first, second: tc.second} {
 				token, err := w.reader().RefreshToken(t.Context(), ec)
-				_, errSources := w.reader().Sources(t.Context(), ec)
+				_, errSources := w.reader().Sources(t.Context(), ec, Tenant{})
 				if (err == nil) != want || (token != "") != want || (errSources == nil) != want {
 					t.Errorf("%s: got %q, %v, %v", ec.Name, string(token), err, errSources)
 				}
@@ -311,9 +311,9 @@ func TestReader_ASessionWithoutAMarkIsNotRead(t *testing.T) {
 	t.Parallel()
 	w, first, _ := twoLogins(t)
 	w.secrets["session"].Annotations = map[string]string{"note": "for Google"}
-	_, errSources := w.reader().Sources(t.Context(), first)
+	_, errSources := w.reader().Sources(t.Context(), first, Tenant{})
 	_, errToken := w.reader().RefreshToken(t.Context(), first)
-	_, errRead := w.reader().Read(t.Context(), first)
+	_, errRead := w.reader().Read(t.Context(), first, Tenant{})
 	for call, err := range map[string]error{"Sources": errSources, "RefreshToken": errToken, "Read": errRead} {
 		t.Run(call, func(t *testing.T) {
 			t.Parallel()

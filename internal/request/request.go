@@ -96,17 +96,22 @@ func (a Addressed) Complete(s Secrets) oauth.Request {
 
 // SpecID identifies the part of a spec that a token is issued for, in 32 characters. What only shapes the target or the
 // schedule is left out, since it asks nothing of the provider. It is the same whether the tenant stands in the spec or in
-// an EgainTenant.
+// an EgainTenant. Of an application, only where its credentials are kept counts.
 func SpecID(ec *egainv1alpha1.EgainClient, t Tenant) string {
 	relevant := ec.Spec
 	relevant.Target, relevant.Renewal, relevant.Suspend, relevant.RevokeOnDelete = egainv1alpha1.Target{}, nil, nil, nil
 	relevant.Tenant, relevant.TenantRef = egainv1alpha1.Tenant{TenantLocation: t.Location}, nil
 	relevant.AuthorizationCode = withoutParameters(ec.Spec.AuthorizationCode)
+	var lent *egainv1alpha1.ApplicationCredentialsReference
+	if app := t.Application(ec); app != nil {
+		lent = &app.CredentialsSecretRef
+	}
 	// Fields that are empty do not count, so that the id is the one that earlier versions wrote.
 	return identify(struct {
 		egainv1alpha1.EgainClientSpec
 		Discovery
-	}{relevant, t.Discovery})
+		Lent *egainv1alpha1.ApplicationCredentialsReference `json:"lent,omitempty"`
+	}{relevant, t.Discovery, lent})
 }
 
 // withoutParameters leaves out what goes with the login only: a token that was issued before is the same.
@@ -147,6 +152,17 @@ func (a Addressed) ID() string {
 		Request oauth.Request
 		Places  egainv1alpha1.EgainClientSpec
 	}{a.Complete(Secrets{}), a.places})
+}
+
+// ClientID identifies a token request as ID does, with the client id in place of where the credentials are kept: one that moved, to
+// another Secret or to an application, is still for the same token. A target keeps it.
+func (a Addressed) ClientID(id string) string {
+	places := a.places
+	places.CredentialsSecretRef = nil
+	return identify(struct {
+		Request oauth.Request
+		Places  egainv1alpha1.EgainClientSpec
+	}{a.Complete(Secrets{Credentials: oauth.Credentials{ClientID: id}}), places})
 }
 
 func identify(what any) string {

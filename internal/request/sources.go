@@ -3,6 +3,7 @@ package request
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -16,10 +17,30 @@ import (
 // Sources are the Secrets that a token is issued with; each may be nil.
 type Sources struct {
 	Credentials, Subject, Session *metav1.ObjectMeta
+	// Lent are the credentials of an application, in place of Credentials.
+	Lent *metav1.ObjectMeta
+}
+
+// setCredentials notes where the credentials are from.
+func (s *Sources) setCredentials(ec *egainv1alpha1.EgainClient, from *metav1.ObjectMeta) {
+	if ec.Application() != "" {
+		s.Lent = from
+	} else {
+		s.Credentials = from
+	}
+}
+
+// LentVersion identifies the version of an application's credentials; empty without any. It is for memory only: the namespace of
+// the EgainClient learns nothing of a Secret in another.
+func (s Sources) LentVersion() string {
+	if s.Lent == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s/%s", s.Lent.UID, s.Lent.ResourceVersion)
 }
 
 // String identifies the versions by UID and resourceVersion: a hash of what is in the Secrets would invite guessing. Targets hold
-// it.
+// it, so that the Secret of an application is not part of it.
 func (s Sources) String() string {
 	text := ""
 	if s.Credentials != nil {
@@ -35,19 +56,31 @@ func (s Sources) String() string {
 	return text
 }
 
+// ExceptCredentials is the text of Sources without the credentials.
+func ExceptCredentials(sources string) string {
+	if !strings.HasPrefix(sources, "credentials=") {
+		return sources
+	}
+	_, rest, others := strings.Cut(sources, " ")
+	if !others {
+		return ""
+	}
+	return " " + rest
+}
+
 // Sources looks up the Secrets that a token of an EgainClient is issued with. With an error it returns those that were found
 // before. A token that may not be minted is refused here, so that not even a metadata document is requested for it.
-func (r *Reader) Sources(ctx context.Context, ec *egainv1alpha1.EgainClient) (Sources, error) {
+func (r *Reader) Sources(ctx context.Context, ec *egainv1alpha1.EgainClient, t Tenant) (Sources, error) {
 	var s Sources
 	err := AdmitAudience(r.Audiences, ec)
 	if err != nil {
 		return s, err
 	}
-	if ref := ec.Spec.CredentialsSecretRef; ref != nil {
-		if s.Credentials, err = r.source(ctx, ec, string(ref.Name), credentialsMissing); err != nil {
-			return s, err
-		}
+	credentials, err := r.credentialsSource(ctx, ec, t)
+	if err != nil {
+		return s, err
 	}
+	s.setCredentials(ec, credentials)
 	name, err := r.subjectSecret(ctx, ec)
 	if err != nil {
 		return s, err
@@ -61,6 +94,19 @@ func (r *Reader) Sources(ctx context.Context, ec *egainv1alpha1.EgainClient) (So
 		s.Session, err = r.session(ctx, ec)
 	}
 	return s, err
+}
+
+// credentialsSource looks up the Secret with the credentials; nil if the spec names none.
+func (r *Reader) credentialsSource(ctx context.Context, ec *egainv1alpha1.EgainClient, t Tenant) (*metav1.ObjectMeta, error) {
+	o, err := r.origin(ec, t)
+	if o == nil || err != nil {
+		return nil, err
+	}
+	meta, err := r.Cache.SecretMetadata(ctx, o.secret)
+	if meta == nil && err == nil {
+		err = o.missing(ec, t)
+	}
+	return meta, err
 }
 
 // source looks up a Secret that a token is issued with.

@@ -30,6 +30,8 @@ type Tenant struct {
 	AllowedScopes []egainv1alpha1.ScopePattern
 	// AllowedParameters are the names of parameters that an EgainTenant allows; none if empty.
 	AllowedParameters []egainv1alpha1.ParameterName
+	// Applications are those that an EgainTenant lends.
+	Applications []egainv1alpha1.Application
 	// ReadySince is when the EgainTenant turned Ready; zero if it is not.
 	ReadySince time.Time
 	// Known are the endpoints in the status of an EgainTenant, if that is about its present spec.
@@ -58,8 +60,8 @@ func Inline(ec *egainv1alpha1.EgainClient) Tenant {
 func Shared(et *egainv1alpha1.EgainTenant) Tenant {
 	t := Tenant{
 		Name: et.Name, Location: et.Spec.TenantLocation, CABundleRef: et.Spec.CABundleRef, AllowedScopes: et.Spec.AllowedScopes,
-		AllowedParameters: et.Spec.AllowedParameters,
-		Discovery:         Discovery{URL: et.Spec.URL, ActorEndpoints: et.Spec.ActorEndpoints, TrustedHosts: et.Spec.TrustedHosts},
+		AllowedParameters: et.Spec.AllowedParameters, Applications: et.Spec.Applications,
+		Discovery: Discovery{URL: et.Spec.URL, ActorEndpoints: et.Spec.ActorEndpoints, TrustedHosts: et.Spec.TrustedHosts},
 	}
 	if limits := et.Spec.RequestLimits; limits != nil {
 		t.Limits = *limits

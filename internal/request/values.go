@@ -16,15 +16,14 @@ func SecretOptional(spec *egainv1alpha1.EgainClientSpec) bool {
 	return spec.Flow == egainv1alpha1.FlowAnonymousCustomer || spec.Flow == egainv1alpha1.FlowAuthorizationCode
 }
 
-// CredentialsFrom reads the client's credentials from the Secret that the spec names. A byte order mark before a value and one line
-// break after it, which editors and echo leave, are not part of it.
-func CredentialsFrom(s *corev1.Secret, spec *egainv1alpha1.EgainClientSpec) (oauth.Credentials, error) {
-	ref := spec.CredentialsSecretRef
+// CredentialsFrom reads the client's credentials from the Secret that a reference names; the client secret may be optional. A byte
+// order mark before a value and one line break after it, which editors and echo leave, are not part of it.
+func CredentialsFrom(s *corev1.Secret, ref *egainv1alpha1.CredentialsSecretReference, secretOptional bool) (oauth.Credentials, error) {
 	id, err := valueOf(s, string(ref.ClientIDKey), egainv1alpha1.ReasonCredentialsInvalid, "credentialsSecretRef.clientIDKey")
 	if err != nil {
 		return oauth.Credentials{}, err
 	}
-	if _, present := s.Data[string(ref.ClientSecretKey)]; !present && SecretOptional(spec) {
+	if _, present := s.Data[string(ref.ClientSecretKey)]; !present && secretOptional {
 		return oauth.Credentials{ClientID: id}, nil
 	}
 	secret, err := valueOf(s, string(ref.ClientSecretKey), egainv1alpha1.ReasonCredentialsInvalid, "credentialsSecretRef.clientSecretKey")

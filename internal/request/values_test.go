@@ -50,7 +50,7 @@ func TestCredentials(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := CredentialsFrom(secretWith(tc.data), specOf(tc.optional))
+			got, err := credentialsIn(secretWith(tc.data), specOf(tc.optional))
 			if err != nil || got != tc.want {
 				t.Errorf("got id %q, secret %q, %v", got.ClientID, string(got.ClientSecret), err)
 			}
@@ -89,7 +89,7 @@ func TestCredentialsThatCannotBeUsed(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := CredentialsFrom(secretWith(tc.data), specOf(tc.optional))
+			_, err := credentialsIn(secretWith(tc.data), specOf(tc.optional))
 			wantClassified(t, err, egainv1alpha1.ReasonCredentialsInvalid, tc.want)
 		})
 	}
@@ -133,7 +133,7 @@ func TestWhatLogsInToTheClusterIsNoSource(t *testing.T) {
 	for _, kind := range []corev1.SecretType{corev1.SecretTypeServiceAccountToken, corev1.SecretTypeBootstrapToken} {
 		s := secretWith(map[string]string{"id": "app", "secret": "x", "token": "canary"})
 		s.Type = kind
-		creds, errCreds := CredentialsFrom(s, specOf(false))
+		creds, errCreds := credentialsIn(s, specOf(false))
 		token, errToken := SubjectTokenFrom(s, &egainv1alpha1.SecretKeyReference{Name: "egain-app", Key: "token"})
 		if creds != (oauth.Credentials{}) || token != "" {
 			t.Errorf("%s is read", kind)
@@ -145,4 +145,9 @@ func TestWhatLogsInToTheClusterIsNoSource(t *testing.T) {
 			}
 		}
 	}
+}
+
+// credentialsIn reads the credentials that a spec names.
+func credentialsIn(s *corev1.Secret, spec *egainv1alpha1.EgainClientSpec) (oauth.Credentials, error) {
+	return CredentialsFrom(s, spec.CredentialsSecretRef, SecretOptional(spec))
 }

@@ -57,7 +57,7 @@ func (r Revoker) Tokens(ctx context.Context, ec *egainv1alpha1.EgainClient, late
 
 // Revoke revokes tokens at the tenant of an EgainClient.
 func (r Revoker) Revoke(ctx context.Context, ec *egainv1alpha1.EgainClient, tenant request.Tenant, tokens []Token) error {
-	credentials, _, err := r.Requests.Credentials(ctx, ec)
+	credentials, _, err := r.Requests.Credentials(ctx, ec, tenant)
 	if err != nil {
 		return err
 	}

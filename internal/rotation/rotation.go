@@ -23,6 +23,8 @@ type Token struct {
 	// Request identifies the token request, without its secrets; empty if unknown. A spec that changed without changing
 	// the request needs no new token.
 	Request string
+	// Client identifies the token request with its client id, wherever the credentials are kept; empty if unknown.
+	Client string
 }
 
 // Valid reports whether the token has not expired.
@@ -66,6 +68,8 @@ type Input struct {
 	Versions string
 	// Spec and Sources are what a token issued now would be issued for.
 	Spec, Sources string
+	// Outdated says that the credentials of an application have changed since the token was issued. Sources does not tell.
+	Outdated bool
 	// Renewal is the renewal request on the object, empty if there is none.
 	Renewal string
 	// Suspended says that nothing is to be done.
@@ -159,7 +163,7 @@ var checks = []struct {
 	// Make sure that it is the token that the current spec asks for.
 	{CauseSpecChanged, func(in *Input) bool { return in.Token.Spec != in.Spec }},
 	// Make sure that it was issued with the current credentials and subject token.
-	{CauseSourcesChanged, func(in *Input) bool { return in.Token.Sources != in.Sources }},
+	{CauseSourcesChanged, func(in *Input) bool { return in.Token.Sources != in.Sources || in.Outdated }},
 	// Make sure that a person who asked for a new one gets it, once.
 	{CauseRenewalRequested, func(in *Input) bool { return in.Renewal != "" && in.Token.Renewal != in.Renewal }},
 	// Make sure that it is replaced in time.

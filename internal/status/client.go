@@ -51,6 +51,8 @@ type Facts struct {
 	Object string
 	// Trust identifies the version of the CA bundle. Another version is no reason for a new token, but for another TLS handshake.
 	Trust string
+	// Lent identifies the version of the credentials of an application; empty without any. It is not written anywhere.
+	Lent string
 	// SessionVersion identifies the version of the session Secret. The operator itself makes new versions, so that another version is no reason for a
 	// new token, but for another attempt with a session that was over.
 	SessionVersion string
@@ -66,7 +68,7 @@ func (f Facts) After(written *session.Written) Facts {
 	if written != nil {
 		f.SessionVersion, f.SessionExpiration = written.Version, written.Expiration
 	}
-	f.Input.Versions = f.Object + f.Trust + f.SessionVersion
+	f.Input.Versions = f.Object + f.Trust + f.SessionVersion + f.Lent
 	return f
 }
 

@@ -123,5 +123,5 @@ func WaitsForObject(reason string) bool { return slices.Contains(waitingReasons,
 var waitingReasons = []string{
 	egainv1alpha1.ReasonCredentialsNotFound, egainv1alpha1.ReasonSubjectTokenNotFound,
 	egainv1alpha1.ReasonCABundleNotFound, egainv1alpha1.ReasonTargetNotFound,
-	egainv1alpha1.ReasonSessionNotFound, egainv1alpha1.ReasonTenantNotFound,
+	egainv1alpha1.ReasonSessionNotFound, egainv1alpha1.ReasonTenantNotFound, egainv1alpha1.ReasonApplicationNotFound,
 }

@@ -36,6 +36,8 @@ const (
 	AnnotationIssuedForSources = "auth.egain.com/issued-for-sources"
 	// AnnotationIssuedForRequest identifies the token request, without its secrets.
 	AnnotationIssuedForRequest = "auth.egain.com/issued-for-request"
+	// AnnotationIssuedForClient identifies the token request with the client id in place of where the credentials are kept.
+	AnnotationIssuedForClient = "auth.egain.com/issued-for-client"
 	// AnnotationRenewal is the renewal request that the token answered.
 	AnnotationRenewal = "auth.egain.com/handled-renewal"
 )

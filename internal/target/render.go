@@ -77,6 +77,9 @@ func memory(t *rotation.Token) map[string]string {
 	if t.Request != "" {
 		m[AnnotationIssuedForRequest] = t.Request
 	}
+	if t.Client != "" {
+		m[AnnotationIssuedForClient] = t.Client
+	}
 	if t.Renewal != "" {
 		m[AnnotationRenewal] = t.Renewal
 	}
@@ -140,6 +143,7 @@ func Recall(s metav1.Object) *rotation.Token {
 		Sources:        a[AnnotationIssuedForSources],
 		Renewal:        a[AnnotationRenewal],
 		Request:        a[AnnotationIssuedForRequest],
+		Client:         a[AnnotationIssuedForClient],
 	}
 }
 

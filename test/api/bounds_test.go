@@ -149,6 +149,8 @@ var clientBounds = map[string]bound{
 	"spec.tenant.caBundleRef.name":           {measure: length, least: 1, most: 253, of: text},
 	"spec.tenant.caBundleRef.key":            {measure: length, least: 1, most: 253, of: text},
 
+	"spec.tenantRef.application": {measure: length, least: 1, most: 63, of: text, base: applicationReference},
+
 	"spec.tenantRef.name": {measure: length, least: 1, most: 253, of: text, base: tenantReference},
 
 	"spec.credentialsSecretRef.name":            {measure: length, least: 1, most: 253, of: text},
@@ -269,13 +271,17 @@ var enumBases = map[string]string{"spec.authorizationCode.actor": authorizationC
 
 func expectEnum(t *testing.T, base, path string, values []string) {
 	t.Helper()
+	set := func(value string) change { return within(path, value) }
+	if list, listed := strings.CutSuffix(path, "[*]"); listed {
+		set = func(value string) change { return within(list, []any{value}) }
+	}
 	for _, value := range values {
-		if path != "spec.flow" {
-			expectAccepted(t, base, within(path, value))
+		if path != "spec.flow" && value != "AuthorizationCode" { // of a list of flows, see the rules
+			expectAccepted(t, base, set(value))
 		}
 	}
 	for _, value := range []string{"", "Other", strings.ToLower(values[0])} {
-		expectRefused(t, base, within(path, value), path, fmt.Sprintf(`supported values: "%s"`, strings.Join(values, `", "`)))
+		expectRefused(t, base, set(value), path, fmt.Sprintf(`supported values: "%s"`, strings.Join(values, `", "`)))
 	}
 }
 
@@ -284,6 +290,9 @@ func within(path string, value any) change {
 	list, field, listed := strings.Cut(path, "[*].")
 	if !listed {
 		return change{path: value}
+	}
+	if list == "spec.applications" {
+		return change{list: []any{applicationWith(field, value)}}
 	}
 	element := map[string]any{"actor": "User"}
 	if list == "spec.actorEndpoints" {
@@ -325,6 +334,9 @@ func TestRequiredFields(t *testing.T) {
 
 // without removes a field. Of a status, which has none to remove, it sets what the field is in.
 func without(path string) change {
+	if strings.HasPrefix(path, inApplications) {
+		return within(path, nil)
+	}
 	parent := path[:max(0, strings.LastIndex(path, "."))]
 	if list, listed := strings.CutSuffix(parent, "[*]"); listed {
 		return change{list: []any{map[string]any{"tokenURL": "https://a.example"}}}
@@ -346,16 +358,20 @@ func TestListsWithoutDuplicates(t *testing.T) {
 	condition := map[string]string{
 		"type": "Ready", "status": "True", "reason": "Reason", "message": "", "lastTransitionTime": "2026-11-23T00:00:00Z",
 	}
-	ofMaps := map[string]any{"status.conditions": condition, "status.endpoints": map[string]string{"actor": "User"}, "spec.actorEndpoints": map[string]string{"actor": "User", "tokenURL": someURL}}
+	ofMaps := map[string]any{"status.conditions": condition, "status.endpoints": map[string]string{"actor": "User"}, "spec.actorEndpoints": map[string]string{"actor": "User", "tokenURL": someURL}, "spec.applications": anApplication()}
 	for _, k := range kinds {
 		for path, listType := range k.listTypes {
 			t.Run(k.name+" "+path, func(t *testing.T) {
 				t.Parallel()
 				value := []any{"a", "b", "a"}
+				if strings.HasSuffix(path, "allowedFlows") {
+					value = flows(1).([]any)
+					value = append(value, value...)
+				}
 				if listType == "map" {
 					value = []any{ofMaps[path], ofMaps[path]}
 				}
-				expectRefused(t, k.base, change{path: value}, path+"[*]", "Duplicate value")
+				expectRefused(t, k.base, within(path, value), path+"[*]", "Duplicate value")
 			})
 		}
 	}

@@ -57,9 +57,10 @@ var tenants = kind{
 	name: "EgainTenant", crdFile: crdDirectory + "/auth.egain.com_egaintenants.yaml", resource: "egaintenants",
 	typed: func() client.Object { return &egainv1alpha1.EgainTenant{} },
 	bases: tenantBases, base: sharedTenant,
-	bounds: tenantBounds, enums: tenantEnums, required: tenantRequired, listTypes: tenantListTypes, rules: tenantKindRules(),
+	bounds: together(tenantBounds, applicationBounds), enums: tenantEnums, required: together(tenantRequired, applicationRequired),
+	listTypes: together(tenantListTypes, applicationListTypes), rules: tenantKindRules(),
 	variants: tenantVariants,
-	foreign:  []string{"status.conditions[*]", "spec.allowedNamespaces.selector."},
+	foreign:  []string{"status.conditions[*]", "spec.allowedNamespaces.selector.", "spec.applications[*].allowedNamespaces.selector."},
 }
 
 // kindNamed is the kind of a name; nil if it is not one of the API.
@@ -98,6 +99,7 @@ const (
 	clientExchange         = "client-exchange"
 	authorizationCode      = "authorization-code"
 	tenantReference        = "tenant-reference"
+	applicationReference   = "application-reference"
 )
 
 var clientBases = map[string]string{
@@ -148,12 +150,17 @@ tenantRef: {name: production}
 credentialsSecretRef: {name: egain-app}
 scopes: [knowledge.portalmgr.manage]
 `,
+	applicationReference: `
+tenantRef: {name: production, application: default}
+scopes: [knowledge.portalmgr.manage]
+`,
 }
 
 // The names of bases of EgainTenants.
 const (
 	sharedTenant    = "shared-tenant"
 	unlimitedTenant = "unlimited-tenant"
+	lendingTenant   = "lending-tenant"
 )
 
 var tenantBases = map[string]string{
@@ -163,6 +170,14 @@ caBundleRef: {name: corp-ca, namespace: platform}
 allowedNamespaces: {names: [team-a], selector: {matchLabels: {egain: "true"}}}
 allowedScopes: [knowledge.*]
 requestLimits: {concurrent: 8, perSecond: 20}
+`,
+	lendingTenant: `
+id: TMPRODB88619984
+applications:
+- name: default
+  credentialsSecretRef: {namespace: platform, name: acme-app}
+  allowedNamespaces: {selector: {matchLabels: {egain: "true"}}}
+  allowedFlows: [ClientCredentials]
 `,
 	unlimitedTenant: `
 metadataURL: https://login.egain.cloud/metadata

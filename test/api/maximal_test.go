@@ -25,7 +25,8 @@ var clientVariants = map[string]variant{
 	"token-of-service-account": {serviceAccountExchange, []string{"spec.renewal.percent"}},
 	"token-of-client":          {clientExchange, []string{"spec.renewal.percent"}},
 	"session":                  {authorizationCode, []string{"spec.renewal.percent"}},
-	"of-shared-tenant":         {tenantReference, []string{"spec.renewal.percent", "spec.tenant"}},
+	"of-shared-tenant":         {tenantReference, []string{"spec.renewal.percent", "spec.tenant", "spec.tenantRef.application"}},
+	"of-application":           {applicationReference, []string{"spec.renewal.percent", "spec.tenant", "spec.credentialsSecretRef"}},
 }
 
 // filled fills all of a part of a variant, spec or status, to the bounds.
@@ -44,7 +45,9 @@ func (k *kind) filled(part string, v variant) change {
 	if k == &clients && part == "spec" {
 		// Others than the credentials.
 		c["spec.target.secretName"] = strings.Repeat("b", 253)
-		c["spec.credentialsSecretRef.clientSecretKey"] = strings.Repeat("b", 253)
+		if v.base != applicationReference {
+			c["spec.credentialsSecretRef.clientSecretKey"] = strings.Repeat("b", 253)
+		}
 		if v.base == authorizationCode {
 			c["spec.authorizationCode.sessionSecretRef.name"] = strings.Repeat("d", 253)
 		}
@@ -154,7 +157,20 @@ func size(value any) int64 {
 	}
 }
 
+// lookUp finds a field, of a list in its first element.
 func lookUp(object *unstructured.Unstructured, path string) (any, bool) {
-	value, found, err := unstructured.NestedFieldNoCopy(object.Object, strings.Split(path, ".")...)
-	return value, found && err == nil
+	var at any = object.Object
+	for field := range strings.SplitSeq(path, ".") {
+		name, listed := strings.CutSuffix(field, "[*]")
+		fields, _ := at.(map[string]any)
+		value, found := fields[name]
+		if elements, is := value.([]any); listed && is && len(elements) > 0 {
+			value = elements[0]
+		}
+		if !found {
+			return nil, false
+		}
+		at = value
+	}
+	return at, true
 }

@@ -70,6 +70,14 @@ target: {creationPolicy: Owner, deletionPolicy: Delete, type: Opaque}
 revokeOnDelete: false
 suspend: false
 `,
+	lendingTenant: `
+id: TMPRODB88619984
+applications:
+- name: default
+  credentialsSecretRef: {namespace: platform, name: acme-app, clientIDKey: client_id, clientSecretKey: client_secret}
+  allowedNamespaces: {selector: {matchLabels: {egain: "true"}}}
+  allowedFlows: [ClientCredentials]
+`,
 	sharedTenant: `
 id: TMPRODB88619984
 caBundleRef: {kind: ConfigMap, name: corp-ca, namespace: platform, key: ca.crt}

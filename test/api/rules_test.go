@@ -40,12 +40,12 @@ func (r rule) about(field string) rule {
 func clientRules() map[string]rule {
 	return together(
 		sourceRules(), flowRules(), tenantRules(), requestRules(), subjectRules(), sessionRules(), renewalRules(), targetRules(),
-		nameRules(), keyRules(), urlRules(), metadataKeyRules(), textRules(),
+		nameRules(), keyRules(), urlRules(), metadataKeyRules(), textRules(), borrowingRules(),
 	)
 }
 
-func together(tables ...map[string]rule) map[string]rule {
-	all := map[string]rule{}
+func together[V any](tables ...map[string]V) map[string]V {
+	all := map[string]V{}
 	for _, some := range tables {
 		maps.Copy(all, some)
 	}
@@ -544,6 +544,11 @@ func TestWhatTheRulesLeaveOpen(t *testing.T) {
 		"a tenant of the token URL of one actor":             {base: unlimitedTenant, change: change{"spec": object{"actorEndpoints": []object{{"actor": "Client", "tokenURL": someURL}}}}},
 		"an actor with only a prefix":                        {base: sharedTenant, change: change{"spec.actorEndpoints": []object{{"actor": "OnBehalfOfUser", "scopePrefix": "https://api.egain.cloud/auth/"}}}},
 		"trusted hosts, an address among them":               {base: sharedTenant, change: change{"spec.trustedHosts": []string{"acmeint.b2clogin.com", "127.0.0.2"}}},
+		"an application for everybody of a kind":             {base: lendingTenant, change: within(inApplications+"allowedSubjects", object{"usernames": []string{"*"}})},
+		"an application without a scope of its own":          {base: lendingTenant},
+		"an application of namespaces by an expression":      {base: lendingTenant, change: within(inApplications+"allowedNamespaces", object{"selector": object{"matchExpressions": []object{{"key": "a", "operator": "Exists"}}}})},
+		"a customer of an application by a quoted address":   {base: lendingTenant, change: within(inApplications+"allowedSubjects", object{"emails": []string{`"a b"@acme.com`, "*@acme.com"}})},
+		"an anonymous customer of an application":            {base: anonymousCustomer, change: change{"spec.tenant": nil, "spec.tenantRef": object{"name": "production", "application": "default"}}},
 		"a tenant that all may use":                          {base: unlimitedTenant},
 		"a tenant of only a token URL":                       {base: unlimitedTenant, change: change{"spec": object{"endpoints": object{"tokenURL": "https://login.egain.cloud/token"}}}},
 		"a tenant of every namespace, by a selector":         {base: sharedTenant, change: change{"spec.allowedNamespaces": object{"selector": object{}}}},

@@ -110,6 +110,7 @@ func address(n int64) any {
 }
 
 var tenantEnums = map[string][]string{
+	"spec.applications[*].allowedFlows[*]":       clientEnums["spec.flow"],
 	"spec.caBundleRef.kind":                      {"ConfigMap", "Secret"},
 	"spec.actorEndpoints[*].actor":               actorNames,
 	"status.endpoints[*].actor":                  actorNames,
@@ -148,7 +149,7 @@ func tenantKindRules() map[string]rule {
 			"spec.actorEndpoints[*].tokenURL", "spec.actorEndpoints[*].authorizationURL", "spec.actorEndpoints[*].revocationURL"),
 		nameRulesOf(map[string]string{"spec.caBundleRef.name": sharedTenant}),
 		keyRulesOf(map[string]string{"spec.caBundleRef.key": sharedTenant}),
-		admissionRules(), discoveryRules(),
+		admissionRules(), discoveryRules(), applicationRules(),
 	)
 }
 

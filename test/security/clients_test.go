@@ -245,8 +245,22 @@ func (w *world) useTenant() {
 			CABundleReference: egainv1alpha1.CABundleReference{Name: "egain-ca"}, Namespace: team,
 		},
 		AllowedNamespaces: &egainv1alpha1.AllowedNamespaces{Selector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: team}}},
+		Applications: []egainv1alpha1.Application{{
+			Name: "default", AllowedFlows: []egainv1alpha1.Flow{egainv1alpha1.FlowClientCredentials},
+			AllowedNamespaces: egainv1alpha1.AllowedNamespaces{Names: []egainv1alpha1.NamespaceName{team}},
+			CredentialsSecretRef: egainv1alpha1.ApplicationCredentialsReference{
+				Namespace: system, CredentialsSecretReference: egainv1alpha1.CredentialsSecretReference{Name: "acme-app"},
+			},
+		}},
 	}}
 	w.create(et)
+	lent := testbed.Credentials()
+	lent.Namespace, lent.Name = system, "acme-app"
+	w.create(lent)
+	w.issued(w.client("borrower", func(ec *egainv1alpha1.EgainClient) {
+		ec.Spec.Tenant, ec.Spec.CredentialsSecretRef = egainv1alpha1.Tenant{}, nil
+		ec.Spec.TenantRef = &egainv1alpha1.TenantReference{Name: "production", Application: "default"}
+	}))
 	w.issued(w.client("shared", func(ec *egainv1alpha1.EgainClient) {
 		ec.Spec.Tenant, ec.Spec.TenantRef = egainv1alpha1.Tenant{}, &egainv1alpha1.TenantReference{Name: "production"}
 	}))

@@ -91,7 +91,7 @@ func newWorld(t *testing.T, overlay, kustomization string, flags ...string) *wor
 	w.operator = testbed.Operator{
 		Bin: testbed.Build(t, "../.."), Kubeconfig: filepath.Join(dir, "kubeconfig"), Log: filepath.Join(dir, "output"), Health: testbed.FreeAddress(t),
 		Flags: append([]string{
-			"--leader-election-namespace=" + system, "--allow-loopback", "--allowed-audiences=egain", "--log-level=debug", "--metrics-bind-address=" + w.metrics,
+			"--leader-election-namespace=" + system, "--allow-loopback", "--allowed-audiences=egain", "--application-namespaces=" + system, "--log-level=debug", "--metrics-bind-address=" + w.metrics,
 		}, flags...),
 	}
 	w.install(dir, overlay, kustomization)

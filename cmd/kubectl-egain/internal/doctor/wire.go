@@ -205,6 +205,8 @@ func (e *examination) tokenRequest(ctx context.Context) Finding {
 	switch {
 	case e.draft.Flow == oauth.AuthorizationCode:
 		return Finding{Status: Skipped, Message: "not sent: it would use up the refresh token, which serves once and is the operator's"}
+	case e.client.Application() != "":
+		return Finding{Status: Skipped, Message: fmt.Sprintf("not sent: the credentials of application %q stay with the platform, and the operator makes the request", e.client.Application())}
 	case e.NoRequest:
 		return Finding{Status: Skipped, Message: "not sent, as asked (--no-request)"}
 	case e.draft.Flow == oauth.TokenExchange && e.secrets.SubjectToken == "":

@@ -40,7 +40,7 @@ func Tenant(ctx context.Context, c client.Reader, ec *egainv1alpha1.EgainClient)
 			"create it, or name another in spec.tenantRef: kubectl get egaintenants lists those that there are")
 	}
 	var labels map[string]string
-	if request.SelectsNamespaces(et) {
+	if request.SelectsNamespaces(et, ec) {
 		namespace := &corev1.Namespace{}
 		if err := c.Get(ctx, client.ObjectKey{Name: ec.Namespace}, namespace); err != nil {
 			return request.Shared(et), problem(err, fmt.Sprintf("Namespace %q", ec.Namespace), "create it")
@@ -56,6 +56,12 @@ func Tenant(ctx context.Context, c client.Reader, ec *egainv1alpha1.EgainClient)
 // Credentials reads the credentials of an EgainClient; none if it names no Secret for them.
 func Credentials(ctx context.Context, c client.Reader, ec *egainv1alpha1.EgainClient) (oauth.Credentials, error) {
 	ref := ec.Spec.CredentialsSecretRef
+	if ec.Application() != "" {
+		return oauth.Credentials{}, &Error{
+			What: fmt.Sprintf("the credentials of application %q stay with EgainTenant %q", ec.Application(), ec.Spec.TenantRef.Name),
+			Next: "let the operator make the request: kubectl -n " + ec.Namespace + " describe egainclient " + ec.Name + " shows how it went",
+		}
+	}
 	if ref == nil {
 		return oauth.Credentials{}, nil
 	}
@@ -65,7 +71,7 @@ func Credentials(ctx context.Context, c client.Reader, ec *egainv1alpha1.EgainCl
 	if err != nil {
 		return oauth.Credentials{}, err
 	}
-	creds, err := request.CredentialsFrom(secret, &ec.Spec)
+	creds, err := request.CredentialsFrom(secret, ref, request.SecretOptional(&ec.Spec))
 	if err != nil {
 		return creds, &Error{What: err.Error(), Next: "kubectl -n " + ec.Namespace + " describe secret " + secret.Name + " shows its keys, not their values", cause: err}
 	}

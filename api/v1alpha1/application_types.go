@@ -1,0 +1,115 @@
+package v1alpha1
+
+// ApplicationName is the name of an application of an EgainTenant.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=63
+// +kubebuilder:validation:XValidation:rule="!format.dns1123Label().validate(self).hasValue()",message="must be a DNS label, such as default: lowercase letters, digits and '-', beginning and ending with a letter or digit"
+type ApplicationName string
+
+// SubjectPattern is a subject, or a pattern of subjects with one asterisk.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=320
+// +kubebuilder:validation:XValidation:rule="self.matches('^[^*]*[*]?[^*]*$')",message="must have at most one '*', such as agent.*"
+// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{Cc}\\\\p{Cf}\\\\p{Zl}\\\\p{Zp}\\\\x{34F}\\\\x{115F}\\\\x{1160}\\\\x{3164}\\\\x{FFA0}]')",message="must not contain control characters, or characters that are invisible or turn the direction of text"
+type SubjectPattern string
+
+// RegistrationID is the id of an identity provider, from its registration for single sign-on at eGain.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=256
+// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{Cc}\\\\p{Cf}\\\\p{Zl}\\\\p{Zp}\\\\x{34F}\\\\x{115F}\\\\x{1160}\\\\x{3164}\\\\x{FFA0}]')",message="must not contain control characters, or characters that are invisible or turn the direction of text"
+type RegistrationID string
+
+// Application is a client application whose credentials stay with the platform: EgainClients use it without reading them.
+//
+// +kubebuilder:validation:XValidation:rule="!('OnBehalfOf' in self.allowedFlows) || has(self.allowedSubjects)",message="allowedSubjects is required with flow OnBehalfOf: list the users and customers that EgainClients may act for"
+// +kubebuilder:validation:XValidation:rule="!('TokenExchange' in self.allowedFlows) || has(self.allowedRegistrations)",message="allowedRegistrations is required with flow TokenExchange: list the registrations of identity providers whose tokens may be exchanged"
+type Application struct {
+	// name of the application, by which EgainClients refer to it in spec.tenantRef.application: a DNS label.
+	// +required
+	Name ApplicationName `json:"name,omitempty"`
+
+	// credentialsSecretRef names the Secret that holds the client id and client secret.
+	// It is read only in the namespaces of --application-namespaces. Default of that: the operator's own namespace.
+	// +required
+	CredentialsSecretRef ApplicationCredentialsReference `json:"credentialsSecretRef,omitzero"`
+
+	// allowedNamespaces says from which namespaces EgainClients may use the application.
+	// The EgainTenant must allow them too. A selector must select by something.
+	// +required
+	// +kubebuilder:validation:XValidation:rule="!has(self.selector) || (has(self.selector.matchLabels) && size(self.selector.matchLabels) > 0) || (has(self.selector.matchExpressions) && size(self.selector.matchExpressions) > 0)",message="an empty selector would allow every namespace: set matchLabels or matchExpressions, or list the namespaces in names"
+	AllowedNamespaces AllowedNamespaces `json:"allowedNamespaces,omitzero"`
+
+	// allowedFlows are the flows that EgainClients may use the application with: 1 to 4.
+	// AuthorizationCode is not among them: its login needs the client secret at a terminal.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=4
+	// +kubebuilder:validation:XValidation:rule="!('AuthorizationCode' in self)",message="must not contain AuthorizationCode: its login needs the client secret at a terminal; such EgainClients name a Secret of their own"
+	AllowedFlows []Flow `json:"allowedFlows,omitempty"`
+
+	// allowedScopes are the scopes that EgainClients may request with the application: 1 to 64. Default: those of the EgainTenant.
+	// They are compared as allowedScopes of the EgainTenant are. Both must allow a scope.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	AllowedScopes []ScopePattern `json:"allowedScopes,omitempty"`
+
+	// allowedSubjects are the users and customers that EgainClients may act for. Required with flow OnBehalfOf.
+	// A kind of subject without a list is allowed to nobody.
+	// +optional
+	AllowedSubjects *AllowedSubjects `json:"allowedSubjects,omitempty"`
+
+	// allowedRegistrations are the registrations of identity providers whose tokens may be exchanged: 1 to 32.
+	// They are compared byte for byte. Required with flow TokenExchange.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	AllowedRegistrations []RegistrationID `json:"allowedRegistrations,omitempty"`
+}
+
+// ApplicationCredentialsReference names the Secret with the credentials of an application.
+type ApplicationCredentialsReference struct {
+	CredentialsSecretReference `json:",inline"`
+
+	// namespace of the Secret: one of --application-namespaces.
+	// +required
+	Namespace NamespaceName `json:"namespace,omitempty"`
+}
+
+// AllowedSubjects are the users and customers that EgainClients may act for.
+// An entry is compared byte for byte. One '*' in it stands for one or more letters, digits, '.', '_', '+' and '-', never for '@'.
+// A subject with a space, or a character that is not printable ASCII, must be listed literally.
+// The list of '*' alone allows all others of its kind.
+//
+// +kubebuilder:validation:MinProperties=1
+type AllowedSubjects struct {
+	// usernames of users: 1 to 128, such as agent.*.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=128
+	// +kubebuilder:validation:XValidation:rule="size(self) == 1 || !('*' in self)",message="'*' allows all: list it alone, or remove it"
+	Usernames []SubjectPattern `json:"usernames,omitempty"`
+
+	// userIDs of users: 1 to 128.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=128
+	// +kubebuilder:validation:XValidation:rule="size(self) == 1 || !('*' in self)",message="'*' allows all: list it alone, or remove it"
+	UserIDs []SubjectPattern `json:"userIDs,omitempty"`
+
+	// emails of customers: 1 to 128, such as *@acme.com.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=128
+	// +kubebuilder:validation:XValidation:rule="size(self) == 1 || !('*' in self)",message="'*' allows all: list it alone, or remove it"
+	Emails []SubjectPattern `json:"emails,omitempty"`
+}

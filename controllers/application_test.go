@@ -1,0 +1,340 @@
+package controllers
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/egainsim"
+	"github.com/egain-operator/egain-operator/internal/rotation"
+)
+
+// platform is a namespace that lends an application of the simulator.
+type platform struct {
+	*fixture
+	secret *corev1.Secret
+	tenant *egainv1alpha1.EgainTenant
+}
+
+// lend makes a fixture whose EgainTenant lends an application, with its credentials in another namespace.
+func lend(t *testing.T, change ...func(*egainv1alpha1.EgainTenant)) *platform {
+	t.Helper()
+	p := &platform{fixture: newFixture(t)}
+	p.secret = &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: newNamespace(t), Name: "acme-app"},
+		StringData: map[string]string{"client_id": egainsim.RigelClientID, "client_secret": egainsim.RigelClientSecret},
+	}
+	p.create(p.secret)
+	p.settings.ApplicationNamespaces = []string{p.secret.Namespace}
+	p.restart()
+	p.tenant = p.fixture.tenant(append([]func(*egainv1alpha1.EgainTenant){func(et *egainv1alpha1.EgainTenant) {
+		et.Spec.Applications = []egainv1alpha1.Application{{
+			Name: "default",
+			CredentialsSecretRef: egainv1alpha1.ApplicationCredentialsReference{
+				Namespace: egainv1alpha1.NamespaceName(p.secret.Namespace), CredentialsSecretReference: egainv1alpha1.CredentialsSecretReference{Name: "acme-app"},
+			},
+			AllowedNamespaces:    egainv1alpha1.AllowedNamespaces{Names: []egainv1alpha1.NamespaceName{egainv1alpha1.NamespaceName(p.namespace)}},
+			AllowedFlows:         []egainv1alpha1.Flow{egainv1alpha1.FlowClientCredentials, egainv1alpha1.FlowOnBehalfOf, egainv1alpha1.FlowTokenExchange},
+			AllowedSubjects:      &egainv1alpha1.AllowedSubjects{Usernames: []egainv1alpha1.SubjectPattern{"agent.*"}, Emails: []egainv1alpha1.SubjectPattern{"*@example.com"}},
+			AllowedRegistrations: []egainv1alpha1.RegistrationID{"okta-prod"},
+		}}
+	}}, change...)...)
+	return p
+}
+
+// borrowing makes a client use the application.
+func (p *platform) borrowing(ec *egainv1alpha1.EgainClient) {
+	p.referring(ec)
+	ec.Spec.CredentialsSecretRef, ec.Spec.TenantRef.Application = nil, "default"
+}
+
+// rewrite changes the credentials of the application.
+func (p *platform) rewriteSecret(change func(*corev1.Secret)) {
+	p.t.Helper()
+	change(p.secret)
+	p.Expect(admin.Update(p.t.Context(), p.secret)).To(gomega.Succeed())
+}
+
+func (p *platform) changeApplication(change func(*egainv1alpha1.Application)) {
+	p.t.Helper()
+	p.updateTenant(p.tenant, func() { change(&p.tenant.Spec.Applications[0]) })
+}
+
+// expectNothingOfTheSecret fails the test if the namespace learns anything of the application's Secret.
+func (p *platform) expectNothingOfTheSecret(ec *egainv1alpha1.EgainClient) {
+	p.t.Helper()
+	p.Expect(admin.Get(p.t.Context(), client.ObjectKeyFromObject(ec), ec)).To(gomega.Succeed())
+	var secrets corev1.SecretList
+	p.Expect(admin.List(p.t.Context(), &secrets, client.InNamespace(p.namespace))).To(gomega.Succeed())
+	for i := range secrets.Items {
+		secrets.Items[i].Data["access_token"] = nil // the simulator's tokens name the client
+		secrets.Items[i].Data["authorization"] = nil
+	}
+	all, err := json.Marshal([]any{ec, secrets, p.sent()})
+	p.Expect(err).NotTo(gomega.HaveOccurred())
+	for _, secret := range []string{egainsim.RigelClientSecret, egainsim.RigelClientID, p.secret.Namespace, "acme-app", string(p.secret.UID)} {
+		p.Expect(string(all)).NotTo(gomega.ContainSubstring(secret))
+	}
+}
+
+func TestApplication_IssuesWithoutASecretInTheNamespace(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		actor egainsim.Actor
+		asks  quick
+	}{
+		"ClientCredentials": {egainsim.Client, func(*egainv1alpha1.EgainClient) {}},
+		"OnBehalfOf": {egainsim.User, func(ec *egainv1alpha1.EgainClient) {
+			ec.Spec.Flow, ec.Spec.OnBehalfOf = egainv1alpha1.FlowOnBehalfOf, &egainv1alpha1.OnBehalfOf{Username: "agent.smith"}
+			ec.Spec.Scopes = []egainv1alpha1.Scope{"core.aiservices.onbehalfof.read"}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := lend(t)
+			if tc.actor == egainsim.User {
+				p.updateTenant(p.tenant, func() {
+					p.tenant.Spec.Endpoints.TokenURL = egainv1alpha1.HTTPSURL(p.sim.Rigel().OnBehalfOfTokenURL(egainsim.User))
+				})
+			}
+			ec := p.client("sync", p.borrowing, tc.asks)
+			p.run(ec)
+			p.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
+			p.Expect(p.active("sync")).To(gomega.BeTrue())
+			p.expectNothingOfTheSecret(ec)
+			p.step(time.Hour)
+			p.run(ec)
+			p.Expect(p.requests()).To(gomega.Equal(2))
+		})
+	}
+}
+
+func TestApplication_ARefusalSendsNothing(t *testing.T) {
+	t.Parallel()
+	behalf := func(who egainv1alpha1.OnBehalfOf) quick {
+		return func(ec *egainv1alpha1.EgainClient) {
+			ec.Spec.Flow, ec.Spec.OnBehalfOf = egainv1alpha1.FlowOnBehalfOf, &who
+		}
+	}
+	user := func(name string) quick { return behalf(egainv1alpha1.OnBehalfOf{Username: name}) }
+	customer := func(email string) quick { return behalf(egainv1alpha1.OnBehalfOf{Email: email}) }
+	exchange := func(registration string) quick {
+		return func(ec *egainv1alpha1.EgainClient) {
+			ec.Spec.Flow, ec.Spec.TokenExchange = egainv1alpha1.FlowTokenExchange, &egainv1alpha1.TokenExchange{
+				RegistrationID: registration, SubjectToken: egainv1alpha1.SubjectToken{SecretKeyRef: &egainv1alpha1.SecretKeyReference{Name: "okta", Key: "token"}},
+			}
+		}
+	}
+	type application = egainv1alpha1.Application
+	const (
+		refused = egainv1alpha1.ReasonApplicationNotAllowed
+		invalid = egainv1alpha1.ReasonApplicationInvalid
+	)
+	for name, tc := range map[string]struct {
+		lent  func(*application)
+		asks  quick
+		state string
+		words string
+	}{
+		"a namespace":                       {lent: func(a *application) { a.AllowedNamespaces.Names = []egainv1alpha1.NamespaceName{"elsewhere"} }, state: refused, words: "allowedNamespaces"},
+		"a flow":                            {lent: func(a *application) { a.AllowedFlows = []egainv1alpha1.Flow{egainv1alpha1.FlowAnonymousCustomer} }, state: refused, words: `flow "ClientCredentials"`},
+		"a scope":                           {lent: func(a *application) { a.AllowedScopes = []egainv1alpha1.ScopePattern{"core.*"} }, state: refused, words: `["knowledge.portalmgr.manage"]`},
+		"a registration":                    {asks: exchange("okta-prod2"), state: refused, words: `registration "okta-prod2"`},
+		"a user in other case":              {asks: user("Agent.smith"), state: refused, words: `username "Agent.smith"`},
+		"a user who looks like another":     {asks: user("agent.\u0455mith"), state: refused, words: "allowedSubjects.usernames"},
+		"a user with a space":               {asks: user("agent.smith "), state: refused, words: "allowedSubjects.usernames"},
+		"a user who is an asterisk":         {asks: user("*"), state: refused, words: "allowedSubjects.usernames"},
+		"an address as a user's name":       {asks: user("jane@example.com"), state: refused, words: "allowedSubjects.usernames"},
+		"a user's name as a customer":       {asks: customer("agent.smith@x"), state: refused, words: "allowedSubjects.emails"},
+		"a customer of another domain":      {asks: customer("jane@example.com.evil.com"), state: refused, words: "allowedSubjects.emails"},
+		"a customer in other case":          {asks: customer("jane@EXAMPLE.com"), state: refused, words: "allowedSubjects.emails"},
+		"a customer of a quoted local part": {asks: customer(`"jane"@example.com`), state: refused, words: "allowedSubjects.emails"},
+		"a user by a kind without a list":   {asks: behalf(egainv1alpha1.OnBehalfOf{UserID: "10002"}), state: refused, words: "allowedSubjects.userIDs"},
+		"a namespace of the operator":       {lent: func(a *application) { a.CredentialsSecretRef.Namespace = "default" }, state: invalid, words: "--application-namespaces"},
+		"another name": {
+			asks: func(ec *egainv1alpha1.EgainClient) { ec.Spec.TenantRef.Application = "other" }, state: egainv1alpha1.ReasonApplicationNotFound, words: `application "other"`,
+		},
+		"a Secret that does not exist": {lent: func(a *application) { a.CredentialsSecretRef.Name = "none" }, state: invalid, words: "has no credentials that can be used"},
+		"a key that does not exist":    {lent: func(a *application) { a.CredentialsSecretRef.ClientSecretKey = "none" }, state: invalid, words: "has no credentials that can be used"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := lend(t)
+			if tc.lent != nil {
+				p.changeApplication(tc.lent)
+			}
+			asks := tc.asks
+			if asks == nil {
+				asks = func(*egainv1alpha1.EgainClient) {}
+			}
+			ec := p.client("sync", p.borrowing, asks)
+			p.run(ec)
+			p.Expect(condition(ec, egainv1alpha1.ConditionTokenIssued).Reason).To(gomega.Equal(tc.state))
+			p.Expect(message(ec)).To(gomega.And(gomega.ContainSubstring(tc.words), gomega.ContainSubstring(p.tenant.Name)))
+			p.Expect(p.sim.Stats().Counts).To(gomega.BeEmpty(), "nothing is sent")
+			p.expectNothingOfTheSecret(ec)
+		})
+	}
+}
+
+func TestApplication_OneThatGoesLeavesTheToken(t *testing.T) {
+	t.Parallel()
+	p := lend(t)
+	ec := p.client("sync", p.borrowing)
+	p.run(ec)
+	token := p.token("sync")
+
+	lent := p.tenant.Spec.Applications
+	p.updateTenant(p.tenant, func() { p.tenant.Spec.Applications = nil })
+	p.run(ec)
+	p.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, ApplicationNotFound"))
+	p.updateTenant(p.tenant, func() { p.tenant.Spec.Applications = lent })
+	p.changeApplication(func(a *egainv1alpha1.Application) {
+		a.AllowedFlows = []egainv1alpha1.Flow{egainv1alpha1.FlowAnonymousCustomer}
+	})
+	p.run(ec)
+	p.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, ApplicationNotAllowed"))
+	p.changeApplication(func(a *egainv1alpha1.Application) {
+		a.AllowedFlows = []egainv1alpha1.Flow{egainv1alpha1.FlowClientCredentials}
+	})
+	p.run(ec)
+	p.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
+	p.Expect(p.token("sync")).To(gomega.Equal(token))
+	p.Expect(p.requests()).To(gomega.Equal(1))
+}
+
+func TestApplication_OtherCredentialsIssueAnew(t *testing.T) {
+	t.Parallel()
+	p := lend(t)
+	ec := p.client("sync", p.borrowing)
+	p.run(ec)
+	first := p.token("sync")
+
+	p.rewriteSecret(func(s *corev1.Secret) { s.Labels = map[string]string{"team": "platform"} })
+	p.run(ec)
+	p.Expect(p.requests()).To(gomega.Equal(1), "a label changes no credentials")
+
+	p.rewriteSecret(func(s *corev1.Secret) { s.Data["client_secret"] = []byte("wrong") })
+	p.run(ec)
+	p.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, ClientRejected"))
+	p.Expect(p.token("sync")).To(gomega.Equal(first))
+	p.run(ec)
+	p.Expect(p.requests()).To(gomega.Equal(2), "a rejection is not repeated")
+
+	p.step(rotation.Floor) // the fourth change within a minute waits for so long
+	p.rewriteSecret(func(s *corev1.Secret) { s.Data["client_secret"] = []byte(egainsim.RigelClientSecret) })
+	p.run(ec)
+	p.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
+	p.expectNothingOfTheSecret(ec)
+	p.restart()
+	p.run(ec)
+	requests := p.requests()
+	p.rewriteSecret(func(s *corev1.Secret) { s.Annotations = map[string]string{"a": "b"} })
+	p.restart()
+	p.run(ec)
+	p.Expect(p.requests()).To(gomega.Equal(requests), "a restart takes no token")
+}
+
+func TestApplication_AMoveToOneOfTheSameClientIDTakesNoNewToken(t *testing.T) {
+	t.Parallel()
+	for name, restarts := range map[string]bool{"while it runs": false, "after a restart": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := lend(t)
+			p.credentials()
+			ec := p.client("sync", p.referring)
+			p.run(ec)
+			token := p.token("sync")
+			restart := func() {
+				if restarts {
+					p.restart()
+				}
+			}
+
+			restart()
+			p.update(ec, func() { p.borrowing(ec) })
+			p.run(ec)
+			p.run(ec)
+			p.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
+			p.delete(&corev1.Secret{ObjectMeta: p.named("egain-app")})
+			restart()
+			p.run(ec)
+			p.Expect(p.token("sync")).To(gomega.Equal(token))
+			p.Expect(p.requests()).To(gomega.Equal(1))
+			p.expectNothingOfTheSecret(ec)
+
+			// Another client id is another application.
+			p.step(rotation.Floor)
+			p.rewriteSecret(func(s *corev1.Secret) { s.Data["id"] = []byte("another") })
+			p.changeApplication(func(a *egainv1alpha1.Application) { a.CredentialsSecretRef.ClientIDKey = "id" })
+			restart()
+			p.run(ec)
+			p.Expect(state(ec)).To(gomega.Equal("Failed: TokenOutdated, ClientRejected"))
+			p.Expect(p.requests()).To(gomega.Equal(2))
+		})
+	}
+}
+
+// TestApplication_AnUpgradeRenewsNothing begins with a target of an earlier version, which has no issued-for-client.
+func TestApplication_AnUpgradeRenewsNothing(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.credentials()
+	f.tenant()
+	ec := f.client("sync", f.referring)
+	f.run(ec)
+	secret := f.secret("sync")
+	delete(secret.Annotations, "auth.egain.com/issued-for-client")
+	secret.ManagedFields = nil
+	f.Expect(admin.Update(f.t.Context(), secret, client.FieldOwner("egain-operator"))).To(gomega.Succeed())
+	f.restart()
+	f.run(ec)
+	f.Expect(f.requests()).To(gomega.BeNumerically("<=", 2))
+}
+
+func TestApplication_RevokesOnlyForClientsThatItAllows(t *testing.T) {
+	t.Parallel()
+	p := lend(t)
+	p.updateTenant(p.tenant, func() {
+		p.tenant.Spec.Endpoints.RevocationURL = egainv1alpha1.HTTPSURL(p.sim.Rigel().RevocationURL(egainsim.Client))
+	})
+	revoking := func(ec *egainv1alpha1.EgainClient) { ec.Spec.RevokeOnDelete = new(true) }
+	allowed, refused := p.client("allowed", p.borrowing, revoking), p.client("refused", p.borrowing, revoking)
+	p.run(allowed)
+	p.run(refused)
+	end := func(ec *egainv1alpha1.EgainClient) {
+		p.delete(ec)
+		_, err := p.r.Reconcile(t.Context(), ctrl.Request{NamespacedName: key(ec)})
+		p.Expect(err).NotTo(gomega.HaveOccurred())
+		p.Expect(p.gone(ec)).To(gomega.BeTrue(), "nothing blocks the deletion")
+	}
+	end(allowed)
+	p.Expect(p.asked(egainsim.RevocationEndpoint)).To(gomega.Equal(1))
+	p.changeApplication(func(a *egainv1alpha1.Application) { a.AllowedNamespaces.Names[0] = "elsewhere" })
+	end(refused)
+	p.Expect(p.asked(egainsim.RevocationEndpoint)).To(gomega.Equal(1))
+	p.Expect(reasons(p.sent())).To(gomega.ContainElement("Warning TokenNotRevoked"))
+}
+
+func TestApplication_AnEventOfItsSecretWakesItsClients(t *testing.T) {
+	t.Parallel()
+	p := lend(t)
+	p.client("sync", p.borrowing)
+	p.client("other", p.referring)
+	woken := &delays{}
+	p.waker().wakeTenants(t.Context(), woken, "Secret", p.secret)
+	p.Expect(woken.names).To(gomega.Equal([]string{"sync"}))
+	woken.names = nil
+	other := p.secret.DeepCopy()
+	other.Name = "other"
+	p.waker().wakeTenants(t.Context(), woken, "Secret", other)
+	p.waker().wakeTenants(t.Context(), woken, "ConfigMap", p.secret)
+	p.Expect(woken.names).To(gomega.BeEmpty())
+}
