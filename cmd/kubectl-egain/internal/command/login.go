@@ -257,8 +257,8 @@ const maxLine = 64 << 10
 // readPasted lets a person bring the answer.
 func (a *attempt) readPasted(ctx context.Context, target string) (loopback.Answer, error) {
 	a.env.notef("\nOpen this address in a browser:\n\n%s\n\n", target)
-	a.env.notef("After the login it leads to %s, where there need be nothing to see. Paste the\nwhole address from the address bar, or the code in it: ", a.redirectURL())
-	line, err := a.prompter.line(ctx)
+	a.env.notef("After the login it leads to %s, where there need be nothing to see.\n", a.redirectURL())
+	line, err := a.prompter.pasted(ctx, "Paste the whole address from the address bar, or the code in it")
 	a.env.notef("\n")
 	if err != nil {
 		return loopback.Answer{}, err
@@ -275,7 +275,7 @@ func (a *attempt) explain(ctx context.Context, err error) error {
 		return nil
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return advise(fmt.Errorf("nobody logged in within %s", a.timeout), "run kubectl egain login "+a.client.Name+" again, with a longer --timeout if need be")
-	case ctx.Err() != nil:
+	case ctx.Err() != nil, errors.Is(err, context.Canceled):
 		return advise(errors.New("interrupted: nothing was stored"), "run kubectl egain login "+a.client.Name+" again")
 	case isRefused:
 		return advise(err, refusalAdvice(refused.Code))

@@ -12,7 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/creack/pty"
 	"github.com/onsi/gomega"
+	"golang.org/x/term"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -510,4 +512,44 @@ func TestAnInterruptedLoginStoresNothing(t *testing.T) {
 	f.Expect(r.code).To(gomega.Equal(1))
 	f.Expect(r.stderr).To(gomega.ContainSubstring("interrupted: nothing was stored"))
 	f.Expect(f.secret("mine-session")).To(gomega.BeNil())
+}
+
+// A terminal passes on lines of 4,095 bytes at most, 1,024 on macOS, and drops the rest of a longer one.
+func TestLoginReadsAnAddressThatIsLongerThanALineOfTheTerminal(t *testing.T) {
+	t.Parallel()
+	f := newSimulated(t)
+	f.app(egainsim.RigelPublicClientID, "")
+	redirectURL := f.freeRedirectURL("127.0.0.1", egainsim.RigelPublicClientID)
+	f.egainClient("mine", withSession(redirectURL))
+	person, terminal, err := pty.Open()
+	f.Expect(err).NotTo(gomega.HaveOccurred())
+	defer person.Close()   //nolint:errcheck // it is read
+	defer terminal.Close() //nolint:errcheck // it is read
+	stderr := &watcher{seen: "the code in it", do: func(shown string) {
+		pasted := strings.Replace(f.answer(addressIn(shown), agent), "?", "?pad="+strings.Repeat("x", 10_000)+"&", 1)
+		go func() { _, _ = io.WriteString(person, "typo\x7f\x7f\x7f\x7f"+pasted+"\r") }()
+	}}
+	got := f.start(t.Context(), terminal, io.Discard, stderr, "login", "mine", "--yes", "--wait=false", "--no-browser")
+	f.Expect(got).To(gomega.Equal(0), stderr.String())
+	f.Expect(f.secret("mine-session")).NotTo(gomega.BeNil())
+}
+
+func TestLoginAtATerminalEndsWithCtrlC(t *testing.T) {
+	t.Parallel()
+	f := newSimulated(t)
+	f.app(egainsim.RigelPublicClientID, "")
+	f.egainClient("mine", withSession(f.freeRedirectURL("127.0.0.1", egainsim.RigelPublicClientID)))
+	person, terminal, err := pty.Open()
+	f.Expect(err).NotTo(gomega.HaveOccurred())
+	defer person.Close()   //nolint:errcheck // it is read
+	defer terminal.Close() //nolint:errcheck // it is read
+	before, err := term.GetState(int(terminal.Fd()))
+	f.Expect(err).NotTo(gomega.HaveOccurred())
+	stderr := &watcher{seen: "the code in it", do: func(string) { _, _ = io.WriteString(person, "half a code\x03") }}
+	got := f.start(t.Context(), terminal, io.Discard, stderr, "login", "mine", "--yes", "--wait=false", "--no-browser")
+	f.Expect(got).To(gomega.Equal(1), stderr.String())
+	f.Expect(stderr.String()).To(gomega.ContainSubstring("interrupted: nothing was stored"))
+	after, err := term.GetState(int(terminal.Fd()))
+	f.Expect(err).NotTo(gomega.HaveOccurred())
+	f.Expect(after).To(gomega.Equal(before), "the terminal is as it was")
 }

@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"strings"
+
+	"golang.org/x/term"
 
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/view"
 )
@@ -26,13 +29,65 @@ type choice struct{ name, meaning string }
 
 // line reads one line, without the spaces around it. It ends with the context, which a read does not.
 func (p *prompter) line(ctx context.Context) (string, error) {
+	return p.read(ctx, func() (string, error) { return p.in.ReadString('\n') })
+}
+
+// Keys of a terminal that does not interpret them.
+const (
+	keyInterrupt = 0x03
+	keyEnd       = 0x04
+	keyBackspace = 0x08
+	keyDelete    = 0x7f
+)
+
+// pasted asks for one line of any length. A terminal cuts off what it passes on line by line, on Linux at 4,095 bytes and on macOS at
+// 1,024, so that it is asked for single keys, which then do not show.
+func (p *prompter) pasted(ctx context.Context, question string) (string, error) {
+	file, isFile := p.env.In.(*os.File)
+	if !isFile || !isTerminal(file) {
+		p.env.notef("%s: ", question)
+		return p.line(ctx)
+	}
+	was, err := term.MakeRaw(int(file.Fd()))
+	if err != nil {
+		return "", err
+	}
+	defer term.Restore(int(file.Fd()), was) //nolint:errcheck // nothing could be done about it
+	p.env.notef("%s (it does not show): ", question)
+	return p.read(ctx, p.keys)
+}
+
+// keys reads up to the end of a line.
+func (p *prompter) keys() (string, error) {
+	var line []byte
+	for {
+		key, err := p.in.ReadByte()
+		switch {
+		case err != nil:
+			return string(line), err
+		case key == '\r' || key == '\n':
+			return string(line), nil
+		case key == keyInterrupt:
+			return "", context.Canceled
+		case key == keyEnd:
+			return string(line), io.EOF
+		case key == keyBackspace || key == keyDelete:
+			line = line[:max(0, len(line)-1)]
+		default:
+			line = append(line, key)
+		}
+	}
+}
+
+// read reads an answer, without the spaces around it.
+func (p *prompter) read(ctx context.Context, from func() (string, error)) (string, error) {
 	type answer struct {
 		text string
 		err  error
 	}
 	answered := make(chan answer, 1)
 	go func() {
-		text, err := p.in.ReadString('\n')
+		text, err := from()
 		answered <- answer{text, err}
 	}()
 	select {
