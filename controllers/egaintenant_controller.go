@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -43,6 +44,9 @@ type EgainTenantReconciler struct {
 	Parts
 	// Providers reads documents.
 	Providers *provider.Access
+
+	// skipped is what was last reported of the CA bundle of a tenant, by its name; nothing if all of it can be used.
+	skipped sync.Map
 }
 
 // +kubebuilder:rbac:groups=auth.egain.com,resources=egaintenants,verbs=list;watch
@@ -52,6 +56,7 @@ type EgainTenantReconciler struct {
 func (r *EgainTenantReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	et := &egainv1alpha1.EgainTenant{}
 	if err := r.Client.Get(ctx, req.NamespacedName, et); err != nil {
+		r.skipped.Delete(req.Name)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if !et.DeletionTimestamp.IsZero() {
@@ -75,6 +80,7 @@ func (r *EgainTenantReconciler) reconcile(ctx context.Context, et *egainv1alpha1
 		return provider.Inspection{}, nil, err
 	}
 	found, failure = r.Providers.Inspect(ctx, request.Shared(et))
+	r.tellSkipped(ctx, et, found.Skipped)
 	if errors.Is(failure, context.Canceled) || (failure != nil && fault.Of(failure) == nil) {
 		return provider.Inspection{}, nil, failure
 	}
@@ -91,6 +97,13 @@ func (r *EgainTenantReconciler) reconcile(ctx context.Context, et *egainv1alpha1
 		send(r.Recorder, et, status.TenantEvents(before, et))
 	}
 	return found, failure, nil
+}
+
+// tellSkipped sends an event about what of a CA bundle cannot be used, once until that changes.
+func (r *EgainTenantReconciler) tellSkipped(ctx context.Context, et *egainv1alpha1.EgainTenant, skipped string) {
+	if before, _ := r.skipped.Swap(et.Name, skipped); skipped != "" && before != skipped {
+		sendSkipped(ctx, r.Recorder, et, skipped)
+	}
 }
 
 // count counts the EgainClients of a tenant.

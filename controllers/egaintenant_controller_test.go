@@ -41,6 +41,37 @@ func (f *fixture) byConsole(et *egainv1alpha1.EgainTenant) {
 	et.Spec.MetadataURL = egainv1alpha1.HTTPSURL(f.sim.Rigel().MetadataURL(egainsim.ConsoleNestedCamel, egainsim.Client))
 }
 
+func TestATenantReportsWhatOfItsCABundleIsSkipped(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	bundle := &corev1.ConfigMap{ObjectMeta: f.named("tenant-ca"), Data: map[string]string{
+		"ca.crt": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n" + string(f.sim.CABundle()),
+	}}
+	f.create(bundle)
+	et := f.tenant(f.byConsole, func(et *egainv1alpha1.EgainTenant) {
+		et.Spec.CABundleRef = &egainv1alpha1.NamespacedCABundleReference{
+			CABundleReference: egainv1alpha1.CABundleReference{Name: "tenant-ca"}, Namespace: egainv1alpha1.NamespaceName(f.namespace),
+		}
+	})
+	const told = "Warning CertificatesSkipped the rest of the CA bundle is trusted, but block 1 is not a certificate that can be parsed: issue that certificate again, or remove it"
+	r := f.tenants()
+	look := func() []string {
+		_, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(et)})
+		f.Expect(err).NotTo(gomega.HaveOccurred())
+		return f.sent()
+	}
+	f.Expect(look()).To(gomega.ContainElement(told))
+	f.Expect(look()).NotTo(gomega.ContainElement(told), "once")
+
+	f.Expect(admin.Get(t.Context(), client.ObjectKeyFromObject(bundle), bundle)).To(gomega.Succeed())
+	bundle.Data["ca.crt"] = string(f.sim.CABundle())
+	f.Expect(admin.Update(t.Context(), bundle)).To(gomega.Succeed())
+	f.Expect(look()).NotTo(gomega.ContainElement(told))
+	bundle.Data["ca.crt"] += "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+	f.Expect(admin.Update(t.Context(), bundle)).To(gomega.Succeed())
+	f.Expect(look()).To(gomega.ContainElement(gomega.ContainSubstring("but block 2 is not a certificate")))
+}
+
 func TestATenantShowsItsEndpointsAndClients(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

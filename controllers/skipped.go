@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
@@ -24,8 +26,13 @@ func (r *EgainClientReconciler) reportSkipped(ctx context.Context, ec *egainv1al
 		return skipped
 	}
 	r.memory.update(ec, func(m *recollection) { m.skippedIn = f.Trust })
-	log.FromContext(ctx).Info("Skipped certificates of the CA bundle", "skipped", skipped)
-	r.Recorder.Eventf(ec, nil, corev1.EventTypeWarning, reasonCertificatesSkipped, actionReadCABundle,
-		"the rest of the CA bundle is trusted, but %s: issue that certificate again, or remove it", skipped)
+	sendSkipped(ctx, r.Recorder, ec, skipped)
 	return skipped
+}
+
+// sendSkipped sends the event, and logs it.
+func sendSkipped(ctx context.Context, recorder events.EventRecorder, about runtime.Object, skipped string) {
+	log.FromContext(ctx).Info("Skipped certificates of the CA bundle", "skipped", skipped)
+	recorder.Eventf(about, nil, corev1.EventTypeWarning, reasonCertificatesSkipped, actionReadCABundle,
+		"the rest of the CA bundle is trusted, but %s: issue that certificate again, or remove it", skipped)
 }

@@ -49,6 +49,7 @@ func bounds() []bound {
 		{"an access token", size("internal/oauth/response.go", "maxToken"), "", "TestTokensThatAreSafe"},
 		{"metadata documents in memory", count("internal/oauth/directory.go", "maxDocuments"), "", "TestDirectoryForgetsTheOldestDocuments"},
 		{"tenants and CA bundles with open connections", count("internal/transport/transport.go", "maxClients"), "", "TestTransport_closesConnectionsOfAClientThatIsForgotten"},
+		{"CA bundles of the HTTP clients that one namespace or EgainTenant brings, whatever is edited", size("internal/provider/shares.go", "maxShare"), "", "TestTheCABundlesOfANamespaceHaveAShareOfMemory"},
 		{"endpoints that are remembered to fail", count("internal/egress/breaker.go", "maxCircuits"), "", "TestTheEndpointsThatAreRememberedAreBounded"},
 		{"memory for the metadata of a Secret, ConfigMap, EgainClient or EgainTenant, whatever its labels, annotations, owners and finalizers", "2 KiB", "", "TestTheCacheDoesNotGrowWithMetadata"},
 		{"a renewal request (annotation)", "its first 256 bytes count", "", "TestBoundsWhatIsEchoedOfARequestToRenew"},

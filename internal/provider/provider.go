@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"go.opentelemetry.io/otel/trace"
 	corev1 "k8s.io/api/core/v1"
@@ -19,6 +20,7 @@ import (
 	"github.com/egain-operator/egain-operator/internal/oauth"
 	"github.com/egain-operator/egain-operator/internal/request"
 	"github.com/egain-operator/egain-operator/internal/tracing"
+	"github.com/egain-operator/egain-operator/internal/transport"
 )
 
 // API reads CA bundles, live. It returns the API server's errors as they are.
@@ -39,6 +41,8 @@ type Access struct {
 	Breakers *egress.Breakers
 	// Tracer traces the reading of documents; nil for none.
 	Tracer trace.Tracer
+
+	shares shares
 }
 
 // Sender sends a request to an endpoint, or fails without sending, as egress.Breakers do.
@@ -63,7 +67,22 @@ func (a *Access) HTTPClient(ctx context.Context, t request.Tenant, version strin
 	if err != nil {
 		return nil, err
 	}
-	return a.Egress.Client(t.Name, trust, bundle)
+	c, err := a.Egress.Client(t.Name, trust, bundle)
+	if err == nil && t.CABundleRef != nil {
+		a.share(t, client{t.Name, cmp.Or(trust, transport.TrustOf(bundle)), len(bundle)})
+	}
+	return c, err
+}
+
+// share counts a client to who brings its CA bundle, and forgets the oldest of those that are too many.
+func (a *Access) share(t request.Tenant, made client) {
+	owner := "EgainTenant " + t.Name
+	if t.Name == "" {
+		owner = string(t.CABundleRef.Namespace)
+	}
+	for _, c := range a.shares.add(owner, made) {
+		a.Egress.Forget(c.tenant, c.trust)
+	}
 }
 
 // caBundle reads the PEM certificates to trust; nil for the system's.
@@ -139,6 +158,8 @@ type Inspection struct {
 	Actors []Actor
 	// Found is the zero value if no document was needed.
 	Found oauth.Discovery
+	// Skipped describes what of the CA bundle cannot be used; empty if that is nothing.
+	Skipped string
 }
 
 // Actor is what was found out about one actor of a tenant.
@@ -155,9 +176,9 @@ func (a *Access) Inspect(ctx context.Context, t request.Tenant) (Inspection, err
 	if err != nil {
 		return Inspection{}, err
 	}
-	var found Inspection
+	found := Inspection{Skipped: strings.Join(a.Egress.Skipped(hc), ", ")}
 	if found.Found, err = a.discover(ctx, t.OAuth(), hc); err != nil {
-		return Inspection{}, err
+		return Inspection{Skipped: found.Skipped}, WithSkipped(err, found.Skipped)
 	}
 	var failure error
 	usable := false

@@ -122,7 +122,7 @@ func checkClaim(ctx context.Context, clients Clients, ec *egainv1alpha1.EgainCli
 	case ClaimNone:
 	}
 	if !isMerge(ec) {
-		return fault.New(fault.Terminal, egainv1alpha1.ReasonTargetNotOwned, "Secret %q exists and was not created for this EgainClient: delete it, set target.creationPolicy to Merge, or name another target.secretName", secret.Name)
+		return fault.New(fault.Terminal, egainv1alpha1.ReasonTargetNotOwned, "Secret %q exists and was not created for this EgainClient: name another target.secretName, or set target.creationPolicy to Merge to add keys to it", secret.Name)
 	}
 	return checkRivals(ctx, clients, ec)
 }

@@ -126,6 +126,15 @@ func (t *Transport) Known(tenant, trust string) *http.Client {
 	return nil
 }
 
+// TrustOf identifies a CA bundle of which no version is known.
+func TrustOf(bundle []byte) string {
+	sum := sha256.Sum256(bundle)
+	return "sha256:" + string(sum[:])
+}
+
+// Forget drops a client, whose requests that are under way go on.
+func (t *Transport) Forget(tenant, trust string) { t.clients.Remove(identity{tenant, trust}) }
+
 // Client returns the client of a tenant. It is shared by what identifies the CA bundle, or by the bundle itself if that is
 // empty. It fails if the tenant may have none, or the bundle as ParseBundle does; the system's are trusted without a bundle.
 //
@@ -134,10 +143,7 @@ func (t *Transport) Client(tenant, trust string, bundle []byte) (*http.Client, e
 	if err := t.PermitTenant(tenant); err != nil {
 		return nil, err
 	}
-	if trust == "" {
-		sum := sha256.Sum256(bundle)
-		trust = "sha256:" + string(sum[:])
-	}
+	trust = cmp.Or(trust, TrustOf(bundle))
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if c, ok := t.clients.Get(identity{tenant, trust}); ok {

@@ -84,7 +84,7 @@ func (e *examination) claimed(secret *corev1.Secret) *Finding {
 			f = broken(fmt.Sprintf("Secret %q has the keys %s already, by somebody else", secret.Name, strings.Join(foreign, ", ")), "take them out, or "+rename)
 		}
 	case claim == target.ClaimNone:
-		f = broken(fmt.Sprintf("Secret %q belongs to somebody else, and is not overwritten", secret.Name), rename+", delete the Secret, or set spec.target.creationPolicy to Merge")
+		f = broken(fmt.Sprintf("Secret %q belongs to somebody else, and is not overwritten", secret.Name), rename+", or set spec.target.creationPolicy to Merge to add keys to it")
 	default:
 		return nil
 	}
