@@ -338,3 +338,79 @@ func TestApplication_AnEventOfItsSecretWakesItsClients(t *testing.T) {
 	p.waker().wakeTenants(t.Context(), woken, "ConfigMap", p.secret)
 	p.Expect(woken.names).To(gomega.BeEmpty())
 }
+
+// TestRequireApplication_SendsNothingOfASecretOfTheNamespace has a row for each field by which an author, who needs no right on
+// Secrets, could have one sent.
+func TestRequireApplication_SendsNothingOfASecretOfTheNamespace(t *testing.T) {
+	t.Parallel()
+	exchanging := func(from egainv1alpha1.SubjectToken) quick {
+		return func(ec *egainv1alpha1.EgainClient) {
+			ec.Spec.Flow = egainv1alpha1.FlowTokenExchange
+			ec.Spec.TokenExchange = &egainv1alpha1.TokenExchange{RegistrationID: "okta-prod", SubjectToken: from}
+		}
+	}
+	for name, tc := range map[string]struct {
+		asks   func(*platform, *egainv1alpha1.EgainClient)
+		reason string
+	}{
+		"credentialsSecretRef": {func(_ *platform, ec *egainv1alpha1.EgainClient) {
+			ec.Spec.CredentialsSecretRef, ec.Spec.TenantRef.Application = &egainv1alpha1.CredentialsSecretReference{Name: "precious", ClientIDKey: "id", ClientSecretKey: "secret"}, ""
+		}, egainv1alpha1.ReasonSecretNotLabelled},
+		"tokenExchange.subjectToken.secretKeyRef": {func(_ *platform, ec *egainv1alpha1.EgainClient) {
+			exchanging(egainv1alpha1.SubjectToken{SecretKeyRef: &egainv1alpha1.SecretKeyReference{Name: "precious", Key: "secret"}})(ec)
+		}, egainv1alpha1.ReasonSecretNotLabelled},
+		"tokenExchange.subjectToken.egainClientRef": {func(p *platform, ec *egainv1alpha1.EgainClient) {
+			upstream := p.client("upstream", p.borrowing)
+			p.run(upstream)
+			p.Expect(state(upstream)).To(gomega.Equal("Current: TokenValid, Issued"))
+			exchanging(egainv1alpha1.SubjectToken{EgainClientRef: &egainv1alpha1.EgainClientReference{Name: "upstream"}})(ec)
+		}, egainv1alpha1.ReasonSecretNotLabelled},
+		"authorizationCode.sessionSecretRef": {func(p *platform, ec *egainv1alpha1.EgainClient) {
+			p.labelled(p.credentials())
+			ec.Spec.CredentialsSecretRef, ec.Spec.TenantRef.Application = &egainv1alpha1.CredentialsSecretReference{Name: "egain-app"}, ""
+			ec.Spec.Flow, ec.Spec.AuthorizationCode = egainv1alpha1.FlowAuthorizationCode, &egainv1alpha1.AuthorizationCode{
+				SessionSecretRef: egainv1alpha1.SessionSecretReference{Name: "precious"},
+			}
+		}, egainv1alpha1.ReasonSessionInvalid},
+		"tenant.caBundleRef": {func(_ *platform, ec *egainv1alpha1.EgainClient) {
+			ec.Spec.CredentialsSecretRef, ec.Spec.TenantRef = &egainv1alpha1.CredentialsSecretReference{Name: "precious"}, nil
+			ec.Spec.Tenant = egainv1alpha1.Tenant{
+				TenantLocation: egainv1alpha1.TenantLocation{ID: "T"}, CABundleRef: &egainv1alpha1.CABundleReference{Kind: "Secret", Name: "precious", Key: "secret"},
+			}
+		}, egainv1alpha1.ReasonTenantRefRequired},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := lend(t)
+			p.settings.RequireTenantRef, p.settings.RequireApplication = true, true
+			p.restart()
+			p.foreign("precious", map[string]string{"id": "app", "secret": "hush", "refresh_token": "hush"})
+			ec := p.client("sync", p.borrowing, func(ec *egainv1alpha1.EgainClient) { tc.asks(p, ec) })
+			before := p.requests()
+			p.run(ec)
+			p.Expect(condition(ec, egainv1alpha1.ConditionTokenIssued).Reason).To(gomega.Equal(tc.reason), message(ec))
+			p.Expect(p.requests()).To(gomega.Equal(before), "nothing is sent")
+		})
+	}
+}
+
+// labelled labels a Secret so that it may be sent.
+func (f *fixture) labelled(secret *corev1.Secret) {
+	f.t.Helper()
+	secret.Labels = map[string]string{egainv1alpha1.SubjectTokenLabel: "true"}
+	f.Expect(admin.Update(f.t.Context(), secret)).To(gomega.Succeed())
+}
+
+func TestRequireApplication_SendsASecretThatIsLabelled(t *testing.T) {
+	t.Parallel()
+	p := lend(t)
+	p.settings.RequireTenantRef, p.settings.RequireApplication = true, true
+	p.restart()
+	secret := p.credentials()
+	ec := p.client("sync", p.referring)
+	p.run(ec)
+	p.Expect(state(ec)).To(gomega.Equal("Failed: NoToken, SecretNotLabelled"))
+	p.labelled(secret)
+	p.run(ec)
+	p.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
+}

@@ -53,6 +53,8 @@ type Settings struct {
 	AllowedAudiences []string
 	// Namespaces that the operator works in; all if empty.
 	Namespaces []string
+	// RequireApplication sends nothing of the Secrets of an EgainClient's namespace but of those that are labelled for it.
+	RequireApplication bool
 	// ApplicationNamespaces are those that credentials of applications are read in; none if empty.
 	ApplicationNamespaces []string
 	// Egress shapes requests to providers. Its clock and total are set here.
@@ -87,7 +89,7 @@ func New(p Parts, s Settings, ownToken func() (oauth.Secret, error)) (*EgainClie
 		OAuth:     &oauth.Client{Now: now},
 		Requests: &request.Reader{
 			API: secrets{p.Client}, Cache: clients{p.Cache}, Now: now, OwnToken: ownToken,
-			Audiences: s.AllowedAudiences, ApplicationNamespaces: s.ApplicationNamespaces,
+			Audiences: s.AllowedAudiences, ApplicationNamespaces: s.ApplicationNamespaces, LabelledOnly: s.RequireApplication,
 		},
 		Workers:    s.Workers,
 		started:    sync.OnceValue(now),

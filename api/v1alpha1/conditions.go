@@ -107,6 +107,8 @@ const (
 	ReasonApplicationNotAllowed = "ApplicationNotAllowed"
 	// ReasonApplicationInvalid: the application has no credentials that the operator may read and can use.
 	ReasonApplicationInvalid = "ApplicationInvalid"
+	// ReasonSecretNotLabelled: the operator runs with --require-application, and a Secret that would be sent has no label that allows it.
+	ReasonSecretNotLabelled = "SecretNotLabelled"
 	// ReasonScopeNotAllowed: the EgainTenant does not allow one of spec.scopes.
 	ReasonScopeNotAllowed = "ScopeNotAllowed"
 	// ReasonParameterNotAllowed: the EgainTenant does not allow one of spec.parameters.

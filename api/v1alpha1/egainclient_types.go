@@ -8,6 +8,10 @@ import (
 // RFC 3339; the operator renews once per value and echoes it in status.lastHandledRenewal.
 const RenewRequestedAtAnnotation = "auth.egain.com/renew-requested-at"
 
+// SubjectTokenLabel is on a Secret that may be sent under --require-application: its value is "true". A person who may write the
+// Secret sets it.
+const SubjectTokenLabel = "auth.egain.com/subject-token"
+
 // CleanupFinalizer is on an EgainClient only while its deletion needs work: revoking the token (revokeOnDelete), or
 // taking our keys out of a Secret that belongs to somebody else (creationPolicy Merge).
 const CleanupFinalizer = "auth.egain.com/cleanup"

@@ -208,8 +208,8 @@ func setup(ctx context.Context, mgr ctrl.Manager, o *options.Options, counters *
 
 func settings(o *options.Options) controllers.Settings {
 	return controllers.Settings{
-		Workers: o.Workers, MetadataLifetime: o.MetadataLifetime, RequireTenantRef: o.RequireTenantRef, Namespaces: o.WatchNamespaces,
-		AllowedAudiences: o.AllowedAudiences, ApplicationNamespaces: o.ApplicationNamespaces,
+		Workers: o.Workers, MetadataLifetime: o.MetadataLifetime, RequireTenantRef: o.RequiresTenantRef(), Namespaces: o.WatchNamespaces,
+		AllowedAudiences: o.AllowedAudiences, ApplicationNamespaces: o.ApplicationNamespaces, RequireApplication: o.RequireApplication,
 		Egress: egress.Options{PerHost: o.RequestsPerHost, Options: transport.Options{
 			UserAgent: transport.UserAgent("egain-operator"),
 			Timeout:   o.RequestTimeout, AllowLoopback: o.AllowLoopback, AllowPrivate: o.AllowPrivate, AllowedHosts: o.AllowedHosts,

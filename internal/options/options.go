@@ -42,6 +42,9 @@ type Options struct {
 	MetadataLifetime time.Duration
 	// RequireTenantRef refuses EgainClients that describe their tenant themselves.
 	RequireTenantRef bool
+	// RequireApplication sends nothing of the Secrets of an EgainClient's namespace but of those that are labelled for it. It implies
+	// RequireTenantRef.
+	RequireApplication bool
 	// ApplicationNamespaces are those that credentials of applications are read in; the pod's if empty.
 	ApplicationNamespaces []string
 	// AllowedHosts are the hosts that requests to providers may go to; all if empty.
@@ -76,6 +79,7 @@ func (o *Options) BindFlags(fs *flag.FlagSet) {
 	fs.DurationVar(&o.RequestTimeout, "request-timeout", 10*time.Second, "Time that a request to a provider may take, 1s to 1m.")
 	fs.DurationVar(&o.MetadataLifetime, "metadata-lifetime", time.Hour, "Time that a tenant's metadata document is used without asking again, 1m to 24h.")
 	fs.BoolVar(&o.RequireTenantRef, "require-tenant-ref", false, "Refuse EgainClients that describe their tenant themselves instead of naming an EgainTenant.")
+	fs.BoolVar(&o.RequireApplication, "require-application", false, "Send nothing of a Secret in the namespace of an EgainClient unless it is labelled auth.egain.com/subject-token: \"true\", or is a session. Implies --require-tenant-ref.")
 	fs.Func("application-namespaces", "Namespaces that Secrets of spec.applications of EgainTenants may be in, separated by commas. Default: the pod's.", func(s string) error {
 		o.ApplicationNamespaces = split(s)
 		return nil
@@ -93,6 +97,9 @@ func (o *Options) BindFlags(fs *flag.FlagSet) {
 	fs.StringVar(&o.LogLevel, "log-level", "info", "Least severe level to log: debug, info or error.")
 	fs.StringVar(&o.LogFormat, "log-format", "json", "Form of log lines: json or console.")
 }
+
+// RequiresTenantRef reports whether EgainClients that describe their tenant themselves are refused.
+func (o *Options) RequiresTenantRef() bool { return o.RequireTenantRef || o.RequireApplication }
 
 func split(s string) []string {
 	var names []string

@@ -148,3 +148,18 @@ func TestNoLevelShowsTheBodiesOfRequests(t *testing.T) {
 		}
 	}
 }
+
+func TestRequireApplicationImpliesRequireTenantRef(t *testing.T) {
+	t.Parallel()
+	for args, want := range map[string]bool{
+		"--require-tenant-ref=false": false, "--require-tenant-ref": true, "--require-application": true, "--require-application --require-tenant-ref=false": true,
+	} {
+		o, err := parse(t, strings.Fields(args)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := o.RequiresTenantRef(); got != want {
+			t.Errorf("%s: got %t", args, got)
+		}
+	}
+}

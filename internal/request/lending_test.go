@@ -9,6 +9,7 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/session"
 )
 
 // lendingTenant lends the application "default", changed as a test needs.
@@ -295,5 +296,49 @@ func TestClientIDCountsTheClientIDAndNotItsPlace(t *testing.T) {
 	changed := borrower(func(s *egainv1alpha1.EgainClientSpec) { s.Scopes = []egainv1alpha1.Scope{"b.read"} })
 	if at(changed).ClientID("app") == at(borrower(nil)).ClientID("app") {
 		t.Error("the scopes do not count")
+	}
+}
+
+// TestReader_SendsNothingThatIsNotLabelled has a row for each field that names a Secret.
+func TestReader_SendsNothingThatIsNotLabelled(t *testing.T) {
+	t.Parallel()
+	const label = egainv1alpha1.SubjectTokenLabel
+	for name, tc := range map[string]struct {
+		spec string
+		// secret is the one that the field names.
+		secret string
+	}{
+		"credentialsSecretRef":                    {`{"flow":"ClientCredentials","credentialsSecretRef":{"name":"app","clientIDKey":"client_id","clientSecretKey":"client_secret"}}`, "app"},
+		"credentialsSecretRef of a login":         {login, "app"},
+		"tokenExchange.subjectToken.secretKeyRef": {exchange, "s"},
+		"credentialsSecretRef of an exchange":     {exchange, "app"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := holding(map[string]map[string]string{"app": app, "s": {"k": "foreign"}, "session": {session.KeyRefreshToken: "refresh"}})
+			w.secrets["session"].Annotations = map[string]string{session.AnnotationID: "first"}
+			for other, secret := range w.secrets {
+				if other != tc.secret {
+					secret.Labels = map[string]string{label: "true"}
+				}
+			}
+			r, ec := w.reader(), clientFrom(t, tc.spec)
+			if _, err := r.Read(t.Context(), ec, Tenant{}); err != nil {
+				t.Fatalf("without the flag: %v", err)
+			}
+			r.LabelledOnly = true
+			for _, value := range []string{"", "false", "True", "true "} {
+				w.secrets[tc.secret].Labels = map[string]string{label: value}
+				m, err := r.Read(t.Context(), ec, Tenant{})
+				wantRefusal(t, err, egainv1alpha1.ReasonSecretNotLabelled, `Secret "`+tc.secret+`" is not labelled auth.egain.com/subject-token: "true"`)
+				if m.Secrets != (Secrets{}) {
+					t.Errorf("label %q: read %+v", value, m.Secrets)
+				}
+			}
+			w.secrets[tc.secret].Labels = map[string]string{label: "true"}
+			if _, err := r.Read(t.Context(), ec, Tenant{}); err != nil {
+				t.Errorf("with the label: %v", err)
+			}
+		})
 	}
 }

@@ -52,6 +52,8 @@ type Reader struct {
 	Audiences []string
 	// ApplicationNamespaces are those that credentials of applications are read in; none if empty.
 	ApplicationNamespaces []string
+	// LabelledOnly refuses Secrets of an EgainClient's namespace that are not labelled to be sent. Sessions have their mark.
+	LabelledOnly bool
 
 	audiences audiences
 }
@@ -114,6 +116,9 @@ func (r *Reader) Credentials(ctx context.Context, ec *egainv1alpha1.EgainClient,
 	case err != nil:
 		return oauth.Credentials{}, nil, fmt.Errorf("reading Secret %q: %w", o.secret.Name, err)
 	}
+	if err := r.admitSecret(secret, o.lent); err != nil {
+		return oauth.Credentials{}, nil, err
+	}
 	credentials, err := o.parse(ec, t, secret)
 	return credentials, &secret.ObjectMeta, err
 }
@@ -134,6 +139,9 @@ func (r *Reader) subjectToken(ctx context.Context, ec *egainv1alpha1.EgainClient
 	}
 	secret, err := r.secret(ctx, ec, name, missingSubject(from))
 	if err != nil {
+		return "", nil, err
+	}
+	if err := r.admitSecret(secret, false); err != nil {
 		return "", nil, err
 	}
 	var token oauth.Secret

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/onsi/gomega"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
@@ -43,7 +44,7 @@ func TestHardened_TurnsOnAllThatProtects(t *testing.T) {
 	if err := flags(&o).Parse(container(t, objects).Args); err != nil {
 		t.Fatal(err)
 	}
-	if !o.RequireTenantRef || o.AllowPrivate || o.AllowLoopback || len(o.AllowedAudiences) != 0 || !cmp.Equal([]string(o.AllowedHosts), []string{"*.egain.cloud:443"}) {
+	if !o.RequireTenantRef || !o.RequireApplication || o.AllowPrivate || o.AllowLoopback || len(o.AllowedAudiences) != 0 || !cmp.Equal([]string(o.AllowedHosts), []string{"*.egain.cloud:443"}) {
 		t.Errorf("got %+v", o)
 	}
 	find(t, objects, "NetworkPolicy", manager)
@@ -183,6 +184,10 @@ func TestHardened_OnACluster(t *testing.T) {
 		},
 	}}
 	w.Expect(w.admin.Create(t.Context(), tenant)).To(gomega.Succeed())
+	credentials := &corev1.Secret{}
+	w.Expect(w.admin.Get(t.Context(), client.ObjectKey{Namespace: metav1.NamespaceDefault, Name: "egain-app"}, credentials)).To(gomega.Succeed())
+	credentials.Labels = map[string]string{egainv1alpha1.SubjectTokenLabel: "true"}
+	w.Expect(w.admin.Update(t.Context(), credentials)).To(gomega.Succeed())
 	ec := testbed.Client(w.sim, testbed.Named("knowledge"))
 	ec.Spec.Tenant, ec.Spec.TenantRef = egainv1alpha1.Tenant{}, &egainv1alpha1.TenantReference{Name: "production"}
 	ec.Spec.RevokeOnDelete = new(true)

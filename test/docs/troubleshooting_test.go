@@ -79,7 +79,7 @@ func TestAdviceIsComplete(t *testing.T) {
 // cast are the values that the examples fill messages with: names, numbers, and the words of others.
 var cast = []string{
 	"team-a", "platform", "knowledge-sync", "portal", "partner-login", "egain-app", "okta-token", "portal-token", "my-session", "sync",
-	"corp-ca", "ConfigMap", "Secret", "production", "acme", "default", "admin", "egain", "client_id", "client_secret", "refresh_token", "access_token", "token", "ca.crt",
+	"corp-ca", "ConfigMap", "Secret", "production", "acme", "default", "admin", "auth.egain.com/subject-token", "egain", "client_id", "client_secret", "refresh_token", "access_token", "token", "ca.crt",
 	"config.json", "core.aiservices.read", "ai.egain.cloud", "acme.egain.cloud", "acmeint.b2clogin.com", "/system/deploymentInfo", "https://ai.egain.cloud/token", "https://login.egain.cloud/token",
 	"spec.credentialsSecretRef", "spec.caBundleRef", "label team", "kubernetes.io/service-account-token",
 	"login.egain.cloud", "https://api.egain.cloud/auth/", "api.egain.cloud/auth/core.aiservices.read",

@@ -411,6 +411,16 @@ func TestDoctorReadsTheFlagsOfTheOperator(t *testing.T) {
 		s.Expect(report.Break).To(gomega.Equal("Endpoints"))
 		s.Expect(finding(report, "Endpoints").Message).To(gomega.ContainSubstring("may not send requests to login.example.invalid (--allowed-hosts)"))
 	})
+	t.Run("to send labelled Secrets only", func(t *testing.T) {
+		t.Parallel()
+		s := newSimulated(t)
+		s.flags = []string{"--allow-loopback", "--require-application"}
+		s.healthy(s.shared(func(*egainv1alpha1.EgainTenantSpec) {}))
+		report, r := s.diagnose()
+		s.Expect(report.Break).To(gomega.Equal("Credentials"), r.stdout)
+		s.Expect(finding(report, "Credentials").Message).To(gomega.ContainSubstring("is not labelled auth.egain.com/subject-token"))
+		s.Expect(finding(report, "TokenRequest").Status).To(gomega.Equal(doctor.Skipped))
+	})
 	t.Run("unless they are of another version", func(t *testing.T) {
 		t.Parallel()
 		s := newSimulated(t)
@@ -420,6 +430,29 @@ func TestDoctorReadsTheFlagsOfTheOperator(t *testing.T) {
 		s.Expect(r.code).To(gomega.Equal(0), r.stdout)
 		s.Expect(finding(report, "Flags").Status).To(gomega.Equal(doctor.Skipped))
 	})
+}
+
+func TestDoctorLeavesTheRequestOfAnApplicationToTheOperator(t *testing.T) {
+	t.Parallel()
+	s := newSimulated(t)
+	s.healthy(s.shared(func(spec *egainv1alpha1.EgainTenantSpec) {
+		spec.Applications = []egainv1alpha1.Application{{
+			Name: "default", AllowedFlows: []egainv1alpha1.Flow{egainv1alpha1.FlowClientCredentials},
+			AllowedNamespaces: egainv1alpha1.AllowedNamespaces{Names: []egainv1alpha1.NamespaceName{egainv1alpha1.NamespaceName(s.namespace)}},
+			CredentialsSecretRef: egainv1alpha1.ApplicationCredentialsReference{
+				Namespace: "platform", CredentialsSecretReference: egainv1alpha1.CredentialsSecretReference{Name: "acme-app"},
+			},
+		}}
+	}), func(ec *egainv1alpha1.EgainClient) {
+		ec.Spec.CredentialsSecretRef, ec.Spec.TenantRef.Application = nil, "default"
+	})
+	before := s.sim.Count(egainsim.Match{Endpoint: egainsim.TokenEndpoint}, "")
+	report, r := s.diagnose()
+	s.Expect(r.code).To(gomega.Equal(0), r.stdout)
+	request := finding(report, "TokenRequest")
+	s.Expect(request.Status).To(gomega.Equal(doctor.Skipped))
+	s.Expect(request.Message).To(gomega.ContainSubstring(`application "default" stay with the platform`))
+	s.Expect(s.sim.Count(egainsim.Match{Endpoint: egainsim.TokenEndpoint}, "")).To(gomega.Equal(before), "nothing is sent")
 }
 
 // port is the simulator's.

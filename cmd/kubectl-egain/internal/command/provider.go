@@ -49,7 +49,7 @@ func (e *environment) provider(ctx context.Context, ec *egainv1alpha1.EgainClien
 		}
 		p.endpoints = known // as the operator does
 	}
-	p.credentials, err = lookup.Credentials(ctx, c, ec)
+	p.credentials, err = lookup.Credentials(ctx, c, ec, r.labelled())
 	return p, err
 }
 

@@ -41,6 +41,11 @@ func (e *environment) http(r rules, tenant string, bundle []byte, timeout time.D
 	return e.newClient(r.Options, tenant, bundle)
 }
 
+// labelled reports whether only labelled Secrets may be sent.
+func (r rules) labelled() bool {
+	return !r.skipped && (r.flags == nil || r.flags.RequireApplication)
+}
+
 // forAPI are the rules of requests to eGain's API, which --allowed-hosts is not about.
 func (r rules) forAPI() rules {
 	r.AllowedHosts, r.MaxBody = nil, maxAnswer
@@ -57,7 +62,7 @@ func (e *environment) rules(ctx context.Context, namespace string) rules {
 	r := e.read(ctx, namespace)
 	if !r.skipped && r.flags == nil {
 		e.paragraph("The operator's flags are not known: " + r.unknown + ". The strictest are assumed: no private address, no loopback, " +
-			"--require-tenant-ref. Its --allowed-hosts, if it has any, are not applied.")
+			"--require-application. Its --allowed-hosts, if it has any, are not applied.")
 	}
 	return r
 }
@@ -91,7 +96,7 @@ func (e *environment) read(ctx context.Context, namespace string) rules {
 		r.Options = transport.Options{Unnamed: unnamedUnknown()}
 	default:
 		r.Options = transport.Options{AllowLoopback: r.flags.AllowLoopback, AllowPrivate: r.flags.AllowPrivate, AllowedHosts: r.flags.AllowedHosts}
-		if r.flags.RequireTenantRef {
+		if r.flags.RequiresTenantRef() {
 			r.Unnamed = request.TenantRefRequired()
 		}
 	}

@@ -84,7 +84,7 @@ func (e *examination) flags(context.Context) Finding {
 			Status: Skipped, Message: "the operator's flags are not known, nor whether they exclude this EgainClient (--watch-namespaces, --require-tenant-ref, --allowed-hosts): " + why,
 			Advice: e.unknownAdvice(inline), unseen: inline,
 		}
-	case flags.RequireTenantRef && inline:
+	case flags.RequiresTenantRef() && inline:
 		return broken("the operator takes tenants from EgainTenants only (--require-tenant-ref)",
 			"name one in spec.tenantRef instead of spec.tenant: kubectl get egaintenants lists those that there are")
 	}
@@ -97,6 +97,12 @@ func (e *examination) flags(context.Context) Finding {
 		return *f
 	}
 	return ok("the operator's flags let it serve this EgainClient")
+}
+
+// labelled reports whether only labelled Secrets may be sent.
+func (e *examination) labelled() bool {
+	flags, _ := e.Installation.Flags()
+	return !e.RulesSkipped && (flags == nil || flags.RequireApplication)
 }
 
 // mintedFor is the audience that a ServiceAccount token is minted for; "" if none is.

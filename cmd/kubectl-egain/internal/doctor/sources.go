@@ -80,9 +80,9 @@ func (e *examination) scopesJudged() bool {
 func hasCredentials(e *examination) bool { return e.client.Spec.CredentialsSecretRef != nil }
 
 func (e *examination) credentials(ctx context.Context) Finding {
-	creds, err := lookup.Credentials(ctx, e.Cluster, e.client)
+	creds, err := lookup.Credentials(ctx, e.Cluster, e.client, e.labelled())
 	if err != nil {
-		return unreadable(err)
+		return e.withheld(err)
 	}
 	e.secrets.Credentials = creds
 	ref := e.client.Spec.CredentialsSecretRef
@@ -136,10 +136,31 @@ func (e *examination) subject(ctx context.Context) Finding {
 	if err != nil {
 		return unreadable(err)
 	}
+	if err := e.admitSecret(secret); err != nil {
+		return e.withheld(err)
+	}
 	if e.secrets.SubjectToken, err = request.SubjectTokenFrom(secret, ref); err != nil {
 		return broken(err.Error(), "put the token there, or name the right key in spec.tokenExchange.subjectToken.secretKeyRef")
 	}
 	return ok(fmt.Sprintf("Secret %q holds %s", ref.Name, ref.Key))
+}
+
+// withheld is unreadable for a Secret that may not be sent. While the operator's flags are not known, that is no break: it may send it.
+func (e *examination) withheld(err error) Finding {
+	found := unreadable(err)
+	flags, _ := e.Installation.Flags()
+	if f := fault.Of(err); flags == nil && f != nil && f.Reason == egainv1alpha1.ReasonSecretNotLabelled {
+		found.Status, found.unseen = Warning, true
+	}
+	return found
+}
+
+// admitSecret refuses a Secret that the operator would not send.
+func (e *examination) admitSecret(secret *corev1.Secret) error {
+	if !e.labelled() {
+		return nil
+	}
+	return lookup.Labelled(secret)
 }
 
 func (e *examination) subjectAccount(ctx context.Context, name string) Finding {
@@ -172,6 +193,9 @@ func (e *examination) subjectClient(ctx context.Context, name string) Finding {
 	reading, err := target.Read(secret)
 	if err != nil || reading.Token == nil || !reading.Token.Valid(e.Clock.Now()) {
 		return broken(fmt.Sprintf("EgainClient %q has no valid token to exchange", name), next)
+	}
+	if err := e.admitSecret(secret); err != nil {
+		return e.withheld(err)
 	}
 	e.secrets.SubjectToken = reading.Token.AccessToken
 	return ok(fmt.Sprintf("EgainClient %q has a valid token", name))

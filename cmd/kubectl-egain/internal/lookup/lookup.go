@@ -53,8 +53,9 @@ func Tenant(ctx context.Context, c client.Reader, ec *egainv1alpha1.EgainClient)
 	return request.Shared(et), nil
 }
 
-// Credentials reads the credentials of an EgainClient; none if it names no Secret for them.
-func Credentials(ctx context.Context, c client.Reader, ec *egainv1alpha1.EgainClient) (oauth.Credentials, error) {
+// Credentials reads the credentials of an EgainClient; none if it names no Secret for them. Under --require-application the Secret must
+// be labelled.
+func Credentials(ctx context.Context, c client.Reader, ec *egainv1alpha1.EgainClient, labelled bool) (oauth.Credentials, error) {
 	ref := ec.Spec.CredentialsSecretRef
 	if ec.Application() != "" {
 		return oauth.Credentials{}, &Error{
@@ -71,11 +72,29 @@ func Credentials(ctx context.Context, c client.Reader, ec *egainv1alpha1.EgainCl
 	if err != nil {
 		return oauth.Credentials{}, err
 	}
+	if labelled {
+		if err := Labelled(secret); err != nil {
+			return oauth.Credentials{}, err
+		}
+	}
 	creds, err := request.CredentialsFrom(secret, ref, request.SecretOptional(&ec.Spec))
 	if err != nil {
 		return creds, &Error{What: err.Error(), Next: "kubectl -n " + ec.Namespace + " describe secret " + secret.Name + " shows its keys, not their values", cause: err}
 	}
 	return creds, nil
+}
+
+// Labelled refuses a Secret that --require-application of the operator refuses.
+func Labelled(secret *corev1.Secret) error {
+	err := request.CheckLabel(secret)
+	if err == nil {
+		return nil
+	}
+	return &Error{
+		What: err.Error(), cause: err,
+		Next: fmt.Sprintf("kubectl -n %s label secret %s %s=true labels it; --insecure-skip-operator-rules goes without the operator's rules",
+			secret.Namespace, secret.Name, egainv1alpha1.SubjectTokenLabel),
+	}
 }
 
 // CABundle reads the PEM certificates to trust; nil, for the system's, if a tenant names none.
