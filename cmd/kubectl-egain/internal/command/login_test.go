@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"io"
 	"net"
 	"net/http"
@@ -552,4 +553,22 @@ func TestLoginAtATerminalEndsWithCtrlC(t *testing.T) {
 	after, err := term.GetState(int(terminal.Fd()))
 	f.Expect(err).NotTo(gomega.HaveOccurred())
 	f.Expect(after).To(gomega.Equal(before), "the terminal is as it was")
+}
+
+// The session Secret says what the login was granted, which is all that the operator's refreshes ask for.
+func TestLoginSaysWhatWasNotGranted(t *testing.T) {
+	t.Parallel()
+	f := newSimulated(t)
+	f.app(egainsim.RigelPublicClientID, "")
+	f.egainClient("mine", withSession(f.freeRedirectURL("127.0.0.1", egainsim.RigelPublicClientID)), func(ec *egainv1alpha1.EgainClient) {
+		ec.Spec.Scopes = []egainv1alpha1.Scope{"core.aiservices.use", "core.aiservices.read"}
+	})
+	f.sim.SetFault(egainsim.Match{Endpoint: egainsim.TokenEndpoint}, egainsim.Fault{Set: map[string]json.RawMessage{"scope": json.RawMessage(`"core.aiservices.use"`)}})
+	f.browse = func(target string) { f.follow(f.answer(target, agent)) }
+	r := f.run("login", "mine", "--yes", "--wait=false")
+	f.Expect(r.code).To(gomega.Equal(0), r.stderr)
+	f.Expect(strings.Join(strings.Fields(r.stderr), " ")).To(gomega.ContainSubstring("Not granted, so that no token has them: core.aiservices.read."))
+	stored := f.secret("mine-session")
+	f.Expect(stored.Annotations).To(gomega.HaveKeyWithValue(session.AnnotationScopes, "core.aiservices.use"))
+	f.Expect(stored.Annotations).To(gomega.HaveKeyWithValue(session.AnnotationScopesNotGranted, "core.aiservices.read"))
 }
