@@ -23,6 +23,7 @@ func words(line string) []string { return strings.Fields(line) }
 // manifests are command lines of create, by the name of the file with what they print.
 var manifests = map[string]string{
 	"client-credentials": "client knowledge-sync --tenant-ref production --credentials egain-app --scope a.read,a.write --scope b.read",
+	"application":        "client knowledge-sync --tenant-ref production --application default --scope a.read",
 	"anonymous-customer": "client widget --flow anonymous-customer --tenant-id TMPRODB88619984 --scope core.chat.create",
 	"on-behalf-of":       "client agent -n team-a --tenant-ref production --credentials egain-app --on-behalf-of-username agent.smith --scope a.onbehalfof.read",
 	"token-exchange":     "client exchange --tenant-ref production --credentials egain-app --registration-id okta-prod --subject-service-account sync --subject-audience egain --subject-life 20m",
@@ -122,6 +123,9 @@ func TestCreateRefusesWithWhatToChange(t *testing.T) {
 		"the token over its own credentials":   {good + " --target s", 1, "the token would overwrite the Secret it is made from"},
 		"both ways to renew":                   {good + " --renew-percent 80 --renew-before 10m", 1, "exactly one of the fields in [percent before]"},
 		"what belongs to another flow":         {good + " --flow ClientCredentials --on-behalf-of-email a@b.c", 1, "flow OnBehalfOf needs spec.onBehalfOf"},
+		"an application without its tenant":    {"client c --tenant-id T --application a --scope a", 2, "is one of an EgainTenant: name that too"},
+		"an application and credentials":       {good + " --application a", 1, "set either credentialsSecretRef or tenantRef.application"},
+		"a login with an application":          {"client c --flow AuthorizationCode --tenant-ref t --application a --scope a", 1, "needs the client secret at a terminal"},
 		"a dry run that there is not":          {good + " --dry-run=maybe", 2, "none of none, client and server"},
 		"an output that there is not":          {good + " --dry-run=client -o picture", 1, "unable to match a printer"},
 		"a customer's login of nowhere":        {"client c --flow AuthorizationCode --token-url https://a.b/c --credentials s --scope a", 1, "nothing says where people log in"},

@@ -57,6 +57,7 @@ unless the spec names the URL, so this command asks about each such host, and pu
 terminal it fails, and names the flags to pass. What the operator's flags refuse is not asked.`,
 		Example: `  kubectl egain create client knowledge-sync --tenant-ref production --credentials egain-app --scope knowledge.portalmgr.manage
   kubectl egain create client knowledge-sync --from-env-file .env --dry-run=client -o yaml > knowledge-sync.yaml
+  kubectl egain create client knowledge-sync --tenant-ref production --application default --scope knowledge.portalmgr.manage
   kubectl egain create client agent --tenant-ref production --credentials egain-app --on-behalf-of-username agent.smith --scope core.aiservices.read
   kubectl egain create client`,
 		Args:              cobra.MaximumNArgs(1),
@@ -79,6 +80,7 @@ terminal it fails, and names the flags to pass. What the operator's flags refuse
 func (c *createClient) addSpecFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&c.client.Flow, "flow", "", "flow that obtains the token; default: the one that the other flags belong to, or ClientCredentials")
 	flags.StringVar(&c.client.TenantRef, "tenant-ref", "", "EgainTenant that says where tokens come from")
+	flags.StringVar(&c.client.Application, "application", "", "application of the EgainTenant, whose client id and secret stay there; with --tenant-ref, in place of --credentials")
 	c.location.addFlags(flags, "--from-metadata")
 	flags.StringVar(&c.client.Credentials, "credentials", "", "SECRET or SECRET:ID_KEY:SECRET_KEY with the client id and the client secret; the keys default to client_id and client_secret")
 	flags.StringArrayVar(&c.client.Scopes, "scope", nil, "`scopes` to ask for, separated by commas or spaces; may be repeated")
@@ -243,7 +245,7 @@ func (c *createClient) readEnvFile() error {
 	if len(c.client.Scopes) == 0 {
 		c.client.Scopes = manifest.Words([]string{c.file.Scopes})
 	}
-	if (c.file.HasClientID || c.file.HasClientSecret) && !strings.Contains(c.client.Credentials, ":") {
+	if c.client.Application == "" && (c.file.HasClientID || c.file.HasClientSecret) && !strings.Contains(c.client.Credentials, ":") {
 		set(&c.client.Credentials, c.client.Name+"-credentials")
 		c.client.Credentials += ":" + dotenv.ClientID + ":" + dotenv.ClientSecret
 	}
@@ -301,7 +303,7 @@ func (c *createClient) adviseOnFile() {
 	if len(c.file.Ignored) > 0 {
 		c.env.notef("Not used from the file, since this command does not know them: %s\n", strings.Join(c.file.Ignored, ", "))
 	}
-	if !c.file.HasClientID && !c.file.HasClientSecret {
+	if c.client.Application != "" || (!c.file.HasClientID && !c.file.HasClientSecret) {
 		return
 	}
 	secret, keys, _ := strings.Cut(c.client.Credentials, ":")

@@ -168,7 +168,7 @@ func (c *createClient) askEndpoints(ctx context.Context) error {
 }
 
 func (c *createClient) askCredentials(ctx context.Context) error {
-	if c.client.Credentials != "" {
+	if c.client.Credentials != "" || c.client.Application != "" {
 		return nil
 	}
 	question, accept := "Secret with the client id and client secret (SECRET or SECRET:ID_KEY:SECRET_KEY)", c.required

@@ -27,8 +27,8 @@ type Client struct {
 	Namespace string
 	// Flow in any spelling; if it is empty, the flow that the other words belong to.
 	Flow string
-	// TenantRef names an EgainTenant; Location describes a tenant instead.
-	TenantRef string
+	// TenantRef names an EgainTenant, and Application one that it lends; Location describes a tenant instead.
+	TenantRef, Application string
 	Location
 	// Credentials is SECRET or SECRET:ID_KEY:SECRET_KEY.
 	Credentials string
@@ -145,8 +145,11 @@ func (c Client) flow(spec *egainv1alpha1.EgainClientSpec) error {
 }
 
 func (c Client) tenant(spec *egainv1alpha1.EgainClientSpec) error {
+	if c.Application != "" && c.TenantRef == "" {
+		return fmt.Errorf("the application %q is one of an EgainTenant: name that too", c.Application)
+	}
 	if c.TenantRef != "" {
-		spec.TenantRef = &egainv1alpha1.TenantReference{Name: egainv1alpha1.SecretName(c.TenantRef)}
+		spec.TenantRef = &egainv1alpha1.TenantReference{Name: egainv1alpha1.SecretName(c.TenantRef), Application: egainv1alpha1.ApplicationName(c.Application)}
 	}
 	if c.empty() {
 		return nil

@@ -113,6 +113,9 @@ func head(ec *egainv1alpha1.EgainClient, now time.Time) view.Section {
 
 func credentials(f *Facts, now time.Time) [][]view.Cell {
 	var rows [][]view.Cell
+	if name := f.Client.Application(); name != "" {
+		rows = append(rows, view.Field("Application", view.Text(name+", whose credentials stay with the EgainTenant")))
+	}
 	for _, source := range f.Sources {
 		rows = append(rows, view.Field(source.What, source.cell(now)))
 		if source.Trouble != "" || source.Missing {

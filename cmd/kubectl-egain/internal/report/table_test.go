@@ -264,6 +264,9 @@ func TestStoryOfLittle(t *testing.T) {
 		facts Facts
 		want  string
 	}{
+		"an application is used": {Facts{Client: healthy(func(ec *egainv1alpha1.EgainClient) {
+			ec.Spec.CredentialsSecretRef, ec.Spec.TenantRef = nil, &egainv1alpha1.TenantReference{Name: "acme", Application: "default"}
+		})}, "Application   default, whose credentials stay with the EgainTenant"},
 		"no credentials are needed":   {Facts{Client: healthy()}, "Secret   none is needed"},
 		"credentials are missing":     {Facts{Client: healthy(), Sources: []Source{{Secret{Name: "egain-app", Missing: true}, "Secret", []string{"client_id"}}}}, "egain-app does not exist"},
 		"credentials may not be read": {Facts{Client: healthy(), Sources: []Source{{Secret{Name: "egain-app", Trouble: "you may not read this"}, "Secret", []string{"client_id"}}}}, "egain-app (you may not read this)"},
