@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"context"
 	"encoding/json"
 	"testing"
 	"time"
@@ -8,12 +9,15 @@ import (
 	"github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 	"github.com/egain-operator/egain-operator/internal/rotation"
+	"github.com/egain-operator/egain-operator/internal/target"
 )
 
 // platform is a namespace that lends an application of the simulator.
@@ -282,21 +286,32 @@ func TestApplication_AMoveToOneOfTheSameClientIDTakesNoNewToken(t *testing.T) {
 	}
 }
 
-// TestApplication_AnUpgradeRenewsNothing begins with a target of an earlier version, which has no issued-for-client.
+// TestApplication_AnUpgradeRenewsNothing begins with a target as earlier versions wrote it, without issued-for-client.
 func TestApplication_AnUpgradeRenewsNothing(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.credentials()
 	f.tenant()
+	f.intercept.Apply = func(ctx context.Context, c client.WithWatch, obj runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
+		if secret, is := obj.(*corev1ac.SecretApplyConfiguration); is {
+			delete(secret.Annotations, target.AnnotationIssuedForClient)
+		}
+		return c.Apply(ctx, obj, opts...)
+	}
 	ec := f.client("sync", f.referring)
 	f.run(ec)
-	secret := f.secret("sync")
-	delete(secret.Annotations, "auth.egain.com/issued-for-client")
-	secret.ManagedFields = nil
-	f.Expect(admin.Update(f.t.Context(), secret, client.FieldOwner("egain-operator"))).To(gomega.Succeed())
+	f.Expect(f.secret("sync").Annotations).NotTo(gomega.HaveKey(target.AnnotationIssuedForClient))
+	unchanged := f.unchanged(f.secret("sync"))
+
+	f.intercept.Apply = nil
 	f.restart()
 	f.run(ec)
-	f.Expect(f.requests()).To(gomega.BeNumerically("<=", 2))
+	f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
+	f.Expect(f.requests()).To(gomega.Equal(1))
+	unchanged()
+	f.step(time.Hour)
+	f.run(ec)
+	f.Expect(f.secret("sync").Annotations).To(gomega.HaveKey(target.AnnotationIssuedForClient))
 }
 
 func TestApplication_RevokesOnlyForClientsThatItAllows(t *testing.T) {

@@ -96,6 +96,48 @@ func TestNamespaces_OneThatCannotBeReadHoldsUpNoOther(t *testing.T) {
 	w.stopsInTime(process)
 }
 
+// TestNamespaces_AnApplicationServesOnceItsNamespaceCanBeRead: a namespace of applications that cannot be read holds up nothing else.
+func TestNamespaces_AnApplicationServesOnceItsNamespaceCanBeRead(t *testing.T) {
+	t.Parallel()
+	const platform = "platform"
+	w := newWorld(t, "namespaced", "", "--watch-namespaces="+team, "--application-namespaces="+platform)
+	w.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: platform}})
+	lent := testbed.Credentials()
+	lent.Namespace = platform
+	w.create(lent)
+	w.create(&egainv1alpha1.EgainTenant{ObjectMeta: metav1.ObjectMeta{Name: "production"}, Spec: egainv1alpha1.EgainTenantSpec{
+		TenantLocation: testbed.Client(w.sim, named("any")).Spec.Tenant.TenantLocation,
+		CABundleRef: &egainv1alpha1.NamespacedCABundleReference{
+			CABundleReference: egainv1alpha1.CABundleReference{Name: "egain-ca"}, Namespace: team,
+		},
+		Applications: []egainv1alpha1.Application{{
+			Name: "default", AllowedFlows: []egainv1alpha1.Flow{egainv1alpha1.FlowClientCredentials},
+			AllowedNamespaces: egainv1alpha1.AllowedNamespaces{Names: []egainv1alpha1.NamespaceName{team}},
+			CredentialsSecretRef: egainv1alpha1.ApplicationCredentialsReference{
+				Namespace: platform, CredentialsSecretReference: egainv1alpha1.CredentialsSecretReference{Name: egainv1alpha1.SecretName(lent.Name)},
+			},
+		}},
+	}})
+	process := w.start()
+	ec := testbed.Client(w.sim, named("borrower"))
+	ec.Spec.Tenant, ec.Spec.CredentialsSecretRef = egainv1alpha1.Tenant{}, nil
+	ec.Spec.TenantRef = &egainv1alpha1.TenantReference{Name: "production", Application: "default"}
+	w.create(ec)
+	w.reaches(ec, egainv1alpha1.ReasonNoToken, egainv1alpha1.ReasonApplicationInvalid)
+
+	for _, o := range w.installed {
+		if o.GetName() == "egain-operator-applications" {
+			object := o.DeepCopy()
+			object.SetNamespace(platform)
+			object.SetResourceVersion("")
+			object.SetUID("")
+			w.create(object)
+		}
+	}
+	testbed.AwaitReady(t, w.admin, ec)
+	w.stopsInTime(process)
+}
+
 func TestNamespaces_WithoutOneThatCanBeReadTheProcessAnswersAndEnds(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "namespaced", "", "--watch-namespaces="+other)
