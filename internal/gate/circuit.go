@@ -2,6 +2,7 @@ package gate
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -33,7 +34,7 @@ type line struct {
 	Endpoint
 	name string // a text for all of Endpoint
 	// apps are the applications that fail.
-	apps map[string]*application
+	apps map[string]application
 	// failed are the first applications that failed since the last success of any.
 	failed []string
 	// cause is the last failure.
@@ -44,10 +45,12 @@ type line struct {
 	until, pace time.Time
 	// asked is when a client last asked.
 	asked time.Time
-	// queues are those with queued clients, the soonest to expire first.
-	queues []*queue
-	// clients are those that are queued or have a permit.
-	clients int
+	// queues are those with clients, which are queued or have a permit.
+	queues map[shares]*queue
+	// probing are the queues with queued clients of applications with an open circuit, and sending all others, each in its order.
+	probing, sending []*queue
+	// underWay counts permits.
+	underWay int
 	// probed and probedBy order lines and their namespaces by their last probes.
 	probed   uint64
 	probedBy map[string]uint64
@@ -61,93 +64,57 @@ type application struct {
 	wait time.Time
 }
 
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
+func newLine(e Endpoint) *line {
+	return &line{
+		Endpoint: e, name: strings.Join([]string{e.URL, e.Host, e.Tenant, e.Trust}, "\x00"),
+		apps: map[string]application{}, queues: map[shares]*queue{}, probedBy: map[string]uint64{},
 	}
-	return b
 }
 
-// failures are those of an application in a row.
-func (l *line) failures(app string) int {
-	if a := l.apps[app]; a != nil {
-		return a.failures
-	}
-	return 0
-}
+func later(a, b time.Time) time.Time { return slices.MaxFunc([]time.Time{a, b}, time.Time.Compare) }
 
 // open reports whether the circuit is open for an application.
 func (l *line) open(app string) bool {
-	return len(l.failed) >= appsToOpen || l.failures(app) >= failuresToOpen
+	return len(l.failed) >= appsToOpen || l.apps[app].failures >= failuresToOpen
 }
 
-// failing reports whether any circuit of the line is open.
-func (l *line) failing() bool {
-	for _, a := range l.apps {
-		if len(l.failed) >= appsToOpen || a.failures >= failuresToOpen {
-			return true
-		}
-	}
-	return false
-}
+// due reports whether the time has come for a probe.
+func (l *line) due(now time.Time) bool { return !now.Before(l.next) }
 
-// probes reports whether a probe is due.
-func (l *line) probes(now time.Time) bool { return !now.Before(l.next) && l.failing() }
-
-// healthy reports whether there is nothing to remember.
-func (l *line) healthy(now time.Time) bool {
-	return len(l.apps) == 0 && len(l.failed) == 0 && !now.Before(l.until)
+// flows reports whether the time has come for a request that is no probe.
+func (l *line) flows(now time.Time) bool {
+	return !now.Before(l.until) || l.pace.Sub(now) < recoveryBurst
 }
 
 // ready reports whether the time has come for a request of an application: for a probe if the circuit is open.
 func (l *line) ready(app string, now time.Time) bool {
-	if !l.open(app) {
-		return !now.Before(l.until) || l.pace.Sub(now) < recoveryBurst
+	if l.open(app) {
+		return l.due(now) && !now.Before(l.apps[app].wait)
 	}
-	a := l.apps[app]
-	return !now.Before(l.next) && (a == nil || !now.Before(a.wait))
-}
-
-// take notes that a client may send.
-func (l *line) take(probe bool, now time.Time) {
-	if probe {
-		l.next = now.Add(probeUnanswered)
-	} else {
-		l.pace = later(l.pace, now).Add(time.Second / recoveryRate)
-	}
+	return l.flows(now)
 }
 
 // fail notes a failure and reports whether the circuit is open for its application.
-func (l *line) fail(app string, cause error, retryAfter time.Duration, now time.Time) (open bool) {
+func (l *line) fail(app string, cause error, retryAfter time.Duration, now time.Time) bool {
 	before := l.open(app)
-	if a := l.application(app); a != nil {
-		a.failures++
-		a.cause = cause
-		a.wait = later(a.wait, now.Add(min(retryAfter, maxRetryAfter)))
+	a, known := l.apps[app]
+	if known || len(l.apps) < maxApps {
+		a = application{a.failures + 1, cause, later(a.wait, now.Add(min(retryAfter, maxRetryAfter)))}
+		l.apps[app] = a
 		l.asked = later(l.asked, a.wait) // its clients ask again after that
 	}
 	if len(l.failed) < appsToOpen && !slices.Contains(l.failed, app) {
 		l.failed = append(l.failed, app)
 	}
 	l.cause = cause
-	open = l.open(app)
-	opens := open && !before && !l.next.After(now)
-	if soon := now.Add(probeAfterFailure); opens || l.next.After(soon) {
+	if !l.open(app) {
+		return false
+	}
+	if soon := now.Add(probeAfterFailure); l.next.After(soon) || !before && l.due(now) {
 		l.next = soon
 	}
-	return open
-}
-
-// application is the one of a name; nil if there are too many.
-func (l *line) application(name string) *application {
-	if a := l.apps[name]; a != nil || len(l.apps) >= maxApps {
-		return a
-	}
-	if l.apps == nil {
-		l.apps = map[string]*application{}
-	}
-	l.apps[name] = &application{}
-	return l.apps[name]
+	l.regroup()
+	return true
 }
 
 // serve notes an answer and reports whether it ends the circuit of its application. The circuits of others stay open until they
@@ -156,11 +123,12 @@ func (l *line) serve(app string, now time.Time) (recovered bool) {
 	recovered = l.open(app)
 	delete(l.apps, app)
 	l.failed, l.cause = nil, nil
+	if len(l.apps) == 0 {
+		clear(l.probedBy)
+	}
 	if recovered {
 		l.until, l.next, l.pace = now.Add(recoveryTime), now, now
-	}
-	if len(l.apps) == 0 {
-		l.probedBy = nil
+		l.regroup()
 	}
 	return recovered
 }

@@ -102,13 +102,13 @@ func (c *chaos) check() {
 	for key, known := range c.clients {
 		states[known.state]++
 		listed := slices.Contains(known.queue.clients, known)
-		if known.Key != key || listed != (known.state == queued) || c.queues[known.queue.shares] != known.queue {
+		if known.Key != key || listed != (known.state == queued) || known.queue.line.queues[known.queue.shares] != known.queue {
 			c.t.Fatalf("%s: state %d, in a queue: %v", key, known.state, listed)
 		}
 		if known.state == queued {
 			continue
 		}
-		for _, l := range known.queue.limits(known.probe) {
+		for _, l := range known.queue.limits[known.probe] {
 			held[l.counter]++
 		}
 		if known.state != sent {
@@ -117,7 +117,7 @@ func (c *chaos) check() {
 			}
 		}
 	}
-	for _, s := range c.starts {
+	for _, s := range c.limits.starts {
 		for _, l := range s.queue.starts {
 			held[l.counter]++
 		}
@@ -125,21 +125,53 @@ func (c *chaos) check() {
 	if len(c.holders) != states[kept]+states[taken]+states[sent] || len(c.running) != states[sent] {
 		c.t.Fatalf("%d hold permits: %v, %d are sending", len(c.holders), states, len(c.running))
 	}
-	for name, n := range c.counters {
+	for name, n := range c.limits.held {
 		if n <= 0 || held[name] != n {
 			c.t.Fatalf("%v counts %d, want %d", name, n, held[name])
 		}
 	}
-	if len(held) != len(c.counters) {
-		c.t.Fatalf("%d counters, want %d", len(c.counters), len(held))
+	if len(held) != len(c.limits.held) {
+		c.t.Fatalf("%d counters, want %d", len(c.limits.held), len(held))
 	}
+	c.checkLines()
 	c.checkLimits()
+}
+
+// checkLines fails the test if a line with clients, or a queue, is not where its turn is, or if the permits of a line are miscounted.
+func (c *chaos) checkLines() {
+	c.t.Helper()
+	underWay := map[*line]int{}
+	for _, holder := range c.holders {
+		underWay[holder.queue.line]++
+	}
+	if !slices.IsSortedFunc(c.order.lines, longestAgo) {
+		c.t.Fatal("the lines are not in order")
+	}
+	for _, l := range c.lines {
+		waiting := 0
+		for _, q := range l.queues {
+			if len(q.clients) == 0 {
+				continue
+			}
+			waiting++
+			if group, _ := l.group(q); !slices.Contains(*group, q) {
+				c.t.Fatalf("a queue of %q is not where its turn is", l.name)
+			}
+		}
+		ordered := slices.IsSortedFunc(l.probing, probesFirst) && slices.IsSortedFunc(l.sending, soonestFirst)
+		if !ordered || waiting != len(l.probing)+len(l.sending) || slices.Contains(c.order.lines, l) != (len(l.queues) > 0) {
+			c.t.Fatalf("the queues of %q: in order: %v, %d wait, %d and %d are listed", l.name, ordered, waiting, len(l.probing), len(l.sending))
+		}
+		if l.underWay != underWay[l] {
+			c.t.Fatalf("%q counts %d permits, want %d", l.name, l.underWay, underWay[l])
+		}
+	}
 }
 
 func (c *chaos) checkLimits() {
 	c.t.Helper()
 	most := map[kind]int{total: 64, host: 16, namespace: 16, namespaceAtHost: 8, probes: 16, probesOfNamespace: 4, probesOfLine: 3, tenant: 6}
-	for name, n := range c.counters {
+	for name, n := range c.limits.held {
 		limited := name.kind != tenant || name.name == "t0" // the other has no limits
 		if bound, ok := most[name.kind]; ok && limited && n > bound {
 			c.t.Fatalf("%v counts %d", name, n)
@@ -190,8 +222,8 @@ func (c *chaos) settleAll() {
 	}
 	c.now = c.now.Add(forgetAfter + 2*time.Hour)
 	c.Tick()
-	if len(c.clients)+len(c.lines)+len(c.queues)+len(c.counters)+len(c.holders)+len(c.starts) != 0 {
-		c.t.Errorf("%d clients, %d lines, %d queues, %v, %d holders are left", len(c.clients), len(c.lines), len(c.queues), c.counters, len(c.holders))
+	if len(c.clients)+len(c.lines)+len(c.order.lines)+len(c.limits.held)+len(c.holders)+len(c.limits.starts) != 0 {
+		c.t.Errorf("%d clients, %d lines, %d of them with clients, %v, %d holders are left", len(c.clients), len(c.lines), len(c.order.lines), c.limits.held, len(c.holders))
 	}
 }
 

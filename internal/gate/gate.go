@@ -7,6 +7,7 @@ package gate
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -95,15 +96,11 @@ type Gate struct {
 	mu      sync.Mutex
 	lines   map[Endpoint]*line
 	clients map[string]*client
-	queues  map[shares]*queue
+	order   order
+	limits  limits
 	// holders have a permit, in the order in which they got it.
-	holders  []*client
-	counters map[counter]int
-	// starts are the requests of the last second.
-	starts []start
-	// probes counts probes, to order what probed last.
-	probes uint64
-	swept  time.Time
+	holders []*client
+	swept   time.Time
 	// woken are the clients to wake once the lock is free.
 	woken []string
 }
@@ -116,7 +113,6 @@ const (
 	kept         // has a permit and was woken
 	taken        // got its permit by Ask
 	sent
-	gone // left, or its permit lapsed
 )
 
 // client is a Client that is queued, or has a permit.
@@ -125,7 +121,8 @@ type client struct {
 	queue *queue
 	state state
 	// since is when the state began, except for queued clients.
-	since  time.Time
+	since time.Time
+	// permit is the one that Ask returned last; nil once it lapsed.
 	permit *Permit
 	// probe says that the permit is one for a probe.
 	probe bool
@@ -138,8 +135,10 @@ type client struct {
 
 // New returns a Gate.
 func New(o Options) *Gate {
-	o.Total, o.PerHost = cmp.Or(o.Total, 64), cmp.Or(o.PerHost, 16)
-	return &Gate{options: o, lines: map[Endpoint]*line{}, clients: map[string]*client{}, queues: map[shares]*queue{}, counters: map[counter]int{}}
+	return &Gate{
+		options: o, lines: map[Endpoint]*line{}, clients: map[string]*client{},
+		limits: limits{total: cmp.Or(o.Total, 64), perHost: cmp.Or(o.PerHost, 16), held: map[counter]int{}},
+	}
 }
 
 // locked calls f with the lock held and wakes clients after that.
@@ -160,16 +159,16 @@ func (g *Gate) Ask(c Client) (permit *Permit, refused *Queued) {
 	g.locked(func(now time.Time) {
 		known := g.join(c, now)
 		// After each change no queued client could have a permit, so that only this one might; grant checks that none is before it.
-		if known.state == queued && g.obstacle(known, now) == "" {
+		if known.state == queued && g.limits.obstacle(known, now) == "" {
 			g.grant(now)
 		}
-		if known.state == kept || known.state == taken {
-			permit = &Permit{gate: g, client: known, Reconnect: known.probe || known.queue.line.failures(c.App) > 1}
-			known.state, known.since, known.permit = taken, now, permit
-			g.woken = slices.DeleteFunc(g.woken, func(key string) bool { return key == c.Key })
-		} else {
+		if known.state != kept && known.state != taken {
 			refused = g.queuedAs(known, now)
+			return
 		}
+		permit = &Permit{gate: g, client: known, Reconnect: known.probe || known.queue.line.apps[c.App].failures > 1}
+		known.state, known.since, known.permit = taken, now, permit
+		g.woken = slices.DeleteFunc(g.woken, func(key string) bool { return key == c.Key })
 	})
 	return permit, refused
 }
@@ -178,45 +177,94 @@ func (g *Gate) Ask(c Client) (permit *Permit, refused *Queued) {
 func (g *Gate) join(c Client, now time.Time) *client {
 	known := g.clients[c.Key]
 	switch {
-	case known == nil:
-	case known.state == sent:
+	case known != nil && known.state == sent:
 		known.asked = true
 		return known
-	case known.queue.shares != sharesOf(c):
-		g.leave(known, now)
-		known = nil
-	case known.state == queued:
-		known.dequeue() // its place may be another
-	}
-	if known == nil {
-		known = &client{queue: g.queueOf(c)}
-		known.queue.members++
-		known.queue.line.clients++
+	case known != nil && known.state != queued && known.queue.shares == sharesOf(c):
+		known.Client = c
+	default:
+		joins := &client{Client: c, queue: g.queueOf(c)}
+		joins.queue.members++
+		if known != nil {
+			joins.probed = known.probed
+			g.leave(known, now)
+		}
+		known = joins
+		known.queue.update(known, insert)
 		g.clients[c.Key] = known
-	}
-	known.Client = c
-	if known.state == queued {
-		known.enqueue()
 	}
 	known.queue.line.asked = later(known.queue.line.asked, now)
 	return known
 }
 
+// queueOf is the queue that a client belongs to.
+func (g *Gate) queueOf(c Client) *queue {
+	l := g.lines[c.Endpoint]
+	if l == nil {
+		l = newLine(c.Endpoint)
+		g.lines[c.Endpoint] = l
+	}
+	if len(l.queues) == 0 {
+		g.order.lines = insert(g.order.lines, l, longestAgo)
+	}
+	s := sharesOf(c)
+	if l.queues[s] == nil {
+		l.queues[s] = &queue{shares: s, line: l}
+		g.limits.assign(l.queues[s])
+	}
+	return l.queues[s]
+}
+
+// grant keeps permits for all clients that may have one. It is the only place that does.
+func (g *Gate) grant(now time.Time) {
+	g.limits.expire(now)
+	for c := g.order.pick(&g.limits, now); c != nil; c = g.order.pick(&g.limits, now) {
+		q := c.queue
+		c.queue.update(c, remove)
+		c.state, c.since, c.probe = kept, now, q.line.open(c.App)
+		if c.probe {
+			g.order.rotate(c)
+			q.line.next = now.Add(probeUnanswered)
+		} else {
+			q.line.pace = later(q.line.pace, now).Add(time.Second / recoveryRate)
+		}
+		q.line.underWay++
+		g.limits.count(1, q.limits[c.probe])
+		g.limits.count(1, q.starts)
+		g.holders = append(g.holders, c)
+		g.woken = append(g.woken, c.Key)
+	}
+}
+
+// release takes a permit back. That of a probe that was not sent leaves the next one to others.
+func (g *Gate) release(c *client, now time.Time) {
+	q := c.queue
+	q.line.underWay--
+	g.limits.count(-1, q.limits[c.probe])
+	if c.state != sent {
+		g.limits.count(-1, q.starts)
+		if c.probe {
+			q.line.next = now
+		}
+	}
+	g.holders = slices.DeleteFunc(g.holders, func(holder *client) bool { return holder == c })
+}
+
 // leave removes a client, and wakes it if another call was told to wait for it. A permit that was not used is free again.
 func (g *Gate) leave(c *client, now time.Time) {
 	if c.state == queued {
-		c.dequeue()
+		c.queue.update(c, remove)
 	} else {
-		g.release(c)
+		g.release(c, now)
 	}
-	if c.probe && c.state != sent {
-		c.queue.line.next = now
-	}
-	c.state = gone
+	c.permit = nil
 	delete(g.clients, c.Key)
-	c.queue.line.clients--
+	l := c.queue.line
 	if c.queue.members--; c.queue.members == 0 {
-		delete(g.queues, c.queue.shares)
+		delete(l.queues, c.queue.shares)
+	}
+	if len(l.queues) == 0 {
+		g.order.lines = remove(g.order.lines, l, longestAgo)
 	}
 	if c.asked {
 		g.woken = append(g.woken, c.Key)
@@ -257,7 +305,7 @@ func (g *Gate) Failing() map[string]int {
 	failing := map[string]int{}
 	g.locked(func(time.Time) {
 		for e, l := range g.lines {
-			if l.failing() {
+			if slices.ContainsFunc(slices.Collect(maps.Keys(l.apps)), l.open) {
 				failing[e.Host]++
 			}
 		}
@@ -271,8 +319,8 @@ func (g *Gate) sweep(now time.Time) {
 	var idle []*line
 	for e, l := range g.lines {
 		switch {
-		case l.clients > 0:
-		case l.healthy(now), now.Sub(l.asked) > forgetAfter:
+		case len(l.queues) > 0:
+		case len(l.apps) == 0 && !now.Before(l.until), now.Sub(l.asked) > forgetAfter: // nothing to remember, or too old
 			delete(g.lines, e)
 		default:
 			idle = append(idle, l)

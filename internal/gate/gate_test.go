@@ -592,8 +592,8 @@ func TestGate_AnUnusedPermitLapses(t *testing.T) {
 	f := newFixture(t)
 	p := f.permit(clientOf("a"))
 	f.wait(unusedPermit)
-	if len(f.holders) != 0 || len(f.counters) != 0 {
-		t.Errorf("%d permits and %v are left", len(f.holders), f.counters)
+	if len(f.holders) != 0 || len(f.limits.held) != 0 {
+		t.Errorf("%d permits and %v are left", len(f.holders), f.limits.held)
 	}
 	err := p.Do(t.Context(), func(context.Context) error {
 		t.Error("a request was sent by a permit that lapsed")
@@ -632,8 +632,8 @@ func TestGate_WhatNoClientAsksForIsForgotten(t *testing.T) {
 	}
 	f.now = f.now.Add(forgetAfter)
 	f.wait(2 * time.Second)
-	if len(f.lines) != 0 || len(f.queues) != 0 || len(f.clients) != 0 || len(f.counters) != 0 {
-		t.Errorf("%d lines, %d queues, %d clients and %v are left", len(f.lines), len(f.queues), len(f.clients), f.counters)
+	if len(f.lines) != 0 || len(f.order.lines) != 0 || len(f.clients) != 0 || len(f.limits.held) != 0 {
+		t.Errorf("%d lines, %d of them with clients, %d clients and %v are left", len(f.lines), len(f.order.lines), len(f.clients), f.limits.held)
 	}
 }
 
@@ -686,15 +686,15 @@ func TestGate_ProbesAreBounded(t *testing.T) {
 			got[namespace]++
 		}
 	}
-	if got["hostile"] != 4 || f.counters[counter{kind: probes}] != 16 {
-		t.Errorf("%d probes of a namespace and %d in total, want 4 and 16", got["hostile"], f.counters[counter{kind: probes}])
+	if got["hostile"] != 4 || f.limits.held[counter{kind: probes}] != 16 {
+		t.Errorf("%d probes of a namespace and %d in total, want 4 and 16", got["hostile"], f.limits.held[counter{kind: probes}])
 	}
 }
 
 // Each application of a line with a circuit of its own needs a probe of its own after an outage, one after another.
 func TestGate_TheApplicationsWithACircuitAreBounded(t *testing.T) {
 	t.Parallel()
-	l := &line{}
+	l := newLine(Endpoint{})
 	for i := range 200 {
 		for range failuresToOpen {
 			l.fail(fmt.Sprint(i), errDown, 0, epoch)

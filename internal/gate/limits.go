@@ -18,26 +18,24 @@ const (
 	shareNamespaceInApp  = 4 // of the requests of an application, while other namespaces wait
 	shareToIdleLines     = 4 // of those at a host, for lines with no request under way
 	probesPerLine        = 3
-	limitsOfLine         = 3 // the first limits of all requests
 )
 
-// kind of a counter.
-type kind int
+// kind of what is counted, by the text that says so if there are too many.
+type kind string
 
 const (
-	total kind = iota
-	host
-	endpoint
-	namespace
-	namespaceAtHost
-	tenant
-	probes
-	probesOfNamespace
-	probesOfLine
+	total             kind = "every request slot is in use"
+	host              kind = "every request slot of the host is in use"
+	namespace         kind = "every request slot of the namespace is in use"
+	namespaceAtHost   kind = "every request slot of the namespace at the host is in use"
+	tenant            kind = "the tenant's limit of concurrent requests is reached"
+	probes            kind = "every probe is under way"
+	probesOfNamespace kind = "every probe of the namespace is under way"
+	probesOfLine      kind = "every probe of the endpoint is under way"
 	// Those that follow count until rateWindow after a request started.
-	rate
-	app
-	namespaceOfApp
+	rate           kind = "the tenant's limit of requests per second is reached"
+	app            kind = "requests of the application"
+	namespaceOfApp kind = "requests of the namespace with the application"
 )
 
 // counter names what is counted: permits, by what they are for.
@@ -50,7 +48,6 @@ type counter struct {
 type limit struct {
 	counter
 	most int
-	text string // what a client waits for
 }
 
 // start is a request that started.
@@ -59,38 +56,40 @@ type start struct {
 	queue *queue
 }
 
+// limits bound what is under way.
+type limits struct {
+	total, perHost int
+	held           map[counter]int
+	// starts are the requests of the last second.
+	starts []start
+}
+
 // share is a part of a limit.
 func share(most, parts int) int { return max(1, most/parts) }
 
-// setLimits sets all limits that the requests of a queue count towards.
-func (g *Gate) setLimits(q *queue) {
-	all, atHost := g.options.Total, g.options.PerHost
-	allProbes := share(all, shareOfProbes)
-	q.slots = []limit{
-		{counter{kind: total}, all, "every request slot is in use"},
-		{counter{host, q.Host, ""}, atHost, "every request slot of the host is in use"},
-		{counter{endpoint, q.line.name, ""}, 0, ""},
-	}
-	if q.namespace != "" {
-		q.slots = append(q.slots,
-			limit{counter{namespace, q.namespace, ""}, share(all, sharePerNamespace), "every request slot of the namespace is in use"},
-			limit{counter{namespaceAtHost, q.namespace, q.Host}, share(atHost, shareNamespaceAtHost), "every request slot of the namespace at the host is in use"})
-	}
-	if q.Tenant != "" {
-		q.slots = append(q.slots, limit{counter{tenant, q.Tenant, ""}, 0, "the tenant's limit of concurrent requests is reached"})
-	}
-	q.probing = append(slices.Clone(q.slots),
-		limit{counter{kind: probes}, allProbes, "every probe is under way"},
-		limit{counter{probesOfNamespace, q.namespace, ""}, share(allProbes, sharePerNamespace), "every probe of the namespace is under way"},
-		limit{counter{probesOfLine, q.line.name, ""}, probesPerLine, "every probe of the endpoint is under way"})
-	q.starts = []limit{{counter{app, q.app, ""}, 0, ""}, {counter{namespaceOfApp, q.namespace, q.app}, 0, ""}}
+// assign sets all limits that the requests of a queue count towards.
+func (m *limits) assign(q *queue) {
+	slots := slices.DeleteFunc([]limit{
+		{counter{kind: total}, m.total},
+		{counter{host, q.Host, ""}, m.perHost},
+		{counter{namespace, q.namespace, ""}, share(m.total, sharePerNamespace)},
+		{counter{namespaceAtHost, q.namespace, q.Host}, share(m.perHost, shareNamespaceAtHost)},
+		{counter{tenant, q.Tenant, ""}, 0},
+	}, func(l limit) bool { return l.name == "" && l.kind != total && l.kind != host })
+	all := share(m.total, shareOfProbes)
+	q.limits = map[bool][]limit{false: slots, true: append([]limit{
+		{counter{probesOfLine, q.line.name, ""}, probesPerLine},
+		{counter{probesOfNamespace, q.namespace, ""}, share(all, sharePerNamespace)},
+		{counter{kind: probes}, all},
+	}, slots...)}
+	q.starts = []limit{{counter{app, q.app, ""}, 0}, {counter{namespaceOfApp, q.namespace, q.app}, 0}}
 	if q.paced {
-		q.starts = append(q.starts, limit{counter{rate, q.Tenant, ""}, 0, "the tenant's limit of requests per second is reached"})
+		q.starts = append(q.starts, limit{counter{rate, q.Tenant, ""}, 0})
 	}
 }
 
 // bound is how far a limit goes now.
-func (g *Gate) bound(l *limit, c *client) int {
+func (m *limits) bound(l *limit, c *client) int {
 	if l.kind == tenant {
 		return c.Concurrent
 	}
@@ -101,57 +100,90 @@ func (g *Gate) bound(l *limit, c *client) int {
 		return l.most
 	}
 	// Half of what is free (the dynamic thresholds of Choudhury and Hahne, 1998): however many hosts hang, another finds a slot.
-	most := min(l.most, (g.options.Total-g.counters[counter{kind: total}]+1)/2)
-	if g.counters[counter{endpoint, c.queue.line.name, ""}] > 0 {
+	most := min(l.most, (m.total-m.held[counter{kind: total}]+1)/2)
+	if c.queue.line.underWay > 0 {
 		most -= most / shareToIdleLines
 	}
 	return most
 }
 
-// exceeded names the first of some limits that a client would exceed; empty if it would not.
-func (g *Gate) exceeded(limits []limit, c *client) string {
-	for i := range limits {
-		l := &limits[i]
-		if most := g.bound(l, c); most > 0 && g.counters[l.counter] >= most {
-			return l.text
+// exceeded is the kind of the first of some limits that a client would exceed; empty if it would not.
+func (m *limits) exceeded(all []limit, c *client) kind {
+	for i := range all {
+		l := &all[i]
+		if most := m.bound(l, c); most > 0 && m.held[l.counter] >= most {
+			return l.kind
 		}
 	}
 	return ""
 }
 
-// fits names the limit that keeps a client from sending; empty if none does.
-func (g *Gate) fits(c *client) string {
-	return cmp.Or(g.exceeded(c.queue.limits(c.queue.line.open(c.App)), c), g.exceeded(c.queue.starts, c))
+// obstacle says what keeps a client from sending; empty if nothing does.
+func (m *limits) obstacle(c *client, now time.Time) kind {
+	q := c.queue
+	if !q.line.ready(c.App, now) {
+		return "the server has just recovered: requests are sent at a bounded rate"
+	}
+	return cmp.Or(m.exceeded(q.limits[q.line.open(c.App)], c), m.exceeded(q.starts, c))
 }
 
-// obstacle says what keeps a client from sending; empty if nothing does.
-func (g *Gate) obstacle(c *client, now time.Time) string {
-	if c.queue.line.ready(c.App, now) {
-		return g.fits(c)
+// first is the first of the ordered queues of a line with a client that may send, or the best one so far if that comes before. It
+// passes over full namespaces, which have all their probes under way, and notes those that it finds.
+func (m *limits) first(best *queue, queues []*queue, compare func(a, b *queue) int, full map[string]bool, now time.Time) *queue {
+	for _, q := range queues {
+		if full[q.namespace] {
+			continue
+		}
+		if best != nil && compare(best, q) <= 0 {
+			return best
+		}
+		obstacle := m.obstacle(q.clients[0], now)
+		if obstacle == "" {
+			return q
+		}
+		if obstacle == host || obstacle == probesOfLine { // no client of the line may send
+			return best
+		}
+		if obstacle == probesOfNamespace {
+			full[q.namespace] = true
+		}
 	}
-	return "the server has just recovered: requests are sent at a bounded rate"
+	return best
+}
+
+// fairest is a queue, or that of another namespace if the namespace of the queue has a quarter of the requests of its application.
+func (m *limits) fairest(first *queue, now time.Time) *queue {
+	if !m.hasShare(first) {
+		return first
+	}
+	for _, q := range first.line.sending {
+		if q.app == first.app && !m.hasShare(q) && m.obstacle(q.clients[0], now) == "" {
+			return q
+		}
+	}
+	return first
 }
 
 // hasShare reports whether one more request would give a namespace more than a quarter of those of its application.
-func (g *Gate) hasShare(q *queue) bool {
-	own, all := g.counters[counter{namespaceOfApp, q.namespace, q.app}], g.counters[counter{app, q.app, ""}]
+func (m *limits) hasShare(q *queue) bool {
+	own, all := m.held[counter{namespaceOfApp, q.namespace, q.app}], m.held[counter{app, q.app, ""}]
 	return q.app != "" && own > 0 && (own+1)*shareNamespaceInApp > all+1
 }
 
 // count changes counters.
-func (g *Gate) count(by int, limits []limit) {
-	for i := range limits {
-		c := limits[i].counter
-		if g.counters[c] += by; g.counters[c] == 0 {
-			delete(g.counters, c)
+func (m *limits) count(by int, all []limit) {
+	for i := range all {
+		c := all[i].counter
+		if m.held[c] += by; m.held[c] == 0 {
+			delete(m.held, c)
 		}
 	}
 }
 
-// expireStarts stops counting requests that started long enough ago.
-func (g *Gate) expireStarts(now time.Time) {
-	for len(g.starts) > 0 && now.Sub(g.starts[0].at) >= rateWindow {
-		g.count(-1, g.starts[0].queue.starts)
-		g.starts = g.starts[1:]
+// expire stops counting requests that started long enough ago.
+func (m *limits) expire(now time.Time) {
+	for len(m.starts) > 0 && now.Sub(m.starts[0].at) >= rateWindow {
+		m.count(-1, m.starts[0].queue.starts)
+		m.starts = m.starts[1:]
 	}
 }

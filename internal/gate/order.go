@@ -3,7 +3,6 @@ package gate
 import (
 	"cmp"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -28,31 +27,9 @@ type queue struct {
 	members int
 	// probed orders queues by their last probes.
 	probed uint64
-	// slots are the limits of requests under way, probing those of probes, and starts those of requests that started a while ago.
-	slots, probing, starts []limit
-}
-
-// limits are those of a probe, or of another request, while it is under way.
-func (q *queue) limits(probe bool) []limit {
-	if probe {
-		return q.probing
-	}
-	return q.slots
-}
-
-// queueOf is the queue that a client belongs to.
-func (g *Gate) queueOf(c Client) *queue {
-	s := sharesOf(c)
-	if known := g.queues[s]; known != nil {
-		return known
-	}
-	if g.lines[c.Endpoint] == nil {
-		g.lines[c.Endpoint] = &line{Endpoint: c.Endpoint, name: strings.Join([]string{c.URL, c.Host, c.Tenant, c.Trust}, "\x00")}
-	}
-	q := &queue{shares: s, line: g.lines[c.Endpoint]}
-	g.setLimits(q)
-	g.queues[s] = q
-	return q
+	// limits are those of a probe, by true, and of another request while it is under way. Those of starts count for longer.
+	limits map[bool][]limit
+	starts []limit
 }
 
 // soonest orders clients by expiry.
@@ -62,107 +39,6 @@ func soonest(a, b *client) int {
 
 // soonestFirst orders queues by their first clients.
 func soonestFirst(a, b *queue) int { return soonest(a.clients[0], b.clients[0]) }
-
-// enqueue adds a client to its queue.
-func (c *client) enqueue() {
-	at, _ := slices.BinarySearchFunc(c.queue.clients, c, soonest)
-	c.queue.update(func(all []*client) []*client { return slices.Insert(all, at, c) })
-}
-
-// dequeue removes a client from its queue.
-func (c *client) dequeue() {
-	at, _ := slices.BinarySearchFunc(c.queue.clients, c, soonest)
-	c.queue.update(func(all []*client) []*client { return slices.Delete(all, at, at+1) })
-}
-
-// update changes the clients of a queue, by the first of which the line lists it.
-func (q *queue) update(change func([]*client) []*client) {
-	l := q.line
-	if len(q.clients) > 0 {
-		at, _ := slices.BinarySearchFunc(l.queues, q, soonestFirst)
-		l.queues = slices.Delete(l.queues, at, at+1)
-	}
-	if q.clients = change(q.clients); len(q.clients) > 0 {
-		at, _ := slices.BinarySearchFunc(l.queues, q, soonestFirst)
-		l.queues = slices.Insert(l.queues, at, q)
-	}
-}
-
-// grant keeps permits for all clients that may have one. It is the only place that does.
-func (g *Gate) grant(now time.Time) {
-	g.expireStarts(now)
-	for c := g.pick(now); c != nil; c = g.pick(now) {
-		l := c.queue.line
-		c.probe = l.open(c.App)
-		c.dequeue()
-		g.count(1, c.queue.limits(c.probe))
-		g.count(1, c.queue.starts)
-		l.take(c.probe, now)
-		if c.probe {
-			g.rotate(c)
-		}
-		c.state, c.since = kept, now
-		g.holders = append(g.holders, c)
-		g.woken = append(g.woken, c.Key)
-	}
-}
-
-// pick is the client that is next; nil if none may send. Probes come before all others, which come in the order of expiry. Both are
-// the least in a total order, so that the order of the map does not matter.
-func (g *Gate) pick(now time.Time) *client {
-	var probe, other *queue
-	for _, l := range g.lines {
-		if len(l.queues) > 0 && g.exceeded(l.queues[0].slots[:limitsOfLine], l.queues[0].clients[0]) == "" {
-			probe, other = g.betterProbe(l, probe, now), g.betterOther(l, other, now)
-		}
-	}
-	switch {
-	case probe != nil:
-		return slices.MinFunc(probe.clients, func(a, b *client) int { return cmp.Compare(a.probed, b.probed) })
-	case other != nil:
-		return g.fairest(other, now).clients[0]
-	}
-	return nil
-}
-
-// betterProbe is the queue of a line that probes before another one, or the other one.
-func (g *Gate) betterProbe(l *line, best *queue, now time.Time) *queue {
-	if !l.probes(now) {
-		return best
-	}
-	for _, q := range l.queues {
-		if l.open(q.app) && (best == nil || probesFirst(q, best) < 0) && g.obstacle(q.clients[0], now) == "" {
-			best = q
-		}
-	}
-	return best
-}
-
-// betterOther is the queue of a line that sends, and does not probe, before another one, or the other one.
-func (g *Gate) betterOther(l *line, best *queue, now time.Time) *queue {
-	for _, q := range l.queues {
-		if best != nil && soonestFirst(best, q) <= 0 {
-			return best // all that follow are later
-		}
-		if !l.open(q.app) && g.obstacle(q.clients[0], now) == "" {
-			return q
-		}
-	}
-	return best
-}
-
-// fairest is a queue, or that of another namespace if the namespace of the queue has a quarter of the requests of its application.
-func (g *Gate) fairest(first *queue, now time.Time) *queue {
-	if !g.hasShare(first) {
-		return first
-	}
-	for _, q := range first.line.queues {
-		if q.app == first.app && !g.hasShare(q) && g.obstacle(q.clients[0], now) == "" {
-			return q
-		}
-	}
-	return first
-}
 
 // probesFirst orders queues by the last probe of their line, namespace and application, in this order: no line, namespace,
 // application or client has all the probes, and one that always fails does not keep a circuit open.
@@ -174,12 +50,108 @@ func probesFirst(a, b *queue) int {
 		soonestFirst(a, b))
 }
 
-// rotate notes that a client probes.
-func (g *Gate) rotate(c *client) {
-	g.probes++
-	l := c.queue.line
-	if l.probedBy == nil || len(l.probedBy) >= maxNamespaces {
-		l.probedBy = map[string]uint64{}
+// longestAgo orders lines by their last probes.
+func longestAgo(a, b *line) int {
+	return cmp.Or(cmp.Compare(a.probed, b.probed), cmp.Compare(a.name, b.name))
+}
+
+// insert adds to what is sorted.
+func insert[T any](all []T, x T, compare func(a, b T) int) []T {
+	at, _ := slices.BinarySearchFunc(all, x, compare)
+	return slices.Insert(all, at, x)
+}
+
+// remove removes from what is sorted.
+func remove[T any](all []T, x T, compare func(a, b T) int) []T {
+	at, _ := slices.BinarySearchFunc(all, x, compare)
+	return slices.Delete(all, at, at+1)
+}
+
+// group is the list of the line that a queue belongs to, with its order.
+func (l *line) group(q *queue) (group *[]*queue, compare func(a, b *queue) int) {
+	if l.open(q.app) {
+		return &l.probing, probesFirst
 	}
-	l.probed, l.probedBy[c.Namespace], c.queue.probed, c.probed = g.probes, g.probes, g.probes, g.probes
+	return &l.sending, soonestFirst
+}
+
+// regroup sorts the queues after circuits opened or closed.
+func (l *line) regroup() {
+	all := slices.Concat(l.probing, l.sending)
+	l.probing, l.sending = nil, nil
+	for _, q := range all {
+		group, _ := l.group(q)
+		*group = append(*group, q)
+	}
+	slices.SortFunc(l.probing, probesFirst)
+	slices.SortFunc(l.sending, soonestFirst)
+}
+
+// update inserts a client, or removes it. The line lists the queue by its first client.
+func (q *queue) update(c *client, change func([]*client, *client, func(a, b *client) int) []*client) {
+	group, compare := q.line.group(q)
+	if len(q.clients) > 0 {
+		*group = remove(*group, q, compare)
+	}
+	if q.clients = change(q.clients, c, soonest); len(q.clients) > 0 {
+		*group = insert(*group, q, compare)
+	}
+}
+
+// order says which client is next. Both probes and others are in a total order, so that equal calls have equal results.
+type order struct {
+	// lines are those with clients, the one that probed longest ago first.
+	lines []*line
+	// probes counts probes, to order what probed last.
+	probes uint64
+}
+
+// pick is the client that is next; nil if none may send. Probes come before all others, which come in the order of expiry.
+func (o *order) pick(m *limits, now time.Time) *client {
+	if m.held[counter{kind: total}] >= m.total {
+		return nil
+	}
+	if probe := o.longestSince(m, now); probe != nil {
+		return slices.MinFunc(probe.clients, func(a, b *client) int { return cmp.Compare(a.probed, b.probed) })
+	}
+	var best *queue
+	for _, l := range o.lines {
+		if len(l.sending) > 0 && l.flows(now) {
+			best = m.first(best, l.sending, soonestFirst, nil, now)
+		}
+	}
+	if best == nil {
+		return nil
+	}
+	return m.fairest(best, now).clients[0]
+}
+
+// longestSince is the queue that probes next; nil if none may.
+func (o *order) longestSince(m *limits, now time.Time) (best *queue) {
+	if m.held[counter{kind: probes}] >= share(m.total, shareOfProbes) {
+		return nil
+	}
+	full := map[string]bool{}
+	for _, l := range o.lines {
+		if best != nil && best.line.probed < l.probed {
+			break
+		}
+		if len(l.probing) > 0 && l.due(now) {
+			best = m.first(best, l.probing, probesFirst, full, now)
+		}
+	}
+	return best
+}
+
+// rotate notes that a client probes.
+func (o *order) rotate(c *client) {
+	l := c.queue.line
+	o.lines = remove(o.lines, l, longestAgo)
+	o.lines = append(o.lines, l)
+	o.probes++
+	if len(l.probedBy) >= maxNamespaces {
+		clear(l.probedBy)
+	}
+	l.probed, l.probedBy[c.Namespace], c.queue.probed, c.probed = o.probes, o.probes, o.probes, o.probes
+	slices.SortFunc(l.probing, probesFirst)
 }

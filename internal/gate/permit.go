@@ -1,10 +1,10 @@
 package gate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -41,25 +41,22 @@ type Permit struct {
 // Do sends the request and returns its error, or Queued: the client is in line again. That is so if the circuit is open after the
 // failure, if the request was cancelled since the server answered a later one, and if the permit lapsed before, without sending.
 // The context that send gets ends when the request is to be cancelled.
-func (p *Permit) Do(ctx context.Context, send func(context.Context) error) error {
+func (p *Permit) Do(ctx context.Context, send func(context.Context) error) (err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	if refused := p.begin(cancel); refused != nil {
 		return refused
 	}
-	returned := false
-	defer func() {
-		if !returned { // send panics
-			_ = p.settle(nil, Verdict{}, false)
-		}
-	}()
-	err := send(ctx)
-	verdict := Verdict{Kind: Served}
-	if err != nil {
-		verdict = p.gate.options.Judge(err)
+	var verdict Verdict // Unknown if send panics
+	overtaken := false
+	defer func() { err = p.settle(err, verdict, overtaken) }()
+	if err = send(ctx); err == nil {
+		verdict.Kind = Served
+		return nil
 	}
-	returned = true
-	return p.settle(err, verdict, err != nil && errors.Is(context.Cause(ctx), errOvertaken))
+	overtaken = errors.Is(context.Cause(ctx), errOvertaken)
+	verdict = p.gate.options.Judge(err)
+	return err
 }
 
 // begin starts the request. A permit that lapsed, or that a later one replaced, starts none, nor does one if the limit per second
@@ -67,15 +64,15 @@ func (p *Permit) Do(ctx context.Context, send func(context.Context) error) error
 func (p *Permit) begin(cancel func(error)) (refused *Queued) {
 	g, c := p.gate, p.client
 	g.locked(func(now time.Time) {
-		g.expireStarts(now)
+		g.limits.expire(now)
 		valid := c.state == taken && c.permit == p
 		switch {
-		case valid && (c.PerSecond == 0 || g.counters[counter{rate, c.Tenant, ""}] <= c.PerSecond):
+		case valid && (c.PerSecond == 0 || g.limits.held[counter{rate, c.Tenant, ""}] <= c.PerSecond):
 			c.state, c.since, c.cancel = sent, now, cancel
-			g.starts = append(g.starts, start{now, c.queue})
+			g.limits.starts = append(g.limits.starts, start{now, c.queue})
 			return
 		case valid:
-			g.requeue(c)
+			g.requeue(c, now)
 		default:
 			c = g.join(c.Client, now)
 			c.asked = c.state == taken || c.state == sent
@@ -102,7 +99,7 @@ func (p *Permit) settle(err error, v Verdict, overtaken bool) (result error) {
 			c.queue.line.next = now
 		}
 		if again {
-			g.requeue(c)
+			g.requeue(c, now)
 			result = g.queuedAs(c, now)
 		} else {
 			g.leave(c, now)
@@ -128,31 +125,21 @@ func (g *Gate) overtake(c *client, now time.Time) {
 }
 
 // requeue puts a client in line again that had a permit.
-func (g *Gate) requeue(c *client) {
-	g.release(c)
+func (g *Gate) requeue(c *client, now time.Time) {
+	g.release(c, now)
 	c.state, c.probe, c.permit, c.cancel, c.asked = queued, false, nil, nil, false
-	c.enqueue()
-}
-
-// release takes a permit back.
-func (g *Gate) release(c *client) {
-	g.count(-1, c.queue.limits(c.probe))
-	if c.state != sent {
-		g.count(-1, c.queue.starts)
-	}
-	g.holders = slices.DeleteFunc(g.holders, func(holder *client) bool { return holder == c })
+	c.queue.update(c, insert)
 }
 
 // queuedAs says what a client waits for.
 func (g *Gate) queuedAs(c *client, now time.Time) *Queued {
-	switch l := c.queue.line; {
+	l := c.queue.line
+	switch {
 	case c.state == sent, c.state == taken:
 		return &Queued{limit: "a request of the client is under way"}
-	case !l.open(c.App):
-		return &Queued{limit: g.obstacle(c, now)}
-	case l.apps[c.App] != nil:
-		return &Queued{Cause: l.apps[c.App].cause}
+	case l.open(c.App):
+		return &Queued{Cause: cmp.Or(l.apps[c.App].cause, l.cause)}
 	default:
-		return &Queued{Cause: l.cause}
+		return &Queued{limit: string(g.limits.obstacle(c, now))}
 	}
 }
