@@ -350,6 +350,23 @@ func TestGate_AProbeThatIsNotSentLeavesTheNextToOthers(t *testing.T) {
 	}
 }
 
+func TestGate_AProbeOverALoweredLimitLeavesTheNextToOthers(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	limit := func(n int) func(*Client) { return func(c *Client) { c.PerSecond = n } }
+	f.open(clientOf("a", ofApp("x")), errDown)
+	f.wait(probeAfterFailure)
+	_, _ = f.permit(clientOf("a", ofApp("x"), limit(2))), f.permit(clientOf("other", limit(2)))
+	p := f.permit(clientOf("a", ofApp("x"), limit(1)))
+	_ = f.refused(clientOf("b", ofApp("x")))
+	if q := p.begin(nil); q == nil {
+		t.Fatal("two permits are out, one request may start")
+	}
+	if !slices.Equal(f.woken, []string{"b"}) {
+		t.Errorf("woken: %v", f.woken)
+	}
+}
+
 func TestGate_ReconnectToAnEndpointThatFails(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
