@@ -81,7 +81,7 @@ func (f *fixture) logInAt(ec *egainv1alpha1.EgainClient, tenant request.Tenant, 
 	f.Expect(err).NotTo(gomega.HaveOccurred())
 	back, err := egainsim.LogIn(f.t.Context(), hc.Transport, at, egainsim.Login{Username: "agent.smith", Password: egainsim.SubjectPassword, Allow: true})
 	f.Expect(err).NotTo(gomega.HaveOccurred())
-	tok, err := f.r.OAuth.Token(f.t.Context(), hc, oauth.Request{
+	tok, err := f.r.Tokens.OAuth.Token(f.t.Context(), hc, oauth.Request{
 		Flow: oauth.AuthorizationCode, TokenURL: endpoints.TokenURL, Credentials: oauth.Credentials{ClientID: clientID, ClientSecret: oauth.Secret(secret)},
 		Session: oauth.Session{Code: oauth.Secret(back.Query().Get("code")), Verifier: login.Verifier, RedirectURL: redirectURL},
 	})

@@ -9,7 +9,6 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
-	"github.com/egain-operator/egain-operator/internal/egress"
 	"github.com/egain-operator/egain-operator/internal/transport"
 )
 
@@ -18,7 +17,7 @@ func (f *fixture) allow(entries ...string) {
 	f.t.Helper()
 	hosts, err := transport.ParseHosts(entries)
 	f.Expect(err).NotTo(gomega.HaveOccurred())
-	f.reach(egress.Options{PerHost: 4, Now: f.clock.Now, Options: transport.Options{Timeout: 5 * time.Second, AllowLoopback: true, AllowedHosts: hosts}})
+	f.reach(4, transport.Options{Timeout: 5 * time.Second, AllowLoopback: true, AllowedHosts: hosts})
 }
 
 // host is the simulator's, with its port.

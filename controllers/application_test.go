@@ -16,6 +16,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
+	"github.com/egain-operator/egain-operator/internal/journal"
 	"github.com/egain-operator/egain-operator/internal/rotation"
 	"github.com/egain-operator/egain-operator/internal/target"
 )
@@ -326,7 +327,7 @@ func TestApplication_RevokesOnlyForClientsThatItAllows(t *testing.T) {
 	p.run(refused)
 	end := func(ec *egainv1alpha1.EgainClient) {
 		p.delete(ec)
-		_, err := p.r.Reconcile(t.Context(), ctrl.Request{NamespacedName: key(ec)})
+		_, err := p.r.Reconcile(t.Context(), ctrl.Request{NamespacedName: journal.Name(ec)})
 		p.Expect(err).NotTo(gomega.HaveOccurred())
 		p.Expect(p.gone(ec)).To(gomega.BeTrue(), "nothing blocks the deletion")
 	}

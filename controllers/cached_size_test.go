@@ -39,16 +39,15 @@ func bulky(i int) metav1.ObjectMeta {
 // It measures the heap, so that it runs alone.
 func TestTheCacheDoesNotGrowWithMetadata(t *testing.T) { //nolint:paralleltest // see above
 	const objects, bound = 200, 2 << 10
-	words := &caching.Vocabulary{}
 	tests := map[string]struct {
 		strip cache.TransformFunc
 		make  func(metav1.ObjectMeta) any
 	}{
-		"Secrets":      {words.Secret, func(m metav1.ObjectMeta) any { return &metav1.PartialObjectMetadata{ObjectMeta: m} }},
-		"ConfigMaps":   {words.ConfigMap, func(m metav1.ObjectMeta) any { return &metav1.PartialObjectMetadata{ObjectMeta: m} }},
-		"EgainClients": {words.Client, func(m metav1.ObjectMeta) any { return &egainv1alpha1.EgainClient{ObjectMeta: m} }},
+		"Secrets":      {caching.Secret, func(m metav1.ObjectMeta) any { return &metav1.PartialObjectMetadata{ObjectMeta: m} }},
+		"ConfigMaps":   {caching.ConfigMap, func(m metav1.ObjectMeta) any { return &metav1.PartialObjectMetadata{ObjectMeta: m} }},
+		"EgainClients": {caching.Client, func(m metav1.ObjectMeta) any { return &egainv1alpha1.EgainClient{ObjectMeta: m} }},
 		"EgainTenants": {caching.Tenant, func(m metav1.ObjectMeta) any { return &egainv1alpha1.EgainTenant{ObjectMeta: m} }},
-		"Namespaces": {words.Namespace, func(m metav1.ObjectMeta) any {
+		"Namespaces": {caching.Namespace, func(m metav1.ObjectMeta) any {
 			m.Labels = map[string]string{"team": "a"} // those are kept
 			return &metav1.PartialObjectMetadata{ObjectMeta: m}
 		}},
@@ -80,7 +79,7 @@ func TestALongSessionIsTheSameInTheCache(t *testing.T) {
 			session.AnnotationID: strings.Repeat("x", length), session.AnnotationClient: strings.Repeat("y", length),
 			session.AnnotationExpirationTime: "2027-01-01T00:00:00Z",
 		}}}
-		cached, err := (&caching.Vocabulary{}).Secret(live.DeepCopy())
+		cached, err := caching.Secret(live.DeepCopy())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,7 +87,7 @@ func TestALongSessionIsTheSameInTheCache(t *testing.T) {
 		if session.ID(is) != session.ID(live) || session.Of(is) != session.Of(live) || !session.Expiration(is, noon).Equal(session.Expiration(live, noon)) || len(session.ID(is)) > 64 {
 			t.Errorf("%d bytes: %q is %q in the cache", length, session.ID(live), session.ID(is))
 		}
-		again, err := (&caching.Vocabulary{}).Secret(is)
+		again, err := caching.Secret(is)
 		if err != nil || session.ID(again.(*metav1.PartialObjectMetadata)) != session.ID(live) {
 			t.Errorf("%d bytes: it is another one once it was stripped twice", length)
 		}
@@ -100,13 +99,13 @@ func TestFinalizersThatAreLeftOutAreNotPatched(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	ec := &egainv1alpha1.EgainClient{ObjectMeta: bulky(0)}
-	if _, err := (&caching.Vocabulary{}).Client(ec); err != nil {
+	if _, err := caching.Client(ec); err != nil {
 		t.Fatal(err)
 	}
 	f.Expect(ec.Finalizers).To(gomega.HaveLen(2))
 	f.Expect(dropFinalizer(t.Context(), admin, ec)).To(gomega.MatchError(gomega.ContainSubstring("more than 4 KiB")))
 	few := &egainv1alpha1.EgainClient{ObjectMeta: metav1.ObjectMeta{Finalizers: []string{"example.com/a", egainv1alpha1.CleanupFinalizer}}}
-	if _, err := (&caching.Vocabulary{}).Client(few); err != nil {
+	if _, err := caching.Client(few); err != nil {
 		t.Fatal(err)
 	}
 	f.Expect(few.Finalizers).To(gomega.HaveLen(2))

@@ -2,7 +2,6 @@ package controllers
 
 import (
 	"testing"
-	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/onsi/gomega"
@@ -39,7 +38,7 @@ func TestTheCacheKeepsOfASecretOnlyItsVersionAndSession(t *testing.T) {
 			Annotations: map[string]string{session.AnnotationID: "login"},
 		},
 	}
-	got, err := (&caching.Vocabulary{}).Secret(in)
+	got, err := caching.Secret(in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,10 +49,9 @@ func TestTheCacheKeepsOfASecretOnlyItsVersionAndSession(t *testing.T) {
 
 func TestNothingComesIntoACacheThatIsNotForIt(t *testing.T) {
 	t.Parallel()
-	words := &caching.Vocabulary{}
 	for name, strip := range map[string]cache.TransformFunc{
-		"Secrets": words.Secret, "ConfigMaps": words.ConfigMap, "Namespaces": words.Namespace,
-		"EgainClients": words.Client, "EgainTenants": caching.Tenant,
+		"Secrets": caching.Secret, "ConfigMaps": caching.ConfigMap, "Namespaces": caching.Namespace,
+		"EgainClients": caching.Client, "EgainTenants": caching.Tenant,
 	} {
 		gone := cache.DeletedFinalStateUnknown{Key: "ns/sync"}
 		if got, err := strip(gone); err != nil || got != gone {
@@ -109,48 +107,12 @@ func TestTheCacheKeepsOfAnEgainClientAllThatDecisionsRestOn(t *testing.T) {
 	in.OwnerReferences = []metav1.OwnerReference{{Name: "app"}}
 	in.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubectl"}}
 
-	got, err := (&caching.Vocabulary{}).Client(in)
+	got, err := caching.Client(in)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(wordy(), got); diff != "" {
 		t.Error(diff)
-	}
-}
-
-func TestEgainClientsShareTheWordsThatTheyHaveInCommon(t *testing.T) {
-	t.Parallel()
-	words := &caching.Vocabulary{}
-	a, b := wordy(), wordy()
-	for _, ec := range []*egainv1alpha1.EgainClient{a, b} {
-		if _, err := words.Client(ec); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for name, of := range map[string]func(*egainv1alpha1.EgainClient) string{
-		"the namespace":      func(ec *egainv1alpha1.EgainClient) string { return ec.Namespace },
-		"the tenant":         func(ec *egainv1alpha1.EgainClient) string { return ec.Spec.Tenant.ID },
-		"the token URL":      func(ec *egainv1alpha1.EgainClient) string { return string(ec.Spec.Tenant.Endpoints.TokenURL) },
-		"the URL in use":     func(ec *egainv1alpha1.EgainClient) string { return ec.Status.Endpoints.TokenURL },
-		"the CA bundle":      func(ec *egainv1alpha1.EgainClient) string { return string(ec.Spec.Tenant.CABundleRef.Name) },
-		"the EgainTenant":    func(ec *egainv1alpha1.EgainClient) string { return string(ec.Spec.TenantRef.Name) },
-		"a key":              func(ec *egainv1alpha1.EgainClient) string { return string(ec.Spec.CredentialsSecretRef.ClientIDKey) },
-		"the flow":           func(ec *egainv1alpha1.EgainClient) string { return string(ec.Spec.Flow) },
-		"a scope":            func(ec *egainv1alpha1.EgainClient) string { return string(ec.Spec.Scopes[0]) },
-		"a scope of a token": func(ec *egainv1alpha1.EgainClient) string { return ec.Status.Token.Scopes[0] },
-		"a condition":        func(ec *egainv1alpha1.EgainClient) string { return ec.Status.Conditions[0].Type },
-		"a reason":           func(ec *egainv1alpha1.EgainClient) string { return ec.Status.Conditions[1].Reason },
-		"what is the same of all whose token was issued": func(ec *egainv1alpha1.EgainClient) string { return ec.Status.Conditions[1].Message },
-	} {
-		if unsafe.StringData(of(a)) != unsafe.StringData(of(b)) {
-			t.Errorf("%s: each has a copy of its own", name)
-		}
-	}
-	if a.Spec.Tenant.Endpoints != b.Spec.Tenant.Endpoints || a.Status.Endpoints != b.Status.Endpoints {
-		t.Error("each has endpoints of its own")
-	}
-	if unsafe.StringData(a.TargetName()) != unsafe.StringData(a.Status.Target.SecretName) {
-		t.Error("the name of the target is there twice")
 	}
 }
 

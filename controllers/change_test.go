@@ -338,12 +338,11 @@ func TestForgetsAnObjectThatIsGone(t *testing.T) {
 	f.credentials()
 	ec := f.client("sync")
 	f.run(ec)
-	f.Expect(f.r.memory.recall(ec).known).NotTo(gomega.BeZero())
+	f.Expect(f.entry(ec).Known).NotTo(gomega.BeZero())
 
 	f.delete(ec)
 	f.reconcile(ec)
-	_, found := f.r.memory.objects.Load(key(ec))
-	f.Expect(found).To(gomega.BeFalse())
+	f.Expect(f.entry(ec).Known).To(gomega.BeZero())
 }
 
 func TestStartsAfreshWithAnObjectOfAFormerName(t *testing.T) {
@@ -357,7 +356,7 @@ func TestStartsAfreshWithAnObjectOfAFormerName(t *testing.T) {
 	f.delete(ec)
 	f.Eventually(func() bool { return f.gone(&corev1.Secret{ObjectMeta: f.named("sync")}) }, collected).Should(gomega.BeTrue())
 	again := f.client("sync")
-	f.Expect(f.r.memory.recall(again).known).To(gomega.BeZero(), "what is remembered of %s is not true of %s", former.UID, again.UID)
+	f.Expect(f.entry(again).Known).To(gomega.BeZero(), "what is remembered of %s is not true of %s", former.UID, again.UID)
 	f.run(again)
 	f.Expect(state(again)).To(gomega.Equal("Current: TokenValid, Issued"))
 	f.Expect(f.secret("sync").OwnerReferences[0].UID).To(gomega.Equal(again.UID))

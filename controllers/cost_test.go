@@ -13,9 +13,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
-	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/journal"
 	"github.com/egain-operator/egain-operator/internal/rotation"
 )
 
@@ -122,16 +122,16 @@ func TestACABundleIsReadOnceForEachVersion(t *testing.T) {
 	f.Expect(f.requests()).To(gomega.Equal(3))
 }
 
-func TestToWaitForATurnCostsNothing(t *testing.T) {
+func TestAQueuedClientCostsNothing(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	first, second := f.limited(egainv1alpha1.RequestLimits{PerSecond: 1})
 	f.run(first)
 	f.run(second)
 	calls := f.calls()
-	result := f.run(second)
+	f.run(second)
 	f.Expect(calls()).To(gomega.BeEmpty(), "nothing is read for a request that is not sent")
-	f.step(result.RequeueAfter)
+	f.step(time.Second + 100*time.Millisecond)
 	f.run(second)
 	f.Expect(calls()).To(gomega.ContainElements("get egain-app", "apply a Secret"))
 }
@@ -178,69 +178,6 @@ func TestATargetIsInOrderOnlyOnceItWasMended(t *testing.T) {
 	f.Expect(f.keys("sync")).To(gomega.ContainElement("TOKEN"))
 }
 
-// awaits reports whether a status was written that the cache is not known to have.
-func (m *memory) awaits(ec *egainv1alpha1.EgainClient) bool {
-	_, ok := m.written.Load(key(ec))
-	return ok
-}
-
-func TestAStatusIsForgottenOnceTheCacheHasIt(t *testing.T) {
-	t.Parallel()
-	ec := func(resourceVersion string) *egainv1alpha1.EgainClient {
-		return &egainv1alpha1.EgainClient{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "sync", UID: "uid", ResourceVersion: resourceVersion}}
-	}
-	look := func(r *EgainClientReconciler, resourceVersion string) {
-		r.memory.catchUp(ec(resourceVersion), r.memory.lastWritten(key(ec(resourceVersion))))
-	}
-	for name, tc := range map[string]struct {
-		happens func(*EgainClientReconciler)
-		want    bool
-	}{
-		"nothing since": {func(*EgainClientReconciler) {}, true},
-		"an event of the version it was over": {func(r *EgainClientReconciler) {
-			r.memory.statusSeen().Update(event.UpdateEvent{ObjectOld: ec("8"), ObjectNew: ec("9")})
-		}, true},
-		"an event of an earlier version": {func(r *EgainClientReconciler) {
-			r.memory.statusSeen().Update(event.UpdateEvent{ObjectOld: ec("7"), ObjectNew: ec("8")})
-		}, true},
-		"an event of a later version": {func(r *EgainClientReconciler) {
-			r.memory.statusSeen().Update(event.UpdateEvent{ObjectOld: ec("9"), ObjectNew: ec("10")})
-		}, false},
-		"a look at the same version":        {func(r *EgainClientReconciler) { look(r, "9") }, true},
-		"a look at a later version":         {func(r *EgainClientReconciler) { look(r, "10") }, false},
-		"the object is gone":                {func(r *EgainClientReconciler) { r.memory.forget(key(ec("9"))) }, false},
-		"it could not be written after all": {func(r *EgainClientReconciler) { r.memory.unwrite(ec("9")) }, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			r := &EgainClientReconciler{}
-			r.memory.write(ec("9"), &egainv1alpha1.EgainClientStatus{ObservedGeneration: 5})
-			tc.happens(r)
-			if got := r.memory.awaits(ec("9")); got != tc.want {
-				t.Errorf("kept: %t", got)
-			}
-			cached := ec("9")
-			if r.memory.catchUp(cached, r.memory.lastWritten(key(cached))); (cached.Status.ObservedGeneration == 5) != tc.want {
-				t.Errorf("the status has generation %d", cached.Status.ObservedGeneration)
-			}
-		})
-	}
-}
-
-func TestAStatusThatTheCacheGetsDuringALookIsStillTheLastOne(t *testing.T) {
-	t.Parallel()
-	r := &EgainClientReconciler{}
-	stale := &egainv1alpha1.EgainClient{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "a", ResourceVersion: "9"}}
-	r.memory.write(stale, &egainv1alpha1.EgainClientStatus{ObservedGeneration: 5})
-	last := r.memory.lastWritten(key(stale))
-	latest := stale.DeepCopy()
-	latest.ResourceVersion = "10"
-	r.memory.statusSeen().Update(event.UpdateEvent{ObjectOld: stale, ObjectNew: latest})
-	if r.memory.catchUp(stale, last); stale.Status.ObservedGeneration != 5 {
-		t.Errorf("the status that was read before has generation %d", stale.Status.ObservedGeneration)
-	}
-}
-
 func TestAStatusThatTheCacheDoesNotHaveYetIsNotWrittenAgain(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -270,5 +207,5 @@ func TestAStatusThatTheCacheDoesNotHaveYetIsNotWrittenAgain(t *testing.T) {
 	lag = false
 	f.run(ec)
 	f.Expect(calls()).To(gomega.BeEmpty())
-	f.Expect(f.r.memory.awaits(ec)).To(gomega.BeFalse(), "what the cache has caught up with is kept")
+	f.Expect(f.r.statuses.Last(journal.Name(ec))).To(gomega.BeNil(), "what the cache has caught up with is kept")
 }

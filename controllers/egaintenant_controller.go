@@ -42,9 +42,8 @@ const documentRetry = 30 * time.Second
 // EgainClients do not depend on it; they read the same documents from the same Directory.
 type EgainTenantReconciler struct {
 	Parts
-	// Providers reads documents.
-	Providers *provider.Access
-
+	// wakeups enqueue those whose document may be read.
+	wakeups *wakeups
 	// skipped is what was last reported of the CA bundle of a tenant, by its name; nothing if all of it can be used.
 	skipped sync.Map
 }
@@ -56,8 +55,9 @@ type EgainTenantReconciler struct {
 func (r *EgainTenantReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	et := &egainv1alpha1.EgainTenant{}
 	if err := r.Client.Get(ctx, req.NamespacedName, et); err != nil {
+		r.Providers.Gate.Forget(req.String())
 		r.skipped.Delete(req.Name)
-		return ctrl.Result{}, client.IgnoreNotFound(err)
+		return ctrl.Result{Priority: new(priorityFirst)}, client.IgnoreNotFound(err)
 	}
 	if !et.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, nil
@@ -66,10 +66,16 @@ func (r *EgainTenantReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 	span.SetAttributes(tracing.Tenant.String(et.Name))
 	found, failure, err := r.reconcile(ctx, et)
 	tracing.End(span, errors.Join(failure, err))
-	if err != nil {
-		return ctrl.Result{}, client.IgnoreNotFound(err)
+	f := fault.Of(failure)
+	if f == nil || !f.Queued {
+		r.Providers.Gate.Forget(req.String())
 	}
-	return r.nextLook(found, fault.Of(failure))
+	if err != nil {
+		return ctrl.Result{Priority: new(priorityFirst)}, client.IgnoreNotFound(err)
+	}
+	next, err := r.nextLook(found, f)
+	next.Priority = new(priorityFirst)
+	return next, err
 }
 
 // reconcile finds out about a tenant, and says so in its status. A failure is one that the status tells; an error keeps it from
@@ -117,7 +123,7 @@ func (r *EgainTenantReconciler) count(ctx context.Context, et *egainv1alpha1.Ega
 
 // countFailure counts a failure, and one that waits for a change once, however often it is looked at.
 func (r *EgainTenantReconciler) countFailure(before, after *egainv1alpha1.EgainTenant, f *fault.Error) {
-	if f == nil || f.Class == fault.Busy {
+	if f == nil || f.Queued {
 		return
 	}
 	waits := f.Class == fault.Waiting || f.Class == fault.Terminal
@@ -135,8 +141,8 @@ func (r *EgainTenantReconciler) nextLook(found provider.Inspection, f *fault.Err
 		return ctrl.Result{}, nil
 	case f == nil:
 		return ctrl.Result{RequeueAfter: rereadAfter(found.Found, r.Providers.Directory.Lifetime, now)}, nil
-	case f.Class == fault.Busy:
-		return ctrl.Result{RequeueAfter: fault.Floor}, nil
+	case f.Queued:
+		return ctrl.Result{RequeueAfter: documentRetry}, nil
 	}
 	if at, retries := f.RetryTime(fault.Attempt{Failures: tenantFailures, Time: now}); retries {
 		return ctrl.Result{RequeueAfter: at.Sub(now)}, nil
@@ -158,6 +164,7 @@ func (r *EgainTenantReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Named("egaintenant").
 		For(&egainv1alpha1.EgainTenant{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&egainv1alpha1.EgainClient{}, countHandler()).
+		WatchesRawSource(&r.wakeups.tenants).
 		WithOptions(controller.Options{UsePriorityQueue: new(true), RateLimiter: retryLimiter()}).
 		Complete(r)
 }

@@ -1,8 +1,12 @@
 package controllers
 
 import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/egain-operator/egain-operator/internal/plain"
 	"github.com/egain-operator/egain-operator/internal/status"
@@ -13,4 +17,17 @@ func send(recorder events.EventRecorder, about runtime.Object, all []status.Even
 	for _, e := range all {
 		recorder.Eventf(about, nil, e.Type, e.Reason, e.Action, "%s", plain.Line(e.Message))
 	}
+}
+
+// The event of a CA bundle that is used in part.
+const (
+	reasonCertificatesSkipped = "CertificatesSkipped"
+	actionReadCABundle        = "ReadCABundle"
+)
+
+// sendSkipped sends an event about what of a CA bundle cannot be used, and logs it.
+func sendSkipped(ctx context.Context, recorder events.EventRecorder, about runtime.Object, skipped string) {
+	log.FromContext(ctx).Info("Skipped certificates of the CA bundle", "skipped", skipped)
+	recorder.Eventf(about, nil, corev1.EventTypeWarning, reasonCertificatesSkipped, actionReadCABundle,
+		"the rest of the CA bundle is trusted, but %s: issue that certificate again, or remove it", skipped)
 }

@@ -244,7 +244,7 @@ func TestNeverSendsATokenThatTheAPIServerAccepts(t *testing.T) {
 	f.create(&corev1.ServiceAccount{ObjectMeta: f.named("sync")})
 	narrow := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{Audiences: apiAudiences[:1]}}
 	f.Expect(admin.SubResource("token").Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: f.named("sync")}, narrow)).To(gomega.Succeed())
-	f.r.Requests.OwnToken = func() (oauth.Secret, error) { return oauth.Secret(narrow.Status.Token), nil }
+	f.r.Tokens.Reader.OwnToken = func() (oauth.Secret, error) { return oauth.Secret(narrow.Status.Token), nil }
 	minted, reviewed := f.watchMinting()
 	ec := f.client("sync", byServiceAccount(apiAudiences[1]))
 
@@ -277,7 +277,7 @@ func TestMintsNothingWhileTheAudiencesOfTheAPIServerAreUnknown(t *testing.T) {
 			t.Parallel()
 			f := withServiceAccounts(t)
 			f.create(&corev1.ServiceAccount{ObjectMeta: f.named("sync")})
-			f.r.Requests.OwnToken = tc.token
+			f.r.Tokens.Reader.OwnToken = tc.token
 			minted, _ := f.watchMinting()
 			ec := f.client("sync", byServiceAccount("egain"))
 
@@ -287,7 +287,7 @@ func TestMintsNothingWhileTheAudiencesOfTheAPIServerAreUnknown(t *testing.T) {
 			f.Expect(*minted).To(gomega.BeZero())
 			f.Expect(f.sim.Requests()).To(gomega.BeEmpty())
 
-			f.r.Requests.OwnToken = func() (oauth.Secret, error) { return mintOwnToken() }
+			f.r.Tokens.Reader.OwnToken = func() (oauth.Secret, error) { return mintOwnToken() }
 			f.step(result.RequeueAfter)
 			f.run(ec)
 			f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
@@ -344,7 +344,7 @@ func TestTellsThatItMayNotMintTokens(t *testing.T) {
 	f.Expect(result.RequeueAfter).To(gomega.BeNumerically(">", 0), "nothing tells of a role that was granted")
 	f.Expect(f.requests()).To(gomega.BeZero())
 
-	f.r.Requests.API = reviewing{secrets{limited}}
+	f.r.Tokens.Reader.API = reviewing{secrets{limited}}
 	f.step(result.RequeueAfter)
 	result = f.run(ec)
 	f.Expect(state(ec)).To(gomega.Equal("InProgress: NoToken, SubjectTokenForbidden"))

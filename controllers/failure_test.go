@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,8 +19,10 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
-	"github.com/egain-operator/egain-operator/internal/egress"
 	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/gate"
+	"github.com/egain-operator/egain-operator/internal/journal"
+	"github.com/egain-operator/egain-operator/internal/tracing"
 	"github.com/egain-operator/egain-operator/internal/transport"
 )
 
@@ -305,7 +308,7 @@ func TestRefusesToSendCredentialsToTheMachineItself(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.credentials()
-	f.reach(egress.Options{PerHost: 1, Options: transport.Options{Timeout: time.Second}})
+	f.reach(1, transport.Options{Timeout: time.Second})
 	ec := f.client("sync")
 
 	f.run(ec)
@@ -317,7 +320,7 @@ func TestASlowServerIsGivenUp(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.credentials()
-	f.reach(egress.Options{PerHost: 1, Options: transport.Options{Timeout: 200 * time.Millisecond, AllowLoopback: true}})
+	f.reach(1, transport.Options{Timeout: 200 * time.Millisecond, AllowLoopback: true})
 	f.sim.SetFault(egainsim.Match{}, egainsim.Fault{Hang: true})
 	ec := f.client("sync")
 
@@ -329,35 +332,42 @@ func TestASlowServerIsGivenUp(t *testing.T) {
 // occupy takes every slot of the simulator's host, until the test ends or release is called.
 func (f *fixture) occupy() (release func()) {
 	f.t.Helper()
-	f.reach(egress.Options{PerHost: 1, Options: transport.Options{Timeout: time.Minute, AllowLoopback: true}})
-	hc, err := f.r.Providers.Egress.Client("", "", f.sim.CABundle())
-	f.Expect(err).NotTo(gomega.HaveOccurred())
-	response, err := hc.Get(f.sim.Rigel().JWKSURL(egainsim.User)) //nolint:noctx // it ends with the body
-	f.Expect(err).NotTo(gomega.HaveOccurred())
-	release = func() { _ = response.Body.Close() }
+	f.reach(1, transport.Options{Timeout: time.Minute, AllowLoopback: true})
+	host := f.sim.Rigel().TokenURL(egainsim.Client)
+	permit, queued := f.r.Providers.Gate.Ask(gate.Client{Key: "other/client", Namespace: "other", Endpoint: gate.Endpoint{URL: host, Host: tracing.HostOf(host)}})
+	f.Expect(queued).To(gomega.BeNil())
+	done, ended := make(chan struct{}), make(chan struct{})
+	sent := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = permit.Do(context.Background(), func(context.Context) error { close(sent); <-done; return nil })
+	}()
+	<-sent
+	release = sync.OnceFunc(func() { close(done); <-ended })
 	f.t.Cleanup(release)
 	return release
 }
 
-func TestWhoFindsNoSlotIsCalledOnceThereIsOne(t *testing.T) {
+func TestAClientWithoutASlotIsWokenWithTopPriority(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.credentials()
 	ec := f.client("sync")
 	release := f.occupy()
-	q := priorityqueue.New[reconcile.Request]("callers")
+	q := priorityqueue.New[reconcile.Request]("woken")
 	t.Cleanup(q.ShutDown)
-	f.Expect(f.r.callers.Start(t.Context(), q)).To(gomega.Succeed())
+	f.Expect(f.r.wakeups.clients.Start(t.Context(), q)).To(gomega.Succeed())
 
 	_, err := f.tryReconcile(ec)
 	f.Expect(err).NotTo(gomega.HaveOccurred())
 	f.Expect(q.Len()).To(gomega.BeZero())
 	release()
 	request, priority, _ := q.GetWithPriority()
-	f.Expect(request.NamespacedName).To(gomega.Equal(key(ec)))
-	f.Expect(priority).To(gomega.Equal(priorityFirst))
-	f.run(ec)
+	f.Expect(request.NamespacedName).To(gomega.Equal(journal.Name(ec)))
+	f.Expect(priority).To(gomega.Equal(priorityWoken))
+	result := f.run(ec)
 	f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
+	f.Expect(*result.Priority).To(gomega.BeNumerically("<", priorityFirst), "its next reconcile does not have top priority")
 }
 
 func TestABusyHostIsNoFailure(t *testing.T) {
@@ -378,7 +388,7 @@ func TestABusyHostIsNoFailure(t *testing.T) {
 	f.clock.SetTime(later)
 	result, err := f.tryReconcile(ec)
 	f.Expect(err).NotTo(gomega.HaveOccurred())
-	f.Expect(result.RequeueAfter).To(gomega.And(gomega.BeNumerically(">=", 5*time.Second), gomega.BeNumerically("<=", 10*time.Second)))
+	f.Expect(result.RequeueAfter).To(gomega.And(gomega.BeNumerically(">", 50*time.Second), gomega.BeNumerically("<=", time.Minute)), "it is woken")
 	f.Expect(ec.Status.LastFailure).To(gomega.BeNil())
 	f.Expect(f.sent()).To(gomega.BeEmpty())
 	f.Expect(f.requests()).To(gomega.BeZero())
@@ -509,7 +519,7 @@ func TestAnErrorOfTheCacheIsReturned(t *testing.T) {
 	for name, cache := range map[string]client.Reader{
 		"a look-up": brokenCache{f.r.Cache, true, false}, "a list": brokenCache{f.r.Cache, false, true},
 	} {
-		f.r.Cache, f.r.Requests.Cache = cache, clients{cache}
+		f.r.Cache, f.r.Tokens.Reader.Cache = cache, clients{cache}
 		_, err := f.tryReconcile(ec)
 		f.Expect(err).To(gomega.MatchError(gomega.ContainSubstring("the cache has not started")), name)
 		f.restart()

@@ -17,6 +17,7 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/caching"
 	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/journal"
 	"github.com/egain-operator/egain-operator/internal/oauth"
 	"github.com/egain-operator/egain-operator/internal/plain"
 	"github.com/egain-operator/egain-operator/internal/request"
@@ -76,45 +77,59 @@ func patchFinalizers(ctx context.Context, c client.Client, before, ec *egainv1al
 	return nil
 }
 
-// finalize does what a deletion asks for, then lets the object go. Owner references take care of the rest.
-func (r *EgainClientReconciler) finalize(ctx context.Context, ec *egainv1alpha1.EgainClient) (ctrl.Result, error) {
-	r.memory.dropRecent(key(ec))
+// finalize does what a deletion asks for, then lets the object go. Owner references take care of the rest. A refresh token that is
+// not written yet is written, whatever becomes of the object.
+func (r *EgainClientReconciler) finalize(ctx context.Context, ec *egainv1alpha1.EgainClient, entry journal.Entry, unwritten error) (ctrl.Result, error) {
+	entry.Recent = nil
+	r.journal.Store(ec, entry)
 	if !controllerutil.ContainsFinalizer(ec, egainv1alpha1.CleanupFinalizer) {
-		return ctrl.Result{}, nil
+		return keepWriting(ctx, ctrl.Result{}, unwritten), nil
 	}
-	if ec.RevokesOnDelete() && !r.memory.recall(ec).revoked {
+	if ec.RevokesOnDelete() && !entry.Revoked {
 		if !r.revoke(ctx, ec) {
-			return ctrl.Result{RequeueAfter: revokeRetry}, nil
+			return ctrl.Result{RequeueAfter: revokeRetry, Priority: new(priority(ec))}, nil
 		}
-		r.memory.update(ec, func(m *recollection) { m.revoked = true })
+		entry.Revoked = true
+		r.journal.Store(ec, entry)
 	}
-	err := keepSessions(ctx, r.Client, r.Cache, ec, ec.TargetName(), target.FormerName(ec))
-	if err == nil {
-		err = target.Release(ctx, secrets{r.Client}, ec)
+	if err := release(ctx, r.Client, r.Cache, ec); err != nil {
+		return r.report(ctx, ec, entry, status.Outcome{Result: status.Result{Err: err}})
 	}
-	if err == nil {
-		before := ec.DeepCopy()
-		controllerutil.RemoveFinalizer(ec, egainv1alpha1.CleanupFinalizer)
-		err = client.IgnoreNotFound(patchFinalizers(ctx, r.Client, before, ec))
-	}
-	if err == nil {
-		return ctrl.Result{}, nil
-	}
-	return r.report(ctx, ec, status.Outcome{Result: status.Result{Err: err}})
+	r.Providers.Gate.Forget(journal.Name(ec).String())
+	return keepWriting(ctx, ctrl.Result{}, unwritten), nil
 }
 
-// revoke revokes the tokens of an EgainClient, if there are any and the tenant can. It returns false if it is to be tried
-// again, and tells of the outcome, and nothing else, by an event.
+// release gives the target up and removes the finalizer.
+func release(ctx context.Context, c client.Client, cache client.Reader, ec *egainv1alpha1.EgainClient) error {
+	if err := keepSessions(ctx, c, cache, ec, ec.TargetName(), target.FormerName(ec)); err != nil {
+		return err
+	}
+	if err := target.Release(ctx, secrets{c}, ec); err != nil {
+		return err
+	}
+	before := ec.DeepCopy()
+	controllerutil.RemoveFinalizer(ec, egainv1alpha1.CleanupFinalizer)
+	return client.IgnoreNotFound(patchFinalizers(ctx, c, before, ec))
+}
+
+// revoke revokes the tokens of an EgainClient, if there are any and the tenant can. It returns false if it is to be tried again, and
+// reports the outcome, and nothing else, by an event.
 func (r *EgainClientReconciler) revoke(ctx context.Context, ec *egainv1alpha1.EgainClient) bool {
-	revoker := revocation.Revoker{Secrets: secrets{r.Client}, Requests: r.Requests, Providers: r.Providers, OAuth: r.OAuth, Now: r.Clock.Now}
-	latest := func(stored oauth.Secret) oauth.Secret { return r.memory.latest(ec, stored) }
+	revoker := revocation.Revoker{Secrets: secrets{r.Client}, Requests: r.Tokens.Reader, Providers: r.Providers, OAuth: r.Tokens.OAuth, Now: r.Clock.Now}
+	held, holds := r.sessions.Held(sessionName(ec))
+	latest := func(stored oauth.Secret) oauth.Secret {
+		if holds && held.Used == stored {
+			return held.Content.RefreshToken
+		}
+		return stored
+	}
 	tokens, err := revoker.Tokens(ctx, ec, latest)
 	if err == nil && len(tokens) == 0 {
 		return true
 	}
 	if err == nil {
 		var tenant request.Tenant
-		tenant, err = findTenant(ctx, r.Cache, r.Providers.Egress, ec)
+		tenant, err = findTenant(ctx, r.Cache, r.Providers.Transport, ec)
 		if err == nil || (ec.Application() == "" && !tenant.OAuth().Empty()) {
 			// Also if the EgainTenant no longer allows the client: the token is revoked at the EgainTenant's own endpoint. The
 			// credentials of an application serve only the clients that it allows.
@@ -123,7 +138,9 @@ func (r *EgainClientReconciler) revoke(ctx context.Context, ec *egainv1alpha1.Eg
 	}
 	switch {
 	case err == nil:
-		r.memory.releaseRevoked(ec, tokens)
+		if slices.Contains(tokens, revocation.Token{Kind: oauth.RefreshToken, Value: held.Content.RefreshToken}) {
+			r.sessions.Release(sessionName(ec))
+		}
 		r.Recorder.Eventf(ec, nil, corev1.EventTypeNormal, reasonRevoked, actionRevokeToken, "the token was revoked")
 	case r.Clock.Since(ec.DeletionTimestamp.Time) < revokeTimeout && passing(ctx, r.Cache, ec, err):
 		return false
@@ -155,21 +172,4 @@ func terminating(ctx context.Context, cache client.Reader, name string) bool {
 	namespace.SetGroupVersionKind(namespaceKind)
 	err := cache.Get(ctx, types.NamespacedName{Name: name}, namespace)
 	return apierrors.IsNotFound(err) || (err == nil && !namespace.DeletionTimestamp.IsZero())
-}
-
-// latest is the refresh token of a session whose Secret contains one: that, or one that the server issued in its place and that
-// is not written yet.
-func (m *memory) latest(ec *egainv1alpha1.EgainClient, stored oauth.Secret) oauth.Secret {
-	if held, ok := m.held(sessionKey(ec)); ok && held.Used == stored {
-		return held.Content.RefreshToken
-	}
-	return stored
-}
-
-// releaseRevoked drops the refresh token that is held if it was revoked: it need not be written any more.
-func (m *memory) releaseRevoked(ec *egainv1alpha1.EgainClient, tokens []revocation.Token) {
-	held, ok := m.held(sessionKey(ec))
-	if ok && slices.Contains(tokens, revocation.Token{Kind: oauth.RefreshToken, Value: held.Content.RefreshToken}) {
-		m.release(sessionKey(ec))
-	}
 }

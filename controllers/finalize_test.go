@@ -18,6 +18,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
+	"github.com/egain-operator/egain-operator/internal/journal"
 )
 
 // revoking has the token revoked at the simulator's endpoint when the client is deleted.
@@ -326,7 +327,7 @@ func TestADeletionHasOneVerdict(t *testing.T) {
 					f.Expect(f.sim.RemoveSecret(egainsim.RigelClientID, egainsim.RigelClientSecret)).To(gomega.Succeed())
 				}
 				f.delete(ec)
-				f.Expect(admin.Get(t.Context(), key(ec), ec)).To(gomega.Succeed())
+				f.Expect(admin.Get(t.Context(), journal.Name(ec), ec)).To(gomega.Succeed())
 				stale := ec.DeepCopy()
 				fail := failOnce(first)
 				f.through(interceptor.Funcs{Patch: func(ctx context.Context, c client.WithWatch, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
@@ -335,7 +336,7 @@ func TestADeletionHasOneVerdict(t *testing.T) {
 					}
 					return c.Patch(ctx, obj, patch, opts...)
 				}})
-				_, _ = f.r.Reconcile(t.Context(), ctrl.Request{NamespacedName: key(ec)})
+				_, _ = f.r.Reconcile(t.Context(), ctrl.Request{NamespacedName: journal.Name(ec)})
 				f.Expect(reasons(f.sent())).To(gomega.Equal([]string{verdict}))
 
 				f.delete(f.secret("egain-app"))
@@ -348,7 +349,7 @@ func TestADeletionHasOneVerdict(t *testing.T) {
 					return c.Get(ctx, key, obj, opts...)
 				}})
 				f.step(2 * time.Minute)
-				_, err := f.r.Reconcile(t.Context(), ctrl.Request{NamespacedName: key(ec)})
+				_, err := f.r.Reconcile(t.Context(), ctrl.Request{NamespacedName: journal.Name(ec)})
 				f.Expect(err).NotTo(gomega.HaveOccurred())
 				f.Expect(f.gone(ec)).To(gomega.BeTrue())
 				f.Expect(f.sent()).To(gomega.BeEmpty())
@@ -513,7 +514,7 @@ func TestEndsTheSessionOnDeletion(t *testing.T) {
 			f.sent()
 
 			f.delete(ec)
-			_, err := f.r.Reconcile(t.Context(), ctrl.Request{NamespacedName: key(ec)})
+			_, err := f.r.Reconcile(t.Context(), ctrl.Request{NamespacedName: journal.Name(ec)})
 			f.Expect(err).NotTo(gomega.HaveOccurred())
 			f.Expect(f.gone(ec)).To(gomega.BeTrue())
 			f.Expect(f.session().End).To(gomega.Equal(tc.ends))
@@ -552,7 +553,7 @@ func TestEveryPolicyDoesWhatItSaysWhenTheClientIsDeleted(t *testing.T) {
 				token := f.token("sync")
 
 				f.delete(ec)
-				_, err := f.r.Reconcile(t.Context(), ctrl.Request{NamespacedName: key(ec)})
+				_, err := f.r.Reconcile(t.Context(), ctrl.Request{NamespacedName: journal.Name(ec)})
 				f.Expect(err).NotTo(gomega.HaveOccurred())
 				f.Expect(f.gone(ec)).To(gomega.BeTrue())
 				if !tc.want.secret {

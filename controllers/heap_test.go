@@ -160,8 +160,8 @@ func decoded[T any](t *testing.T, original any, replacements ...string) *T {
 // Not parallel, since it looks at the heap of the whole process. What the queue and the machinery of the cache hold besides is
 // in what make bench measures.
 func TestWhatIsHeldOfAClientIsBounded(t *testing.T) {
-	const clients, bound = 2000, 3100
-	words, r := &caching.Vocabulary{}, &EgainClientReconciler{}
+	const clients, bound = 2000, 3500
+	r := &EgainClientReconciler{}
 	indexers := cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc}
 	stores := map[string]cache.Indexer{}
 	for _, kind := range []string{"EgainClient", "Secret"} {
@@ -189,13 +189,13 @@ func TestWhatIsHeldOfAClientIsBounded(t *testing.T) {
 	for i := range clients {
 		name := fmt.Sprintf("sync-%06d", i)
 		replacements := []string{`"sync`, `"` + name, `"app"`, `"` + name + `-app"`, `"uid"`, `"` + string(uuid.NewUUID()) + `"`}
-		ec := keep("EgainClient", words.Client, decoded[egainv1alpha1.EgainClient](t, client, replacements...)).(*egainv1alpha1.EgainClient)
-		written := keep("Secret", words.Secret, decoded[metav1.PartialObjectMetadata](t, secret, replacements...)).(*metav1.PartialObjectMetadata)
-		keep("Secret", words.Secret, decoded[metav1.PartialObjectMetadata](t, secret, `"sync-token"`, `"`+name+`-app"`, `"uid"`, `"`+string(uuid.NewUUID())+`"`))
+		ec := keep("EgainClient", caching.Client, decoded[egainv1alpha1.EgainClient](t, client, replacements...)).(*egainv1alpha1.EgainClient)
+		written := keep("Secret", caching.Secret, decoded[metav1.PartialObjectMetadata](t, secret, replacements...)).(*metav1.PartialObjectMetadata)
+		keep("Secret", caching.Secret, decoded[metav1.PartialObjectMetadata](t, secret, `"sync-token"`, `"`+name+`-app"`, `"uid"`, `"`+string(uuid.NewUUID())+`"`))
 		r.references.add(ec)
-		r.memory.update(ec, func(m *recollection) {
-			m.known = target.Known{Version: target.VersionOf(ec, &written.ObjectMeta), Token: living(strings.Repeat("x", 32), noon)}
-		})
+		entry := r.journal.Load(ec, noon)
+		entry.Known = target.Known{Version: target.VersionOf(ec, &written.ObjectMeta), Token: living(strings.Repeat("x", 32), noon)}
+		r.journal.Store(ec, entry)
 	}
 	each := (liveHeap() - before) / clients
 	t.Logf("%d bytes for each client", each)

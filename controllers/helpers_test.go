@@ -22,9 +22,9 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
-	"github.com/egain-operator/egain-operator/internal/egress"
-	"github.com/egain-operator/egain-operator/internal/provider"
+	"github.com/egain-operator/egain-operator/internal/journal"
 	"github.com/egain-operator/egain-operator/internal/target"
+	"github.com/egain-operator/egain-operator/internal/transport"
 )
 
 // collected is how long the garbage collector gets.
@@ -236,8 +236,13 @@ func (f *fixture) through(funcs interceptor.Funcs) {
 	f.r.Providers.API = secrets{f.r.Client}
 }
 
+// entry is what is kept of an object.
+func (f *fixture) entry(ec *egainv1alpha1.EgainClient) journal.Entry {
+	return f.r.journal.Load(ec, f.clock.Now())
+}
+
 // holds reports whether the operator holds a token in memory.
-func (f *fixture) holds(ec *egainv1alpha1.EgainClient) bool { return f.r.memory.recall(ec).held != nil }
+func (f *fixture) holds(ec *egainv1alpha1.EgainClient) bool { return f.entry(ec).Held != nil }
 
 // unchanged returns a check that an object is as it was, to the byte.
 func (f *fixture) unchanged(o client.Object) func() {
@@ -292,10 +297,12 @@ func scoped(scopes ...egainv1alpha1.Scope) quick {
 }
 
 // reach has the operator reach providers by other options, as after a restart with other flags.
-func (f *fixture) reach(o egress.Options) {
-	before := f.r.Providers
-	f.r.Providers = &provider.Access{API: before.API, Directory: before.Directory, Breakers: before.Breakers, Egress: egress.New(o)}
+func (f *fixture) reach(perHost int, o transport.Options) {
+	before := f.r
+	f.build(perHost, o)
+	f.r.Providers.API, f.r.Providers.Directory = before.Providers.API, before.Providers.Directory
+	f.r.Client, f.r.Tokens.Reader.API = before.Client, before.Tokens.Reader.API
 }
 
 // reachBy has the reconciler reach the API server by another client.
-func (f *fixture) reachBy(c client.Client) { f.r.Client, f.r.Requests.API = c, secrets{c} }
+func (f *fixture) reachBy(c client.Client) { f.r.Client, f.r.Tokens.Reader.API = c, secrets{c} }

@@ -23,7 +23,6 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
-	"github.com/egain-operator/egain-operator/internal/egress"
 	"github.com/egain-operator/egain-operator/internal/metrics"
 	"github.com/egain-operator/egain-operator/internal/request"
 	"github.com/egain-operator/egain-operator/internal/transport"
@@ -102,7 +101,7 @@ func live(mgr ctrl.Manager, workers int) *EgainClientReconciler {
 		Client: mgr.GetClient(), Cache: mgr.GetCache(), Clock: clock.RealClock{}, Recorder: mgr.GetEventRecorder("egain-operator"),
 		Metrics: metrics.New(prometheus.NewRegistry()),
 	}, Settings{
-		Workers: workers, MetadataLifetime: time.Hour, Egress: egress.Options{PerHost: 16, Options: transport.Options{Timeout: 10 * time.Second, AllowLoopback: true}},
+		Workers: workers, MetadataLifetime: time.Hour, RequestsPerHost: 16, Transport: transport.Options{Timeout: 10 * time.Second, AllowLoopback: true},
 	}, request.OwnToken(mgr.GetConfig()))
 	return r
 }
@@ -143,7 +142,7 @@ func TestTheWatchesWakeAClientWithoutPolling(t *testing.T) {
 	credentials := f.credentials()
 	f.ready(ec, true)
 	first := f.value("sync", "access_token")
-	f.eventually(func(g gomega.Gomega) { g.Expect(r.memory.paceOf(ec, time.Now()).recent).To(gomega.BeNil()) }) // else it is written again
+	f.eventually(func(g gomega.Gomega) { g.Expect(r.journal.Load(ec, time.Now()).Recent).To(gomega.BeNil()) }) // else it is written again
 
 	f.Expect(admin.Delete(t.Context(), f.secret("sync"))).To(gomega.Succeed())
 	f.eventually(func(g gomega.Gomega) { g.Expect(f.secret("sync")).NotTo(gomega.BeNil()) })
@@ -216,7 +215,7 @@ func TestTheSeriesOfAnObjectEndWithIt(t *testing.T) {
 	f := liveFixture(t)
 	r, _ := startManager(t, operatorConfig(t, f.namespace), 4, f.namespace)
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(metrics.New(registry).Objects(Observed(t.Context(), r.Cache, r.Providers.Breakers), true))
+	registry.MustRegister(metrics.New(registry).Objects(Observed(t.Context(), r.Cache, r.Providers.Gate), true))
 	var names []string
 	for _, d := range metrics.PerClient() {
 		names = append(names, d.Name)

@@ -21,6 +21,7 @@ import (
 func (f *fixture) measured() *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	f.r.Metrics = metrics.New(registry)
+	f.r.Providers.Metrics = f.r.Metrics
 	return registry
 }
 
@@ -152,7 +153,7 @@ func TestYieldsWhatTheMetricsSayOfEachObject(t *testing.T) {
 	f.run(waiting)
 
 	found := map[string]metrics.Client{}
-	observed := Observed(t.Context(), f.r.Cache, f.r.Providers.Breakers)
+	observed := Observed(t.Context(), f.r.Cache, f.r.Providers.Gate)
 	for o := range observed.Clients() {
 		if o.Namespace == f.namespace {
 			found[o.Name] = o
@@ -179,7 +180,7 @@ func TestYieldsNothingWhileTheCacheCannotBeRead(t *testing.T) {
 	f := newFixture(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	observed := Observed(ctx, f.r.Cache, f.r.Providers.Breakers)
+	observed := Observed(ctx, f.r.Cache, f.r.Providers.Gate)
 	for c := range observed.Clients() {
 		t.Errorf("got %v", c)
 	}

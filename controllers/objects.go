@@ -8,14 +8,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
-	"github.com/egain-operator/egain-operator/internal/egress"
+	"github.com/egain-operator/egain-operator/internal/gate"
 	"github.com/egain-operator/egain-operator/internal/metrics"
 )
 
 // Observed yields what the metrics say of the EgainClients and EgainTenants in a cache.
-func Observed(ctx context.Context, cache client.Reader, breakers *egress.Breakers) metrics.Source {
+func Observed(ctx context.Context, cache client.Reader, sendsTo *gate.Gate) metrics.Source {
 	return metrics.Source{
-		Failing: breakers.Failing,
+		Failing: sendsTo.Failing,
 		Clients: func() iter.Seq[metrics.Client] {
 			return func(yield func(metrics.Client) bool) {
 				var all egainv1alpha1.EgainClientList

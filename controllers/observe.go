@@ -4,15 +4,15 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/journal"
+	"github.com/egain-operator/egain-operator/internal/provider"
 	"github.com/egain-operator/egain-operator/internal/request"
 	"github.com/egain-operator/egain-operator/internal/rotation"
 	"github.com/egain-operator/egain-operator/internal/session"
@@ -23,17 +23,19 @@ import (
 // facts are the state of the cluster before the reconcile acts. No function that receives them writes to them.
 type facts struct {
 	status.Facts
-	tenant     request.Tenant
-	target     target.Observation
-	remembered recollection
+	tenant request.Tenant
+	target target.Observation
 	// recent is the token that Input.Recent is about.
 	recent *target.Token
 }
 
 // observe reads the state of the cluster. With an error it returns what it read, so that a missing credentials Secret does not make
-// a valid token look lost. The cache may not contain a session that was just written, which is why it is an argument.
-func (r *EgainClientReconciler) observe(ctx context.Context, ec *egainv1alpha1.EgainClient, written *session.Written) (facts, error) {
-	f := facts{remembered: r.memory.recall(ec)}
+// a valid token look lost. The cache may not contain a session that was just written, which is why it is an argument. The entry
+// that it returns knows the target.
+func (r *EgainClientReconciler) observe(
+	ctx context.Context, ec *egainv1alpha1.EgainClient, entry journal.Entry, written *session.Written,
+) (facts, journal.Entry, error) {
+	var f facts
 	f.Object = string(ec.UID)
 	f.Input = rotation.Input{
 		Now:       r.Clock.Now(),
@@ -42,27 +44,37 @@ func (r *EgainClientReconciler) observe(ctx context.Context, ec *egainv1alpha1.E
 		Policy:    policy(ec),
 		Spread:    rotation.Spread(string(ec.UID)),
 	}
-	if held := f.remembered.held; held != nil {
-		f.Input.Held = &held.Token
+	if entry.Held != nil {
+		f.Input.Held = &entry.Held.Token.Token
 	}
+	seen, err := observeTarget(ctx, r.Client, r.Cache, ec, entry.Known)
+	entry.Known, f.target = seen.Known, seen.At(f.Input.Now)
+	f.Content, f.Writer = f.target.Content, f.target.Writer
+	f.Input.Token, f.Input.Damaged, f.Input.Drifted = f.target.Token, f.target.Damaged, f.target.Drifted
+	if err != nil && fault.Of(err) == nil {
+		f.Facts = f.After(written)
+		return f, entry, err
+	}
+	failure := err
 	// Every step runs, also after a failure: the first failure is reported.
-	var failure error
-	for _, step := range []func(context.Context, *egainv1alpha1.EgainClient, *facts) error{
-		r.observeTarget, r.observeTenant, r.observeTrust, r.observeSources,
-	} {
+	for _, step := range []func(context.Context, *egainv1alpha1.EgainClient, *facts) error{r.observeTenant, r.observeTrust, r.observeSources} {
 		err := step(ctx, ec, &f)
 		if err != nil && fault.Of(err) == nil {
 			f.Facts = f.After(written)
-			return f, err
+			return f, entry, err
 		}
 		failure = cmp.Or(failure, err)
 	}
-	if f.remembered.triedLent == 0 || f.remembered.triedLent == lentDigest(f.Lent) {
-		f.Input.Failure = status.LastFailure(f.remembered.status(ec), f.Facts)
+	if entry.TriedLent == 0 || entry.TriedLent == provider.LentDigest(f.Lent) {
+		f.Input.Failure = status.LastFailure(entry.Status(ec), f.Facts)
 	}
-	r.observePace(ec, &f)
+	entry.Lent, f.Input.Outdated = lent(entry.Lent, f.Lent)
+	f.Input.History = history(ec, entry.History(), f)
+	if entry.Recent != nil {
+		f.recent, f.Input.Recent = entry.Recent.Whole, &entry.Recent.Recent
+	}
 	f.Facts = f.After(written)
-	return f, failure
+	return f, entry, failure
 }
 
 func policy(ec *egainv1alpha1.EgainClient) rotation.Policy {
@@ -76,58 +88,49 @@ func policy(ec *egainv1alpha1.EgainClient) rotation.Policy {
 	}
 }
 
-// observeTarget observes the target, and remembers the state that it is known to be in.
-func (r *EgainClientReconciler) observeTarget(ctx context.Context, ec *egainv1alpha1.EgainClient, f *facts) error {
-	cached, err := metadata(ctx, r.Cache, "Secret", types.NamespacedName{Namespace: ec.Namespace, Name: ec.TargetName()})
+// history is what is known of the token requests until now. The time of the last issue is also in the target, unless that is lost, and
+// in the status, so that it is known after a restart.
+func history(ec *egainv1alpha1.EgainClient, known rotation.History, f facts) rotation.History {
+	known.Written = known.Written || ec.Status.Token != nil
+	var reported time.Time
+	if tok := ec.Status.Token; tok != nil && tok.IssueTime != nil {
+		reported = tok.IssueTime.Time
+	}
+	for _, at := range []time.Time{f.Input.Token.IssuedAt(), f.target.Issued, reported} {
+		if at.After(known.Issued) && !at.After(f.Input.Now) {
+			known.Issued = at
+		}
+	}
+	return known
+}
+
+// observeTarget observes the target. It is read only if it may have changed since it was known.
+func observeTarget(ctx context.Context, c client.Client, cache client.Reader, ec *egainv1alpha1.EgainClient, known target.Known) (target.Observation, error) {
+	cached, err := metadata(ctx, cache, "Secret", types.NamespacedName{Namespace: ec.Namespace, Name: ec.TargetName()})
 	if err != nil {
-		return err
+		return target.Observation{Known: known}, err
 	}
-	known := f.remembered.known
-	seen, err := target.Observe(ctx, secrets{r.Client}, clients{r.Cache}, ec, cached, known)
-	f.target = seen.At(f.Input.Now)
-	f.Content, f.Writer = f.target.Content, f.target.Writer
-	f.Input.Token, f.Input.Damaged, f.Input.Drifted = f.target.Token, f.target.Damaged, f.target.Drifted
-	if f.target.Known != known {
-		r.memory.update(ec, func(m *recollection) { m.known = f.target.Known })
+	return target.Observe(ctx, secrets{c}, clients{cache}, ec, cached, known)
+}
+
+// observeTenant finds the tenant and what identifies the spec with it. While the tenant, or its application, does not exist, a token that was issued for
+// the observed generation counts as issued for the spec.
+func (r *EgainClientReconciler) observeTenant(ctx context.Context, ec *egainv1alpha1.EgainClient, f *facts) error {
+	tenant, err := findTenant(ctx, r.Cache, r.Providers.Transport, ec)
+	f.tenant, f.Input.Spec = tenant, request.SpecID(ec, tenant)
+	f.EndpointsChecked = r.started()
+	if tenant.ReadySince.After(f.EndpointsChecked) {
+		f.EndpointsChecked = tenant.ReadySince
+	}
+	failure := fault.Of(err)
+	absent := failure != nil && (failure.Reason == egainv1alpha1.ReasonTenantNotFound || failure.Reason == egainv1alpha1.ReasonApplicationNotFound)
+	if absent && f.Input.Token != nil && ec.Status.ObservedGeneration == ec.Generation {
+		f.Input.Spec = f.Input.Token.Spec
 	}
 	return err
 }
 
-// observeSources identifies the Secrets that a token is issued with.
-func (r *EgainClientReconciler) observeSources(ctx context.Context, ec *egainv1alpha1.EgainClient, f *facts) error {
-	found, err := r.Requests.Sources(ctx, ec, f.tenant)
-	if found.Session != nil {
-		f.SessionVersion, f.SessionExpiration = session.Version(found.Session), session.Expiration(found.Session, f.Input.Now)
-	}
-	if err == nil {
-		f.Input.Sources = found.String()
-		r.observeLent(ec, f, found)
-	}
-	return err
-}
-
-// observeLent tells whether the credentials of an application have changed since the token was issued. Only this process knows: the
-// namespace of the EgainClient learns nothing of a Secret in another. After a restart the token counts as issued with what there is.
-func (r *EgainClientReconciler) observeLent(ec *egainv1alpha1.EgainClient, f *facts, found request.Sources) {
-	f.Lent = found.LentVersion()
-	switch known := f.remembered.lent; {
-	case f.Lent == "" && known == 0:
-	case f.Lent == "" || known == 0:
-		r.memory.update(ec, func(m *recollection) { m.lent = lentDigest(f.Lent) })
-	default:
-		f.Input.Outdated = known != lentDigest(f.Lent)
-	}
-}
-
-// lentDigest stands for a version of an application's credentials; zero for none.
-func lentDigest(version string) uint64 {
-	if version == "" {
-		return 0
-	}
-	return digest(version, "")
-}
-
-// observeTrust identifies the CA bundle, as far as the operator may look.
+// observeTrust identifies the CA bundle, as far as the operator may read it.
 func (r *EgainClientReconciler) observeTrust(ctx context.Context, _ *egainv1alpha1.EgainClient, f *facts) error {
 	ref := f.tenant.CABundleRef
 	if ref == nil || !watched(r.Namespaces, string(ref.Namespace)) {
@@ -140,17 +143,25 @@ func (r *EgainClientReconciler) observeTrust(ctx context.Context, _ *egainv1alph
 	return err
 }
 
-// metadata reads an object's metadata from the cache; nil if it does not exist.
-func metadata(ctx context.Context, cache client.Reader, kind string, name types.NamespacedName) (*metav1.ObjectMeta, error) {
-	object := &metav1.PartialObjectMetadata{}
-	object.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kind))
-	if err := cache.Get(ctx, name, object); apierrors.IsNotFound(err) {
-		return nil, nil
-	} else if err != nil {
-		return nil, fmt.Errorf("looking up %s %q: %w", kind, name.Name, err)
+// observeSources identifies the Secrets that a token is issued with.
+func (r *EgainClientReconciler) observeSources(ctx context.Context, ec *egainv1alpha1.EgainClient, f *facts) error {
+	found, err := r.Tokens.Reader.Sources(ctx, ec, f.tenant)
+	if found.Session != nil {
+		f.SessionVersion, f.SessionExpiration = session.Version(found.Session), session.Expiration(found.Session, f.Input.Now)
 	}
-	return &object.ObjectMeta, nil
+	if err == nil {
+		f.Input.Sources, f.Lent = found.String(), found.LentVersion()
+	}
+	return err
 }
 
-// fingerprint stands for what an attempt is made with; another one may go elsewhere.
-func (f *facts) fingerprint() uint64 { return digest(f.Input.Inputs(), f.Trust+f.Lent) }
+// lent says whether the credentials of an application have changed since the token was issued, and which version to remember. Only this
+// process knows: the namespace of the EgainClient learns nothing of a Secret in another. After a restart the token counts as issued
+// with the present version.
+func lent(known uint64, version string) (remember uint64, outdated bool) {
+	is := provider.LentDigest(version)
+	if is == 0 || known == 0 {
+		return is, false
+	}
+	return known, known != is
+}

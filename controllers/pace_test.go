@@ -217,22 +217,20 @@ func TestATokenIsNotKeptForLongerThanItMust(t *testing.T) {
 	f.run(ec)
 	f.run(gone)
 	held := func(ec *egainv1alpha1.EgainClient) bool {
-		p, ok := f.r.memory.paces.Load(key(ec))
-		return ok && p.(pace).recent != nil
+		return f.entry(ec).Recent != nil
 	}
 	f.Expect(held(ec)).To(gomega.BeTrue())
 	f.delete(gone)
 	f.Expect(f.tryReconcile(gone)).Error().NotTo(gomega.HaveOccurred())
 	f.Expect(held(gone)).To(gomega.BeFalse(), "its EgainClient is gone")
 
-	f.r.memory.sweep(f.clock.Now().Add(rotation.Floor - time.Millisecond))
+	f.r.journal.Sweep(f.clock.Now().Add(rotation.Floor - time.Millisecond))
 	f.Expect(held(ec)).To(gomega.BeTrue())
-	f.r.memory.sweep(f.clock.Now().Add(rotation.Floor))
+	f.r.journal.Sweep(f.clock.Now().Add(rotation.Floor))
 	f.Expect(held(ec)).To(gomega.BeFalse())
-	f.r.memory.sweep(f.clock.Now().Add(rotation.ChangeWindow))
-	remembered := 0
-	f.r.memory.paces.Range(func(any, any) bool { remembered++; return true })
-	f.Expect(remembered).To(gomega.BeZero(), "nothing is remembered for ever")
+	f.Expect(f.entry(gone).History()).NotTo(gomega.BeZero())
+	f.r.journal.Sweep(f.clock.Now().Add(rotation.ChangeWindow))
+	f.Expect(f.entry(gone).History()).To(gomega.BeZero(), "nothing is remembered for ever")
 }
 
 // Whatever a script edits, the first edits are served immediately and the others five seconds apart.

@@ -2,6 +2,8 @@ package controllers
 
 import (
 	"context"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -10,7 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
-	"github.com/egain-operator/egain-operator/internal/egress"
+	"github.com/egain-operator/egain-operator/internal/journal"
 	"github.com/egain-operator/egain-operator/internal/rotation"
 	"github.com/egain-operator/egain-operator/internal/status"
 )
@@ -19,33 +21,45 @@ import (
 // renewals of healthy clients for as long as it fails.
 const failingRank = time.Hour
 
-// priorityFirst is that of clients that have no token yet.
-const priorityFirst = 0
+const (
+	// priorityFirst is that of clients that have no token yet.
+	priorityFirst = 0
+	// priorityWoken is that of an object whose request may be sent now.
+	priorityWoken = 1
+)
 
 // priority orders the queue; greater is served first. Clients without a token come first, then those whose token expires
 // soonest. It is made of the time of expiry itself, not of what is left, so that priorities given at different times
 // compare.
 func priority(ec *egainv1alpha1.EgainClient) int {
+	if at := rank(ec); !at.IsZero() {
+		return -int(at.Unix())
+	}
+	return priorityFirst
+}
+
+// rank is the time of expiry that orders an object in the queue and at the gate; zero to be first.
+func rank(ec *egainv1alpha1.EgainClient) time.Time {
 	switch st := &ec.Status; {
 	case status.TooShort(st.Token): // its renewal would otherwise come before all others, each time
-		return -int(st.Token.IssueTime.Add(failingRank).Unix())
+		return st.Token.IssueTime.Add(failingRank)
 	case st.Token != nil && st.Token.ExpirationTime != nil:
-		return -int(st.Token.ExpirationTime.Unix())
+		return st.Token.ExpirationTime.Time
 	case st.LastFailure != nil && st.LastFailure.Time != nil:
-		return -int(st.LastFailure.Time.Add(failingRank).Unix())
+		return st.LastFailure.Time.Add(failingRank)
 	default:
-		return priorityFirst
+		return time.Time{}
 	}
 }
 
 // priorityNext is that of an object after a reconcile. One that must not send a request yet, as since another writer removes its
 // token each time, ranks as after a failure.
 func priorityNext(ec *egainv1alpha1.EgainClient, o status.Outcome, now time.Time) int {
-	rank := priority(ec)
-	if rank == priorityFirst && o.Decided && o.Decision.Action == rotation.Wait {
+	first := priority(ec)
+	if first == priorityFirst && o.Decided && o.Decision.Action == rotation.Wait {
 		return -int(now.Add(failingRank).Unix())
 	}
-	return rank
+	return first
 }
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
@@ -55,7 +69,7 @@ func enqueue(q queue, ec *egainv1alpha1.EgainClient) { enqueueAfter(q, ec, 0) }
 
 // enqueueAfter adds an object with its priority after a time.
 func enqueueAfter(q queue, ec *egainv1alpha1.EgainClient, after time.Duration) {
-	enqueueAs(q, key(ec), priority(ec), after)
+	enqueueAs(q, journal.Name(ec), priority(ec), after)
 }
 
 func enqueueAs(q queue, name types.NamespacedName, priority int, after time.Duration) {
@@ -67,25 +81,32 @@ func enqueueAs(q queue, name types.NamespacedName, priority int, after time.Dura
 	q.AddAfter(request, after)
 }
 
-// callers is a source.Source of those who waited for a slot or an endpoint, and are called.
-type callers struct {
-	queue queue
+// wakeups enqueue the objects whose request may be sent now, with top priority: until it is sent, its slot is idle.
+type wakeups struct {
+	clients, tenants wakeupQueue
+}
+
+// wakeupQueue is a source.Source.
+type wakeupQueue struct {
+	queue atomic.Pointer[queue]
 }
 
 // Start is that of source.Source. It notes the queue.
-func (c *callers) Start(_ context.Context, q queue) error {
-	c.queue = q
+func (w *wakeupQueue) Start(_ context.Context, q queue) error {
+	w.queue.Store(&q)
 	return nil
 }
 
-// waiter has an object enqueued when there is a slot for its request, or its endpoint has recovered.
-func (r *EgainClientReconciler) waiter(ec *egainv1alpha1.EgainClient) egress.Waiter {
-	name, rank := key(ec), priority(ec)
-	return egress.Waiter{Key: name, Rank: int64(-rank), Call: func() {
-		if q := r.callers.queue; q != nil {
-			enqueueAs(q, name, rank, 0)
-		}
-	}}
+// wake enqueues an EgainClient by namespace and name, or an EgainTenant by a name without a namespace. It does not block.
+func (w *wakeups) wake(key string) {
+	namespace, name, _ := strings.Cut(key, "/")
+	of := &w.clients
+	if namespace == "" {
+		of = &w.tenants
+	}
+	if q := of.queue.Load(); q != nil {
+		enqueueAs(*q, types.NamespacedName{Namespace: namespace, Name: name}, priorityWoken, 0)
+	}
 }
 
 // Bounds of the wait after an error of the API server: shorter than the default's 1000 s, since only the API server's own

@@ -3,11 +3,9 @@ package controllers
 import (
 	"context"
 	"errors"
-	"reflect"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -15,90 +13,78 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/journal"
+	"github.com/egain-operator/egain-operator/internal/rotation"
 	"github.com/egain-operator/egain-operator/internal/status"
 	"github.com/egain-operator/egain-operator/internal/tracing"
 )
 
-// report writes the status if it changed, sends events on transitions, and says when to come back.
-func (r *EgainClientReconciler) report(ctx context.Context, ec *egainv1alpha1.EgainClient, o status.Outcome) (ctrl.Result, error) {
-	r.logOutcome(ctx, o)
+// report writes the status if it changed, sends events on transitions, and says when to reconcile again. It stores the entry.
+func (r *EgainClientReconciler) report(ctx context.Context, ec *egainv1alpha1.EgainClient, entry journal.Entry, o status.Outcome) (ctrl.Result, error) {
+	logOutcome(ctx, o)
 	now := r.Clock.Now()
 	before := &egainv1alpha1.EgainClient{ObjectMeta: ec.ObjectMeta, Spec: ec.Spec, Status: *ec.Status.DeepCopy()}
-	remembered := r.memory.recall(ec)
-	ec.Status = remembered.status(ec)
+	ec.Status = entry.Status(ec)
 	failures := ec.Status.ConsecutiveFailures
-	told := r.told(ec, o)
-	ec.Status = status.Next(ec, told, now)
+	shown, errs := status.Reportable(o, entry.Errors)
+	ec.Status, entry.Errors = status.Next(ec, shown, now), errs
 	if ec.Status.ConsecutiveFailures > failures {
 		r.Metrics.Failed(ec.Status.LastFailure.Reason)
 	}
-	send(r.Recorder, ec, status.Rewritten(ec, told))
+	send(r.Recorder, ec, status.Rewritten(ec, shown))
 	err := r.writeStatus(ctx, before, ec)
-	if fault.Of(o.Err) == nil {
+	entry.Unwritten = nil
+	if err != nil {
+		entry.Unwritten, err = ec.Status.DeepCopy(), client.IgnoreNotFound(err)
+	}
+	r.journal.Store(ec, entry)
+	f := fault.Of(o.Err)
+	if f == nil || !f.Queued {
+		r.Providers.Gate.Forget(journal.Name(ec).String())
+	}
+	if f == nil {
 		err = errors.Join(o.Err, err)
 	}
 	if err != nil {
-		return ctrl.Result{}, err
+		return ctrl.Result{Priority: new(priority(ec))}, err
 	}
 	return next(ec, o, now)
 }
 
-// writeStatus patches the status if it changed. One that cannot be written is remembered, and written the next time.
+// writeStatus patches the status if it changed.
 func (r *EgainClientReconciler) writeStatus(ctx context.Context, before, ec *egainv1alpha1.EgainClient) error {
-	late := r.memory.recall(ec).unwritten != nil
-	if patch, name := statusPatch(before, ec); patch != nil {
-		// Without the optimistic lock: the operator is the only writer of the status, and a conflict with somebody who
-		// labels the object would lose what came of the attempt.
-		latest := ec.Status.DeepCopy()
-		r.memory.write(before, latest)
-		writing, span := tracing.Begin(ctx, r.Tracer, "patch status")
-		err := r.Client.Status().Patch(writing, name, patch)
-		tracing.End(span, err)
-		if err != nil {
-			r.memory.unwrite(before)
-			r.memory.update(ec, func(m *recollection) { m.unwritten = latest })
-			return client.IgnoreNotFound(err)
-		}
-		send(r.Recorder, ec, status.Events(before, ec))
+	if equality.Semantic.DeepEqual(before.Status, ec.Status) {
+		return nil
 	}
-	if late {
-		r.memory.update(ec, func(m *recollection) { m.unwritten = nil })
+	// Without the optimistic lock: the operator is the only writer of the status, and a conflict with a person who labels the
+	// object would lose the outcome of the attempt.
+	after := ec.DeepCopy()
+	r.statuses.Record(before, &after.Status)
+	writing, span := tracing.Begin(ctx, r.Tracer, "patch status")
+	err := r.Client.Status().Patch(writing, ec.DeepCopy(), client.MergeFrom(before))
+	tracing.End(span, err)
+	if err != nil {
+		r.statuses.Drop(journal.Name(ec))
+		return err
 	}
+	send(r.Recorder, ec, status.Events(before, ec))
 	return nil
 }
 
-// statusPatch returns the patch that makes one status the other, and the name of the object that it is for; nil if they are
-// the same. To encode and decode whole objects, for the patch and from the answer, would take a fifth of the CPU of a rotation.
-func statusPatch(before, after *egainv1alpha1.EgainClient) (client.Patch, *metav1.PartialObjectMetadata) {
-	was, is := &egainv1alpha1.EgainClient{Status: before.Status}, &egainv1alpha1.EgainClient{Status: after.Status}
-	differ := false
-	old, latest := reflect.ValueOf(&was.Status).Elem(), reflect.ValueOf(&is.Status).Elem()
-	for i := range old.NumField() {
-		if equality.Semantic.DeepEqual(old.Field(i).Interface(), latest.Field(i).Interface()) {
-			old.Field(i).SetZero()
-			latest.Field(i).SetZero()
-			continue
-		}
-		differ = true
+// leaveStalled writes that a stalled client whose objects were repaired is reconciled again. Only a repair costs this write.
+func (r *EgainClientReconciler) leaveStalled(ctx context.Context, ec *egainv1alpha1.EgainClient, f status.Facts, d rotation.Decision) {
+	next, repaired := status.Repaired(ec, f, d, r.Clock.Now())
+	if !repaired {
+		return
 	}
-	if !differ {
-		return nil, nil
+	before := &egainv1alpha1.EgainClient{ObjectMeta: ec.ObjectMeta, Spec: ec.Spec, Status: ec.Status}
+	ec.Status = next
+	if err := r.writeStatus(ctx, before, ec); client.IgnoreNotFound(err) != nil {
+		log.FromContext(ctx).Info("Could not write that a stalled client is reconciled again", "error", err.Error())
 	}
-	name := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: after.Namespace, Name: after.Name}}
-	name.SetGroupVersionKind(egainv1alpha1.SchemeGroupVersion.WithKind("EgainClient"))
-	return difference{client.MergeFrom(was), is}, name
 }
 
-// difference is the patch to a given object, whatever object the answer is read into.
-type difference struct {
-	client.Patch
-	to client.Object
-}
-
-// Data is that of client.Patch.
-func (d difference) Data(client.Object) ([]byte, error) { return d.Patch.Data(d.to) }
-
-func (r *EgainClientReconciler) logOutcome(ctx context.Context, o status.Outcome) {
+func logOutcome(ctx context.Context, o status.Outcome) {
 	if o.Written != nil {
 		log.FromContext(ctx).Info("Wrote token", "cause", o.Decision.Cause, "expirationTime", o.Written.ExpirationTime)
 	}
@@ -107,14 +93,15 @@ func (r *EgainClientReconciler) logOutcome(ctx context.Context, o status.Outcome
 	}
 }
 
-// next says when to reconcile again if nothing changes. It is the one place that maps an outcome to a Result.
+// next says when to reconcile again if nothing changes. It is the one place that maps an outcome to a Result. Each Result sets the
+// priority: controller-runtime enqueues an object again with the one that it had, which is that of a wake-up else.
 func next(ec *egainv1alpha1.EgainClient, o status.Outcome, now time.Time) (ctrl.Result, error) {
 	at, f := status.Wake(ec, o, now), fault.Of(o.Err)
 	switch {
 	case !at.IsZero():
 		return ctrl.Result{Priority: new(priorityNext(ec, o, now)), RequeueAfter: max(at.Sub(now), time.Millisecond)}, nil
 	case f != nil && f.Class == fault.Terminal:
-		return ctrl.Result{}, reconcile.TerminalError(f)
+		return ctrl.Result{Priority: new(priority(ec))}, reconcile.TerminalError(f)
 	default:
 		return ctrl.Result{Priority: new(priority(ec))}, nil
 	}

@@ -5,9 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
@@ -27,6 +25,8 @@ func living(spec string, issued time.Time) *rotation.Token {
 func TestNext(t *testing.T) {
 	t.Parallel()
 	terminal := fault.New(fault.Terminal, "CredentialsInvalid", "mend it")
+	queued := fault.New(fault.Busy, "ServerUnavailable", "queued")
+	queued.Queued = true
 	valid, expired := living("now", noon), living("now", noon.Add(-2*time.Hour))
 	retry := func(d time.Duration) *egainv1alpha1.FailureStatus {
 		return &egainv1alpha1.FailureStatus{RetryTime: second(noon.Add(d))}
@@ -53,8 +53,10 @@ func TestNext(t *testing.T) {
 		"a dead token that nothing is known against: now":  {tok: expired, want: time.Millisecond},
 		"suspended without a token: no time":               {suspended: true},
 		"suspended, with a retry that was due: no time":    {suspended: true, failure: retry(time.Second)},
-		"a busy host: shortly":                             {tok: valid, err: fault.New(fault.Busy, "ServerUnavailable", "busy"), want: 150 * time.Millisecond},
-		"a busy host, of a client that failed: as shortly": {failure: retry(time.Hour), err: fault.New(fault.Busy, "ServerUnavailable", "busy"), want: 150 * time.Millisecond},
+		"queued: the next poll, by its spread":             {tok: valid, err: queued, want: 57 * time.Second},
+		"queued, of a client that failed: the next poll":   {failure: retry(time.Hour), err: queued, want: 57 * time.Second},
+		"queued, with a token that expires before":         {tok: living("now", noon.Add(10*time.Second-time.Hour)), err: queued, want: 10 * time.Second},
+		"queued, with a dead token: when that is reported": {tok: expired, err: queued, want: 57 * time.Second},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -69,8 +71,8 @@ func TestNext(t *testing.T) {
 			if errors.Is(err, reconcile.TerminalError(nil)) != tc.terminal || result.RequeueAfter != tc.want {
 				t.Errorf("got %v, %v, want %v", result.RequeueAfter, err, tc.want)
 			}
-			if err != nil && result != (ctrl.Result{}) {
-				t.Error("a result that comes with an error is lost")
+			if result.Priority == nil || *result.Priority > priorityFirst {
+				t.Errorf("the priority of a wake-up stays: %v", result.Priority)
 			}
 		})
 	}
@@ -153,20 +155,5 @@ func TestOnlyWhatATokenIsIssuedForCountsAsTheSpec(t *testing.T) {
 			t.Errorf("%s does not count, or as %s", name, twin)
 		}
 		seen[spec(change)] = name
-	}
-}
-
-func TestTheStatusThatCouldNotBeWrittenIsNotShared(t *testing.T) {
-	t.Parallel()
-	ec := &egainv1alpha1.EgainClient{Status: egainv1alpha1.EgainClientStatus{ObservedGeneration: 1}}
-	r := recollection{unwritten: &egainv1alpha1.EgainClientStatus{ObservedGeneration: 2, LastFailure: &egainv1alpha1.FailureStatus{Reason: "a"}}}
-	st := r.status(ec)
-	st.LastFailure.Reason = "b"
-	if diff := cmp.Diff("a", r.unwritten.LastFailure.Reason); diff != "" {
-		t.Error(diff)
-	}
-	r.unwritten = nil
-	if got := r.status(ec).ObservedGeneration; got != 1 {
-		t.Errorf("got the status of generation %d", got)
 	}
 }

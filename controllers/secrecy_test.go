@@ -23,6 +23,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
+	"github.com/egain-operator/egain-operator/internal/journal"
 	"github.com/egain-operator/egain-operator/internal/rotation"
 	"github.com/egain-operator/egain-operator/internal/target"
 )
@@ -48,7 +49,7 @@ func (w *witness) reconcile(ec *egainv1alpha1.EgainClient) ctrl.Result {
 	f.t.Helper()
 	// The most that --log-level lets through. At level 8 client-go shows the bodies of requests.
 	logger := funcr.New(func(prefix, args string) { w.hear("log: %s %s", prefix, args) }, funcr.Options{Verbosity: 1})
-	result, err := f.r.Reconcile(log.IntoContext(f.t.Context(), logger), ctrl.Request{NamespacedName: key(ec)})
+	result, err := f.r.Reconcile(log.IntoContext(f.t.Context(), logger), ctrl.Request{NamespacedName: journal.Name(ec)})
 	w.hear("error: %v %+v %#v", err, err, err)
 	for e := err; e != nil; e = errors.Unwrap(e) {
 		encoded, _ := json.Marshal(e) //nolint:errchkjson // what cannot be encoded shows nothing
@@ -65,8 +66,8 @@ func (w *witness) reconcile(ec *egainv1alpha1.EgainClient) ctrl.Result {
 		w.hear("annotations: %v labels: %v", held.Annotations, held.Labels)
 		w.keep("token", string(held.Data[target.KeyAccessToken]))
 	}
-	if held := f.r.memory.recall(ec).held; held != nil {
-		w.keep("token", string(held.AccessToken))
+	if held := f.entry(ec).Held; held != nil {
+		w.keep("token", string(held.Token.AccessToken))
 	}
 	return result
 }

@@ -57,7 +57,7 @@ func (f *fixture) logIn() {
 	f.Expect(err).NotTo(gomega.HaveOccurred())
 	back, err := egainsim.LogIn(f.t.Context(), hc.Transport, at, egainsim.Login{Username: "agent.smith", Password: egainsim.SubjectPassword, Allow: true})
 	f.Expect(err).NotTo(gomega.HaveOccurred())
-	tok, err := f.r.OAuth.Token(f.t.Context(), hc, oauth.Request{
+	tok, err := f.r.Tokens.OAuth.Token(f.t.Context(), hc, oauth.Request{
 		Flow: oauth.AuthorizationCode, TokenURL: tenant.TokenURL(egainsim.User),
 		Credentials: oauth.Credentials{ClientID: egainsim.RigelWebClientID, ClientSecret: egainsim.RigelWebClientSecret},
 		Session:     oauth.Session{Code: oauth.Secret(back.Query().Get("code")), Verifier: login.Verifier, RedirectURL: redirectURL},

@@ -23,6 +23,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
+	"github.com/egain-operator/egain-operator/internal/journal"
 	"github.com/egain-operator/egain-operator/internal/session"
 	"github.com/egain-operator/egain-operator/internal/target"
 )
@@ -224,7 +225,7 @@ func TestSession_AnAPIServerThatFailsIsReportedAndRetriedWhateverElseFails(t *te
 	_, _ = f.tryReconcile(ec)
 	void, before := f.value("session", session.KeyRefreshToken), f.requests()
 	f.delete(f.secret("egain-web"))
-	for range toldAfter {
+	for range 5 {
 		_, err := f.tryReconcile(ec)
 		f.Expect(err).To(gomega.HaveOccurred(), "the queue retries an error")
 	}
@@ -331,12 +332,12 @@ func TestSession_TheRefreshTokenOfADeletedClientIsWritten(t *testing.T) {
 	ec, policy := f.refused()
 	void := f.value("session", session.KeyRefreshToken)
 	f.delete(ec)
-	result, err := f.r.Reconcile(t.Context(), ctrl.Request{NamespacedName: key(ec)})
+	result, err := f.r.Reconcile(t.Context(), ctrl.Request{NamespacedName: journal.Name(ec)})
 	f.Expect(err).NotTo(gomega.HaveOccurred())
 	f.Expect(result.RequeueAfter).To(soon())
 
 	policy.on = false
-	result, err = f.r.Reconcile(t.Context(), ctrl.Request{NamespacedName: key(ec)})
+	result, err = f.r.Reconcile(t.Context(), ctrl.Request{NamespacedName: journal.Name(ec)})
 	f.Expect(err).NotTo(gomega.HaveOccurred())
 	f.Expect(result.RequeueAfter).To(gomega.BeZero())
 	f.Expect(f.value("session", session.KeyRefreshToken)).NotTo(gomega.Equal(void))
@@ -368,7 +369,7 @@ func TestSession_ADeletionThatIsHeldUpByOthersGoesOnWriting(t *testing.T) {
 
 // heldSession is the refresh token that the operator holds for a session Secret.
 func (f *fixture) heldSession(secret string) session.Successor {
-	held, _ := f.r.memory.held(types.NamespacedName{Namespace: f.namespace, Name: secret})
+	held, _ := f.r.sessions.Held(types.NamespacedName{Namespace: f.namespace, Name: secret})
 	return held
 }
 
@@ -474,7 +475,7 @@ func TestSession_OneThatIsDeletedMeanwhileIsNotMadeAgain(t *testing.T) {
 			f.delete(f.secret("session"))
 			change(f, ec)
 			policy.on = false
-			_, err := f.r.Reconcile(t.Context(), ctrl.Request{NamespacedName: key(ec)})
+			_, err := f.r.Reconcile(t.Context(), ctrl.Request{NamespacedName: journal.Name(ec)})
 			f.Expect(err).NotTo(gomega.HaveOccurred())
 			f.Expect(f.secret("session")).To(gomega.BeNil())
 			f.Expect(f.holdsSession("session")).To(gomega.BeFalse())

@@ -68,7 +68,7 @@ func TestFailuresTellOfClocksToo(t *testing.T) {
 	f.run(ec)
 	f.Expect(state(ec)).To(gomega.Equal("InProgress: NoToken, ServerUnavailable"))
 	f.Expect(reasons(f.sent())).To(gomega.ConsistOf("Warning ServerUnavailable", "Warning ClockBehind"))
-	registry.MustRegister(f.r.Metrics.Objects(Observed(t.Context(), f.r.Cache, f.r.Providers.Breakers), false))
+	registry.MustRegister(f.r.Metrics.Objects(Observed(t.Context(), f.r.Cache, f.r.Providers.Gate), false))
 	f.Expect(testutil.GatherAndCount(registry, "egain_provider_clock_skew_seconds")).To(gomega.Equal(1))
 
 	f.Expect(admin.Delete(t.Context(), ec)).To(gomega.Succeed())

@@ -70,7 +70,7 @@ func TestTracesAReconcileFromTheRequestToTheWrite(t *testing.T) {
 	f.sim.SetFault(egainsim.Match{Endpoint: egainsim.TokenEndpoint}, egainsim.Fault{Status: 401, Error: "invalid_client"})
 	f.run(ec)
 	f.Expect(told(recorder)).To(gomega.Equal([]string{
-		"read metadata in reconcile EgainClient", "request token in reconcile EgainClient: ClientRejected", "patch status in reconcile EgainClient", "reconcile EgainClient: ClientRejected",
+		"request token in reconcile EgainClient: ClientRejected", "patch status in reconcile EgainClient", "reconcile EgainClient: ClientRejected",
 	}))
 }
 

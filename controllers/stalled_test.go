@@ -14,6 +14,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
+	"github.com/egain-operator/egain-operator/internal/journal"
 )
 
 // statuses notes what kstatus computes of an EgainClient after each write of its status, and how many tokens had been requested.
@@ -22,7 +23,7 @@ func (f *fixture) statuses(ec *egainv1alpha1.EgainClient) func() []string {
 	f.through(interceptor.Funcs{
 		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, obj client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
 			err := c.SubResource(sub).Patch(ctx, obj, patch, opts...)
-			f.Expect(admin.Get(ctx, key(ec), ec)).To(gomega.Succeed())
+			f.Expect(admin.Get(ctx, journal.Name(ec), ec)).To(gomega.Succeed())
 			all = append(all, fmt.Sprintf("%s after %d requests", kstatus(ec), f.requests()))
 			return err
 		},

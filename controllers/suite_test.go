@@ -24,7 +24,7 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
-	"github.com/egain-operator/egain-operator/internal/egress"
+	"github.com/egain-operator/egain-operator/internal/journal"
 	"github.com/egain-operator/egain-operator/internal/metrics"
 	"github.com/egain-operator/egain-operator/internal/oauth"
 	"github.com/egain-operator/egain-operator/internal/target"
@@ -156,12 +156,12 @@ func (f *fixture) restart() {
 		},
 	})
 	f.parts = Parts{Client: c, Cache: indexed{admin}, Clock: f.clock, Recorder: f.events, Metrics: metrics.New(prometheus.NewRegistry())}
-	f.build(egress.Options{PerHost: 4, Options: transport.Options{Timeout: 5 * time.Second, AllowLoopback: true}})
+	f.build(4, transport.Options{Timeout: 5 * time.Second, AllowLoopback: true})
 }
 
 // build makes a reconciler that reaches providers in a way.
-func (f *fixture) build(reach egress.Options) {
-	f.settings.MetadataLifetime, f.settings.Egress = time.Hour, reach
+func (f *fixture) build(perHost int, o transport.Options) {
+	f.settings.MetadataLifetime, f.settings.RequestsPerHost, f.settings.Transport = time.Hour, perHost, o
 	f.r, _ = New(f.parts, f.settings, func() (oauth.Secret, error) { return mintOwnToken() })
 }
 
@@ -254,7 +254,7 @@ func (f *fixture) reconcile(ec *egainv1alpha1.EgainClient) ctrl.Result {
 
 func (f *fixture) tryReconcile(ec *egainv1alpha1.EgainClient) (ctrl.Result, error) {
 	f.t.Helper()
-	result, err := f.r.Reconcile(f.t.Context(), ctrl.Request{NamespacedName: key(ec)})
+	result, err := f.r.Reconcile(f.t.Context(), ctrl.Request{NamespacedName: journal.Name(ec)})
 	f.Expect(client.IgnoreNotFound(admin.Get(f.t.Context(), client.ObjectKeyFromObject(ec), ec))).To(gomega.Succeed())
 	return result, err
 }
@@ -268,7 +268,10 @@ func (f *fixture) update(ec *egainv1alpha1.EgainClient, change func()) {
 }
 
 // step lets time pass.
-func (f *fixture) step(d time.Duration) { f.clock.SetTime(f.clock.Now().Add(d)) }
+func (f *fixture) step(d time.Duration) {
+	f.clock.SetTime(f.clock.Now().Add(d))
+	f.r.Providers.Gate.Tick()
+}
 
 // secret reads a Secret; nil if there is none.
 func (f *fixture) secret(name string) *corev1.Secret {

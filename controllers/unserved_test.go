@@ -274,7 +274,7 @@ func TestAnAdmissionWebhookThatDeniesEachWriteIsTold(t *testing.T) {
 	f.Eventually(func(g gomega.Gomega) {
 		_, err := f.tryReconcile(ec)
 		g.Expect(err).To(gomega.HaveOccurred())
-		g.Expect(err.Error()).NotTo(gomega.ContainSubstring(base64.StdEncoding.EncodeToString([]byte(f.r.memory.recall(ec).held.AccessToken))))
+		g.Expect(err.Error()).NotTo(gomega.ContainSubstring(base64.StdEncoding.EncodeToString([]byte(f.entry(ec).Held.Token.AccessToken))))
 		g.Expect(message(ec)).To(gomega.Equal(`applying Secret "sync" fails time and again, and is tried every 30 seconds: mend the admission webhook, if one is named here, or see to the API server; ` +
 			`the API server says: admission webhook "policy.example.com" denied the request: (the message quotes the Secret and is not shown)`))
 	}).Should(gomega.Succeed())

@@ -2,20 +2,15 @@ package controllers
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
@@ -35,34 +30,6 @@ const (
 
 // indexes of the cache over EgainClients, each with what it is made of. indexObjects is not one of them: see references.
 var indexes = map[string]client.IndexerFunc{indexTenant: tenantOf, indexSubject: subjectClientOf}
-
-var namespaceKind = corev1.SchemeGroupVersion.WithKind("Namespace")
-
-// SetupWithManager registers the indexes and watches.
-func (r *EgainClientReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) error {
-	for name, extract := range indexes {
-		if err := mgr.GetFieldIndexer().IndexField(ctx, &egainv1alpha1.EgainClient{}, name, extract); err != nil {
-			return fmt.Errorf("indexing EgainClients by %s: %w", name, err)
-		}
-	}
-	if err := mgr.Add(manager.RunnableFunc(r.forgetTokens)); err != nil {
-		return fmt.Errorf("adding what drops tokens from memory: %w", err)
-	}
-	r.Cache = referring{r.Cache, &r.references}
-	r.Requests.Cache = clients{r.Cache}
-	w := waker{r.Cache, &r.references}
-	changed := builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})
-	return ctrl.NewControllerManagedBy(mgr).
-		Named("egainclient").
-		Watches(&egainv1alpha1.EgainClient{}, w.clientHandler(), builder.WithPredicates(r.memory.statusSeen(), clientChanged)).
-		WatchesMetadata(&corev1.Secret{}, w.objectHandler("Secret"), changed).
-		WatchesMetadata(&corev1.ConfigMap{}, w.objectHandler("ConfigMap"), changed).
-		Watches(&egainv1alpha1.EgainTenant{}, w.tenantHandler(), builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, becameReady))).
-		WatchesMetadata(&corev1.Namespace{}, w.namespaceHandler(), builder.WithPredicates(predicate.LabelChangedPredicate{})).
-		WatchesRawSource(&r.callers).
-		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers, UsePriorityQueue: new(true), RateLimiter: retryLimiter()}).
-		Complete(r)
-}
 
 // becameReady passes the transition of an EgainTenant to Ready.
 var becameReady = predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/journal"
 )
 
 func TestAnObjectIsWokenByEverythingThatItNames(t *testing.T) {
@@ -172,7 +173,7 @@ func TestAReconcileOutlivesTheStopOfTheOperator(t *testing.T) {
 	stopped, stop := context.WithCancel(t.Context())
 	stop()
 
-	_, err := f.r.Reconcile(stopped, reconcile.Request{NamespacedName: key(ec)})
+	_, err := f.r.Reconcile(stopped, reconcile.Request{NamespacedName: journal.Name(ec)})
 	f.Expect(err).NotTo(gomega.HaveOccurred())
 	f.Expect(f.active("sync")).To(gomega.BeTrue())
 }

@@ -224,7 +224,7 @@ func TestARefusalThatQuotesTheTokenIsNotShown(t *testing.T) {
 			ec := f.client("sync")
 			quoted := ""
 			f.intercept.Apply = func(context.Context, client.WithWatch, runtime.ApplyConfiguration, ...client.ApplyOption) error {
-				quoted = quote([]byte(f.r.memory.recall(ec).held.AccessToken))
+				quoted = quote([]byte(f.entry(ec).Held.Token.AccessToken))
 				return apierrors.NewBadRequest(fmt.Sprintf("admission webhook denied %q", quoted))
 			}
 

@@ -85,13 +85,13 @@ func networks(life time.Duration) []scenario {
 	long.Failed, long.Peak = tries(3*life), 60
 	lost := brief()
 	// Requests that the network held up arrive all the same, when nobody waits for their answers any more: as many as are under way to
-	// a host at once by the operator's default, and once, since the breaker is open after them. How many are on a connection that
+	// a host at once by the operator's default, and once, since the circuit is open after them. How many are on a connection that
 	// was there before, so that they can arrive, is chance.
 	lost.Extra = 16. / clientsPerTenant
 	lostByOne := lost
 	lostByOne.Extra /= 3
 	crowd := long
-	// One request at a time, of one client for all: five to open the breaker, some more that were under way, and then one
+	// One request at a time, of one client for all: five to open the circuit, some more that were under way, and then one
 	// each two seconds. 200 come back in a second, and a few by the burst.
 	crowd.Failed, crowd.Peak = (16+3*life.Seconds()/2)/1000, 250
 	return []scenario{

@@ -22,7 +22,6 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/egain-operator/egain-operator/controllers"
-	"github.com/egain-operator/egain-operator/internal/egress"
 	"github.com/egain-operator/egain-operator/internal/election"
 	"github.com/egain-operator/egain-operator/internal/metrics"
 	"github.com/egain-operator/egain-operator/internal/options"
@@ -86,7 +85,7 @@ func serve(ctx context.Context, config *rest.Config, o *options.Options, counter
 		return err
 	}
 	filled := &onceFilled{}
-	objects := counters.Objects(controllers.Observed(ctx, mgr.GetCache(), clients.Providers.Breakers), o.MetricsPerObject)
+	objects := counters.Objects(controllers.Observed(ctx, mgr.GetCache(), clients.Providers.Gate), o.MetricsPerObject)
 	filled.then = func() { ctrlmetrics.Registry.MustRegister(objects) }
 	defer ctrlmetrics.Registry.Unregister(objects)
 	if err := mgr.Add(filled); err != nil {
@@ -210,9 +209,9 @@ func settings(o *options.Options) controllers.Settings {
 	return controllers.Settings{
 		Workers: o.Workers, MetadataLifetime: o.MetadataLifetime, RequireTenantRef: o.RequiresTenantRef(), Namespaces: o.WatchNamespaces,
 		AllowedAudiences: o.AllowedAudiences, ApplicationNamespaces: o.ApplicationNamespaces, RequireApplication: o.RequireApplication,
-		Egress: egress.Options{PerHost: o.RequestsPerHost, Options: transport.Options{
+		RequestsPerHost:  o.RequestsPerHost, Transport: transport.Options{
 			UserAgent: transport.UserAgent("egain-operator"),
 			Timeout:   o.RequestTimeout, AllowLoopback: o.AllowLoopback, AllowPrivate: o.AllowPrivate, AllowedHosts: o.AllowedHosts,
-		}},
+		},
 	}
 }

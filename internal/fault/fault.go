@@ -23,10 +23,9 @@ const (
 	// Rejected failures end when a person acts at the provider, which nothing tells us. They are retried rarely, since
 	// repeated logins with rejected credentials lock accounts.
 	Rejected
-	// Paused failures end when an endpoint that is known to fail has recovered, which single requests find out. Nothing
-	// was sent, and the client looks again and again, without asking, whether it has.
+	// Paused failures end when a probe of an endpoint with an open circuit succeeds. Nothing was sent.
 	Paused
-	// Busy is no failure: every slot for the host is taken, nothing was sent, and the attempt is made again shortly.
+	// Busy is no failure: the client is queued for a request slot. Nothing was sent.
 	Busy
 )
 
@@ -41,9 +40,8 @@ type Error struct {
 	RetryAfter time.Duration
 	// RetryWithin bounds the wait before the next attempt after a Retryable failure; zero if only the expiry does.
 	RetryWithin time.Duration
-	// Called says of a Busy failure that its client is called when its turn has come, and of a Paused one when the endpoint has
-	// recovered. RetryAfter is for when it is not.
-	Called bool
+	// Queued says that the client is enqueued once its request may be sent: it needs no retry of its own.
+	Queued bool
 	// Login says that a login at the browser may end the failure.
 	Login bool
 	// Message says what failed and what to change.
@@ -89,12 +87,6 @@ const (
 	// triesAfter is into how many parts the life is divided that is left once a server that asked to be left alone may be
 	// asked again. One of them at most is waited longer, the rest is for what may go wrong then.
 	triesAfter = 3
-	// turnWait is the wait for a request slot, plus up to as much by spread.
-	turnWait = 100 * time.Millisecond
-	// lookFloor and lookCeiling bound the wait between two looks at an endpoint that fails. Looks are as dense as tries, but
-	// seldom enough for 100,000 clients whose tokens live for long.
-	lookFloor   = time.Second
-	lookCeiling = time.Minute
 )
 
 // Attempt is a failed attempt to issue a token.
@@ -129,34 +121,6 @@ func (e *Error) RetryTime(a Attempt) (time.Time, bool) {
 	asked := min(e.RetryAfter, retryAfterCeiling)
 	wait = max(Floor, wait-a.share(wait/10), asked+a.share(spare(asked, left)))
 	return a.Time.Add(wait), true
-}
-
-// LookTime says when to come back after an attempt in which nothing was sent, Busy or Paused. For Busy ones that is the turn
-// that they were given, but sooner while a token runs out, so that those that expire soonest get ahead; those that are called
-// get ahead by that, and look but seldom. Paused ones look the more often the sooner a token expires, so that a recovery is in
-// time for it, and once it has expired when the endpoint is next asked, unless they are called; after whole seconds as with
-// all other waits.
-func (e *Error) LookTime(a Attempt) time.Time {
-	left := max(0, a.Expiration.Sub(a.Time))
-	if e.Class == Busy {
-		wait := e.RetryAfter
-		switch {
-		case e.Called:
-			wait += a.share(wait)
-		case left > 0:
-			wait = min(wait, left/triesPerLife)
-		}
-		return a.Time.Add(max(turnWait+a.share(turnWait), wait))
-	}
-	wait := e.RetryAfter
-	switch {
-	case left > 0:
-		wait = min(left/triesPerLife, lookCeiling)
-	case e.Called:
-		wait += a.share(wait)
-	}
-	wait = max(wait, lookFloor)
-	return a.Time.Add((wait + time.Second - 1).Truncate(time.Second))
 }
 
 func (a Attempt) share(most time.Duration) time.Duration {

@@ -2,6 +2,7 @@
 package metrics
 
 import (
+	"cmp"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -64,8 +65,10 @@ func (m *Metrics) Rotation(cause, result string) { m.rotations.WithLabelValues(c
 // EgainTenant.
 func (m *Metrics) Use(namespace, host string) { m.hosts.label(namespace, host) }
 
-// Request counts a token request to a host that something in a namespace uses, with how many seconds it took.
-func (m *Metrics) Request(namespace, host, flow, outcome string, seconds float64) {
+// Request counts a token request to a host that something in a namespace uses, with how many seconds it took. The reason of its
+// failure is empty if it succeeded.
+func (m *Metrics) Request(namespace, host, flow, reason string, seconds float64) {
+	outcome := cmp.Or(reason, Success)
 	m.requests.WithLabelValues(m.hosts.label(namespace, host), flow, outcome).Observe(seconds)
 }
 

@@ -15,7 +15,7 @@ func BenchmarkValidate(b *testing.B) {
 	asked := []string{"knowledge.portalmgr.manage"}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := validate(tok, asked, issue, time.Time{}); err != nil {
+		if _, err := validateToken(tok, asked, issue, time.Time{}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -19,9 +19,6 @@ const (
 	refetchFloor = 30 * time.Second
 	// failureFloor is the same while there is no copy: long enough for the many clients of one URL to share a failure.
 	failureFloor = time.Second
-	// maxWaiting bounds who waits for documents of one host, each in a worker: few, so that some hosts may hang at a time. The
-	// others come back, by when the document is there.
-	maxWaiting = 4
 	// maxDocuments bounds the cache; the least recently fetched documents go first.
 	maxDocuments = 4096
 )
@@ -37,7 +34,6 @@ type Directory struct {
 	flights singleflight.Group
 	mu      sync.Mutex
 	entries map[directoryKey]*entry
-	waiting map[string]int // by host
 }
 
 // directoryKey includes the HTTP client, that is the CA bundle: a document fetched under one client's CA must not reach
@@ -56,19 +52,12 @@ type entry struct {
 }
 
 // Read returns the document at a place, from the cache or from the server; all callers share it and must not change it.
-// Errors are *fault.Error; one of class Busy says that many callers wait for the host already.
+// Errors are *fault.Error.
 func (d *Directory) Read(ctx context.Context, hc *http.Client, at Place) (*Document, error) {
 	key := directoryKey{place: at, client: hc}
 	known, serves := d.lookup(key)
 	if serves {
 		return known.result()
-	}
-	// Who refreshes a copy is alone to wait for that URL, and the slots of the host bound the URLs.
-	if known.document == nil {
-		if !d.enter(host(at.URL)) {
-			return nil, fault.New(fault.Busy, fault.ReasonMetadataUnavailable, "many clients wait for metadata of %s already", host(at.URL))
-		}
-		defer d.leave(host(at.URL))
 	}
 	// The flight outlives the caller that started it, since others wait for it too; hc bounds its time. Who was told to
 	// refresh a copy must not join the flight that fetched that copy, so that the try is part of the key.
@@ -86,6 +75,18 @@ func (d *Directory) Read(ctx context.Context, hc *http.Client, at Place) (*Docum
 	case r := <-flight:
 		return r.Val.(entry).result()
 	}
+}
+
+// Known returns what is known of a document if that serves without a request; false if a request is due.
+func (d *Directory) Known(hc *http.Client, at Place) (*Document, error, bool) { //nolint:revive // the error is part of what is known
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	e := d.entries[directoryKey{place: at, client: hc}]
+	if e == nil || !(e.refreshing || e.settled(d.Now(), d.Lifetime)) {
+		return nil, nil, false
+	}
+	document, err := e.result()
+	return document, err, true
 }
 
 // Reader reads documents by an HTTP client.
@@ -152,36 +153,12 @@ func (d *Directory) store(key directoryKey, document *Document, err error) entry
 		document.ReadTime = now
 		e.document = document
 	}
-	if fault.Of(err) != nil && fault.Of(err).Class == fault.Busy {
-		return e // nothing was asked, so nothing is remembered
-	}
 	if d.entries == nil {
 		d.entries = map[directoryKey]*entry{}
 	}
 	d.entries[key] = &e
 	d.evict()
 	return e
-}
-
-func (d *Directory) enter(host string) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.waiting[host] >= maxWaiting {
-		return false
-	}
-	if d.waiting == nil {
-		d.waiting = map[string]int{}
-	}
-	d.waiting[host]++
-	return true
-}
-
-func (d *Directory) leave(host string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.waiting[host]--; d.waiting[host] == 0 {
-		delete(d.waiting, host)
-	}
 }
 
 func (d *Directory) evict() {

@@ -158,7 +158,7 @@ func TestDirectoryAsksOnceForManyWhoAskTogether(t *testing.T) {
 		s := newSite(says)
 		hc, d := s.client(), newDirectory()
 		var wg sync.WaitGroup
-		for range maxWaiting {
+		for range 8 {
 			wg.Go(func() {
 				m, err := read(t.Context(), d, hc, selfServiceURL)
 				wantDocument(t, m, err, "one")
@@ -169,39 +169,36 @@ func TestDirectoryAsksOnceForManyWhoAskTogether(t *testing.T) {
 		release()
 		wg.Wait()
 		s.wantCalls(t, 1)
-		if len(d.waiting) != 0 {
-			t.Errorf("somebody is counted as waiting after all were served: %v", d.waiting)
-		}
 	})
 }
 
-// Workers that wait for a host that hangs are not there for others.
-func TestDirectoryBoundsWhoWaitsForAHost(t *testing.T) {
+// Known must not mark a copy as being refreshed: the caller may be queued before it reads.
+func TestDirectoryKnowsADocumentUntilARequestIsDue(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		says, release := hanging(document("one"))
-		s := newSite(says)
+		s := newSite(document("one"))
 		hc, d := s.client(), newDirectory()
-		var wg sync.WaitGroup
-		for i := range maxWaiting {
-			wg.Go(func() {
-				m, err := read(t.Context(), d, hc, fmt.Sprintf("%s?%d", selfServiceURL, i%2))
-				wantDocument(t, m, err, "one")
-			})
+		at := Place{Kind: MetadataAtURL, URL: selfServiceURL}
+		known := func() bool {
+			document, err, ok := d.Known(hc, at)
+			if ok && (err != nil || document == nil) {
+				t.Errorf("a document is known that is %v, with error %v", document, err)
+			}
+			return ok
 		}
-		synctest.Wait()
-		for i := range 3 {
-			_, err := read(t.Context(), d, hc, fmt.Sprintf("%s?%d", selfServiceURL, i))
-			wantFault(t, err, fault.Busy, fault.ReasonMetadataUnavailable)
+		if known() {
+			t.Error("a document is known that was never read")
 		}
-		other := newSite(document("other"))
-		m, err := read(t.Context(), d, other.client(), "https://api.ai.egain.cloud/metadata")
-		wantDocument(t, m, err, "other")
-		release()
-		wg.Wait()
-		m, err = read(t.Context(), d, hc, selfServiceURL+"?2")
+		m, err := read(t.Context(), d, hc, selfServiceURL)
 		wantDocument(t, m, err, "one")
-		s.wantCalls(t, 3)
+		if !known() {
+			t.Error("a document is not known that was just read")
+		}
+		time.Sleep(shelfLife)
+		if known() || known() {
+			t.Error("a document is known whose lifetime is over")
+		}
+		s.wantCalls(t, 1)
 	})
 }
 
@@ -287,7 +284,7 @@ func TestDirectoryServesAStaleCopyWhileTheServerIsAsked(t *testing.T) {
 			wantDocument(t, m, err, "two")
 		})
 		synctest.Wait()
-		for range 2 * maxWaiting {
+		for range 8 {
 			m, err := read(t.Context(), d, hc, selfServiceURL)
 			wantDocument(t, m, err, "one")
 		}
@@ -369,30 +366,6 @@ func TestDirectorySharesFailures(t *testing.T) {
 		m, err := read(t.Context(), d, hc, selfServiceURL)
 		wantDocument(t, m, err, "one")
 		s.wantCalls(t, 2)
-	})
-}
-
-func TestDirectoryRemembersNoBusyHost(t *testing.T) {
-	t.Parallel()
-	busy := fails(fault.New(fault.Busy, fault.ReasonServerUnavailable, "busy"))
-	synctest.Test(t, func(t *testing.T) {
-		s := newSite(busy)
-		hc, d := s.client(), newDirectory()
-		_, err := read(t.Context(), d, hc, selfServiceURL)
-		wantFault(t, err, fault.Busy, fault.ReasonServerUnavailable)
-		s.serve(document("one"))
-		m, err := read(t.Context(), d, hc, selfServiceURL)
-		wantDocument(t, m, err, "one")
-
-		// With a copy, that copy serves, and the next caller asks again.
-		s.serve(busy)
-		time.Sleep(shelfLife)
-		m, err = read(t.Context(), d, hc, selfServiceURL)
-		wantDocument(t, m, err, "one")
-		s.serve(document("two"))
-		m, err = read(t.Context(), d, hc, selfServiceURL)
-		wantDocument(t, m, err, "two")
-		s.wantCalls(t, 4)
 	})
 }
 
@@ -488,10 +461,6 @@ func TestDirectoryFindsWhatAFlightBrought(t *testing.T) {
 			t.Error("something was found although nothing happened since")
 		}
 	}
-	d.store(key, nil, fault.New(fault.Busy, fault.ReasonServerUnavailable, "busy"))
-	if _, ok := d.after(key, before); ok {
-		t.Error("a flight that asked nothing counts as one that did")
-	}
 }
 
 // Copies that live no time at all make every call refresh one: no call may hang, and none may go without a document.
@@ -501,7 +470,7 @@ func TestDirectoryUnderLoad(t *testing.T) {
 	hc := s.client()
 	d := &Directory{Now: time.Now, Lifetime: 0}
 	var wg sync.WaitGroup
-	for range maxWaiting {
+	for range 8 {
 		wg.Go(func() {
 			for i := range 200 {
 				m, err := read(t.Context(), d, hc, fmt.Sprintf("%s?%d", selfServiceURL, i%3))

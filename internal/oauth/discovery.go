@@ -275,9 +275,9 @@ func (d Discovery) about(a Actor) ActorMetadata {
 	case d.Metadata == nil:
 		return ActorMetadata{}
 	case d.Metadata.Native || a == ActorClient:
-		return d.Metadata.For(a)
+		return d.Metadata.EndpointsOf(a)
 	default:
-		return d.Metadata.For(a.person())
+		return d.Metadata.EndpointsOf(a.person())
 	}
 }
 
@@ -312,10 +312,10 @@ func (d Discovery) candidates(a Actor) []candidate {
 	if a != ActorClient {
 		holder = a.person()
 	}
-	all := []candidate{{url: d.Metadata.For(holder).TokenURL}}
+	all := []candidate{{url: d.Metadata.EndpointsOf(holder).TokenURL}}
 	if d.Metadata.Native {
 		for _, other := range a.derivedFrom() {
-			all = append(all, candidate{d.Metadata.For(other).TokenURL, true})
+			all = append(all, candidate{d.Metadata.EndpointsOf(other).TokenURL, true})
 		}
 	}
 	return slices.DeleteFunc(all, func(c candidate) bool { return c.url == "" })
@@ -328,6 +328,6 @@ func advised(err error, advice string) error {
 		return err
 	}
 	whole := fault.New(f.Class, f.Reason, "%s: %s", f.Message, advice)
-	whole.RetryAfter, whole.Called = f.RetryAfter, f.Called
+	whole.RetryAfter, whole.Queued = f.RetryAfter, f.Queued
 	return whole
 }

@@ -74,7 +74,7 @@ func classify(err error, rec *recorder, r Request, now time.Time) error {
 		return read.refusal(r.verdict, server, now, r.scopes())
 	case rec.readErr != nil:
 		return unreachable(rec.readErr, server, true)
-	case refused && (!rec.granted() || read.code != ""):
+	case refused && (!rec.succeeded() || read.code != ""):
 		return read.refusal(r.verdict, server, now, nil)
 	default:
 		return malformed(read, server)

@@ -30,8 +30,8 @@ type ActorMetadata struct {
 	TokenURL, AuthorizationURL, RevocationURL, APIURL, ScopePrefix string
 }
 
-// For returns what holds for an actor: its own entry, completed by what holds for all.
-func (m *Metadata) For(a Actor) ActorMetadata {
+// EndpointsOf returns what holds for an actor: its own entry, completed by what holds for all.
+func (m *Metadata) EndpointsOf(a Actor) ActorMetadata {
 	own := m.Actors[a]
 	return ActorMetadata{
 		TokenURL:         first(own.TokenURL, m.Any.TokenURL),

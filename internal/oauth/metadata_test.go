@@ -237,11 +237,11 @@ func TestMetadataForAnActor(t *testing.T) {
 		ActorUser:     {TokenURL: "user", AuthorizationURL: "user", RevocationURL: "any", APIURL: "any", ScopePrefix: "user"},
 		ActorCustomer: {TokenURL: "any", AuthorizationURL: "any", RevocationURL: "customer", APIURL: "customer", ScopePrefix: "any"},
 	} {
-		if diff := cmp.Diff(want, m.For(actor)); diff != "" {
+		if diff := cmp.Diff(want, m.EndpointsOf(actor)); diff != "" {
 			t.Errorf("for the %s (-want +got):\n%s", actor, diff)
 		}
 	}
-	if diff := cmp.Diff(ActorMetadata{}, (&Metadata{}).For(ActorUser)); diff != "" {
+	if diff := cmp.Diff(ActorMetadata{}, (&Metadata{}).EndpointsOf(ActorUser)); diff != "" {
 		t.Errorf("for nobody (-want +got):\n%s", diff)
 	}
 }

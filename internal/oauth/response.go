@@ -25,10 +25,10 @@ const (
 	maxToken = 64 << 10
 )
 
-// validate turns an answer into a token, or says what is wrong with it.
+// validateToken turns an answer into a token, or says what is wrong with it.
 //
 // The life is counted from the time of issue; serverTime is what the server's clock showed then, zero if nobody knows.
-func validate(tok *oauth2.Token, asked []string, issue, serverTime time.Time) (Token, error) {
+func validateToken(tok *oauth2.Token, asked []string, issue, serverTime time.Time) (Token, error) {
 	if err := headerSafe(tok.AccessToken); err != nil {
 		return Token{}, err
 	}

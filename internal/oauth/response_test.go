@@ -107,7 +107,7 @@ func TestJWTsExpireOnTheirSecond(t *testing.T) {
 	want := now.Add(time.Hour).Truncate(time.Second)
 	for i := range 1000 {
 		issued := now.Truncate(time.Second).Add(time.Duration(i) * 999_983)
-		tok, err := validate(&oauth2.Token{AccessToken: jwt(fmt.Sprintf(`{"exp":%d}`, want.Unix()))}, nil, issued, time.Time{})
+		tok, err := validateToken(&oauth2.Token{AccessToken: jwt(fmt.Sprintf(`{"exp":%d}`, want.Unix()))}, nil, issued, time.Time{})
 		if err != nil || !tok.ExpirationTime.Equal(want) {
 			t.Fatalf("issued at %s the token expires at %s (%v), want %s", issued, tok.ExpirationTime, err, want)
 		}
@@ -146,13 +146,13 @@ func TestTokensThatAreSafe(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			tok, err := validate(&oauth2.Token{AccessToken: token}, nil, now, now)
+			tok, err := validateToken(&oauth2.Token{AccessToken: token}, nil, now, now)
 			if err != nil || string(tok.AccessToken) != token {
 				t.Errorf("refused: %v", err)
 			}
 		})
 	}
-	_, err := validate(&oauth2.Token{}, nil, now, now)
+	_, err := validateToken(&oauth2.Token{}, nil, now, now)
 	wantFault(t, err, fault.Retryable, fault.ReasonTokenInvalid)
 }
 
@@ -234,7 +234,7 @@ func FuzzJWTClaims(f *testing.F) {
 				t.Errorf("a claim of %q is %f", token, *claim)
 			}
 		}
-		tok, err := validate(&oauth2.Token{AccessToken: token}, nil, now, now)
+		tok, err := validateToken(&oauth2.Token{AccessToken: token}, nil, now, now)
 		if err != nil {
 			if fault.Of(err) == nil {
 				t.Errorf("the error for %q is not classified: %v", token, err)

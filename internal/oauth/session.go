@@ -22,8 +22,8 @@ type Session struct {
 	RedirectURL string
 }
 
-// check refuses what the server would only count as an attempt.
-func (s Session) check() error {
+// validateGrant refuses what the server would only count as an attempt.
+func (s Session) validateGrant() error {
 	if (s.Code == "") == (s.RefreshToken == "") {
 		return fault.New(fault.Terminal, fault.ReasonReauthorizationRequired, "there is no session to continue: log in")
 	}

@@ -116,7 +116,7 @@ type Client struct {
 // refresh token and its expiry: since the earlier one is void, it must be kept, whatever the error. Besides those, the Token
 // of an error holds the skew of the clocks and nothing else.
 func (c *Client) Token(ctx context.Context, hc *http.Client, r Request) (Token, error) {
-	if err := r.check(); err != nil {
+	if err := r.validate(); err != nil {
 		return Token{}, err
 	}
 	credentials := r.credentials()
@@ -146,11 +146,11 @@ func (c *Client) Token(ctx context.Context, hc *http.Client, r Request) (Token, 
 	}
 	var answer Token
 	if err == nil {
-		answer, err = validate(tok, r.Scopes, issue, rec.dating.serverTime())
+		answer, err = validateToken(tok, r.Scopes, issue, rec.dating.serverTime())
 	} else {
 		err = classify(err, rec, r, c.Now())
 	}
-	if r.Flow == AuthorizationCode && rec.granted() {
+	if r.Flow == AuthorizationCode && rec.succeeded() {
 		// Not from x/oauth2: it hands out the one that was sent if the answer has none.
 		answer.RefreshToken, answer.RefreshExpirationTime = rec.refreshToken(issue)
 	}
@@ -188,7 +188,7 @@ func checkParameters(parameters map[string]string) error {
 	return nil
 }
 
-func (r Request) check() error {
+func (r Request) validate() error {
 	if !isEndpoint(r.TokenURL) {
 		return endpointFault("the token URL is not a URL, or holds a user name: credentials belong in the Secret")
 	}
@@ -196,7 +196,7 @@ func (r Request) check() error {
 		return err
 	}
 	if r.Flow == AuthorizationCode {
-		return r.Session.check()
+		return r.Session.validateGrant()
 	}
 	return nil
 }
@@ -329,8 +329,8 @@ func (r *recorder) received() received {
 	return readReceived(&http.Response{StatusCode: r.status, Header: r.header}, r.body.Bytes())
 }
 
-// granted reports whether the answer's status is one of success.
-func (r *recorder) granted() bool { return r.status >= 200 && r.status < 300 }
+// succeeded reports whether the answer's status is one of success.
+func (r *recorder) succeeded() bool { return r.status >= 200 && r.status < 300 }
 
 // RoundTrip records the answer as it is read.
 func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {

@@ -8,11 +8,11 @@ import (
 	"github.com/egain-operator/egain-operator/internal/rotation"
 )
 
-// LastEndpoints finds the endpoints without documents, if those cannot be read, as after a restart while only their server is
+// lastEndpoints finds the endpoints without documents, if those cannot be read, as after a restart while only their server is
 // down. Those of an EgainTenant are in its status and nowhere else: the status of an EgainClient does not decide where the
 // credentials of a tenant go. A client that describes its tenant itself has them in its own status. They serve if with them the
 // request is the very one that the token in the target was issued for. A client without a token waits.
-func LastEndpoints(ec *egainv1alpha1.EgainClient, t request.Tenant, tok *rotation.Token, err error) (oauth.Endpoints, bool) {
+func lastEndpoints(ec *egainv1alpha1.EgainClient, t request.Tenant, tok *rotation.Token, err error) (oauth.Endpoints, bool) {
 	if !Unread(err) || tok == nil {
 		return oauth.Endpoints{}, false
 	}
@@ -35,8 +35,8 @@ func Unread(err error) bool {
 	return f != nil && f.Reason == egainv1alpha1.ReasonMetadataUnavailable
 }
 
-// WithSkipped adds to a failure of TLS what was skipped: the server's CA may be among that.
-func WithSkipped(err error, skipped string) error {
+// withSkipped adds to a failure of TLS what was skipped: the server's CA may be among that.
+func withSkipped(err error, skipped string) error {
 	f := fault.Of(err)
 	if skipped == "" || f == nil || f.Reason != fault.ReasonTLSFailed {
 		return err

@@ -15,8 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
-	"github.com/egain-operator/egain-operator/internal/egress"
 	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/gate"
 	"github.com/egain-operator/egain-operator/internal/oauth"
 	"github.com/egain-operator/egain-operator/internal/request"
 	"github.com/egain-operator/egain-operator/internal/tracing"
@@ -29,45 +29,53 @@ type API interface {
 	ConfigMap(ctx context.Context, name types.NamespacedName) (*corev1.ConfigMap, error)
 }
 
+// Metrics counts requests by host. The namespace is the one that brings the host; empty if an EgainTenant does.
+type Metrics interface {
+	// Use gives a host a label value of its own, if there is one left.
+	Use(namespace, host string)
+	// Request counts a token request; the reason of its failure is empty if it succeeded.
+	Request(namespace, host, flow, reason string, seconds float64)
+	// ClockSkew records how far a host's clock is ahead.
+	ClockSkew(namespace, host string, seconds float64)
+}
+
 // Access reaches the authorization servers of tenants, for both reconcilers.
 type Access struct {
 	// API reads CA bundles.
 	API API
 	// Directory keeps metadata documents.
 	Directory *oauth.Directory
-	// Egress makes HTTP clients.
-	Egress *egress.Egress
-	// Breakers leave endpoints alone that fail.
-	Breakers *egress.Breakers
+	// Transport makes HTTP clients.
+	Transport *transport.Transport
+	// Gate decides who may send a request now.
+	Gate *gate.Gate
+	// Metrics counts requests.
+	Metrics Metrics
 	// Tracer traces the reading of documents; nil for none.
 	Tracer trace.Tracer
 
 	shares shares
 }
 
-// Sender sends a request to an endpoint, or fails without sending, as egress.Breakers do.
-type Sender func(ctx context.Context, e egress.Endpoint, send func(context.Context) error) error
-
 // HTTPClient returns the HTTP client of a tenant, the only way to send a request for it. It fails if a rule of the operator lets none
 // be sent. The version identifies the object that the CA bundle is in, which is read only if the version is another one; it is
 // empty if it is unknown.
 func (a *Access) HTTPClient(ctx context.Context, t request.Tenant, version string) (*http.Client, error) {
-	if err := a.Egress.PermitTenant(t.Name); err != nil {
+	if err := a.Transport.PermitTenant(t.Name); err != nil {
 		return nil, err
 	}
-	a.Egress.Limit(t.Name, egress.Limits{Concurrent: int(t.Limits.Concurrent), PerSecond: int(t.Limits.PerSecond)})
 	trust := version
 	if version != "" {
 		trust += " " + string(t.CABundleRef.Key)
 	}
-	if c := a.Egress.Known(t.Name, trust); c != nil {
+	if c := a.Transport.Known(t.Name, trust); c != nil {
 		return c, nil
 	}
 	bundle, err := a.caBundle(ctx, t.CABundleRef)
 	if err != nil {
 		return nil, err
 	}
-	c, err := a.Egress.Client(t.Name, trust, bundle)
+	c, err := a.Transport.Client(t.Name, trust, bundle)
 	if err == nil && t.CABundleRef != nil {
 		a.share(t, client{t.Name, cmp.Or(trust, transport.TrustOf(bundle)), len(bundle)})
 	}
@@ -81,7 +89,7 @@ func (a *Access) share(t request.Tenant, made client) {
 		owner = string(t.CABundleRef.Namespace)
 	}
 	for _, c := range a.shares.add(owner, made) {
-		a.Egress.Forget(c.tenant, c.trust)
+		a.Transport.Forget(c.tenant, c.trust)
 	}
 }
 
@@ -130,26 +138,37 @@ func (a *Access) document(ctx context.Context, hc *http.Client, at oauth.Place) 
 	return document, err
 }
 
-// Endpoints finds where the token requests of an EgainClient go, and its revocations if it has its tokens revoked.
-func (a *Access) Endpoints(ctx context.Context, ec *egainv1alpha1.EgainClient, t request.Tenant, hc *http.Client, ask Sender) (oauth.Endpoints, error) {
+// Endpoints finds where the token requests of an EgainClient go, and its revocations if it has its tokens revoked. It reports
+// whether it sent a request for a document.
+func (a *Access) Endpoints(ctx context.Context, ec *egainv1alpha1.EgainClient, t request.Tenant, c Caller) (found oauth.Endpoints, sent bool, err error) {
 	tenant, draft := t.OAuth(), request.For(ec)
 	actor := draft.Actor()
 	revokes := ec.RevokesOnDelete() && tenant.For(actor).RevocationURL == "" && tenant.Discovers()
-	if !revokes && !tenant.NeedsDocuments(actor) {
-		return draft.Resolve(tenant, oauth.Discovery{})
+	var documents oauth.Discovery
+	if revokes || tenant.NeedsDocuments(actor) {
+		documents, err = tenant.Discover(ctx, a.reader(c, &sent), actor)
 	}
-	read := func(ctx context.Context, at oauth.Place) (document *oauth.Document, err error) {
-		err = ask(ctx, egress.Endpoint{Client: hc, URL: at.URL, Shared: true}, func(ctx context.Context) (err error) {
-			document, err = a.document(ctx, hc, at)
+	if err != nil {
+		return oauth.Endpoints{}, sent, err
+	}
+	found, err = draft.Resolve(tenant, documents)
+	return found, sent, err
+}
+
+// reader reads documents for a caller. A document that the Directory has is read without the gate.
+func (a *Access) reader(c Caller, sent *bool) oauth.Reader {
+	c.asks.PerSecond = 0 // the limit is one of token requests
+	return func(ctx context.Context, at oauth.Place) (document *oauth.Document, err error) {
+		if document, err, known := a.Directory.Known(c.HTTP, at); known {
+			return document, err
+		}
+		err = a.Send(ctx, c, at.URL, func(ctx context.Context) (err error) {
+			*sent = true
+			document, err = a.document(ctx, c.HTTP, at)
 			return err
 		})
 		return document, err
 	}
-	documents, err := tenant.Discover(ctx, read, actor)
-	if err != nil {
-		return oauth.Endpoints{}, err
-	}
-	return draft.Resolve(tenant, documents)
 }
 
 // Inspection is what was found out about a tenant.
@@ -176,16 +195,16 @@ func (a *Access) Inspect(ctx context.Context, t request.Tenant) (Inspection, err
 	if err != nil {
 		return Inspection{}, err
 	}
-	found := Inspection{Skipped: strings.Join(a.Egress.Skipped(hc), ", ")}
-	if found.Found, err = a.discover(ctx, t.OAuth(), hc); err != nil {
-		return Inspection{Skipped: found.Skipped}, WithSkipped(err, found.Skipped)
+	found := Inspection{Skipped: strings.Join(a.Transport.Skipped(hc), ", ")}
+	if found.Found, err = a.discover(ctx, t.OAuth(), ForTenant(t, hc)); err != nil {
+		return Inspection{Skipped: found.Skipped}, withSkipped(err, found.Skipped)
 	}
 	var failure error
 	usable := false
 	for _, role := range request.Roles() {
 		e, err := oauth.Resolve(t.OAuth(), found.Found, role.Flow, role.Subject)
 		if err == nil {
-			err = a.Egress.PermitURL(e.TokenURL)
+			err = a.Transport.PermitURL(e.TokenURL)
 		}
 		usable = usable || err == nil
 		failure = cmp.Or(failure, err)
@@ -198,7 +217,7 @@ func (a *Access) Inspect(ctx context.Context, t request.Tenant) (Inspection, err
 }
 
 // discover reads the documents that any actor of a tenant needs.
-func (a *Access) discover(ctx context.Context, tenant oauth.Tenant, hc *http.Client) (oauth.Discovery, error) {
+func (a *Access) discover(ctx context.Context, tenant oauth.Tenant, c Caller) (oauth.Discovery, error) {
 	var wanting []oauth.Actor
 	for _, role := range request.Roles() {
 		if tenant.NeedsDocuments(role.Actor) {
@@ -208,6 +227,6 @@ func (a *Access) discover(ctx context.Context, tenant oauth.Tenant, hc *http.Cli
 	if len(wanting) == 0 {
 		return oauth.Discovery{}, nil
 	}
-	read := func(ctx context.Context, at oauth.Place) (*oauth.Document, error) { return a.document(ctx, hc, at) }
-	return tenant.Discover(ctx, read, wanting...)
+	sent := false
+	return tenant.Discover(ctx, a.reader(c, &sent), wanting...)
 }

@@ -11,8 +11,8 @@ import (
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
-	"github.com/egain-operator/egain-operator/internal/egress"
 	"github.com/egain-operator/egain-operator/internal/request"
+	"github.com/egain-operator/egain-operator/internal/transport"
 )
 
 // bundles are the CA bundles of a cluster.
@@ -49,7 +49,7 @@ func TestTheCABundlesOfANamespaceHaveAShareOfMemory(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cluster := bundles{{Namespace: "quiet", Name: "corp"}: string(sim.CABundle())}
-			a := &Access{API: cluster, Egress: egress.New(egress.Options{Total: 1, PerHost: 1})}
+			a := &Access{API: cluster, Transport: transport.New(transport.Options{})}
 			quiet, err := a.HTTPClient(t.Context(), trusting("quiet", "corp"), "q0")
 			if err != nil {
 				t.Fatal(err)
@@ -67,7 +67,7 @@ func TestTheCABundlesOfANamespaceHaveAShareOfMemory(t *testing.T) {
 			}
 			kept := 0
 			for i := range edits {
-				if _, version := edit(i); version != "" && a.Egress.Known("", version+" ca.crt") != nil {
+				if _, version := edit(i); version != "" && a.Transport.Known("", version+" ca.crt") != nil {
 					kept++
 				}
 			}

@@ -4,7 +4,6 @@ package revocation
 import (
 	"cmp"
 	"context"
-	"net/http"
 	"time"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
@@ -65,7 +64,8 @@ func (r Revoker) Revoke(ctx context.Context, ec *egainv1alpha1.EgainClient, tena
 	if err != nil {
 		return err
 	}
-	revocationURL, err := r.endpoint(ctx, ec, tenant, hc)
+	caller := provider.ForClient(ec, tenant, hc, "", time.Time{})
+	revocationURL, err := r.endpoint(ctx, ec, tenant, caller)
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,10 @@ func (r Revoker) Revoke(ctx context.Context, ec *egainv1alpha1.EgainClient, tena
 		return fault.New(fault.Terminal, fault.ReasonEndpointInvalid, "the tenant has no revocation endpoint: set tenant.endpoints.revocationURL, or unset revokeOnDelete")
 	}
 	for _, t := range tokens {
-		if err := r.OAuth.Revoke(ctx, hc, revocationURL, credentials, t.Kind, t.Value); err != nil {
+		err := r.Providers.Send(ctx, caller, revocationURL, func(ctx context.Context) error {
+			return r.OAuth.Revoke(ctx, hc, revocationURL, credentials, t.Kind, t.Value)
+		})
+		if err != nil {
 			return err
 		}
 	}
@@ -81,8 +84,8 @@ func (r Revoker) Revoke(ctx context.Context, ec *egainv1alpha1.EgainClient, tena
 }
 
 // endpoint is where tokens are revoked. While documents cannot be read, it is the one in the status of the EgainTenant.
-func (r Revoker) endpoint(ctx context.Context, ec *egainv1alpha1.EgainClient, tenant request.Tenant, hc *http.Client) (string, error) {
-	endpoints, err := r.Providers.Endpoints(ctx, ec, tenant, hc, r.Providers.Breakers.Do)
+func (r Revoker) endpoint(ctx context.Context, ec *egainv1alpha1.EgainClient, tenant request.Tenant, c provider.Caller) (string, error) {
+	endpoints, _, err := r.Providers.Endpoints(ctx, ec, tenant, c)
 	if known, ok := tenant.KnownFor(request.For(ec).Actor()); provider.Unread(err) && ok {
 		return known.RevocationURL, nil
 	}

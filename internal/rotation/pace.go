@@ -78,6 +78,12 @@ func (h History) Sent(with string, at time.Time) History {
 	return h
 }
 
+// Requested returns the history after a token was issued that was requested at a time.
+func (h History) Requested(with string, at time.Time) History {
+	h.Issued, h.IssuedWith = at, with
+	return h
+}
+
 // Since reports whether something was sent or issued after a time: what is older no longer counts.
 func (h History) Since(at time.Time) bool {
 	return h.Changes[FreeChanges-1].After(at) || h.Issued.After(at)

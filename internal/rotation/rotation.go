@@ -32,6 +32,14 @@ func (t *Token) Valid(now time.Time) bool {
 	return t != nil && now.Before(t.ExpirationTime)
 }
 
+// Expiry is when a token expires; zero if there is none.
+func (t *Token) Expiry() time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return t.ExpirationTime
+}
+
 // IssuedAt is when the token was requested; zero if there is none.
 func (t *Token) IssuedAt() time.Time {
 	if t == nil {
@@ -128,7 +136,7 @@ func Decide(in Input) Decision {
 	case cause == "" && in.Drifted:
 		return Decision{Action: Render, Cause: CauseDrifted}
 	case cause == "":
-		return Decision{Action: Keep, At: in.beforeExpiry(in.renewAt(in.Token))}
+		return Decision{Action: Keep, At: in.beforeExpiry(in.dueAt(in.Token))}
 	case in.serves(in.Held):
 		return Decision{Action: Render, Cause: CauseHeld}
 	case in.lost() && in.Recent != nil && in.serves(&in.Recent.Token):
@@ -167,7 +175,7 @@ var checks = []struct {
 	// Make sure that a person who asked for a new one gets it, once.
 	{CauseRenewalRequested, func(in *Input) bool { return in.Renewal != "" && in.Token.Renewal != in.Renewal }},
 	// Make sure that it is replaced in time.
-	{CauseRenewalDue, func(in *Input) bool { return !in.Now.Before(in.renewAt(in.Token)) }},
+	{CauseRenewalDue, func(in *Input) bool { return !in.Now.Before(in.dueAt(in.Token)) }},
 }
 
 func (in *Input) cause() string {
@@ -179,7 +187,7 @@ func (in *Input) cause() string {
 	return ""
 }
 
-func (in *Input) renewAt(t *Token) time.Time {
+func (in *Input) dueAt(t *Token) time.Time {
 	return RenewAt(t.IssueTime, t.ExpirationTime, in.Policy, in.Spread)
 }
 
@@ -204,7 +212,7 @@ func (in *Input) serves(h *Token) bool {
 	if !h.Valid(in.Now) || h.Spec != in.Spec || h.Sources != in.Sources || (in.Renewal != "" && h.Renewal != in.Renewal) {
 		return false
 	}
-	return in.Now.Before(in.renewAt(h)) || !in.Token.Valid(in.Now) || in.Token.ExpirationTime.Before(h.ExpirationTime)
+	return in.Now.Before(in.dueAt(h)) || !in.Token.Valid(in.Now) || in.Token.ExpirationTime.Before(h.ExpirationTime)
 }
 
 // Inputs identifies what an attempt is made with, in 32 characters. A retry does not wait once it changes.

@@ -31,11 +31,11 @@ const (
 	// maxSkew is the skew of the clocks from which on somebody should look: JWT libraries allow for up to a minute, and half
 	// of that may be needed on the way from the provider to the operator to the workload.
 	maxSkew = 30 * time.Second
-	// busyUntold is how long an object says nothing of waiting for its turn, since it came or since its token expired. Of 1,000
+	// untoldWait is how long an object says nothing of waiting for its turn, since it came or since its token expired. Of 1,000
 	// applied at once more than half had to wait, and each such status costs the API server as much as the token's own; an
 	// operator with more to do than the machine can, that told of each expired token at once, made 1.7 status patches and 0.7
 	// events a rotation.
-	busyUntold = 10 * time.Second
+	untoldWait = 10 * time.Second
 )
 
 // Facts are the state of the cluster before the operator acts, as far as the status depends on it. No function that receives them
@@ -70,14 +70,6 @@ func (f Facts) After(written *session.Written) Facts {
 	}
 	f.Input.Versions = f.Object + f.Trust + f.SessionVersion + f.Lent
 	return f
-}
-
-// Expiry is when the token in the target expires; zero if there is none.
-func (f Facts) Expiry() time.Time {
-	if f.Input.Token == nil {
-		return time.Time{}
-	}
-	return f.Input.Token.ExpirationTime
 }
 
 // Result is what the operator did, and how that ended.
@@ -157,7 +149,7 @@ func setUntried(ec *egainv1alpha1.EgainClient, o *Outcome, now time.Time) {
 	ready, f := meta.FindStatusCondition(st.Conditions, egainv1alpha1.ConditionReady), fault.Of(o.Err)
 	c := metav1.Condition{Type: egainv1alpha1.ConditionReady, Status: metav1.ConditionFalse, LastTransitionTime: *second(now)}
 	switch {
-	case f != nil && f.Class == fault.Busy && now.Sub(waitsSince(ec)) < busyUntold:
+	case f != nil && f.Class == fault.Busy && now.Sub(waitsSince(ec)) < untoldWait:
 		return
 	case ready == nil && f != nil:
 		st.ObservedGeneration = ec.Generation

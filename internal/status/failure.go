@@ -60,7 +60,7 @@ func (o *Outcome) retryTime(f *fault.Error, failures int32, now time.Time) (time
 	if o.tooShort() {
 		return o.renewalTime(), true
 	}
-	return f.RetryTime(fault.Attempt{Failures: failures, Time: now, Expiration: o.Expiry(), Spread: o.Input.Spread})
+	return f.RetryTime(fault.Attempt{Failures: failures, Time: now, Expiration: o.Input.Token.Expiry(), Spread: o.Input.Spread})
 }
 
 // renewalTime is when the token is due for renewal. There must be one.

@@ -12,19 +12,25 @@ import (
 // Wake is the time at which something changes without an event: a retry, the renewal, or the expiry, which ends Ready. It is zero
 // if nothing does.
 func Wake(ec *egainv1alpha1.EgainClient, o Outcome, now time.Time) time.Time {
-	f := fault.Of(o.Err)
-	attempt := fault.Attempt{Time: now, Expiration: o.Expiry(), Spread: o.Input.Spread}
-	if f != nil && f.Class == fault.Busy {
-		return f.LookTime(attempt)
-	}
 	times := changeTimes(ec, o, now)
-	if f != nil && f.Class == fault.Paused {
-		times = append(times, f.LookTime(attempt))
+	if f := fault.Of(o.Err); f != nil && f.Queued {
+		times = queuedTimes(ec, o, now)
 	}
 	if len(times) == 0 {
 		return time.Time{}
 	}
 	return slices.MinFunc(times, time.Time.Compare)
+}
+
+// pollInterval is how often a queued client is reconciled that is not woken. It is for what a wake-up may miss, and rare enough for
+// 100,000 clients during an outage.
+const pollInterval = time.Minute
+
+// queuedTimes are the times at which the status of a queued client changes, and the next poll.
+func queuedTimes(ec *egainv1alpha1.EgainClient, o Outcome, now time.Time) []time.Time {
+	poll := pollInterval - time.Duration(o.Input.Spread*float64(pollInterval/10))
+	times := []time.Time{o.token().Expiry(), waitsSince(ec).Add(untoldWait), now.Add(poll)}
+	return slices.DeleteFunc(times, func(at time.Time) bool { return !at.After(now) })
 }
 
 // changeTimes are the times at which the status changes without an event.

@@ -34,13 +34,13 @@ type routed struct {
 func (r *routed) RoundTrip(req *http.Request) (*http.Response, error) {
 	proxy, err := r.proxy(req)
 	if err != nil {
-		return nil, Refuse(req, fault.New(fault.Retryable, fault.ReasonServerUnavailable, "the proxy in the operator's environment is not a URL: correct HTTPS_PROXY"))
+		return nil, refuse(req, fault.New(fault.Retryable, fault.ReasonServerUnavailable, "the proxy in the operator's environment is not a URL: correct HTTPS_PROXY"))
 	}
 	if proxy == nil {
 		return r.direct.RoundTrip(req)
 	}
 	if f := r.foresee(req.Context(), req.URL.Hostname()); f != nil {
-		return nil, Refuse(req, f)
+		return nil, refuse(req, f)
 	}
 	return r.proxied.RoundTrip(req)
 }

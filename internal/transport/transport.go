@@ -52,8 +52,6 @@ type Options struct {
 	UserAgent string
 	// MaxBody bounds the body of an answer in bytes; 0 stands for 256 KiB.
 	MaxBody int64
-	// Wrap bounds the requests of a tenant that are under way, apart from the clients that make them; nil for no bounds.
-	Wrap func(next http.RoundTripper, tenant string) http.RoundTripper
 }
 
 // Transport makes HTTP clients. It is safe for concurrent use.
@@ -153,10 +151,7 @@ func (t *Transport) Client(tenant, trust string, bundle []byte) (*http.Client, e
 	if err != nil {
 		return nil, err
 	}
-	var way http.RoundTripper = &ruled{next: t.route(parsed.Roots), hosts: t.options.AllowedHosts, userAgent: t.options.UserAgent, maxBody: cmp.Or(t.options.MaxBody, maxBody)}
-	if t.options.Wrap != nil {
-		way = t.options.Wrap(way, tenant)
-	}
+	way := &ruled{next: t.route(parsed.Roots), hosts: t.options.AllowedHosts, userAgent: t.options.UserAgent, maxBody: cmp.Or(t.options.MaxBody, maxBody)}
 	c := &http.Client{
 		Transport: way, Timeout: t.options.Timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -207,13 +202,13 @@ type ruled struct {
 // RoundTrip fails before anything is sent if a rule refuses the URL.
 func (r *ruled) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Scheme != "https" {
-		return nil, Refuse(req, fault.New(fault.Terminal, fault.ReasonEndpointRefused, "the URL on %s is not https, and credentials are sent over nothing else: correct it", req.URL.Host))
+		return nil, refuse(req, fault.New(fault.Terminal, fault.ReasonEndpointRefused, "the URL on %s is not https, and credentials are sent over nothing else: correct it", req.URL.Host))
 	}
 	if f := permitHost(req.URL.Hostname()); f != nil {
-		return nil, Refuse(req, f)
+		return nil, refuse(req, f)
 	}
 	if f := r.hosts.permit(req.URL); f != nil {
-		return nil, Refuse(req, f)
+		return nil, refuse(req, f)
 	}
 	if _, given := req.Header["User-Agent"]; r.userAgent != "" && !given {
 		req = req.Clone(req.Context())
@@ -228,17 +223,14 @@ func (r *ruled) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // CloseIdleConnections lets http.Client.CloseIdleConnections reach the connections.
-func (r *ruled) CloseIdleConnections() { CloseIdle(r.next) }
-
-// CloseIdle closes the idle connections of a RoundTripper that has any.
-func CloseIdle(next http.RoundTripper) {
-	if c, ok := next.(interface{ CloseIdleConnections() }); ok {
+func (r *ruled) CloseIdleConnections() {
+	if c, ok := r.next.(interface{ CloseIdleConnections() }); ok {
 		c.CloseIdleConnections()
 	}
 }
 
-// Refuse fails a request that is not sent; a RoundTripper closes the body even then.
-func Refuse(req *http.Request, err error) error {
+// refuse fails a request that is not sent; a RoundTripper closes the body even then.
+func refuse(req *http.Request, err error) error {
 	if req.Body != nil {
 		_ = req.Body.Close()
 	}

@@ -462,15 +462,16 @@ func (i *idle) CloseIdleConnections() { i.closed++ }
 func TestTransport_closesConnectionsOfAClientThatIsForgotten(t *testing.T) {
 	t.Parallel()
 	var made []*idle
-	tr := New(Options{Wrap: func(http.RoundTripper, string) http.RoundTripper {
-		made = append(made, &idle{})
-		return made[len(made)-1]
-	}})
+	tr := New(Options{})
 	client := func(i int) *http.Client {
 		t.Helper()
 		c, err := tr.Client(fmt.Sprint(i), "v1", nil)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if _, known := c.Transport.(*idle); !known {
+			made = append(made, &idle{})
+			c.Transport = made[len(made)-1]
 		}
 		return c
 	}

@@ -1,27 +1,38 @@
 package main
 
 import (
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 )
 
-// `make days` plays 10,000 clients, thirty days and more lives of herds. This is small enough for every run.
+// `make days` plays 10,000 clients, thirty days and more lives of herds. This is small enough for every run, also under the race
+// detector: the bounds of a herd hold from its tenth life on, which leaves two to see that they do.
 func TestFiguresAreWithinTheirBounds(t *testing.T) {
 	t.Parallel()
-	f := measure(scenario{clients: 2_000, length: 4 * day}, 20)
+	f := measure(scenario{clients: 2_000, length: 2 * day}, herdBound+2)
 	var table strings.Builder
 	f.print(&table)
 	if broken := f.broken(); len(broken) > 0 {
 		t.Errorf("out of bounds: %s\n%s", strings.Join(broken, "; "), table.String())
 	}
 	// A simulation in which nothing goes wrong would prove nothing.
-	if r := f.faults; r.failed < 1000 || r.restarts < 5 || r.lost == 0 || r.outlasted.tokens < 10 {
+	if r := f.faults; r.failed < 1000 || r.restarts < 5 || r.lost == 0 || r.overtaken == 0 || r.outlasted.tokens < 10 {
 		t.Errorf("too little went wrong:\n%s", table.String())
 	}
-	// Without breakers 11,391 are refused.
-	if f.faults.failed > 5000 {
+	// 2,202 are refused. Clients that retry without a gate met 11,391 refusals in four days.
+	if f.faults.failed > 2500 {
 		t.Errorf("hosts that fail are not left alone:\n%s", table.String())
+	}
+}
+
+// An operator that ends abandons its requests, and those of the last one end with the simulation.
+func TestNoRequestOutlivesTheOperator(t *testing.T) {
+	before := runtime.NumGoroutine()
+	r := simulate(scenario{clients: 400, length: day})
+	if after := runtime.NumGoroutine(); after > before || r.restarts == 0 {
+		t.Errorf("%d goroutines before, %d after %d restarts", before, after, r.restarts)
 	}
 }
 
@@ -108,7 +119,7 @@ func TestHostsAnswerAsTheyAreTold(t *testing.T) {
 		"down":            {host: spell(unavailable), at: time.Hour, took: answerTime, until: 2 * time.Hour, fails: true},
 		"asking for time": {host: spell(retryLater), at: 2*time.Hour - 1, took: answerTime, retry: time.Minute, until: 2*time.Hour - 1 + answerTime + time.Minute, fails: true},
 		"asking for less": {host: spell(tooMany), at: time.Hour, took: answerTime, retry: time.Minute, until: 2 * time.Hour, fails: true},
-		"hanging":         {host: spell(hanging), at: 2*time.Hour - 1, took: requestTimeout, until: 2*time.Hour - 1 + requestTimeout, fails: true},
+		"hanging":         {host: spell(hanging), at: 2*time.Hour - 1, took: requestTimeout, until: 2*time.Hour + hangingProbe, fails: true},
 		"slow":            {host: spell(slow), at: time.Hour, took: slowAnswerTime},
 		"over its rate":   {host: &host{limits: true}, took: answerTime, retry: rateRetryAfter, until: answerTime + rateRetryAfter, fails: true},
 		"within its rate": {host: &host{limits: true}, at: time.Minute, took: answerTime},

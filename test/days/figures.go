@@ -175,7 +175,7 @@ func (f *figures) print(out io.Writer) {
 	line("days\t%.0f", f.scenario.length.Hours()/day.Hours())
 	line("hosts out\t%.2f %% of the time", outShare(hosts, f.scenario.length)*100)
 	line("restarts of the operator\t%d (%d answers lost)", r.restarts, r.lost)
-	line("requests\t%d (%d refused), %d without faults", r.requests, r.failed, f.without.requests)
+	line("requests\t%d (%d refused, %d cancelled), %d without faults", r.requests, r.failed, r.overtaken, f.without.requests)
 	line("busiest minute with all of that\t%.2f times the mean", busiest(r.minutes[afterFirstLife:], 1))
 	line("tokens outlasted by an outage\t%d, for %.0f s within outages", r.outlasted.tokens, r.out.Seconds())
 	line("from its end to the next token\t%.0f s on average, %.0f s at most", r.outlasted.total.Seconds()/float64(max(r.outlasted.tokens, 1)), r.outlasted.worst.Seconds())

@@ -1,8 +1,8 @@
 // Command days plays thirty days of 10,000 EgainClients in minutes, with hosts that fail and an operator that restarts. It
-// decides with the operator's own code: rotation.Decide says what to do and when to look again, fault.Error.RetryTime when
-// a failed request is made again, egress.Breakers which host is left alone, fault.Error.LookTime when to look whether it has
-// recovered. Kubernetes, the network and the queue are left out, and a clock of its own runs as fast as it can. Nothing in
-// it is random, so that every run comes to the same figures. It fails if one is out of its bound.
+// decides with the operator's own code: rotation.Decide says what to do and when to reconcile again, fault.Error.RetryTime when
+// to retry a failed request, gate.Gate which client may send now, and status.Wake when a queued client polls. Kubernetes and the
+// network are left out, and a clock of its own runs as fast as it can. Nothing in it is random, so that each run has the same
+// figures. It fails if one is out of its bound.
 package main
 
 import (

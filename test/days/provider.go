@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/egain-operator/egain-operator/internal/egress"
 	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/gate"
 )
 
 const (
@@ -13,8 +13,6 @@ const (
 	// flag --request-timeout does by default.
 	answerTime     = 150 * time.Millisecond
 	requestTimeout = 10 * time.Second
-	// requestsPerHost is how many requests to a host are under way at most, as its flag --requests-per-host has it.
-	requestsPerHost = 16
 	// slowAnswerTime is how long a host that is slow takes: nearly too long.
 	slowAnswerTime = 9 * time.Second
 	// clientsPerHost is how many clients ask one host: eGain serves each tenant under an address of its own.
@@ -25,6 +23,8 @@ const (
 	hostBurst = 20.0
 	// rateRetryAfter is how long a host asks a client to stay away that came above its rate.
 	rateRetryAfter = 5 * time.Second
+	// hangingProbe is how much later than a host that fails one that hung is probed again: four seconds after a probe without an answer.
+	hangingProbe = 2 * time.Second
 	// faultPeriod holds one fault of each host, somewhere within: faults of one host do not run into each other.
 	faultPeriod = 45 * time.Hour
 )
@@ -78,16 +78,17 @@ type host struct {
 	limits bool
 	tokens float64
 	at     time.Duration
-	// endpoint is how the breaker knows the host, and underWay how many requests are.
-	endpoint egress.Endpoint
-	underWay int
+	// endpoint is how the gate knows the host, and underWay are the clients that wait for its answer.
+	endpoint gate.Endpoint
+	underWay []*client
 	// until is when a request to the host can succeed again, as far as the answers to those before tell.
 	until time.Duration
 }
 
 // newHost returns a host by its number, one that is always well if nothing is to go wrong.
 func (s *scenario) newHost(number int) *host {
-	h := &host{endpoint: egress.Endpoint{URL: fmt.Sprintf("https://%d.example/token", number)}}
+	name := fmt.Sprintf("%d.example", number)
+	h := &host{endpoint: gate.Endpoint{URL: "https://" + name + "/token", Host: name, Tenant: name}}
 	if !s.calm {
 		h.spells, h.limits, h.tokens = spells(number, s.length), true, hostBurst
 	}
@@ -139,7 +140,7 @@ func (s *spell) answer(now time.Duration) answer {
 		return answer{took: slowAnswerTime}
 	case hanging:
 		return answer{
-			took: requestTimeout, until: max(s.end, now+requestTimeout), fault: fault.New(fault.Retryable, fault.ReasonServerUnavailable, "no answer in time"),
+			took: requestTimeout, until: s.end + hangingProbe, fault: fault.New(fault.Retryable, fault.ReasonServerUnavailable, "no answer in time"),
 		}
 	case tooMany:
 		return refused(now, s.end, fault.ReasonRateLimited, s.retryAfter)

@@ -5,13 +5,19 @@ import (
 	"container/heap"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"time"
 
-	"github.com/egain-operator/egain-operator/internal/egress"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/fault"
+	"github.com/egain-operator/egain-operator/internal/gate"
+	"github.com/egain-operator/egain-operator/internal/provider"
 	"github.com/egain-operator/egain-operator/internal/rotation"
+	"github.com/egain-operator/egain-operator/internal/status"
 )
 
 const (
@@ -26,11 +32,12 @@ const (
 	restartPeriod = 9 * time.Hour
 	restartTime   = 20 * time.Second
 	longRestart   = time.Minute
-	// resolution is how soon after an outage the last client of a host can have a token. The probe that finds out is due two
-	// seconds after one that failed (egress.Breakers) and comes within a second, since waits are whole seconds
-	// (fault.LookTime). It is answered, the next look is a second later, the turns of 200 clients last another one, and the
-	// last is answered. An outage that ends so shortly before the expiry lasts until it.
-	resolution = 5*time.Second + 2*answerTime
+	// resolution is how soon after an outage the last client of a host can have a token: a probe is due two seconds after one that
+	// failed, the gate sends it at the next tick, and it is answered; then the gate paces the clients of the host, 200 in a second,
+	// and the last is answered. An outage that ends so shortly before the expiry lasts until it.
+	resolution = 2*time.Second + gate.TickInterval + answerTime + time.Second + answerTime
+	// sweepInterval is how often the gate is called while no client is queued: all that it does then is to forget lines.
+	sweepInterval = time.Second
 )
 
 // epoch is when the simulation starts; times in it are told by how long after that they are.
@@ -54,7 +61,9 @@ func fraction(what string, numbers ...int) float64 {
 
 // client is an EgainClient with all that is remembered of it: what annotations and status hold.
 type client struct {
-	host   *host
+	host *host
+	// asks is what it asks the gate as.
+	asks   gate.Client
 	life   time.Duration
 	spread float64
 	// token is nil until there is one, then issued.
@@ -63,22 +72,26 @@ type client struct {
 	failures      int32
 	// until is when its host can be asked again, or could, since the first failure after a success.
 	until time.Duration
-	// paused says that it waits for its host to recover.
+	// paused says that its status reports an open circuit.
 	paused bool
-	// asked is when the request under way was sent, and answer what it comes to; nil if there is none.
-	asked  time.Duration
-	answer *answer
-	// early says that it is only looked at since the operator is back.
+	// queued says that the gate has it in line, and woken that a permit is kept for it.
+	queued, woken bool
+	// asked is when the request under way was sent; request is nil if there is none.
+	asked   time.Duration
+	request *request
+	// early says that it is only reconciled since the operator is back.
 	early bool
-	// wake is when it is looked at next, or its answer comes.
-	wake time.Duration
+	// wake is when it is reconciled next, or its answer comes, and index its place in clients; negative while it has none.
+	wake  time.Duration
+	index int
 }
 
 // newClient returns a client by its number. The golden ratio spreads lives evenly over any number of clients.
 func (s *scenario) newClient(number int, h *host) *client {
 	c := &client{
 		host: h, life: s.life, issued: &rotation.Token{}, wake: creation * time.Duration(number) / time.Duration(s.clients),
-		spread: rotation.Spread(fmt.Sprintf("00000000-0000-4000-8000-%012x", number)),
+		spread: rotation.Spread(fmt.Sprintf("00000000-0000-4000-8000-%012x", number)), index: number,
+		asks: gate.Client{Key: fmt.Sprintf("%s/%d", h.endpoint.Host, number), Namespace: h.endpoint.Host, App: h.endpoint.Host, Endpoint: h.endpoint},
 	}
 	if c.life == 0 {
 		_, place := math.Modf(float64(number) * math.Phi)
@@ -87,21 +100,41 @@ func (s *scenario) newClient(number int, h *host) *client {
 	return c
 }
 
-// clients is a heap by the time of the next look. Of those that are looked at together, as after a restart, the one whose
-// token expires soonest is the first, as in the operator's queue.
+// clients is a heap by the time of the next reconcile. Of those that are reconciled together the order is that of the operator's
+// queue: woken clients are first, then the one whose token expires soonest.
 type clients []*client
 
-func (c clients) Len() int      { return len(c) }
-func (c clients) Swap(i, j int) { c[i], c[j] = c[j], c[i] }
-func (c clients) Less(i, j int) bool {
-	return cmp.Or(cmp.Compare(c[i].wake, c[j].wake), c[i].expiry().Compare(c[j].expiry())) < 0
+func (c clients) Len() int { return len(c) }
+
+func (c clients) Swap(i, j int) {
+	c[i], c[j] = c[j], c[i]
+	c[i].index, c[j].index = i, j
 }
 
-// Push is not needed: clients neither come nor go.
-func (c clients) Push(any) {}
+func (c clients) Less(i, j int) bool {
+	if c[i].wake != c[j].wake {
+		return c[i].wake < c[j].wake
+	}
+	if c[i].woken != c[j].woken {
+		return c[i].woken
+	}
+	return c[i].expiry().Before(c[j].expiry())
+}
 
-// Pop is not needed either.
-func (c clients) Pop() any { return nil }
+// Push is that of heap.Interface.
+func (c *clients) Push(added any) {
+	last := added.(*client)
+	last.index = len(*c)
+	*c = append(*c, last)
+}
+
+// Pop is that of heap.Interface.
+func (c *clients) Pop() any {
+	last := (*c)[len(*c)-1]
+	last.index = -1
+	*c = (*c)[:len(*c)-1]
+	return last
+}
 
 // outage of the operator.
 type outage struct{ start, end time.Duration }
@@ -140,23 +173,30 @@ func faultWithin(hosts []*host, earliest, latest time.Duration) time.Duration {
 // simulation is a scenario under way.
 type simulation struct {
 	scenario
-	now      time.Duration
-	hosts    []*host
-	clients  clients
-	breakers *egress.Breakers
+	now     time.Duration
+	hosts   []*host
+	clients clients
+	byKey   map[string]*client
+	gate    *gate.Gate
+	// idle are senders without a request.
+	idle []*sender
+	// queued is how many clients are, and ticked when the gate was last called for what time alone permits.
+	queued   int
+	ticked   time.Duration
 	restarts []outage
 	result   result
 }
 
 // simulate plays a scenario.
 func simulate(s scenario) *result {
-	sim := &simulation{scenario: s}
+	sim := &simulation{scenario: s, byKey: map[string]*client{}}
 	sim.result.minutes = make([]int, s.length/time.Minute)
 	for i := range hostsOf(s.clients) {
 		sim.hosts = append(sim.hosts, s.newHost(i))
 	}
 	for i := range s.clients {
-		sim.clients = append(sim.clients, s.newClient(i, sim.hosts[i%len(sim.hosts)]))
+		c := s.newClient(i, sim.hosts[i%len(sim.hosts)])
+		sim.clients, sim.byKey[c.asks.Key] = append(sim.clients, c), c
 	}
 	if !s.calm {
 		sim.restarts = restarts(sim.hosts, s.length)
@@ -166,6 +206,7 @@ func simulate(s scenario) *result {
 	for sim.clients[0].wake < s.length {
 		sim.step()
 	}
+	sim.stop()
 	for _, c := range sim.clients {
 		if c.token != nil {
 			sim.result.audit(c.token.ExpirationTime.Sub(epoch), c.until, s.length)
@@ -176,91 +217,133 @@ func simulate(s scenario) *result {
 
 // start starts an operator, which knows of no host that fails.
 func (s *simulation) start() {
-	s.breakers = &egress.Breakers{Now: func() time.Time { return epoch.Add(s.now) }}
-	heap.Init(s.clients)
+	s.gate = gate.New(gate.Options{Now: func() time.Time { return epoch.Add(s.now) }, Wake: s.wake, Judge: provider.Judge})
+	s.queued = 0
+	heap.Init(&s.clients)
 }
 
-// step turns to the client that is next, or restarts the operator before that.
+// wake has a client reconciled that a permit is kept for.
+func (s *simulation) wake(key string) {
+	c := s.byKey[key]
+	c.woken = true
+	s.advance(c)
+}
+
+// advance turns to a client now, or right after what it does now.
+func (s *simulation) advance(c *client) {
+	c.wake = s.now
+	if c.index >= 0 {
+		heap.Fix(&s.clients, c.index)
+	}
+}
+
+// step turns to the client that is next, or calls the gate or restarts the operator before that.
 func (s *simulation) step() {
-	c := s.clients[0]
-	if len(s.restarts) > 0 && s.restarts[0].start <= c.wake {
+	next, ticks := s.clients[0].wake, false
+	if tick := s.now.Truncate(gate.TickInterval) + gate.TickInterval; s.queued > 0 && tick <= next {
+		next, ticks = tick, true
+	}
+	switch {
+	case len(s.restarts) > 0 && s.restarts[0].start <= next:
 		s.restart(s.restarts[0])
 		s.restarts = s.restarts[1:]
-		return
+	case ticks:
+		s.now = next
+		s.tick()
+	default:
+		s.now = next
+		s.turn(heap.Pop(&s.clients).(*client))
 	}
-	s.now = c.wake
-	if c.answer == nil {
+}
+
+func (s *simulation) tick() {
+	s.ticked = s.now
+	s.gate.Tick()
+}
+
+// turn turns to a client.
+func (s *simulation) turn(c *client) {
+	c.woken = false
+	if c.request == nil {
 		s.look(c)
 	} else {
 		s.hear(c)
 	}
-	heap.Fix(s.clients, 0)
+	if c.woken {
+		c.wake = s.now
+	}
+	heap.Push(&s.clients, c)
 }
 
-// restart loses the answers under way, and forgets when clients were to be looked at. All are looked at once the operator is
-// back.
+// restart loses the answers under way, and forgets when clients were to be reconciled. All are once the operator is back.
 func (s *simulation) restart(o outage) {
-	s.result.restarts++
+	s.now = o.start
 	for _, c := range s.clients {
-		if c.answer != nil {
-			s.result.lost++
-			c.answer = nil
-			c.host.underWay--
-		} else {
-			c.early = c.wake > o.end && !c.paused
-		}
-		c.wake = o.end
+		c.early = c.wake > o.end && !c.queued && c.request == nil
+	}
+	s.result.restarts++
+	s.result.lost += s.stop()
+	for _, c := range s.clients {
+		c.wake, c.queued, c.woken = o.end, false, false
 	}
 	s.start()
 }
 
-// look does what a reconcile does until it waits for an answer: it decides, and asks for a token if that is the decision
-// and the host is not left alone.
+// look does what a reconcile does until it waits for an answer: it decides, and sends a request if that is the decision and the
+// gate permits it.
 func (s *simulation) look(c *client) {
 	d := rotation.Decide(c.input(s.now))
 	early := c.early
 	c.early = false
 	if d.Action != rotation.Issue {
+		s.forget(c)
 		c.sleep(s.now, d.At)
 		return
 	}
-	if f := s.admit(c.host); f != nil {
+	if c.queued {
 		c.until = max(c.until, c.host.until)
-		c.turnedAway(f, s.now)
+	}
+	c.asks.Expires = c.expiry()
+	if s.now-s.ticked >= sweepInterval {
+		s.tick()
+	}
+	permit, queued := s.gate.Ask(c.asks)
+	if queued != nil {
+		s.queue(c, queued, false)
 		return
 	}
+	s.dequeue(c)
 	if early {
 		s.result.restartRequests++
 	}
-	s.result.count(s.now)
-	a := c.host.ask(s.now)
-	c.asked, c.answer, c.wake = s.now, &a, s.now+a.took
-	c.host.underWay++
+	s.send(c, permit)
 }
 
-// admit is why a request is not sent; nil if it may be.
-func (s *simulation) admit(h *host) *fault.Error {
-	if f := s.breakers.Admit(h.endpoint); f != nil {
-		return f
-	}
-	if h.underWay < requestsPerHost {
-		return nil
-	}
-	return fault.Of(s.breakers.Settle(h.endpoint, fault.New(fault.Busy, fault.ReasonServerUnavailable, "every request slot is in use")))
-}
-
-// hear does what is left of a reconcile once the answer is there.
+// hear does what is left of a reconcile once the answer is there, or the request is cancelled.
 func (s *simulation) hear(c *client) {
-	a := c.answer
-	c.answer = nil
-	c.host.underWay--
-	if a.fault != nil {
+	r := c.request
+	err := s.end(c)
+	if r.failed {
 		s.result.failed++
-		c.until = max(c.until, a.until)
-		c.fail(fault.Of(s.breakers.Settle(c.host.endpoint, a.fault)), s.now)
-		return
+		// A request that got no answer ends later than the outage may have.
+		c.host.until = max(c.host.until, s.now)
+		c.until = max(c.until, r.answer.until, s.now)
 	}
-	_ = s.breakers.Settle(c.host.endpoint, nil)
+	queued, is := errors.AsType[*gate.Queued](err)
+	switch {
+	case is:
+		s.queue(c, queued, true)
+	case err != nil:
+		c.fail(fault.Of(err), s.now)
+		s.forget(c)
+	default:
+		s.renew(c)
+		s.forget(c)
+	}
+}
+
+// renew notes a token.
+func (s *simulation) renew(c *client) {
 	if c.token != nil {
 		s.result.audit(c.token.ExpirationTime.Sub(epoch), c.until, s.now)
 	}
@@ -272,9 +355,48 @@ func (s *simulation) hear(c *client) {
 	c.sleep(s.now, rotation.Decide(c.input(s.now)).At)
 }
 
-// sleep has a client looked at when it says, but not at once for ever.
+// queue notes that a client is in line, as the status does if the circuit is open, and when it polls.
+func (s *simulation) queue(c *client, q *gate.Queued, sent bool) {
+	if !c.queued {
+		c.queued = true
+		s.queued++
+	}
+	c.until = max(c.until, c.host.until)
+	if q.Cause != nil && (sent || !c.paused) {
+		c.paused, c.failure = true, nil
+		c.failures++
+	}
+	c.sleep(s.now, c.poll(s.now))
+}
+
+// dequeue notes that a client is not in line.
+func (s *simulation) dequeue(c *client) {
+	if c.queued {
+		c.queued = false
+		s.queued--
+	}
+}
+
+// forget tells the gate that a client does not want to send.
+func (s *simulation) forget(c *client) {
+	s.dequeue(c)
+	s.gate.Forget(c.asks.Key)
+}
+
+// sleep has a client reconciled when it says, but not at once for ever.
 func (c *client) sleep(now time.Duration, at time.Time) {
 	c.wake = max(at.Sub(epoch), now+time.Millisecond)
+}
+
+// poll is when a client is reconciled that is in line, unless it is woken before.
+func (c *client) poll(now time.Duration) time.Time {
+	ec := &egainv1alpha1.EgainClient{}
+	if c.token != nil {
+		ec.Status.Token = &egainv1alpha1.TokenStatus{ExpirationTime: &metav1.Time{Time: c.token.ExpirationTime}}
+	}
+	return status.Wake(ec, status.Outcome{
+		Facts: status.Facts{Input: c.input(now)}, Result: status.Result{Err: &fault.Error{Queued: true}},
+	}, epoch.Add(now))
 }
 
 func (c *client) input(now time.Duration) rotation.Input {
@@ -293,37 +415,21 @@ func (c *client) attempt(now time.Duration) fault.Attempt {
 	return fault.Attempt{Failures: c.failures, Time: epoch.Add(now), Expiration: c.expiry(), Spread: c.spread}
 }
 
-// fail notes the failure of a request as the status does, and says when to look again.
+// fail notes the failure of a request as the status does, and says when to reconcile again.
 func (c *client) fail(f *fault.Error, now time.Duration) {
 	c.failures++
-	c.paused = f.Class == fault.Paused
-	if c.paused {
-		c.failure = nil
-		c.turnedAway(f, now)
-		return
-	}
+	c.paused = false
 	retry, _ := f.RetryTime(c.attempt(now))
 	in := c.input(now)
 	c.failure = &rotation.Failure{Inputs: in.Inputs(), RetryTime: retry.Add(time.Second - 1).Truncate(time.Second)}
 	c.sleep(now, rotation.Decide(c.input(now)).At)
 }
 
-// turnedAway says when to look again after nothing was sent, or since nothing is sent from now on.
-func (c *client) turnedAway(f *fault.Error, now time.Duration) {
-	if f.Class == fault.Paused && !c.paused {
-		c.paused, c.failure = true, nil
-		c.failures++
-	}
-	at := f.LookTime(c.attempt(now))
-	if c.token.Valid(epoch.Add(now)) && c.token.ExpirationTime.Before(at) {
-		at = c.token.ExpirationTime
-	}
-	c.sleep(now, at)
-}
-
 // result is what a scenario came to.
 type result struct {
-	requests, failed, lost    int
+	requests, failed, lost int
+	// overtaken are requests that the gate cancelled, since the host answered a later one.
+	overtaken                 int
 	restarts, restartRequests int
 	absences                  []outage
 	// minutes are the requests of each.

@@ -63,7 +63,7 @@ var words = map[fault.Class]string{
 	fault.Waiting:   "waiting for ",
 	fault.Terminal:  "is not one line of text",
 	fault.Rejected:  "answered invalid_client",
-	fault.Paused:    "it fails time and again",
+	fault.Paused:    "circuit open",
 	fault.Busy:      "limit of concurrent requests is reached",
 }
 

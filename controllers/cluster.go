@@ -2,9 +2,12 @@ package controllers
 
 import (
 	"context"
+	"fmt"
+	"slices"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
@@ -12,7 +15,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/oauth"
+	"github.com/egain-operator/egain-operator/internal/request"
+	"github.com/egain-operator/egain-operator/internal/transport"
 )
 
 // secrets gives the packages that own a kind of Secret what they need of the API server. It returns the API server's errors
@@ -138,4 +144,49 @@ func (c clients) Tenants(ctx context.Context) ([]egainv1alpha1.EgainTenant, erro
 func (c clients) Exists(ctx context.Context, name types.NamespacedName) (bool, error) {
 	err := c.cache.Get(ctx, name, &egainv1alpha1.EgainClient{})
 	return err == nil, client.IgnoreNotFound(err)
+}
+
+// metadata reads an object's metadata from the cache; nil if it does not exist.
+func metadata(ctx context.Context, cache client.Reader, kind string, name types.NamespacedName) (*metav1.ObjectMeta, error) {
+	object := &metav1.PartialObjectMetadata{}
+	object.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kind))
+	if err := cache.Get(ctx, name, object); apierrors.IsNotFound(err) {
+		return nil, nil
+	} else if err != nil {
+		return nil, fmt.Errorf("looking up %s %q: %w", kind, name.Name, err)
+	}
+	return &object.ObjectMeta, nil
+}
+
+var namespaceKind = corev1.SchemeGroupVersion.WithKind("Namespace")
+
+// findTenant finds the tenant of an EgainClient and refuses one that it may not use. The tenant is returned with a refusal
+// too, so that a token that was issued before is still known for what it is.
+func findTenant(ctx context.Context, cache client.Reader, rules *transport.Transport, ec *egainv1alpha1.EgainClient) (request.Tenant, error) {
+	if ec.Spec.TenantRef == nil {
+		t := request.Inline(ec)
+		return t, rules.PermitTenant(t.Name)
+	}
+	et := &egainv1alpha1.EgainTenant{}
+	name := string(ec.Spec.TenantRef.Name)
+	if err := cache.Get(ctx, client.ObjectKey{Name: name}, et); apierrors.IsNotFound(err) {
+		return request.Tenant{Name: name}, fault.New(fault.Waiting, egainv1alpha1.ReasonTenantNotFound, "waiting for EgainTenant %q: create it, or name another in spec.tenantRef", name)
+	} else if err != nil {
+		return request.Tenant{}, fmt.Errorf("looking up EgainTenant %q: %w", name, err)
+	}
+	var labels map[string]string
+	if request.SelectsNamespaces(et, ec) {
+		namespace := &metav1.PartialObjectMetadata{}
+		namespace.SetGroupVersionKind(namespaceKind)
+		if err := cache.Get(ctx, types.NamespacedName{Name: ec.Namespace}, namespace); err != nil {
+			return request.Tenant{}, fmt.Errorf("looking up the namespace: %w", err)
+		}
+		labels = namespace.Labels
+	}
+	return request.Shared(et), request.Admit(et, ec, labels)
+}
+
+// watched reports whether the operator may look into a namespace.
+func watched(namespaces []string, namespace string) bool {
+	return len(namespaces) == 0 || slices.Contains(namespaces, namespace)
 }
