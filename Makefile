@@ -65,8 +65,8 @@ build: ## Build the binaries into bin/.
 	go build -o bin/ . ./cmd/...
 
 .PHONY: test
-test: ## Run all tests with the race detector, and check coverage.
-	hack/test.sh $(COVERAGE) $(ARGS)
+test: ## Run all tests, and check coverage. RACE=all: the tests of whole processes with the race detector, too.
+	RACE=$(RACE) hack/test.sh $(COVERAGE) $(ARGS)
 
 .PHONY: test-unit
 test-unit: ## Run the fast tests, which need no control plane.

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs every test with the race detector in random order and fails if less than the given percentage of internal/ and
-# controllers/ was run. Coverage counts across packages: most of what internal packages do is proven by controller tests.
+# Runs every test in random order: those of packages with the race detector, and fails if they run less than the given percentage of
+# internal/ and controllers/; then those of whole processes without it, which the processes themselves are not built with.
+# RACE=all runs those with the race detector too, which takes twice as long.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -19,10 +20,15 @@ if [[ "$(go env CGO_ENABLED)" != 1 ]]; then
   echo "No C compiler found: testing without the race detector." >&2
   race=()
 fi
+whole=()
+if [[ "${RACE:-}" == all ]]; then whole=("${race[@]+"${race[@]}"}"); fi
 
-# The suite of controllers takes 5 to 10 minutes under the race detector, as it shares the machine: the default limit is 10.
-hack/controlplane.sh hack/tools/run.sh gotestsum --format=pkgname -- \
-  ${race[@]+"${race[@]}"} -timeout=30m -shuffle=on -covermode=atomic -coverpkg=./internal/...,./controllers/... -coverprofile="$profile" "$@" ./...
+# On two cores the suite of controllers takes minutes under the race detector, as it shares the machine: the default limit is 10.
+run() { hack/controlplane.sh hack/tools/run.sh gotestsum --format=pkgname -- -timeout=30m -shuffle=on "$@"; }
+
+# Coverage counts across packages: most of what internal packages do is proven by controller tests.
+run ${race[@]+"${race[@]}"} -covermode=atomic -coverpkg=./internal/...,./controllers/... -coverprofile="$profile" "$@" ./internal/... ./controllers/... ./cmd/...
+run ${whole[@]+"${whole[@]}"} "$@" . ./api/... ./hack/... ./test/...
 
 # Generated code has no tests of its own.
 grep -vE '/zz_generated|/applyconfiguration/' "$profile" >"$profile.tmp"
