@@ -15,6 +15,7 @@ import (
 	"github.com/egain-operator/egain-operator/internal/metrics"
 	"github.com/egain-operator/egain-operator/internal/provider"
 	"github.com/egain-operator/egain-operator/internal/rotation"
+	"github.com/egain-operator/egain-operator/internal/session"
 	"github.com/egain-operator/egain-operator/internal/status"
 	"github.com/egain-operator/egain-operator/internal/target"
 	"github.com/egain-operator/egain-operator/internal/tracing"
@@ -113,13 +114,7 @@ func (r *EgainClientReconciler) rotate(ctx context.Context, ec *egainv1alpha1.Eg
 		entry.Held = &journal.Issued{Token: answer.Token, Endpoints: answer.Endpoints}
 		r.journal.Store(ec, entry)
 	}
-	if answer.Successor != nil {
-		var unwritten error
-		r.sessions.Hold(journal.Name(ec), *answer.Successor)
-		if res.Session, unwritten = r.sessions.Write(ctx, secrets{r.Client}, journal.Name(ec), sessionName(ec)); unwritten != nil {
-			res.Err = unwritten
-		}
-	}
+	res = r.writeSuccessor(ctx, ec, answer.Successor, res)
 	if res.Err == nil {
 		applied, after := r.apply(ctx, ec, f, entry, answer.Token)
 		res, entry = res.Then(applied), after
@@ -138,6 +133,20 @@ func (r *EgainClientReconciler) rotate(ctx context.Context, ec *egainv1alpha1.Eg
 		countRotation(r.Metrics, f, cause, res)
 	}
 	return res, entry
+}
+
+// writeSuccessor writes the refresh token of an answer, if there is one. The sessions hold it until it is written.
+func (r *EgainClientReconciler) writeSuccessor(ctx context.Context, ec *egainv1alpha1.EgainClient, s *session.Successor, res status.Result) status.Result {
+	if s == nil {
+		return res
+	}
+	r.sessions.Hold(journal.Name(ec), *s)
+	written, unwritten := r.sessions.Write(ctx, secrets{r.Client}, journal.Name(ec), sessionName(ec))
+	res.Session = written
+	if unwritten != nil {
+		res.Err = unwritten
+	}
+	return res
 }
 
 // sent is the history after an attempt that began at a time, if it sent a request.

@@ -193,7 +193,7 @@ func TestReferences_EverySecretThatIsReadHasAUse(t *testing.T) {
 	et.Spec.CABundleRef.Kind, et.Spec.CABundleRef.Namespace = "Secret", "ns"
 	et.Spec.Applications[0].CredentialsSecretRef.Namespace = "ns"
 	for field, name := range tenantNames {
-		if use := et.SecretUse("ns", name); use+".name" != field {
+		if use := et.SecretUseIn("ns", name); use+".name" != field {
 			t.Errorf("of an EgainTenant, %s is known as %q", field, use)
 		}
 	}

@@ -19,8 +19,8 @@ func (c *EgainClient) SecretUse(name string) string {
 	return useOf(named, name)
 }
 
-// SecretUse is the field by which an EgainTenant names a Secret; empty if it does not.
-func (t *EgainTenant) SecretUse(namespace, name string) string {
+// SecretUseIn is the field by which an EgainTenant names a Secret; empty if it does not.
+func (t *EgainTenant) SecretUseIn(namespace, name string) string {
 	if ref := t.Spec.CABundleRef; ref != nil && ref.Kind == "Secret" && string(ref.Namespace) == namespace && string(ref.Name) == name {
 		return "spec.caBundleRef"
 	}

@@ -48,7 +48,7 @@ func checkUses(ctx context.Context, clients Clients, ec *egainv1alpha1.EgainClie
 		return fmt.Errorf("listing the EgainTenants: %w", err)
 	}
 	for i := range tenants {
-		if use := tenants[i].SecretUse(ec.Namespace, ec.TargetName()); use != "" {
+		if use := tenants[i].SecretUseIn(ec.Namespace, ec.TargetName()); use != "" {
 			return usedBy(ec, "EgainTenant", tenants[i].Name, use)
 		}
 	}
