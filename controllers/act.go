@@ -114,7 +114,7 @@ func (r *EgainClientReconciler) rotate(ctx context.Context, ec *egainv1alpha1.Eg
 		entry.Held = &journal.Issued{Token: answer.Token, Endpoints: answer.Endpoints}
 		r.journal.Store(ec, entry)
 	}
-	res = r.writeSuccessor(ctx, ec, answer.Successor, res)
+	res = writeSuccessor(ctx, r.Client, &r.sessions, ec, answer.Successor, res)
 	if res.Err == nil {
 		applied, after := r.apply(ctx, ec, f, entry, answer.Token)
 		res, entry = res.Then(applied), after
@@ -136,12 +136,14 @@ func (r *EgainClientReconciler) rotate(ctx context.Context, ec *egainv1alpha1.Eg
 }
 
 // writeSuccessor writes the refresh token of an answer, if there is one. The sessions hold it until it is written.
-func (r *EgainClientReconciler) writeSuccessor(ctx context.Context, ec *egainv1alpha1.EgainClient, s *session.Successor, res status.Result) status.Result {
+func writeSuccessor(
+	ctx context.Context, c client.Client, sessions *journal.Sessions, ec *egainv1alpha1.EgainClient, s *session.Successor, res status.Result,
+) status.Result {
 	if s == nil {
 		return res
 	}
-	r.sessions.Hold(journal.Name(ec), *s)
-	written, unwritten := r.sessions.Write(ctx, secrets{r.Client}, journal.Name(ec), sessionName(ec))
+	sessions.Hold(journal.Name(ec), *s)
+	written, unwritten := sessions.Write(ctx, secrets{c}, journal.Name(ec), sessionName(ec))
 	res.Session = written
 	if unwritten != nil {
 		res.Err = unwritten

@@ -36,17 +36,7 @@ func (r *EgainClientReconciler) observe(
 	ctx context.Context, ec *egainv1alpha1.EgainClient, entry journal.Entry, written *session.Written,
 ) (facts, journal.Entry, error) {
 	var f facts
-	f.Object = string(ec.UID)
-	f.Input = rotation.Input{
-		Now:       r.Clock.Now(),
-		Renewal:   status.RenewalRequest(ec),
-		Suspended: ec.Suspended(),
-		Policy:    policy(ec),
-		Spread:    rotation.Spread(string(ec.UID)),
-	}
-	if entry.Held != nil {
-		f.Input.Held = &entry.Held.Token.Token
-	}
+	f.Object, f.Input = string(ec.UID), inputOf(ec, entry, r.Clock.Now())
 	seen, err := observeTarget(ctx, r.Client, r.Cache, ec, entry.Known)
 	entry.Known, f.target = seen.Known, seen.At(f.Input.Now)
 	f.Content, f.Writer = f.target.Content, f.target.Writer
@@ -75,6 +65,21 @@ func (r *EgainClientReconciler) observe(
 	}
 	f.Facts = f.After(written)
 	return f, entry, failure
+}
+
+// inputOf is the part of what a decision depends on that needs no look at other objects.
+func inputOf(ec *egainv1alpha1.EgainClient, entry journal.Entry, now time.Time) rotation.Input {
+	in := rotation.Input{
+		Now:       now,
+		Renewal:   status.RenewalRequest(ec),
+		Suspended: ec.Suspended(),
+		Policy:    policy(ec),
+		Spread:    rotation.Spread(string(ec.UID)),
+	}
+	if entry.Held != nil {
+		in.Held = &entry.Held.Token.Token
+	}
+	return in
 }
 
 func policy(ec *egainv1alpha1.EgainClient) rotation.Policy {

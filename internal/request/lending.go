@@ -178,15 +178,6 @@ func (o *origin) missing(ec *egainv1alpha1.EgainClient, t Tenant) error {
 	return credentialsMissing(o.secret.Name)
 }
 
-// admitSecret refuses a Secret of an EgainClient's namespace that is not labelled, where that is required. An application's is the
-// platform's own.
-func (r *Reader) admitSecret(secret *corev1.Secret, lent bool) error {
-	if lent || !r.LabelledOnly {
-		return nil
-	}
-	return CheckLabel(secret)
-}
-
 // CheckLabel refuses a Secret without the label that allows it to be sent. The author of an EgainClient cannot set it without the
 // right to write the Secret.
 func CheckLabel(secret *corev1.Secret) error {
