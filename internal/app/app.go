@@ -209,7 +209,7 @@ func settings(o *options.Options) controllers.Settings {
 	return controllers.Settings{
 		Workers: o.Workers, MetadataLifetime: o.MetadataLifetime, RequireTenantRef: o.RequiresTenantRef(), Namespaces: o.WatchNamespaces,
 		AllowedAudiences: o.AllowedAudiences, ApplicationNamespaces: o.ApplicationNamespaces, RequireApplication: o.RequireApplication,
-		RequestsPerHost:  o.RequestsPerHost, Transport: transport.Options{
+		RequestsPerHost: o.RequestsPerHost, Transport: transport.Options{
 			UserAgent: transport.UserAgent("egain-operator"),
 			Timeout:   o.RequestTimeout, AllowLoopback: o.AllowLoopback, AllowPrivate: o.AllowPrivate, AllowedHosts: o.AllowedHosts,
 		},
