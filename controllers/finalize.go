@@ -20,7 +20,6 @@ import (
 	"github.com/egain-operator/egain-operator/internal/journal"
 	"github.com/egain-operator/egain-operator/internal/oauth"
 	"github.com/egain-operator/egain-operator/internal/plain"
-	"github.com/egain-operator/egain-operator/internal/request"
 	"github.com/egain-operator/egain-operator/internal/revocation"
 	"github.com/egain-operator/egain-operator/internal/status"
 	"github.com/egain-operator/egain-operator/internal/target"
@@ -116,25 +115,13 @@ func release(ctx context.Context, c client.Client, cache client.Reader, ec *egai
 // reports the outcome, and nothing else, by an event.
 func (r *EgainClientReconciler) revoke(ctx context.Context, ec *egainv1alpha1.EgainClient) bool {
 	revoker := revocation.Revoker{Secrets: secrets{r.Client}, Requests: r.Tokens.Reader, Providers: r.Providers, OAuth: r.Tokens.OAuth, Now: r.Clock.Now}
-	held, holds := r.sessions.Held(sessionName(ec))
-	latest := func(stored oauth.Secret) oauth.Secret {
-		if holds && held.Used == stored {
-			return held.Content.RefreshToken
-		}
-		return stored
-	}
-	tokens, err := revoker.Tokens(ctx, ec, latest)
+	held, _ := r.sessions.Held(sessionName(ec))
+	tokens, err := revoker.Tokens(ctx, ec, held)
 	if err == nil && len(tokens) == 0 {
 		return true
 	}
 	if err == nil {
-		var tenant request.Tenant
-		tenant, err = findTenant(ctx, r.Cache, r.Providers.Transport, ec)
-		if err == nil || (ec.Application() == "" && !tenant.OAuth().Empty()) {
-			// Also if the EgainTenant no longer allows the client: the token is revoked at the EgainTenant's own endpoint. The
-			// credentials of an application serve only the clients that it allows.
-			err = revoker.Revoke(ctx, ec, tenant, tokens)
-		}
+		err = revokeAt(ctx, revoker, r.Cache, ec, tokens)
 	}
 	switch {
 	case err == nil:
@@ -150,6 +137,16 @@ func (r *EgainClientReconciler) revoke(ctx context.Context, ec *egainv1alpha1.Eg
 			"%s; the token stays valid until it expires, or somebody revokes it at eGain", plain.Line(err.Error()))
 	}
 	return true
+}
+
+// revokeAt revokes tokens at the tenant of an EgainClient, also if the EgainTenant no longer allows the client: at the EgainTenant's own
+// endpoint. The credentials of an application serve only the clients that it allows.
+func revokeAt(ctx context.Context, revoker revocation.Revoker, cache client.Reader, ec *egainv1alpha1.EgainClient, tokens []revocation.Token) error {
+	tenant, err := findTenant(ctx, cache, revoker.Providers.Transport, ec)
+	if err != nil && (ec.Application() != "" || tenant.OAuth().Empty()) {
+		return err
+	}
+	return revoker.Revoke(ctx, ec, tenant, tokens)
 }
 
 // passing reports whether time may heal a failure. A missing object may be created again, except in a namespace that is being

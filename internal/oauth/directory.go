@@ -82,7 +82,7 @@ func (d *Directory) Known(hc *http.Client, at Place) (*Document, error, bool) { 
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	e := d.entries[directoryKey{place: at, client: hc}]
-	if e == nil || !(e.refreshing || e.settled(d.Now(), d.Lifetime)) {
+	if e == nil || (!e.refreshing && !e.settled(d.Now(), d.Lifetime)) {
 		return nil, nil, false
 	}
 	document, err := e.result()

@@ -27,7 +27,7 @@ type Caller struct {
 func ForClient(ec *egainv1alpha1.EgainClient, t request.Tenant, hc *http.Client, trust string, expires time.Time) Caller {
 	c := ForTenant(t, hc)
 	c.asks.Key, c.asks.Namespace, c.asks.App = ec.Namespace+"/"+ec.Name, ec.Namespace, application(ec)
-	c.asks.Expires, c.asks.Endpoint.Trust = expires, trust
+	c.asks.Expires, c.asks.Trust = expires, trust
 	// The answer may contain the only refresh token that is still valid.
 	c.asks.MustFinish = ec.Spec.AuthorizationCode != nil
 	if ec.Spec.TenantRef == nil {
@@ -59,11 +59,11 @@ func application(ec *egainv1alpha1.EgainClient) string {
 // ask asks the gate for a permit to send one request to a URL. The failure says that the caller is queued.
 func (a *Access) ask(c Caller, to string) (*gate.Permit, error) {
 	asks := c.asks
-	asks.Endpoint.URL, asks.Endpoint.Host = to, tracing.HostOf(to)
-	a.Metrics.Use(c.brings, asks.Endpoint.Host)
+	asks.URL, asks.Host = to, tracing.HostOf(to)
+	a.Metrics.Use(c.brings, asks.Host)
 	permit, queued := a.Gate.Ask(asks)
 	if queued != nil {
-		return nil, failureOf(queued, asks.Endpoint.Host)
+		return nil, failureOf(queued, asks.Host)
 	}
 	return permit, nil
 }

@@ -178,6 +178,14 @@ func (o *origin) missing(ec *egainv1alpha1.EgainClient, t Tenant) error {
 	return credentialsMissing(o.secret.Name)
 }
 
+// checkLabelIf is CheckLabel where labels are required.
+func checkLabelIf(required bool, secret *corev1.Secret) error {
+	if !required {
+		return nil
+	}
+	return CheckLabel(secret)
+}
+
 // CheckLabel refuses a Secret without the label that allows it to be sent. The author of an EgainClient cannot set it without the
 // right to write the Secret.
 func CheckLabel(secret *corev1.Secret) error {

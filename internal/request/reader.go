@@ -116,7 +116,7 @@ func (r *Reader) Credentials(ctx context.Context, ec *egainv1alpha1.EgainClient,
 	case err != nil:
 		return oauth.Credentials{}, nil, fmt.Errorf("reading Secret %q: %w", o.secret.Name, err)
 	}
-	if err := CheckLabel(secret); err != nil && r.LabelledOnly && !o.lent {
+	if err := checkLabelIf(r.LabelledOnly && !o.lent, secret); err != nil {
 		return oauth.Credentials{}, nil, err
 	}
 	credentials, err := o.parse(ec, t, secret)
@@ -141,7 +141,7 @@ func (r *Reader) subjectToken(ctx context.Context, ec *egainv1alpha1.EgainClient
 	if err != nil {
 		return "", nil, err
 	}
-	if err := CheckLabel(secret); err != nil && r.LabelledOnly {
+	if err := checkLabelIf(r.LabelledOnly, secret); err != nil {
 		return "", nil, err
 	}
 	var token oauth.Secret

@@ -11,6 +11,7 @@ import (
 	"github.com/egain-operator/egain-operator/internal/oauth"
 	"github.com/egain-operator/egain-operator/internal/provider"
 	"github.com/egain-operator/egain-operator/internal/request"
+	"github.com/egain-operator/egain-operator/internal/session"
 	"github.com/egain-operator/egain-operator/internal/target"
 )
 
@@ -35,8 +36,8 @@ type Revoker struct {
 }
 
 // Tokens are the refresh token, which ends the session, and the access token in the target, which may be of another grant and then
-// does not end with it. The latest refresh token of a session is an argument's answer to the one in its Secret.
-func (r Revoker) Tokens(ctx context.Context, ec *egainv1alpha1.EgainClient, latest func(stored oauth.Secret) oauth.Secret) ([]Token, error) {
+// does not end with it. A refresh token that is held, since it is not written yet, replaces the one in the session Secret.
+func (r Revoker) Tokens(ctx context.Context, ec *egainv1alpha1.EgainClient, held session.Successor) ([]Token, error) {
 	var tokens []Token
 	if ec.Spec.AuthorizationCode != nil {
 		stored, err := r.Requests.RefreshToken(ctx, ec)
@@ -44,7 +45,10 @@ func (r Revoker) Tokens(ctx context.Context, ec *egainv1alpha1.EgainClient, late
 			return nil, err
 		}
 		if err == nil {
-			tokens = append(tokens, Token{oauth.RefreshToken, latest(stored)})
+			if held.Used == stored {
+				stored = held.Content.RefreshToken
+			}
+			tokens = append(tokens, Token{oauth.RefreshToken, stored})
 		}
 	}
 	tok, err := target.ReadOwn(ctx, r.Secrets, ec)

@@ -26,7 +26,9 @@ type tally struct {
 	total, now, most map[string]int
 }
 
-func newTally() *tally { return &tally{total: map[string]int{}, now: map[string]int{}, most: map[string]int{}} }
+func newTally() *tally {
+	return &tally{total: map[string]int{}, now: map[string]int{}, most: map[string]int{}}
+}
 
 func (c *tally) begin(application string) {
 	c.mu.Lock()
