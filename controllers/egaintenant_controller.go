@@ -35,7 +35,7 @@ const countDelay = time.Second
 const tenantFailures = 5
 
 // documentRetry is the wait until documents are read again that could not be, or of which an old copy serves. It is the time
-// for which a Directory asks nobody again.
+// for which a Directory sends no further request.
 const documentRetry = 30 * time.Second
 
 // EgainTenantReconciler reports on EgainTenants: their endpoints, what their metadata say, how many clients they have. The

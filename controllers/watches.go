@@ -248,7 +248,7 @@ func (w waker) wakeSecrets(ctx context.Context, q queue, tenant client.Object) {
 }
 
 const (
-	// tenantPace is the time that each client of a tenant that changed adds to the time over which they look at it anew, so
+	// tenantPace is the time that each client of a changed tenant adds to the time over which they are reconciled, so
 	// that a change of the token endpoint does not send all of them there at once.
 	tenantPace = 20 * time.Millisecond
 	// tenantWindow bounds that time.

@@ -35,7 +35,7 @@ func PassesByItself(reason string) bool {
 	}
 }
 
-// IsRejection reports whether a reason is one of a Rejected failure: somebody must act at the provider. Endpoints are
+// IsRejection reports whether a reason is one of a Rejected failure: a person must act at the provider. Endpoints are
 // among them since a metadata document or a DNS record may be to blame.
 func IsRejection(reason string) bool {
 	switch reason {

@@ -104,7 +104,7 @@ func (e Entry) Wrote(known target.Known) Entry {
 
 // Journal keeps entries by name. The zero value is empty, and safe for concurrent use.
 type Journal struct {
-	entries sync.Map // types.NamespacedName to *Entry, which nobody writes to
+	entries sync.Map // types.NamespacedName to *Entry, which is never written to
 }
 
 // Load returns the entry of an object as of a time.

@@ -27,7 +27,7 @@ const (
 
 // validateToken turns an answer into a token, or says what is wrong with it.
 //
-// The life is counted from the time of issue; serverTime is what the server's clock showed then, zero if nobody knows.
+// The life is counted from the time of issue; serverTime is what the server's clock showed then, zero if unknown.
 func validateToken(tok *oauth2.Token, asked []string, issue, serverTime time.Time) (Token, error) {
 	if err := headerSafe(tok.AccessToken); err != nil {
 		return Token{}, err

@@ -33,7 +33,7 @@ func OwnToken(config *rest.Config) func() (oauth.Secret, error) {
 	return func() (oauth.Secret, error) {
 		current := token
 		if file != "" {
-			content, err := os.ReadFile(file) //nolint:gosec // whoever starts the operator says where its token is
+			content, err := os.ReadFile(file) //nolint:gosec // the administrator says where the token of the operator is
 			if err != nil {
 				return "", fmt.Errorf("reading the operator's own token: %w", err)
 			}

@@ -28,12 +28,12 @@ const (
 	maxScope   = 512
 	// maxURL bounds the endpoints in the status; those of a metadata document may be longer.
 	maxURL = 2048
-	// maxSkew is the skew of the clocks from which on somebody should look: JWT libraries allow for up to a minute, and half
+	// maxSkew is the skew of the clocks from which on a person should act: JWT libraries allow for up to a minute, and half
 	// of that may be needed on the way from the provider to the operator to the workload.
 	maxSkew = 30 * time.Second
 	// untoldWait is how long an object says nothing of waiting for its turn, since it came or since its token expired. Of 1,000
 	// applied at once more than half had to wait, and each such status costs the API server as much as the token's own; an
-	// operator with more to do than the machine can, that told of each expired token at once, made 1.7 status patches and 0.7
+	// overloaded operator that reported each expired token immediately made 1.7 status patches and 0.7
 	// events a rotation.
 	untoldWait = 10 * time.Second
 )

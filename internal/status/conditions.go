@@ -118,7 +118,7 @@ func (o *Outcome) lost(ec *egainv1alpha1.EgainClient) string {
 	}
 }
 
-// stalled reports whether somebody must act before there can be a token.
+// stalled reports whether a person must act before there can be a token.
 func stalled(ec *egainv1alpha1.EgainClient, o *Outcome) bool {
 	if f := fault.Of(o.Err); f != nil {
 		return f.Class == fault.Terminal || f.Class == fault.Rejected

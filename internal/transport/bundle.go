@@ -36,7 +36,7 @@ var certificateTypes = []string{"CERTIFICATE", "X509 CERTIFICATE"}
 
 // ParseBundle reads a CA bundle; an empty one stands for the system's certificates. A certificate that Go cannot parse, and a block
 // of another type, is skipped as long as another certificate can be used. A private key and a block that is cut off fail the bundle:
-// both are mistakes of whoever put it together.
+// both are mistakes in the bundle.
 func ParseBundle(bundle []byte) (Bundle, error) {
 	if len(bundle) == 0 {
 		return Bundle{}, nil
