@@ -160,7 +160,7 @@ func decoded[T any](t *testing.T, original any, replacements ...string) *T {
 // Not parallel, since it looks at the heap of the whole process. What the queue and the machinery of the cache hold besides is
 // in what make bench measures.
 func TestWhatIsHeldOfAClientIsBounded(t *testing.T) {
-	const clients, bound = 2000, 3500
+	const clients, bound = 2000, 3700
 	r := &EgainClientReconciler{}
 	indexers := cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc}
 	stores := map[string]cache.Indexer{}
