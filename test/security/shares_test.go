@@ -70,7 +70,7 @@ func applications(t *testing.T, counts *tally, answers map[string]http.HandlerFu
 
 func issuing(seconds int) http.HandlerFunc {
 	return func(rw http.ResponseWriter, _ *http.Request) {
-		answer(rw, http.StatusOK, `{"access_token":%q,"token_type":"Bearer","expires_in":%d}`, "token-"+time.Now().String(), seconds)
+		answer(rw, http.StatusOK, `{"access_token":%q,"token_type":"Bearer","expires_in":%d}`, fmt.Sprint("token-", time.Now().UnixNano()), seconds)
 	}
 }
 
