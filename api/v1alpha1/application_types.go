@@ -60,7 +60,7 @@ type Application struct {
 	AllowedScopes []ScopePattern `json:"allowedScopes,omitempty"`
 
 	// allowedSubjects are the users and customers that EgainClients may act for. Required with flow OnBehalfOf.
-	// A kind of subject without a list is allowed to nobody.
+	// A kind of subject without a list is not allowed.
 	// +optional
 	AllowedSubjects *AllowedSubjects `json:"allowedSubjects,omitempty"`
 

@@ -182,7 +182,7 @@ func (c *chaos) checkLimits() {
 	}
 }
 
-// settleAll ends what is under way and serves all who wait: nobody is left.
+// settleAll ends what is under way and serves all queued clients: none is left.
 func (c *chaos) settleAll() {
 	c.t.Helper()
 	for key := range c.running {
