@@ -126,11 +126,7 @@ func TestEveryMetricThatIsNamedIsOne(t *testing.T) {
 	for _, d := range metrics.Definitions() {
 		known = append(known, d.Name)
 	}
-	files, err := filepath.Glob(root + "docs/*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range files {
+	for _, file := range written(t) {
 		for _, name := range regexp.MustCompile(`\begain_[a-z_]+`).FindAllString(read(t, file), -1) {
 			if !slices.Contains(known, strings.TrimSuffix(name, "_count")) {
 				t.Errorf("%s names %s, which is no metric", file, name)

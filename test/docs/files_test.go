@@ -13,11 +13,15 @@ import (
 // written are the documents that people write, of whom generated ones have tests of their own.
 func written(t *testing.T) []string {
 	t.Helper()
-	files, err := filepath.Glob(root + "docs/*.md")
-	if err != nil {
-		t.Fatal(err)
+	files := []string{root + "README.md", root + "CONTRIBUTING.md"}
+	for _, pattern := range []string{"docs/*.md", "docs/*/*.md"} {
+		matches, err := filepath.Glob(root + pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, matches...)
 	}
-	return append(files, root+"README.md", root+"CONTRIBUTING.md")
+	return files
 }
 
 // documents are all of the repository.
