@@ -53,7 +53,10 @@ func documents(t *testing.T) []string {
 
 func TestTheIndexListsEveryDocument(t *testing.T) {
 	t.Parallel()
-	index := read(t, root+"docs/README.md")
+	index := read(t, root+"docs/README.md") + read(t, root+"docs/decisions/README.md")
+	if !strings.Contains(index, "(decisions/README.md)") {
+		t.Error("docs/README.md does not lead to the decisions")
+	}
 	for _, file := range written(t) {
 		if name := filepath.Base(file); name != "README.md" && !strings.Contains(index, name+")") {
 			t.Errorf("docs/README.md does not lead to %s", name)
