@@ -18,20 +18,25 @@ const troubleshooting = root + "docs/troubleshooting.md"
 // noProblems are the condition reasons that need no advice.
 var noProblems = []string{"Issued", "TokenValid", "EndpointsKnown"}
 
-// advice is the section of a reason.
+// advice is the section of a reason. Its group is what the section that it belongs to says of all its reasons.
 type advice struct {
-	reason, text string
-	examples     []string
+	reason, text, group string
+	examples            []string
 }
 
 // advices are the sections of the troubleshooting guide whose headings are reasons.
 func advices(t *testing.T) []advice {
 	t.Helper()
 	var all []advice
-	for _, part := range strings.Split(read(t, troubleshooting), "\n### ")[1:] {
+	parts := strings.Split(read(t, troubleshooting), "\n### ")
+	group := parts[0][strings.LastIndex(parts[0], "\n## "):]
+	for _, part := range parts[1:] {
 		heading, text, _ := strings.Cut(part, "\n")
-		text, _, _ = strings.Cut(text, "\n## ")
-		a := advice{reason: strings.Trim(heading, "`"), text: text}
+		text, next, last := strings.Cut(text, "\n## ")
+		a := advice{reason: strings.Trim(heading, "`"), text: text, group: group}
+		if last {
+			group = next[strings.LastIndex("\n## "+next, "\n## "):]
+		}
 		for paragraph := range strings.SplitSeq(text, "\n\n") {
 			if quoted, is := strings.CutPrefix(strings.TrimSpace(paragraph), "> "); is {
 				a.examples = append(a.examples, strings.ReplaceAll(quoted, "\n> ", " "))
@@ -69,9 +74,13 @@ func TestAdviceIsComplete(t *testing.T) {
 			t.Errorf("%s: no example of a message", a.reason)
 		}
 		for _, part := range []string{"**Tried again** ", "**Meanwhile** "} {
-			if strings.Count(strings.ReplaceAll(a.text, "\n", " "), part) != 1 {
-				t.Errorf("%s: says %snot once", a.reason, part)
+			said, inGroup := strings.Count(strings.ReplaceAll(a.text, "\n", " "), part), strings.Count(strings.ReplaceAll(a.group, "\n", " "), part)
+			if inGroup != 1 || said > 1 {
+				t.Errorf("%s: says %s%d times, its group %d times: the group says it once, an exception at most once", a.reason, part, said, inGroup)
 			}
+		}
+		if first, _, _ := strings.Cut(strings.TrimPrefix(a.text, "\n"), "\n\n"); !strings.Contains(first, "\n**Do:** ") {
+			t.Errorf("%s: does not begin with what it means, and then what to do", a.reason)
 		}
 	}
 }
