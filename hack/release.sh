@@ -28,6 +28,12 @@ artifacts() {
   "$tool" helm package "$chart/egain-operator" --version="${1#v}" --app-version="$1" --destination=bin/artifacts >&2
 }
 
+# notes prints the section of the changelog that is about version $1, which must exist.
+notes() {
+  awk -v version="${1#v}" '/^## / { within = $2 == version; next } within { print; found = found || NF } END { exit !found }' CHANGELOG.md ||
+    fail "CHANGELOG.md says nothing of ${1#v}"
+}
+
 fail() {
   echo "release: $*" >&2
   exit 1
@@ -106,5 +112,6 @@ done
 if ! tag="$(git describe --exact-match --tags --match='v[0-9]*' HEAD 2>/dev/null)"; then
   fail "the commit that is checked out has no tag: git tag v1.2.3 && git push origin v1.2.3"
 fi
+notes "$tag" >bin/release-notes.md
 artifacts "$tag"
-"$tool" goreleaser release --clean
+"$tool" goreleaser release --clean --release-notes=bin/release-notes.md

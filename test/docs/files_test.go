@@ -33,7 +33,7 @@ func documents(t *testing.T) []string {
 			return err
 		}
 		switch {
-		case entry.IsDir() && (strings.HasPrefix(entry.Name(), ".git") || entry.Name() == "bin" || entry.Name() == "dist"):
+		case entry.IsDir() && (entry.Name() == ".git" || entry.Name() == "bin" || entry.Name() == "dist"):
 			return filepath.SkipDir
 		case strings.HasSuffix(path, ".md"), strings.HasSuffix(path, ".md.gotmpl"):
 			files = append(files, path)
@@ -140,7 +140,8 @@ var runBy = map[string]string{
 	"tutorial.md": "test/guides", "operations.md": "test/guides", "troubleshooting.md": "test/guides", "runbook.md": "test/guides",
 	"gitops.md": "test/guides", "commercial.md": "test/guides", "flows.md": "test/guides", "workloads.md": "test/guides", "README.md": "test/guides", "install.md": "test/guides",
 	"cli.md":          "test/cli, which writes it by running them",
-	"CONTRIBUTING.md": "who merges a change, or releases: .ci runs these targets, and this test among them",
+	"CONTRIBUTING.md": "who merges a change: .ci runs these targets, and this test among them",
+	"release.md":      "who releases: it takes a registry and keys",
 	"performance.md":  "who measures: they take hours and a machine of their own",
 }
 

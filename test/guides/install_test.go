@@ -26,7 +26,7 @@ var notInstalled = map[string]string{
 // journey are the sections of the guide in the order in which somebody takes them who begins with nothing, goes from YAML to
 // Helm, removes all, and begins again with Helm.
 var journey = []string{
-	"Before", "With YAML or Kustomize", "From one way to another", "Uninstall", "With Helm", "Monitoring", "Upgrade", "Uninstall", "Release",
+	"Before", "With YAML or Kustomize", "From one way to another", "Uninstall", "With Helm", "Monitoring", "Upgrade", "Uninstall", "Verify a release",
 }
 
 var (
