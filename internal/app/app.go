@@ -58,7 +58,7 @@ func Run(ctx context.Context, config *rest.Config, o *options.Options) error {
 		whole.ApplicationNamespaces = ownNamespace(ownNamespaceFile)
 	}
 	if len(o.WatchNamespaces) == 0 {
-		return serve(ctx, config, &whole, counters, tracer)
+		return serve(ctx, config, &whole, healthz.Ping, counters, tracer)
 	}
 	watched, err := newNamespaces(config, &whole, counters)
 	if err != nil {
@@ -66,16 +66,25 @@ func Run(ctx context.Context, config *rest.Config, o *options.Options) error {
 	}
 	for {
 		run, names, applications := watched.use(ctx)
-		part := whole
+		part, readable := whole, healthz.Ping
 		part.WatchNamespaces, part.ApplicationNamespaces = names, applications
-		if err := serve(run, config, &part, counters, tracer); err != nil || ctx.Err() != nil {
+		if len(names) == 0 {
+			part.WatchNamespaces, readable = whole.WatchNamespaces, noneReadable
+		}
+		if err := serve(run, config, &part, readable, counters, tracer); err != nil || ctx.Err() != nil {
 			return err
 		}
 	}
 }
 
-// serve runs a manager until the context ends.
-func serve(ctx context.Context, config *rest.Config, o *options.Options, counters *metrics.Metrics, tracer trace.Tracer) error {
+// noneReadable is the readiness of a run that reads none of its namespaces. Its caches say nothing of that: listing EgainClients is
+// allowed in all namespaces, for the sake of those that are being deleted.
+func noneReadable(*http.Request) error {
+	return errors.New("the operator cannot read any namespace of --watch-namespaces")
+}
+
+// serve runs a manager until the context ends. It is ready when its caches are filled and readable returns no error.
+func serve(ctx context.Context, config *rest.Config, o *options.Options, readable healthz.Checker, counters *metrics.Metrics, tracer trace.Tracer) error {
 	mgr, err := newManager(ctx, config, o)
 	if err != nil {
 		return fmt.Errorf("creating the manager: %w", err)
@@ -92,6 +101,9 @@ func serve(ctx context.Context, config *rest.Config, o *options.Options, counter
 		return fmt.Errorf("adding what follows the caches: %w", err)
 	}
 	if err := mgr.AddReadyzCheck("caches", filled.check); err != nil {
+		return fmt.Errorf("adding the readiness check: %w", err)
+	}
+	if err := mgr.AddReadyzCheck("namespaces", readable); err != nil {
 		return fmt.Errorf("adding the readiness check: %w", err)
 	}
 	err = mgr.Start(ctx)

@@ -105,14 +105,11 @@ func (n *namespaces) refusal(ctx context.Context, name string, kinds ...schema.G
 	return nil
 }
 
-// use decides which namespaces a run of the operator watches: those that it may read, or all if it may read none, and which
-// namespaces of applications it reads. The context that it returns ends when the operator may read one that the run left out.
+// use decides which namespaces a run of the operator watches, those that it may read, and which namespaces of applications it
+// reads. The context that it returns ends when the operator may read one that the run left out.
 func (n *namespaces) use(ctx context.Context) (run context.Context, watched, lending []string) {
 	watched, lending = n.readable(ctx), n.lending(ctx)
 	left, leftLending := without(n.all, watched), without(n.applications, lending)
-	if len(watched) == 0 {
-		watched = n.all
-	}
 	for _, name := range left {
 		ctrl.Log.Error(n.refusal(ctx, name, watchedKinds...), "Cannot read a namespace of --watch-namespaces: grant the operator its Role there, or remove the namespace from the flag. Its EgainClients get no tokens until then", "namespace", name)
 	}

@@ -147,6 +147,11 @@ func TestNamespaces_WithoutOneThatCanBeReadTheProcessAnswersAndEnds(t *testing.T
 		_, body := w.get("https://"+w.metrics+"/metrics", w.scraper.BearerToken)
 		g.Expect(body).To(gomega.ContainSubstring(`egain_namespace_unreadable{namespace="` + other + `"} 1`))
 	})
+	w.eventually("it leads: what the process may read is read", func(g gomega.Gomega) {
+		said, err := os.ReadFile(w.operator.Log)
+		g.Expect(err).NotTo(gomega.HaveOccurred())
+		g.Expect(string(said)).To(gomega.ContainSubstring("Successfully acquired lease"))
+	})
 	w.Expect(w.status("http://"+w.operator.Health+"/healthz", "")).To(gomega.Equal(http.StatusOK), "a restart would change nothing")
 	w.Expect(w.status("http://"+w.operator.Health+"/readyz", "")).To(gomega.Equal(http.StatusInternalServerError))
 	w.stopsInTime(process)
