@@ -11,7 +11,6 @@ import (
 
 	"github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
@@ -69,31 +68,15 @@ func TestClientsFollowAnAddressThatChanges(t *testing.T) {
 					ec.Spec.Tenant.CABundleRef.Name = "server-ca"
 				}))
 			}
-			q := workqueue.NewTypedRateLimitingQueue(retryLimiter())
-			t.Cleanup(q.ShutDown)
-			f.Expect(f.r.wakeups.clients.Start(t.Context(), q)).To(gomega.Succeed())
-			due := map[string]time.Time{}
-			play := func(until time.Time) {
-				for f.clock.Now().Before(until) {
-					for _, name := range woken(q) {
-						due[name] = f.clock.Now()
-					}
-					for _, ec := range all {
-						if !due[ec.Name].After(f.clock.Now()) {
-							due[ec.Name] = f.clock.Now().Add(f.run(ec).RequeueAfter)
-						}
-					}
-					f.step(100 * time.Millisecond)
-				}
-			}
-			play(f.clock.Now().Add(5 * time.Second))
+			play := f.player(all)
+			play(5 * time.Second)
 			for _, ec := range all {
 				f.Expect(state(ec)).To(gomega.Equal("InProgress: NoToken, ServerUnavailable"))
 			}
 			m.mu.Lock()
 			m.moved = true
 			m.mu.Unlock()
-			play(f.clock.Now().Add(10 * time.Second))
+			play(10 * time.Second)
 			for _, ec := range all {
 				f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"), ec.Name)
 			}

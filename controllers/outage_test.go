@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/onsi/gomega"
-	"k8s.io/client-go/util/workqueue"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/egainsim"
@@ -23,26 +22,8 @@ func TestAnOutageIsFoundOutByFewAndOverForAllAtOnce(t *testing.T) {
 	}
 	f.sim.SetFault(egainsim.Match{Endpoint: egainsim.TokenEndpoint}, egainsim.Fault{Status: 503})
 
-	// Each client is reconciled when it is due, or woken.
-	due := map[string]time.Time{}
-	q := workqueue.NewTypedRateLimitingQueue(retryLimiter())
-	t.Cleanup(q.ShutDown)
-	f.Expect(f.r.wakeups.clients.Start(t.Context(), q)).To(gomega.Succeed())
-	look := func(until time.Time) {
-		for f.clock.Now().Before(until) {
-			for _, name := range woken(q) {
-				due[name] = f.clock.Now()
-			}
-			for _, ec := range all {
-				if !due[ec.Name].After(f.clock.Now()) {
-					due[ec.Name] = f.clock.Now().Add(f.run(ec).RequeueAfter)
-				}
-			}
-			f.step(100 * time.Millisecond)
-			f.r.Providers.Gate.Tick()
-		}
-	}
-	look(f.clock.Now().Add(5 * time.Second))
+	play := f.player(all)
+	play(5 * time.Second)
 	for _, ec := range all {
 		f.Expect(state(ec)).To(gomega.Equal("InProgress: NoToken, ServerUnavailable"))
 		f.Expect(message(ec)).To(gomega.And(gomega.ContainSubstring("temporarily_unavailable"), gomega.ContainSubstring("every few seconds")),
@@ -51,13 +32,13 @@ func TestAnOutageIsFoundOutByFewAndOverForAllAtOnce(t *testing.T) {
 	}
 	f.Expect(f.sent()).To(gomega.HaveLen(clients), "one event for each")
 	calls := f.calls()
-	look(f.clock.Now().Add(30 * time.Second))
+	play(30 * time.Second)
 	f.Expect(f.requests()).To(gomega.BeNumerically("<", 26), "one each two seconds for all, and those that found out")
 	f.Expect(len(calls())).To(gomega.BeNumerically("<", 40), "who waits reads and writes nothing; a probe does")
 
 	f.Expect(f.sent()).To(gomega.BeEmpty(), "that it still fails is no news")
 	f.sim.ClearFaults()
-	look(f.clock.Now().Add(4 * time.Second))
+	play(4 * time.Second)
 	for _, ec := range all {
 		f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
 	}

@@ -70,6 +70,26 @@ func TestOnlyChangesThatMayMatterWakeAnObject(t *testing.T) {
 	}
 }
 
+// player returns a function that lets time pass in steps of 100 ms, and reconciles each client when it is due or woken.
+func (f *fixture) player(all []*egainv1alpha1.EgainClient) func(time.Duration) {
+	due := map[string]time.Time{}
+	q := workqueue.NewTypedRateLimitingQueue(retryLimiter())
+	f.t.Cleanup(q.ShutDown)
+	f.Expect(f.r.wakeups.clients.Start(f.t.Context(), q)).To(gomega.Succeed())
+	return func(d time.Duration) {
+		for until := f.clock.Now().Add(d); f.clock.Now().Before(until); f.step(100 * time.Millisecond) {
+			for _, name := range woken(q) {
+				due[name] = f.clock.Now()
+			}
+			for _, ec := range all {
+				if !due[ec.Name].After(f.clock.Now()) {
+					due[ec.Name] = f.clock.Now().Add(f.run(ec).RequeueAfter)
+				}
+			}
+		}
+	}
+}
+
 // woken are the names in a queue, which is then empty.
 func woken(q workqueue.TypedRateLimitingInterface[reconcile.Request]) []string {
 	names := []string{}
