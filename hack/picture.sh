@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Records what hack/picture/session.sh does on the demo's control plane, and writes it as an animation to docs/terminal.svg. It
-# runs the demo itself, from the binaries in bin. asciinema, which records, and termtosvg, which draws, are Debian's, whose
-# release fixes the versions; what is missing is installed, if this may be done.
+# Records what hack/picture/session.sh does on the demo's control plane, and writes it as an animation to docs/terminal.svg, whose
+# still shows the token in use. It runs the demo itself, from the binaries in bin. asciinema, which records, and termtosvg, which
+# draws, are of Debian, whose release fixes the versions; what is missing is installed, if this may be done.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -52,6 +52,13 @@ if [[ ! -f "$scratch/done" ]]; then
 fi
 termtosvg render "$scratch/terminal.cast" "$scratch/terminal.svg" \
   --template=hack/picture/template.svg --min-frame-duration=100 --loop-delay=5000 >&2
+
+# The still is the frame before the remark on renewals. It shows for 5 seconds before the animation starts, and wherever none runs.
+remark="$(grep -oP '<g id="\K[^"]+(?="><text[^>]*># Every token is replaced)' "$scratch/terminal.svg")"
+height="$(grep -oPm1 'translateY\(-\K[0-9]+' "$scratch/terminal.svg")"
+below="$(grep -oP "xlink:href=\"#$remark\" y=\"\K[0-9]+" "$scratch/terminal.svg" | head -1)"
+sed -i -e "s/<g id=\"screen_view\">/<g id=\"screen_view\" transform=\"translate(0,-$(((below / height - 1) * height)))\">/" \
+  -e '/id="user-style"/a #screen_view {animation-delay: 5s} @media (prefers-reduced-motion: reduce) {#screen_view {animation: none}}' "$scratch/terminal.svg"
 
 if grep -Fn -e "$HOME" -e "$PWD" -e "$scratch" -e "$(dirname "$KUBECONFIG")" -e "$(uname -n)" "$scratch/terminal.svg" | cut -c1-200; then
   echo "The picture shows something of this machine." >&2

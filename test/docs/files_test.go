@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -104,6 +105,9 @@ func TestManifestsInTheDocsAreThoseOfTheFiles(t *testing.T) {
 // pictureLimit is as many bytes as the front page should load for its picture.
 const pictureLimit = 300_000
 
+// screenHeight is that of the picture's terminal: 24 lines of 17 units.
+const screenHeight = 24 * 17
+
 // typed matches the commands of the session that is recorded for the front page. A longer one goes on in a second line.
 var typed = regexp.MustCompile(`(?m)^(?:show|write) '([^'\\\n]+)`)
 
@@ -128,11 +132,32 @@ func TestThePictureShowsTheSession(t *testing.T) {
 			t.Errorf("the picture does not show %q: run make picture", line)
 		}
 	}
+	// The still shows where no animation runs, and first where one does.
+	still := regexp.MustCompile(`id="screen_view" transform="translate\(0,-(\d+)\)"`).FindStringSubmatch(picture)
+	accepted := regexp.MustCompile(`<g id="(g\d+)"><text[^>]*>HTTP/1.1 200 OK`).FindStringSubmatch(picture)
+	if still == nil || accepted == nil {
+		t.Fatal("the picture has no still, or no call that is accepted")
+	}
+	shown := slices.ContainsFunc(regexp.MustCompile(`href="#`+accepted[1]+`" y="(\d+)"`).FindAllStringSubmatch(picture, -1), func(use []string) bool {
+		return number(t, use[1]) >= number(t, still[1]) && number(t, use[1]) < number(t, still[1])+screenHeight
+	})
+	if !shown {
+		t.Error("the still of the picture does not show a call that is accepted")
+	}
 	for _, code := range []string{"<script", "href=\"http", "url("} {
 		if strings.Contains(picture, code) {
 			t.Errorf("the picture has %q, which GitHub does not show", code)
 		}
 	}
+}
+
+func number(t *testing.T, digits string) int {
+	t.Helper()
+	n, err := strconv.Atoi(digits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // runBy says which test runs the commands of a document.
