@@ -176,6 +176,7 @@ func (r *reader) run(commands string) (string, error) {
 // compare runs the command of a block, and expects the output that the tutorial shows, as soon as a reader would look.
 func (r *reader) compare(b block) {
 	r.t.Helper()
-	command, want, _ := strings.Cut(strings.TrimPrefix(b.text, "$ "), "\n")
+	joined := strings.ReplaceAll(b.text, "\\\n", "")
+	command, want, _ := strings.Cut(strings.TrimPrefix(joined, "$ "), "\n")
 	r.Eventually(func() (string, error) { return r.run(command) }).WithTimeout(30*time.Second).Should(gomega.Equal(want), command)
 }
