@@ -70,7 +70,7 @@ func New(p Parts, s Settings, ownToken func() (oauth.Secret, error)) (*EgainClie
 		started:    sync.OnceValue(now),
 		Namespaces: s.Namespaces,
 		wakeups:    woken,
-	}, &EgainTenantReconciler{Parts: p, wakeups: woken}
+	}, &EgainTenantReconciler{Parts: p, Reader: reader, wakeups: woken}
 }
 
 // cacheOptions keep the caches small and free of secrets: Secrets and ConfigMaps are watched as metadata.

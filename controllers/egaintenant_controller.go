@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -42,6 +43,8 @@ const documentRetry = 30 * time.Second
 // EgainClients do not depend on it; they read the same documents from the same Directory.
 type EgainTenantReconciler struct {
 	Parts
+	// Reader knows whether the credentials of applications can be read.
+	Reader *request.Reader
 	// wakeups enqueue those whose document may be read.
 	wakeups *wakeups
 	// skipped is what was last reported of the CA bundle of a tenant, by its name; nothing if all of it can be used.
@@ -81,7 +84,7 @@ func (r *EgainTenantReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 // reconcile finds out about a tenant, and says so in its status. A failure is one that the status tells; an error keeps it from
 // being told.
 func (r *EgainTenantReconciler) reconcile(ctx context.Context, et *egainv1alpha1.EgainTenant) (found provider.Inspection, failure, err error) {
-	clients, err := r.count(ctx, et)
+	use, err := r.use(ctx, et)
 	if err != nil {
 		return provider.Inspection{}, nil, err
 	}
@@ -91,7 +94,7 @@ func (r *EgainTenantReconciler) reconcile(ctx context.Context, et *egainv1alpha1
 		return provider.Inspection{}, nil, failure
 	}
 	before := et.DeepCopy()
-	et.Status = status.NextTenant(et, clients, found, fault.Of(failure), r.Clock.Now())
+	et.Status = status.NextTenant(et, use, found, fault.Of(failure), r.Clock.Now())
 	r.countFailure(before, et, fault.Of(failure))
 	if !equality.Semantic.DeepEqual(before.Status, et.Status) {
 		writing, span := tracing.Begin(ctx, r.Tracer, "patch status")
@@ -112,13 +115,23 @@ func (r *EgainTenantReconciler) tellSkipped(ctx context.Context, et *egainv1alph
 	}
 }
 
-// count counts the EgainClients of a tenant.
-func (r *EgainTenantReconciler) count(ctx context.Context, et *egainv1alpha1.EgainTenant) (int32, error) {
+// use observes the EgainClients of a tenant, and the Secrets of its applications.
+func (r *EgainTenantReconciler) use(ctx context.Context, et *egainv1alpha1.EgainTenant) (status.Use, error) {
 	var clients egainv1alpha1.EgainClientList
 	if err := r.Cache.List(ctx, &clients, client.MatchingFields{indexTenant: et.Name}, client.UnsafeDisableDeepCopy); err != nil {
-		return 0, fmt.Errorf("listing the EgainClients of EgainTenant %q: %w", et.Name, err)
+		return status.Use{}, fmt.Errorf("listing the EgainClients of EgainTenant %q: %w", et.Name, err)
 	}
-	return int32(min(len(clients.Items), 1<<31-1)), nil
+	use := status.Use{Clients: clients.Items, Unreadable: map[egainv1alpha1.ApplicationName]*fault.Error{}}
+	for i := range et.Spec.Applications {
+		app := &et.Spec.Applications[i]
+		err := r.Reader.CheckApplication(ctx, app)
+		if f := fault.Of(err); f != nil {
+			use.Unreadable[app.Name] = f
+		} else if err != nil {
+			return status.Use{}, err
+		}
+	}
+	return use, nil
 }
 
 // countFailure counts a failure, and one that waits for a change once, however often it is looked at.
@@ -164,12 +177,37 @@ func (r *EgainTenantReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Named("egaintenant").
 		For(&egainv1alpha1.EgainTenant{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&egainv1alpha1.EgainClient{}, countHandler()).
+		WatchesMetadata(&corev1.Secret{}, r.applicationHandler()).
 		WatchesRawSource(&r.wakeups.tenants).
 		WithOptions(controller.Options{UsePriorityQueue: new(true), RateLimiter: retryLimiter()}).
 		Complete(r)
 }
 
-// countHandler has the clients of a tenant counted again when one comes, goes, or changes tenants.
+// applicationHandler has a tenant reconciled when the Secret of one of its applications appears or goes.
+func (r *EgainTenantReconciler) applicationHandler() handler.EventHandler {
+	notify := func(ctx context.Context, secret client.Object, q queue) {
+		var tenants egainv1alpha1.EgainTenantList
+		if !list(ctx, r.Cache, &tenants, "EgainTenants") {
+			return
+		}
+		for i := range tenants.Items {
+			if et := &tenants.Items[i]; et.SecretUseIn(secret.GetNamespace(), secret.GetName()) != "" {
+				q.AddAfter(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(et)}, countDelay)
+			}
+		}
+	}
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) {
+			if !e.IsInInitialList {
+				notify(ctx, e.Object, q)
+			}
+		},
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { notify(ctx, e.Object, q) },
+	}
+}
+
+// countHandler has the clients of a tenant counted again when one comes, goes, changes tenants, or says something else of its
+// application.
 func countHandler() handler.EventHandler {
 	recount := func(o client.Object, q queue) {
 		if ref := o.(*egainv1alpha1.EgainClient).Spec.TenantRef; ref != nil {
@@ -179,9 +217,10 @@ func countHandler() handler.EventHandler {
 	return handler.Funcs{
 		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { recount(e.Object, q) },
 		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
-			if e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() {
-				recount(e.ObjectOld, q)
-				recount(e.ObjectNew, q)
+			was, is := e.ObjectOld.(*egainv1alpha1.EgainClient), e.ObjectNew.(*egainv1alpha1.EgainClient)
+			if was.Generation != is.Generation || status.ApplicationsDiffer(was, is) {
+				recount(was, q)
+				recount(is, q)
 			}
 		},
 		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) { recount(e.Object, q) },

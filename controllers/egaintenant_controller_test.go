@@ -16,7 +16,7 @@ import (
 )
 
 func (f *fixture) tenants() *EgainTenantReconciler {
-	return &EgainTenantReconciler{Parts: f.r.Parts}
+	return &EgainTenantReconciler{Parts: f.r.Parts, Reader: f.r.Tokens.Reader}
 }
 
 // inspect reconciles an EgainTenant once and reads it again.

@@ -1,5 +1,7 @@
 package v1alpha1
 
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 // ApplicationName is the name of an application of an EgainTenant.
 //
 // +kubebuilder:validation:MinLength=1
@@ -112,4 +114,40 @@ type AllowedSubjects struct {
 	// +kubebuilder:validation:MaxItems=128
 	// +kubebuilder:validation:XValidation:rule="size(self) == 1 || !('*' in self)",message="'*' allows all: list it alone, or remove it"
 	Emails []SubjectPattern `json:"emails,omitempty"`
+}
+
+// ApplicationStatus says whether the credentials of an application work.
+type ApplicationStatus struct {
+	// name of the application.
+	// +required
+	Name ApplicationName `json:"name,omitempty"`
+
+	// ready is True once eGain has issued a token with the credentials, False while it refuses them or they cannot be read, and
+	// Unknown while no EgainClient has a token of the application.
+	// +required
+	// +kubebuilder:validation:Enum=True;False;Unknown
+	Ready metav1.ConditionStatus `json:"ready,omitempty"`
+
+	// reason for ready: Accepted, Unused, ApplicationFailing or ApplicationInvalid.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	Reason string `json:"reason,omitempty"`
+
+	// message says what is wrong and what to change. Absent if nothing is.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
+
+	// clients is how many EgainClients name the application.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Clients *int32 `json:"clients,omitempty"`
+
+	// rejectedClients is how many of those get no token for a reason of their own: the EgainTenant or the application does not allow
+	// them, or eGain rejects their scope, subject or request.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	RejectedClients *int32 `json:"rejectedClients,omitempty"`
 }

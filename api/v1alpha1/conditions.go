@@ -57,6 +57,14 @@ const (
 	ReasonApplicationNotFound = "ApplicationNotFound"
 )
 
+// Reasons in status.applications of an EgainTenant, beside ApplicationFailing and ApplicationInvalid.
+const (
+	// ApplicationAccepted: eGain has issued a token with the credentials of the application.
+	ApplicationAccepted = "Accepted"
+	// ApplicationUnused: no EgainClient has a token of the application yet.
+	ApplicationUnused = "Unused"
+)
+
 // Reasons that need an edit of the spec or of an object that it names.
 const (
 	// ReasonCredentialsInvalid: the credentials Secret lacks a key, or a key is empty or not one line of printable ASCII.
@@ -150,4 +158,7 @@ const (
 	// ReasonAPIServerFailed: the API server, or an admission webhook that it asks, has failed a request of the operator time
 	// and again.
 	ReasonAPIServerFailed = "APIServerFailed"
+	// ReasonApplicationFailing: eGain refuses the credentials of the application. One EgainClient tries them for all; the others keep
+	// their tokens and resume once it succeeds.
+	ReasonApplicationFailing = "ApplicationFailing"
 )

@@ -216,6 +216,13 @@ type EgainTenantStatus struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Clients *int32 `json:"clients,omitempty"`
+
+	// applications says of each application in spec.applications whether its credentials work, and how many EgainClients use it.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=32
+	Applications []ApplicationStatus `json:"applications,omitempty"`
 }
 
 // ActorEndpoints are the endpoints of a tenant for one actor.
@@ -358,6 +365,7 @@ type MetadataStatus struct {
 // +kubebuilder:printcolumn:name="Clients",type=integer,JSONPath=`.status.clients`,description="How many EgainClients refer to the tenant."
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Metadata since",type=date,priority=1,JSONPath=`.status.metadata.readTime`,description="How long the documents have said what they say now."
+// +kubebuilder:printcolumn:name="Failing applications",type=string,priority=1,JSONPath=`.status.applications[?(@.ready=="False")].name`
 // +kubebuilder:printcolumn:name="API",type=string,priority=1,JSONPath=`.status.endpoints[0].apiURL`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 type EgainTenant struct {

@@ -59,6 +59,7 @@ func bounds() []bound {
 		{"finalizers of an EgainClient that the operator adds its own to, or removes it from", fmt.Sprintf("%d KiB", caching.MaxFinalizers>>10), "", "TestFinalizersThatAreLeftOutAreNotPatched"},
 		{"work of all templates of a target", fmt.Sprintf("%d [units](#limits)", target.MaxUnits), "", "TestTarget_TheWorkOfTemplatesIsBounded"},
 		{"messages in a status", size("internal/status/client.go", "maxMessage"), "", "TestTheStatusStaysWithinTheBoundsOfTheSchema"},
+		{"applications in the status of an EgainTenant, and their series in metrics", "32, each with a message of " + size("internal/status/client.go", "maxMessage"), "", "TestTenant_TheStatusHasARowForEachApplication"},
 		{"hosts with a label value of their own in metrics", fmt.Sprint(metrics.MaxHosts), "", "TestHostsAreBoundedInTotal"},
 		{"those of tenants that EgainClients of one namespace describe themselves", fmt.Sprint(metrics.MaxHostsPerNamespace), "", "TestHostsOfANamespaceAreBounded"},
 		{"series of an EgainClient in metrics", "6 at most, while it exists", "`--metrics-per-object`", "TestTheSeriesOfObjectsAreThoseOfTheSource"},

@@ -21,6 +21,7 @@ const (
 
 	ReasonReauthorizationRequired = "ReauthorizationRequired"
 	ReasonAPIServerFailed         = "APIServerFailed"
+	ReasonApplicationFailing      = "ApplicationFailing"
 )
 
 // PassesByItself reports whether a reason is one of a Retryable or Paused failure only: time heals it. A status with such a
@@ -28,7 +29,7 @@ const (
 func PassesByItself(reason string) bool {
 	switch reason {
 	case ReasonServerUnavailable, ReasonRateLimited, ReasonTLSFailed, ReasonMetadataUnavailable,
-		ReasonResponseInvalid, ReasonLifetimeInvalid, ReasonTokenInvalid, ReasonAPIServerFailed:
+		ReasonResponseInvalid, ReasonLifetimeInvalid, ReasonTokenInvalid, ReasonAPIServerFailed, ReasonApplicationFailing:
 		return true
 	default:
 		return false

@@ -57,6 +57,11 @@ var (
 		Help:   "Since when the EgainTenant is not Ready, in Unix time, by the reason; else there is no series.",
 		Labels: []string{"tenant", "reason"}, Cardinality: "1 per EgainTenant that is not Ready",
 	}
+	applicationReady = Definition{
+		Name: "egain_application_ready", Type: gauge,
+		Help:   "0 while eGain refuses the credentials of an application of the EgainTenant, or they cannot be read (status.applications), else 1.",
+		Labels: []string{"tenant", "application"}, Cardinality: "1 per application, at most 32 per EgainTenant",
+	}
 	rotations = Definition{
 		Name: "egain_token_rotations_total", Type: counter,
 		Help:   "Tokens replaced in their target, by cause and result (success or failure).",
@@ -115,7 +120,7 @@ func perClient(name, help, which string, labels ...string) Definition {
 // Definitions lists all metrics of the operator's own: those of objects first.
 func Definitions() []Definition {
 	return slices.Concat([]Definition{clients}, PerClient(), []Definition{
-		tenantReady, tenantFailingSince, rotations, failures, tenantFailures, namespaceUnreadable, requests, remaining, endpointFailing, skew,
+		tenantReady, tenantFailingSince, applicationReady, rotations, failures, tenantFailures, namespaceUnreadable, requests, remaining, endpointFailing, skew,
 	})
 }
 

@@ -135,7 +135,7 @@ func TestHostsGoWithTheirObjects(t *testing.T) {
 func TestEveryLabelIsBounded(t *testing.T) {
 	t.Parallel()
 	bounds := map[string]string{
-		"namespace": "objects", "name": "objects", "tenant": "objects",
+		"namespace": "objects", "name": "objects", "tenant": "objects", "application": "objects",
 		"ready": "closed", "reason": "closed", "remedy": "closed", "cause": "closed", "result": "closed", "flow": "closed", "outcome": "closed",
 		"host": "MaxHosts",
 	}

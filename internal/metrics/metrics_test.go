@@ -83,7 +83,7 @@ func TestTheSeriesOfObjectsAreThoseOfTheSource(t *testing.T) {
 		{Namespace: "team-b", Name: "off", Reason: "Suspended", Suspended: true},
 		{Namespace: "team-b", Name: "new"},
 	}
-	tenants := []Tenant{{Name: "production", Ready: true}, {Name: "test", Reason: "TLSFailed", FailingSince: at}, {Name: "new"}}
+	tenants := []Tenant{{Name: "production", Ready: true, Applications: map[string]bool{"default": true, "other": false}}, {Name: "test", Reason: "TLSFailed", FailingSince: at}, {Name: "new"}}
 	m := New(prometheus.NewRegistry())
 	for host, skew := range map[string]float64{"ai.egain.cloud": -30.5, "of.nobody.any.more": 31} {
 		m.ClockSkew("team-a", host, 31)
@@ -97,6 +97,8 @@ func TestTheSeriesOfObjectsAreThoseOfTheSource(t *testing.T) {
 	}, true))
 
 	compare(t, registry, `
+egain_application_ready{application="default",tenant="production"} 1
+egain_application_ready{application="other",tenant="production"} 0
 egain_client_failing_since_timestamp_seconds{name="sync",namespace="team-b",reason="ServerUnavailable",remedy="wait"} 1.7999964e+09
 egain_client_ready{name="new",namespace="team-b"} 0
 egain_client_ready{name="off",namespace="team-b"} 0

@@ -41,6 +41,8 @@ type Tenant struct {
 	// FailingSince is when Ready became False, and Reason why; zero and empty if it is not False.
 	FailingSince time.Time
 	Reason       string
+	// Applications are those whose credentials stay with the platform, by whether the credentials can be used as far as is known.
+	Applications map[string]bool
 	// URLs are those of its endpoints and documents, as far as they are known.
 	URLs []string
 }
@@ -66,7 +68,7 @@ type objects struct {
 // is set, and of all together.
 func (m *Metrics) Objects(source Source, perClient bool) prometheus.Collector {
 	o := &objects{metrics: m, source: source, perClient: perClient, descs: map[string]*prometheus.Desc{}}
-	described := []Definition{clients, tenantReady, tenantFailingSince, endpointFailing, skew}
+	described := []Definition{clients, tenantReady, tenantFailingSince, applicationReady, endpointFailing, skew}
 	if perClient {
 		described = append(described, PerClient()...)
 	}
@@ -96,6 +98,9 @@ func (o *objects) Collect(ch chan<- prometheus.Metric) {
 		gauge(tenantReady, number(t.Ready), t.Name)
 		if !t.FailingSince.IsZero() {
 			gauge(tenantFailingSince, unix(t.FailingSince), t.Name, t.Reason)
+		}
+		for name, usable := range t.Applications {
+			gauge(applicationReady, number(usable), t.Name, name)
 		}
 		addHosts(used, t.URLs...)
 	}

@@ -47,6 +47,13 @@ func TenantOf(et *egainv1alpha1.EgainTenant) Tenant {
 			t.Reason = ready.Reason
 		}
 	}
+	for i := range et.Status.Applications {
+		if t.Applications == nil {
+			t.Applications = map[string]bool{}
+		}
+		app := &et.Status.Applications[i]
+		t.Applications[string(app.Name)] = app.Ready != metav1.ConditionFalse
+	}
 	return t
 }
 

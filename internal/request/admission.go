@@ -102,7 +102,7 @@ func (t Tenant) AdmitScopes(ec *egainv1alpha1.EgainClient, prefix string) error 
 		return err
 	}
 	if app := t.Application(ec); app != nil {
-		return admitScopes(app.AllowedScopes, ec, prefix, t.lent(ec), egainv1alpha1.ReasonApplicationNotAllowed)
+		return admitScopes(app.AllowedScopes, ec, prefix, t.Lent(ec), egainv1alpha1.ReasonApplicationNotAllowed)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package request
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,20 +25,20 @@ func (t Tenant) Application(ec *egainv1alpha1.EgainClient) *egainv1alpha1.Applic
 	return nil
 }
 
-// lent is how messages name the application that an EgainClient uses.
-func (t Tenant) lent(ec *egainv1alpha1.EgainClient) string {
+// Lent is how messages name the application that an EgainClient uses.
+func (t Tenant) Lent(ec *egainv1alpha1.EgainClient) string {
 	return fmt.Sprintf("application %q of EgainTenant %q", ec.Application(), t.Name)
 }
 
 func (t Tenant) applicationMissing(ec *egainv1alpha1.EgainClient) error {
 	return fault.New(fault.Waiting, egainv1alpha1.ReasonApplicationNotFound,
-		"waiting for %s: correct spec.tenantRef.application, or ask the owner of the EgainTenant to add it", t.lent(ec))
+		"waiting for %s: correct spec.tenantRef.application, or ask the owner of the EgainTenant to add it", t.Lent(ec))
 }
 
 // applicationUnusable is all that a namespace is told of credentials that are kept elsewhere.
 func (t Tenant) applicationUnusable(ec *egainv1alpha1.EgainClient, class fault.Class) error {
 	return fault.New(class, egainv1alpha1.ReasonApplicationInvalid,
-		"%s has no credentials that can be used: ask its owner to correct its credentialsSecretRef, or the Secret", t.lent(ec))
+		"%s has no credentials that can be used: ask its owner to correct its credentialsSecretRef, or the Secret", t.Lent(ec))
 }
 
 // admitApplication refuses an EgainClient that the application it names does not allow. A refusal names no other entry of a list.
@@ -51,7 +52,7 @@ func (t Tenant) admitApplication(ec *egainv1alpha1.EgainClient, namespace map[st
 	}
 	admitted, err := admitsNamespace(someNamespaces(app.AllowedNamespaces), ec.Namespace, namespace)
 	if err != nil {
-		return fault.New(fault.Terminal, egainv1alpha1.ReasonApplicationInvalid, "%s: %s", t.lent(ec), err)
+		return fault.New(fault.Terminal, egainv1alpha1.ReasonApplicationInvalid, "%s: %s", t.Lent(ec), err)
 	}
 	if !admitted {
 		return t.notLent(ec, "allowedNamespaces", "namespace %q", ec.Namespace)
@@ -68,7 +69,7 @@ func (t Tenant) admitApplication(ec *egainv1alpha1.EgainClient, namespace map[st
 // notLent refuses a value that a list of an application does not allow.
 func (t Tenant) notLent(ec *egainv1alpha1.EgainClient, list, format string, value ...any) error {
 	return fault.New(fault.Terminal, egainv1alpha1.ReasonApplicationNotAllowed,
-		"%s does not allow %s: ask its owner to add it to %s, or change the spec", t.lent(ec), fmt.Sprintf(format, value...), list)
+		"%s does not allow %s: ask its owner to add it to %s, or change the spec", t.Lent(ec), fmt.Sprintf(format, value...), list)
 }
 
 // someNamespaces are those that an application allows: an empty selector, which stands for all elsewhere, selects none.
@@ -155,10 +156,26 @@ func (r *Reader) origin(ec *egainv1alpha1.EgainClient, t Tenant) (*origin, error
 	ref := &app.CredentialsSecretRef
 	if !slices.Contains(r.ApplicationNamespaces, string(ref.Namespace)) {
 		return nil, fault.New(fault.Terminal, egainv1alpha1.ReasonApplicationInvalid,
-			"%s has its credentials where the operator may not read them: ask its owner to move them to a namespace of --application-namespaces", t.lent(ec))
+			"%s has its credentials where the operator may not read them: ask its owner to move them to a namespace of --application-namespaces", t.Lent(ec))
 	}
 	name := types.NamespacedName{Namespace: string(ref.Namespace), Name: string(ref.Name)}
 	return &origin{secret: name, keys: &ref.CredentialsSecretReference, lent: true}, nil
+}
+
+// CheckApplication says why the credentials of an application cannot be read; nil if they can be. It is for the status of the
+// EgainTenant, whose spec names the Secret.
+func (r *Reader) CheckApplication(ctx context.Context, app *egainv1alpha1.Application) error {
+	ref := &app.CredentialsSecretRef
+	if !slices.Contains(r.ApplicationNamespaces, string(ref.Namespace)) {
+		return fault.New(fault.Terminal, egainv1alpha1.ReasonApplicationInvalid,
+			"namespace %q is none of --application-namespaces: move the Secret of application %q, or have the flag changed", ref.Namespace, app.Name)
+	}
+	meta, err := r.Cache.SecretMetadata(ctx, types.NamespacedName{Namespace: string(ref.Namespace), Name: string(ref.Name)})
+	if meta == nil && err == nil {
+		return fault.New(fault.Waiting, egainv1alpha1.ReasonApplicationInvalid,
+			"Secret %q of application %q does not exist in namespace %q: create it, or correct credentialsSecretRef", ref.Name, app.Name, ref.Namespace)
+	}
+	return err
 }
 
 // parse reads the credentials from the Secret at the origin.

@@ -112,7 +112,7 @@ func (r *Reader) Credentials(ctx context.Context, ec *egainv1alpha1.EgainClient,
 	case apierrors.IsForbidden(err) && o.lent:
 		return oauth.Credentials{}, nil, t.applicationUnusable(ec, fault.Retryable)
 	case err != nil && o.lent:
-		return oauth.Credentials{}, nil, fmt.Errorf("reading the credentials of %s: %w", t.lent(ec), err)
+		return oauth.Credentials{}, nil, fmt.Errorf("reading the credentials of %s: %w", t.Lent(ec), err)
 	case err != nil:
 		return oauth.Credentials{}, nil, fmt.Errorf("reading Secret %q: %w", o.secret.Name, err)
 	}

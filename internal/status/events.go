@@ -85,7 +85,7 @@ func newSkew(before, after *egainv1alpha1.EgainClient) *metav1.Condition {
 // worthTelling reports whether a TokenIssued condition is news to a person.
 func worthTelling(ec *egainv1alpha1.EgainClient, was, is *metav1.Condition) bool {
 	switch {
-	case is == nil:
+	case is == nil, is.Reason == egainv1alpha1.ReasonApplicationFailing: // the EgainTenant reports it for all of its clients
 		return false
 	case is.Status == metav1.ConditionTrue:
 		return was != nil && was.Status != is.Status && !fault.PassesByItself(was.Reason)

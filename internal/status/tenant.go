@@ -19,9 +19,10 @@ import (
 )
 
 // NextTenant is the status of an EgainTenant after an inspection. Known endpoints stay while the documents cannot be read.
-func NextTenant(et *egainv1alpha1.EgainTenant, clients int32, found provider.Inspection, f *fault.Error, now time.Time) egainv1alpha1.EgainTenantStatus {
+func NextTenant(et *egainv1alpha1.EgainTenant, use Use, found provider.Inspection, f *fault.Error, now time.Time) egainv1alpha1.EgainTenantStatus {
 	after := et.DeepCopy()
-	after.Status.Clients = &clients
+	after.Status.Clients = new(int32(min(len(use.Clients), 1<<31-1))) //nolint:gosec // bounded
+	after.Status.Applications = use.applications(et)
 	setTenantStatus(after, found, f, now)
 	return after.Status
 }
@@ -127,6 +128,7 @@ func setTenantConditions(et *egainv1alpha1.EgainTenant, ready metav1.Condition, 
 const (
 	reasonMetadataChanged = "MetadataChanged"
 	actionReadMetadata    = "ReadMetadata"
+	actionUseApplication  = "UseApplication"
 )
 
 // TenantEvents are those of a transition, and of endpoints that changed although the spec did not: who controls the document
@@ -142,6 +144,7 @@ func TenantEvents(before, after *egainv1alpha1.EgainTenant) []Event {
 		}
 		all = append(all, Event{kind, is.Reason, actionReadMetadata, is.Message})
 	}
+	all = append(all, applicationEvents(before, after)...)
 	if before.Status.ObservedGeneration != after.Status.ObservedGeneration {
 		return all
 	}
