@@ -99,7 +99,7 @@ func (r *EgainClientReconciler) repair(
 func (r *EgainClientReconciler) rotate(ctx context.Context, ec *egainv1alpha1.EgainClient, f facts, entry journal.Entry, cause string) (status.Result, journal.Entry) {
 	began := r.Clock.Now()
 	answer := r.Tokens.Request(ctx, provider.Attempt{
-		Client: ec, Tenant: f.tenant, Trust: f.Trust, Input: f.Input, Cause: cause, Digest: entry.Digest, Expires: rank(ec),
+		Client: ec, Tenant: f.tenant, Trust: f.Trust, Lent: f.Lent, Input: f.Input, Cause: cause, Digest: entry.Digest, Expires: rank(ec),
 	})
 	entry = reportSkipped(ctx, r.Recorder, ec, f, entry, answer.Skipped)
 	res := status.Result{Attempted: answer.Sent, Endpoints: answer.Endpoints, Skew: answer.Skew, Err: answer.Err}

@@ -228,7 +228,7 @@ func TestApplication_OtherCredentialsIssueAnew(t *testing.T) {
 
 	p.rewriteSecret(func(s *corev1.Secret) { s.Data["client_secret"] = []byte("wrong") })
 	p.run(ec)
-	p.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, ClientRejected"))
+	p.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, ApplicationFailing"))
 	p.Expect(p.token("sync")).To(gomega.Equal(first))
 	p.run(ec)
 	p.Expect(p.requests()).To(gomega.Equal(2), "a rejection is not repeated")
@@ -281,7 +281,7 @@ func TestApplication_AMoveToOneOfTheSameClientIDTakesNoNewToken(t *testing.T) {
 			p.changeApplication(func(a *egainv1alpha1.Application) { a.CredentialsSecretRef.ClientIDKey = "id" })
 			restart()
 			p.run(ec)
-			p.Expect(state(ec)).To(gomega.Equal("Failed: TokenOutdated, ClientRejected"))
+			p.Expect(state(ec)).To(gomega.Equal("InProgress: TokenOutdated, ApplicationFailing"))
 			p.Expect(p.requests()).To(gomega.Equal(2))
 		})
 	}
@@ -347,6 +347,7 @@ func TestApplication_AnEventOfItsSecretWakesItsClients(t *testing.T) {
 	woken := &delays{}
 	p.waker().wakeTenants(t.Context(), woken, "Secret", p.secret)
 	p.Expect(woken.names).To(gomega.Equal([]string{"sync"}))
+	p.Expect(woken.after).To(gomega.HaveEach(time.Duration(0)), "the only one tries first")
 	woken.names = nil
 	other := p.secret.DeepCopy()
 	other.Name = "other"
@@ -429,4 +430,104 @@ func TestRequireApplication_SendsASecretThatIsLabelled(t *testing.T) {
 	p.labelled(secret)
 	p.run(ec)
 	p.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
+}
+
+// TestApplication_OneClientTriesItsChangedSecret has clients whose tokens expire one after another: the first tries for all.
+func TestApplication_OneClientTriesItsChangedSecret(t *testing.T) {
+	t.Parallel()
+	p := lend(t)
+	names := []string{"a", "b", "c", "d"}
+	var all []*egainv1alpha1.EgainClient
+	tokens := map[string]string{}
+	for _, name := range names {
+		ec := p.client(name, p.borrowing)
+		p.run(ec)
+		all, tokens[name] = append(all, ec), p.token(name)
+		p.step(10 * time.Second)
+	}
+	first, others := all[0], all[1:]
+	applications := func() []egainv1alpha1.ApplicationStatus {
+		p.inspect(p.tenant)
+		return p.tenant.Status.Applications
+	}
+	is := applications()
+	p.Expect(is).To(gomega.HaveLen(1))
+	p.Expect([]any{is[0].Ready, is[0].Reason, *is[0].Clients}).To(gomega.Equal([]any{metav1.ConditionTrue, egainv1alpha1.ApplicationAccepted, int32(4)}))
+
+	woken := &delays{}
+	p.waker().wakeTenants(t.Context(), woken, "Secret", p.secret)
+	p.Expect(woken.names).To(gomega.ConsistOf("a", "b", "c", "d"))
+	for i, name := range woken.names {
+		p.Expect(woken.after[i] == 0).To(gomega.Equal(name == "a"), "%s after %v", name, woken.after[i])
+	}
+
+	p.rewriteSecret(func(s *corev1.Secret) { s.Data["client_secret"] = []byte("wrong") })
+	look := func(restarts bool, requests int) {
+		t.Helper()
+		if restarts {
+			p.restart()
+		}
+		for range 2 {
+			for _, ec := range all {
+				p.run(ec)
+				p.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, ApplicationFailing"))
+				p.Expect(message(ec)).To(gomega.And(gomega.ContainSubstring(`application "default" of EgainTenant "`+p.tenant.Name), gomega.ContainSubstring("invalid_client")))
+				p.Expect(p.token(ec.Name)).To(gomega.Equal(tokens[ec.Name]))
+			}
+			p.step(time.Second)
+		}
+		p.Expect(p.requests()).To(gomega.Equal(requests))
+	}
+	look(false, 5)
+	look(true, 6)
+	is = applications()
+	p.Expect([]any{is[0].Ready, is[0].Reason}).To(gomega.Equal([]any{metav1.ConditionFalse, egainv1alpha1.ReasonApplicationFailing}))
+	p.Expect(is[0].Message).To(gomega.Equal(message(first)))
+	p.Expect(reasons(p.sent())).To(gomega.Equal([]string{"Normal EndpointsKnown", "Warning ApplicationFailing"}), "there is one event, of the EgainTenant")
+
+	p.rewriteSecret(func(s *corev1.Secret) { s.Data["client_secret"] = []byte(egainsim.RigelClientSecret) })
+	p.run(first)
+	p.Expect(state(first)).To(gomega.Equal("Current: TokenValid, Issued"))
+	p.Expect(p.token("a")).NotTo(gomega.Equal(tokens["a"]))
+	for _, ec := range others {
+		result := p.run(ec)
+		p.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
+		p.Expect(result.RequeueAfter).To(gomega.BeNumerically("<=", 6*time.Minute), "they follow within a tenth of the lifetime")
+	}
+	p.Expect(p.requests()).To(gomega.Equal(7))
+	p.Expect(applications()[0].Ready).To(gomega.Equal(metav1.ConditionTrue))
+	p.step(6 * time.Minute)
+	for _, ec := range others {
+		p.run(ec)
+		p.Expect(p.token(ec.Name)).NotTo(gomega.Equal(tokens[ec.Name]))
+	}
+	p.Expect(p.requests()).To(gomega.Equal(10))
+	p.expectNothingOfTheSecret(first)
+}
+
+// TestApplication_ARejectionOfOneClientIsItsOwn has a client whose scope eGain refuses.
+func TestApplication_ARejectionOfOneClientIsItsOwn(t *testing.T) {
+	t.Parallel()
+	p := lend(t)
+	refused, other := p.client("refused", p.borrowing, scoped("knowledge.unknown")), p.client("other", p.borrowing)
+	p.run(refused)
+	p.Expect(state(refused)).To(gomega.Equal("Failed: NoToken, ScopeRejected"))
+	p.run(other)
+	p.Expect(state(other)).To(gomega.Equal("Current: TokenValid, Issued"))
+	p.inspect(p.tenant)
+	is := p.tenant.Status.Applications[0]
+	p.Expect([]any{is.Ready, *is.Clients, *is.RejectedClients}).To(gomega.Equal([]any{metav1.ConditionTrue, int32(2), int32(1)}))
+}
+
+func TestApplication_ItsSecretShowsInTheStatusOfTheTenant(t *testing.T) {
+	t.Parallel()
+	p := lend(t)
+	p.delete(p.secret)
+	p.inspect(p.tenant)
+	is := p.tenant.Status.Applications[0]
+	p.Expect([]any{is.Ready, is.Reason}).To(gomega.Equal([]any{metav1.ConditionFalse, egainv1alpha1.ReasonApplicationInvalid}))
+	p.Expect(is.Message).To(gomega.ContainSubstring("does not exist in namespace"))
+	p.changeApplication(func(a *egainv1alpha1.Application) { a.CredentialsSecretRef.Namespace = "elsewhere" })
+	p.inspect(p.tenant)
+	p.Expect(p.tenant.Status.Applications[0].Message).To(gomega.ContainSubstring("--application-namespaces"))
 }

@@ -58,7 +58,9 @@ func (r *EgainClientReconciler) observe(
 	if entry.TriedLent == 0 || entry.TriedLent == provider.LentDigest(f.Lent) {
 		f.Input.Failure = status.LastFailure(entry.Status(ec), f.Facts)
 	}
-	entry.Lent, f.Input.Outdated = lent(entry.Lent, f.Lent)
+	if entry.Lent, f.Input.Outdated = lent(entry, ec, f.Lent); f.Input.Outdated {
+		f.Input.Accepted = r.Providers.Gate.Accepted(provider.Trial(ec, f.Lent))
+	}
 	f.Input.History = history(ec, entry.History(), f)
 	if entry.Recent != nil {
 		f.recent, f.Input.Recent = entry.Recent.Whole, &entry.Recent.Recent
@@ -162,11 +164,18 @@ func (r *EgainClientReconciler) observeSources(ctx context.Context, ec *egainv1a
 
 // lent says whether the credentials of an application have changed since the token was issued, and which version to remember. Only this
 // process knows: the namespace of the EgainClient learns nothing of a Secret in another. After a restart the token counts as issued
-// with the present version.
-func lent(known uint64, version string) (remember uint64, outdated bool) {
+// with the present version, unless the status says that the client waits for it to be accepted.
+func lent(entry journal.Entry, ec *egainv1alpha1.EgainClient, version string) (remember uint64, outdated bool) {
 	is := provider.LentDigest(version)
-	if is == 0 || known == 0 {
+	last := entry.Status(ec).LastFailure
+	switch {
+	case is == 0:
+		return 0, false
+	case entry.Lent != 0:
+		return entry.Lent, entry.Lent != is
+	case last != nil && last.Reason == egainv1alpha1.ReasonApplicationFailing:
+		return ^is, true
+	default:
 		return is, false
 	}
-	return known, known != is
 }

@@ -209,7 +209,7 @@ func (w waker) wakeBorrowers(ctx context.Context, q queue, et *egainv1alpha1.Ega
 		app := &et.Spec.Applications[i]
 		ref := &app.CredentialsSecretRef
 		if string(ref.Namespace) == secret.GetNamespace() && string(ref.Name) == secret.GetName() {
-			w.wakeSome(ctx, q, et.Name, func(ec *egainv1alpha1.EgainClient) bool { return ec.Application() == string(app.Name) })
+			w.wakeSome(ctx, q, et.Name, triesFirst, func(ec *egainv1alpha1.EgainClient) bool { return ec.Application() == string(app.Name) })
 		}
 	}
 }
@@ -253,20 +253,31 @@ const (
 	tenantPace = 20 * time.Millisecond
 	// tenantWindow bounds that time.
 	tenantWindow = time.Minute
+	// triesFirst is how much sooner than the others the client is reconciled that tries changed credentials of an application.
+	triesFirst = time.Second
 )
 
 // wakeTenant enqueues the clients of a tenant, spread in time, and in the same order each time.
 func (w waker) wakeTenant(ctx context.Context, q queue, name string) {
-	w.wakeSome(ctx, q, name, func(*egainv1alpha1.EgainClient) bool { return true })
+	w.wakeSome(ctx, q, name, 0, func(*egainv1alpha1.EgainClient) bool { return true })
 }
 
-// wakeSome is wakeTenant for the clients that an event concerns.
-func (w waker) wakeSome(ctx context.Context, q queue, name string, concerns func(*egainv1alpha1.EgainClient) bool) {
+// wakeSome is wakeTenant for the clients that an event concerns. The soonest to expire comes some time before the others.
+func (w waker) wakeSome(ctx context.Context, q queue, name string, ahead time.Duration, concerns func(*egainv1alpha1.EgainClient) bool) {
 	clients := slices.DeleteFunc(w.clients(ctx, "", client.MatchingFields{indexTenant: name}), func(ec egainv1alpha1.EgainClient) bool { return !concerns(&ec) })
 	window := min(time.Duration(len(clients))*tenantPace, tenantWindow)
+	first := 0
 	for i := range clients {
-		ec := &clients[i]
-		enqueueAfter(q, ec, time.Duration(rotation.Spread(string(ec.UID))*float64(window)))
+		if rank(&clients[i]).Before(rank(&clients[first])) {
+			first = i
+		}
+	}
+	for i := range clients {
+		after := ahead + time.Duration(rotation.Spread(string(clients[i].UID))*float64(window))
+		if ahead > 0 && i == first {
+			after = 0
+		}
+		enqueueAfter(q, &clients[i], after)
 	}
 }
 

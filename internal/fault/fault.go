@@ -44,6 +44,8 @@ type Error struct {
 	Queued bool
 	// Login says that a login at the browser may end the failure.
 	Login bool
+	// Application says that the server refuses the client application, for all of its requests with the same flow.
+	Application bool
 	// Message says what failed and what to change.
 	Message string
 }

@@ -33,6 +33,9 @@ func (c *chaos) client(a, b byte) Client {
 	if n%2 == 0 {
 		client.Concurrent, client.PerSecond = 6, 5
 	}
+	if n%3 == 0 {
+		client.Credentials = Credentials{Group: client.App, Version: uint64(b % 3)}
+	}
 	if n%10 == 9 {
 		client.Namespace, client.App, client.Tenant = "", "", ""
 	}
@@ -85,7 +88,7 @@ func (c *chaos) finish(key string, b byte) {
 		return
 	}
 	delete(c.running, key)
-	outcomes := []Verdict{{Kind: Served}, {Kind: Served}, {Kind: Failed}, {Kind: Failed}, {Kind: Failed, RetryAfter: time.Duration(b) * time.Second}, {}}
+	outcomes := []Verdict{{Kind: Served}, {Kind: Served}, {Kind: Failed}, {Kind: Failed}, {Kind: Failed, RetryAfter: time.Duration(b) * time.Second}, {}, {Kind: Refused}}
 	verdict := outcomes[int(b)%len(outcomes)]
 	var err error
 	if verdict.Kind != Served {
@@ -222,6 +225,9 @@ func (c *chaos) settleAll() {
 	}
 	c.now = c.now.Add(forgetAfter + 2*time.Hour)
 	c.Tick()
+	if n := len(c.limits.trials); n != 0 {
+		c.t.Errorf("%d trials are left", n)
+	}
 	if len(c.clients)+len(c.lines)+len(c.order.lines)+len(c.limits.held)+len(c.holders)+len(c.limits.starts) != 0 {
 		c.t.Errorf("%d clients, %d lines, %d of them with clients, %v, %d holders are left", len(c.clients), len(c.lines), len(c.order.lines), c.limits.held, len(c.holders))
 	}

@@ -60,6 +60,8 @@ type Client struct {
 	Namespace string
 	// App identifies the client application by the reference to its credentials; empty for none.
 	App string
+	// Credentials that the request is sent with, if a trial decides whether all requests with them may be sent.
+	Credentials
 	Endpoint
 	// Expires orders clients: the soonest is first, the zero time before all.
 	Expires time.Time
@@ -80,6 +82,8 @@ const (
 	Served
 	// Failed requests would fail for other clients too.
 	Failed
+	// Refused requests were answered: the server refuses their credentials. Without Credentials they count as Served.
+	Refused
 )
 
 // Verdict judges the outcome of a request.
@@ -137,7 +141,7 @@ type client struct {
 func New(o Options) *Gate {
 	return &Gate{
 		options: o, lines: map[Endpoint]*line{}, clients: map[string]*client{},
-		limits: limits{total: cmp.Or(o.Total, 64), perHost: cmp.Or(o.PerHost, 16), held: map[counter]int{}},
+		limits: limits{total: cmp.Or(o.Total, 64), perHost: cmp.Or(o.PerHost, 16), held: map[counter]int{}, trials: map[string]*trial{}},
 	}
 }
 
@@ -194,6 +198,9 @@ func (g *Gate) join(c Client, now time.Time) *client {
 		g.clients[c.Key] = known
 	}
 	known.queue.line.asked = later(known.queue.line.asked, now)
+	if t := g.limits.trials[c.Group]; t != nil {
+		t.asked = now
+	}
 	return known
 }
 
@@ -316,6 +323,7 @@ func (g *Gate) Failing() map[string]int {
 // sweep forgets lines without clients: those with nothing to remember, those that no client asked for in a while, and what is more
 // than may be remembered.
 func (g *Gate) sweep(now time.Time) {
+	g.limits.forget(now)
 	var idle []*line
 	for e, l := range g.lines {
 		switch {

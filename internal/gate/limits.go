@@ -32,6 +32,8 @@ const (
 	probes            kind = "every probe is under way"
 	probesOfNamespace kind = "every probe of the namespace is under way"
 	probesOfLine      kind = "every probe of the endpoint is under way"
+	trying            kind = "another client tries the credentials of the application first"
+	refused           kind = "the server refuses the credentials of the application"
 	// Those that follow count until rateWindow after a request started.
 	rate           kind = "the tenant's limit of requests per second is reached"
 	app            kind = "requests of the application"
@@ -62,6 +64,8 @@ type limits struct {
 	held           map[counter]int
 	// starts are the requests of the last second.
 	starts []start
+	// trials are what is known of credentials, by their group.
+	trials map[string]*trial
 }
 
 // share is a part of a limit.
@@ -76,6 +80,7 @@ func (m *limits) assign(q *queue) {
 		{counter{namespaceAtHost, q.namespace, q.Host}, share(m.perHost, shareNamespaceAtHost)},
 		{counter{tenant, q.Tenant, ""}, 0},
 	}, func(l limit) bool { return l.name == "" && l.kind != total && l.kind != host })
+	slots = append(slots, tries(q.credentials)...)
 	all := share(m.total, shareOfProbes)
 	q.limits = map[bool][]limit{false: slots, true: append([]limit{
 		{counter{probesOfLine, q.line.name, ""}, probesPerLine},
@@ -95,6 +100,9 @@ func (m *limits) bound(l *limit, c *client) int {
 	}
 	if l.kind == rate {
 		return c.PerSecond
+	}
+	if l.kind == trying && m.accepts(c.Credentials) {
+		return 0
 	}
 	if l.kind != host {
 		return l.most
@@ -121,6 +129,9 @@ func (m *limits) exceeded(all []limit, c *client) kind {
 // obstacle says what keeps a client from sending; empty if nothing does.
 func (m *limits) obstacle(c *client, now time.Time) kind {
 	q := c.queue
+	if m.holds(c.Credentials, now) {
+		return refused
+	}
 	if !q.line.ready(c.App, now) {
 		return "the server has just recovered: requests are sent at a bounded rate"
 	}

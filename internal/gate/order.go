@@ -10,11 +10,12 @@ import (
 type shares struct {
 	Endpoint
 	app, namespace string
+	credentials    Credentials
 	paced          bool // by a limit per second
 }
 
 func sharesOf(c Client) shares {
-	return shares{c.Endpoint, c.App, c.Namespace, c.PerSecond > 0 && c.Tenant != ""}
+	return shares{c.Endpoint, c.App, c.Namespace, c.Credentials, c.PerSecond > 0 && c.Tenant != ""}
 }
 
 // queue has the queued clients with the same shares.

@@ -13,15 +13,21 @@ var errOvertaken = errors.New("a later request was answered")
 
 // Queued is the error of a client that is in line. Nothing was sent, or what was sent is to be sent again.
 type Queued struct { //nolint:errname // it says what became of the client
-	// Cause is the last failure of the endpoint while its circuit is open; nil if the client waits for a limit.
+	// Cause is the last failure of the endpoint while its circuit is open, or the refusal of the credentials; nil if the client waits
+	// for a limit.
 	Cause error
-	limit string
+	// Refused says that the server refuses the credentials.
+	Refused bool
+	limit   string
 }
 
 // Error says what the client waits for. The text is the same for as long as that is.
 func (q *Queued) Error() string {
 	if q.Cause == nil {
 		return q.limit
+	}
+	if q.Refused {
+		return q.Cause.Error()
 	}
 	return fmt.Sprintf("%v (circuit open: probing every few seconds; all clients resume when a probe succeeds)", q.Cause)
 }
@@ -67,7 +73,7 @@ func (p *Permit) begin(cancel func(error)) (refused *Queued) {
 		g.limits.expire(now)
 		valid := c.state == taken && c.permit == p
 		switch {
-		case valid && (c.PerSecond == 0 || g.limits.held[counter{rate, c.Tenant, ""}] <= c.PerSecond):
+		case valid && !g.limits.holds(c.Credentials, now) && (c.PerSecond == 0 || g.limits.held[counter{rate, c.Tenant, ""}] <= c.PerSecond):
 			c.state, c.since, c.cancel = sent, now, cancel
 			g.limits.starts = append(g.limits.starts, start{now, c.queue})
 			return
@@ -93,8 +99,15 @@ func (p *Permit) settle(err error, v Verdict, overtaken bool) (result error) {
 		case overtaken:
 		case v.Kind == Failed:
 			again = c.queue.line.fail(c.App, err, v.RetryAfter, now)
-		case v.Kind == Served:
+		case v.Kind == Refused && c.Group != "":
 			g.overtake(c, now)
+			g.limits.refuse(c, err, now)
+			again = true
+		case v.Kind == Served, v.Kind == Refused:
+			g.overtake(c, now)
+			if err == nil {
+				g.limits.accept(c, now)
+			}
 		case c.probe:
 			c.queue.line.next = now
 		}
@@ -137,6 +150,8 @@ func (g *Gate) queuedAs(c *client, now time.Time) *Queued {
 	switch {
 	case c.state == sent, c.state == taken:
 		return &Queued{limit: "a request of the client is under way"}
+	case g.limits.refusal(c.Credentials) != nil:
+		return &Queued{Cause: g.limits.refusal(c.Credentials).cause, Refused: true}
 	case l.open(c.App):
 		return &Queued{Cause: cmp.Or(l.apps[c.App].cause, l.cause)}
 	default:

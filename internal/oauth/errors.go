@@ -24,12 +24,14 @@ type verdict struct {
 	advice string
 	// login says that a login may end the failure.
 	login bool
+	// application says that the server refuses the client application, for all of its requests with the same flow.
+	application bool
 }
 
 // codes are the error codes of RFC 6749 sections 4.1.2.1 and 5.2, RFC 8693 section 2.2.2 and RFC 8707 section 2.
 var codes = map[string]verdict{
-	"invalid_client":          {class: fault.Rejected, reason: fault.ReasonClientRejected, advice: "check the client id and secret, and that the client application is enabled"},
-	"unauthorized_client":     {class: fault.Rejected, reason: fault.ReasonClientRejected, advice: "allow this flow for the client application"},
+	"invalid_client":          {class: fault.Rejected, reason: fault.ReasonClientRejected, application: true, advice: "check the client id and secret, and that the client application is enabled"},
+	"unauthorized_client":     {class: fault.Rejected, reason: fault.ReasonClientRejected, application: true, advice: "allow this flow for the client application"},
 	"access_denied":           {class: fault.Rejected, reason: fault.ReasonClientRejected, advice: "grant the client application access"},
 	"unsupported_grant_type":  {class: fault.Rejected, reason: fault.ReasonClientRejected, advice: "check spec.flow and the token URL: this endpoint does not serve the flow"},
 	"invalid_scope":           {class: fault.Rejected, reason: fault.ReasonScopeRejected, advice: "check spec.scopes and tenant.scopePrefix: application scopes go with ClientCredentials, delegated ones with TokenExchange and AuthorizationCode, on-behalf-of ones with OnBehalfOf"},
@@ -121,7 +123,7 @@ func byStatus(status int) verdict {
 	case status >= 300 && status < 400:
 		return verdict{class: fault.Rejected, reason: fault.ReasonRequestRejected, advice: "redirects are not followed with credentials; set the URL that it leads to, if that is the right one"}
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
-		return verdict{class: fault.Rejected, reason: fault.ReasonClientRejected, advice: "check the client id and secret, and that the client application may use this endpoint; a gateway in front of the server may refuse it too, since no OAuth error code came with it"}
+		return verdict{class: fault.Rejected, reason: fault.ReasonClientRejected, application: status == http.StatusUnauthorized, advice: "check the client id and secret, and that the client application may use this endpoint; a gateway in front of the server may refuse it too, since no OAuth error code came with it"}
 	case status == http.StatusNotFound, status == http.StatusMethodNotAllowed, status == http.StatusGone:
 		return verdict{class: fault.Rejected, reason: fault.ReasonRequestRejected, advice: "there is no such endpoint; check the URL"}
 	default:

@@ -94,7 +94,7 @@ func (a received) refusal(m verdicts, server string, now time.Time, scopes []str
 		v = byStatus(status)
 	}
 	f := fault.New(v.class, v.reason, "%s", v.message(said, server))
-	f.RetryAfter, f.Login = RequestedWait(a.response, now), v.login
+	f.RetryAfter, f.Login, f.Application = RequestedWait(a.response, now), v.login, v.application
 	return f
 }
 

@@ -19,7 +19,9 @@ type Caller struct {
 	HTTP *http.Client
 	// brings is the namespace that brings the hosts of the requests; empty if an EgainTenant does.
 	brings string
-	asks   gate.Client
+	// lent is how messages name the application that lends its credentials; empty without one.
+	lent string
+	asks gate.Client
 }
 
 // ForClient is the caller of requests for an EgainClient. The soonest to expire is served first; the zero time before all. The trust
@@ -32,6 +34,9 @@ func ForClient(ec *egainv1alpha1.EgainClient, t request.Tenant, hc *http.Client,
 	c.asks.MustFinish = ec.Spec.AuthorizationCode != nil
 	if ec.Spec.TenantRef == nil {
 		c.brings = ec.Namespace
+	}
+	if ec.Application() != "" {
+		c.lent = t.Lent(ec)
 	}
 	return c
 }
@@ -56,6 +61,15 @@ func application(ec *egainv1alpha1.EgainClient) string {
 	return ec.Namespace + "/"
 }
 
+// Trial is what a version of an application's credentials is tried as; empty without one. A client application may be allowed one flow
+// and not another.
+func Trial(ec *egainv1alpha1.EgainClient, version string) gate.Credentials {
+	if version == "" {
+		return gate.Credentials{}
+	}
+	return gate.Credentials{Group: application(ec) + " " + string(ec.Spec.Flow), Version: LentDigest(version)}
+}
+
 // ask asks the gate for a permit to send one request to a URL. The failure says that the caller is queued.
 func (a *Access) ask(c Caller, to string) (*gate.Permit, error) {
 	asks := c.asks
@@ -63,7 +77,7 @@ func (a *Access) ask(c Caller, to string) (*gate.Permit, error) {
 	a.Metrics.Use(c.brings, asks.Host)
 	permit, queued := a.Gate.Ask(asks)
 	if queued != nil {
-		return nil, failureOf(queued, asks.Host)
+		return nil, failureOf(queued, c, asks.Host)
 	}
 	return permit, nil
 }
@@ -82,17 +96,20 @@ func do(ctx context.Context, permit *gate.Permit, c Caller, to string, send func
 	if permit.Reconnect {
 		c.HTTP.CloseIdleConnections()
 	}
-	return failureOf(permit.Do(ctx, send), tracing.HostOf(to))
+	return failureOf(permit.Do(ctx, send), c, tracing.HostOf(to))
 }
 
 // failureOf is the failure of a caller that is queued. Other errors are returned as they are.
-func failureOf(err error, host string) error {
+func failureOf(err error, c Caller, host string) error {
 	queued, is := errors.AsType[*gate.Queued](err)
 	if !is {
 		return err
 	}
 	f := fault.New(fault.Busy, fault.ReasonServerUnavailable, "%s at %s", queued, host)
-	if cause := fault.Of(queued.Cause); cause != nil {
+	if queued.Refused {
+		f = fault.New(fault.Paused, fault.ReasonApplicationFailing,
+			"%s fails: %s (its EgainClients keep their tokens, and resume when its owner corrects its Secret)", c.lent, queued)
+	} else if cause := fault.Of(queued.Cause); cause != nil {
 		f = fault.New(fault.Paused, cause.Reason, "%s", queued)
 	}
 	f.Queued = true
@@ -103,6 +120,8 @@ func failureOf(err error, host string) error {
 func Judge(err error) gate.Verdict {
 	f := fault.Of(err)
 	switch {
+	case f != nil && f.Application:
+		return gate.Verdict{Kind: gate.Refused}
 	case blames(f):
 		return gate.Verdict{Kind: gate.Failed, RetryAfter: min(f.RetryAfter, maxRetryAfter)}
 	case f == nil && err != nil, f != nil && f.Class == fault.Busy:

@@ -36,6 +36,8 @@ type Attempt struct {
 	Tenant request.Tenant
 	// Trust identifies the version of the CA bundle; empty if it is unknown.
 	Trust string
+	// Lent identifies the version of the application's credentials; empty without an application.
+	Lent string
 	// Input is what the decision depended on, and Cause is why a token is requested.
 	Input rotation.Input
 	Cause string
@@ -93,6 +95,13 @@ func (p prepared) answer(err error) Answer {
 	return a
 }
 
+// reuses is the answer of an attempt that found a token to reuse, or failed.
+func (p prepared) reuses(tok *target.Token, err error) Answer {
+	answer := p.answer(err)
+	answer.Token, answer.Reused = tok, tok != nil
+	return answer
+}
+
 // Request requests a token, unless the one in the target is what the spec asks for already. A client without a free slot is refused
 // before its Secrets are read.
 func (r *Requester) Request(ctx context.Context, a Attempt) Answer {
@@ -100,7 +109,9 @@ func (r *Requester) Request(ctx context.Context, a Attempt) Answer {
 	if err != nil {
 		return Answer{Err: err}
 	}
-	answer := r.request(ctx, a, ForClient(a.Client, a.Tenant, hc, a.Trust, a.Expires))
+	c := ForClient(a.Client, a.Tenant, hc, a.Trust, a.Expires)
+	c.asks.Credentials = Trial(a.Client, a.Lent)
+	answer := r.request(ctx, a, c)
 	answer.Skipped = strings.Join(r.Transport.Skipped(hc), ", ")
 	answer.Err = withSkipped(answer.Err, answer.Skipped)
 	return answer
@@ -109,9 +120,7 @@ func (r *Requester) Request(ctx context.Context, a Attempt) Answer {
 func (r *Requester) request(ctx context.Context, a Attempt, c Caller) Answer {
 	p, tok, err := r.reusable(ctx, a, c)
 	if tok != nil || err != nil {
-		answer := p.answer(err)
-		answer.Token, answer.Reused = tok, tok != nil
-		return answer
+		return p.reuses(tok, err)
 	}
 	if p.addressed == nil {
 		if p.addressed, p.asked, err = r.address(ctx, a, c); err != nil {
@@ -129,6 +138,14 @@ func (r *Requester) request(ctx context.Context, a Attempt, c Caller) Answer {
 			return p.answer(err)
 		}
 		p.material = &m
+		if a.Cause == rotation.CauseSourcesChanged {
+			if tok := r.reuseForSources(ctx, a, m); tok != nil {
+				return p.reuses(tok, nil)
+			}
+		}
+	}
+	if p.material.Sources.LentVersion() != a.Lent {
+		return p.answer(fault.New(fault.Busy, fault.ReasonServerUnavailable, "the credentials of %s have just changed", c.lent))
 	}
 	if err := p.addressed.CheckGrant(a.Client, *p.material); err != nil {
 		return p.answer(err)
@@ -141,6 +158,9 @@ func (r *Requester) request(ctx context.Context, a Attempt, c Caller) Answer {
 // prepared.
 func (r *Requester) reusable(ctx context.Context, a Attempt, c Caller) (prepared, *target.Token, error) {
 	if a.Cause != rotation.CauseSourcesChanged && a.Cause != rotation.CauseSpecChanged {
+		return prepared{}, nil, nil
+	}
+	if a.Cause == rotation.CauseSourcesChanged && a.Lent != "" { // all clients of the application would read its Secret while one tries it
 		return prepared{}, nil, nil
 	}
 	m, err := r.Reader.Read(ctx, a.Client, a.Tenant)

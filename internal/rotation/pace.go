@@ -17,6 +17,9 @@ const (
 	// Contested is how long a token is kept after it was lost, from when it was written again. A target that another writer keeps
 	// changing costs one request, not one per change.
 	Contested = time.Minute
+	// Release is the most time over which the clients of an application follow the one that tried its changed credentials. It is also
+	// no more than a tenth of a token's lifetime.
+	Release = 10 * time.Minute
 )
 
 // TooShort reports whether renewal cannot keep up with a token's lifetime.
@@ -107,6 +110,16 @@ func (in *Input) issueAt(cause string) time.Time {
 		soonest = at
 	}
 	return soonest
+}
+
+// releaseAt is when the changed credentials of an application are a cause for another token: immediately until they are accepted, since the
+// gate lets one client try them; after that spread over a while.
+func (in *Input) releaseAt() time.Time {
+	if in.Accepted.IsZero() {
+		return time.Time{}
+	}
+	window := min(in.Token.ExpirationTime.Sub(in.Token.IssueTime)/10, Release)
+	return in.Accepted.Add(time.Duration(in.Spread * float64(window)))
 }
 
 // repeats reports whether a cause may repeat by itself: nothing changed since the last token was issued. A renewal always does, although a

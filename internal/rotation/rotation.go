@@ -78,6 +78,8 @@ type Input struct {
 	Spec, Sources string
 	// Outdated says that the credentials of an application have changed since the token was issued. Sources does not tell.
 	Outdated bool
+	// Accepted is when the server was first seen to accept the changed credentials, from any client; zero if it was not.
+	Accepted time.Time
 	// Renewal is the renewal request on the object, empty if there is none.
 	Renewal string
 	// Suspended says that nothing is to be done.
@@ -136,7 +138,7 @@ func Decide(in Input) Decision {
 	case cause == "" && in.Drifted:
 		return Decision{Action: Render, Cause: CauseDrifted}
 	case cause == "":
-		return Decision{Action: Keep, At: in.beforeExpiry(in.dueAt(in.Token))}
+		return Decision{Action: Keep, At: in.beforeExpiry(in.changeAt())}
 	case in.serves(in.Held):
 		return Decision{Action: Render, Cause: CauseHeld}
 	case in.lost() && in.Recent != nil && in.serves(&in.Recent.Token):
@@ -171,7 +173,9 @@ var checks = []struct {
 	// Make sure that it is the token that the current spec asks for.
 	{CauseSpecChanged, func(in *Input) bool { return in.Token.Spec != in.Spec }},
 	// Make sure that it was issued with the current credentials and subject token.
-	{CauseSourcesChanged, func(in *Input) bool { return in.Token.Sources != in.Sources || in.Outdated }},
+	{CauseSourcesChanged, func(in *Input) bool {
+		return in.Token.Sources != in.Sources || (in.Outdated && !in.Now.Before(in.releaseAt()))
+	}},
 	// Make sure that a person who asked for a new one gets it, once.
 	{CauseRenewalRequested, func(in *Input) bool { return in.Renewal != "" && in.Token.Renewal != in.Renewal }},
 	// Make sure that it is replaced in time.
@@ -185,6 +189,15 @@ func (in *Input) cause() string {
 		}
 	}
 	return ""
+}
+
+// changeAt is when there is a cause to replace a token that there is none for yet.
+func (in *Input) changeAt() time.Time {
+	due := in.dueAt(in.Token)
+	if release := in.releaseAt(); in.Outdated && release.Before(due) {
+		return release
+	}
+	return due
 }
 
 func (in *Input) dueAt(t *Token) time.Time {

@@ -44,6 +44,9 @@ func changeTimes(ec *egainv1alpha1.EgainClient, o Outcome, now time.Time) []time
 	if ec.Suspended() && !unwrittenSession(last) {
 		return times
 	}
+	if o.Decided && o.Decision.Action == rotation.Keep && !o.Decision.At.IsZero() {
+		times = append(times, o.Decision.At)
+	}
 	if o.Decided && o.Decision.Action == rotation.Wait && !o.Decision.At.IsZero() {
 		return append(times, o.Decision.At)
 	}
