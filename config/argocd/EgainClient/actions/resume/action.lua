@@ -1,0 +1,3 @@
+-- Renews again.
+obj.spec.suspend = nil
+return obj

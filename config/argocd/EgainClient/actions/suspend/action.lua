@@ -1,0 +1,3 @@
+-- Stops renewals. The target keeps its token until it expires.
+obj.spec.suspend = true
+return obj
