@@ -97,10 +97,11 @@ generate: ## Generate deep copies from the API.
 	$(TOOL) controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
 
 .PHONY: manifests
-manifests: ## Generate the CRDs, for config and for the chart, the operator's role, the PrometheusRule, and the chart's copies of its values and of the policies.
+manifests: ## Generate the CRDs, for config and for the chart, and their JSON schemas, the operator's role, the PrometheusRule, and the chart's copies of its values and of the policies.
 	$(TOOL) controller-gen crd:omitToolVersion=true paths=./api/... output:crd:artifacts:config=config/crd/bases
 	$(TOOL) controller-gen rbac:roleName=manager-role paths=./controllers/... output:rbac:artifacts:config=config/rbac
 	cp config/crd/bases/*.yaml charts/egain-operator/files/crds/
+	go run ./hack/schemas
 	cp charts/egain-operator/values.yaml charts/egain-operator/files/
 	for policies in secrets hosts targets; do \
 	  mkdir -p charts/egain-operator/files/policies/$$policies; \

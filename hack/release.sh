@@ -11,11 +11,12 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 tool=hack/tools/run.sh
 export IMAGE="${IMAGE:-ghcr.io/egain-operator/egain-operator}"
 
-# artifacts writes the installer and the chart of version $1 to bin/artifacts.
+# artifacts writes the installer and the chart of version $1, and the JSON schemas of the CRDs, to bin/artifacts.
 artifacts() {
   rm -rf bin/artifacts
   mkdir -p bin/artifacts
   hack/render.sh default "$IMAGE:$1" >bin/artifacts/install.yaml
+  cp config/crd/schemas/*.json bin/artifacts/
   local chart
   chart="$(mktemp -d)"
   # shellcheck disable=SC2064 # chart is local: expand it now
