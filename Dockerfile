@@ -1,5 +1,9 @@
+# The base images, here alone; hack/release.sh reads BASE for the images of a release. renovate.json has them pinned by digest.
+ARG BUILD=docker.io/library/golang:1.26
+ARG BASE=gcr.io/distroless/static:nonroot
+
 # Compiles on the platform of the builder for that of the image, which is faster than under emulation.
-FROM --platform=$BUILDPLATFORM golang:1.26 AS build
+FROM --platform=$BUILDPLATFORM ${BUILD} AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN --mount=type=cache,target=/go/pkg/mod go mod download
@@ -11,7 +15,7 @@ RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache
     CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -ldflags="-s -w" -o /egain-operator .
 
 # Root certificates and time zones, and no shell.
-FROM gcr.io/distroless/static:nonroot
+FROM ${BASE}
 ARG VERSION=unknown
 LABEL org.opencontainers.image.title=egain-operator \
       org.opencontainers.image.licenses=Apache-2.0 \

@@ -11,6 +11,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 tool=hack/tools/run.sh
 export IMAGE="${IMAGE:-ghcr.io/egain-operator/egain-operator}"
 
+# The configuration of goreleaser with the base image of the Dockerfile, which goreleaser allows no template for.
+config=bin/goreleaser.yaml
+mkdir -p bin
+sed "s|^  base_image: .*|  base_image: $(sed -n 's/^ARG BASE=//p' Dockerfile)|" .goreleaser.yaml >"$config"
+
 # artifacts writes the installer and the chart of version $1, and the JSON schemas of the CRDs, to bin/artifacts.
 artifacts() {
   rm -rf bin/artifacts
@@ -98,11 +103,12 @@ check() {
 }
 
 if [[ "${1:-}" == --check ]]; then
-  "$tool" goreleaser check
+  "$tool" goreleaser check "$config"
+  same "base image of a release" "$(awk '$1 == "base_image:" { print $2 }' "$config")" "$(sed -n 's/^ARG BASE=//p' Dockerfile)"
   version="v0.0.0-$(git rev-parse --short=12 HEAD)"
   artifacts "$version"
   # A tag of its own, known to goreleaser only: the checkout may have none, or one that is old.
-  GORELEASER_CURRENT_TAG=v0.0.0 "$tool" goreleaser release --snapshot --clean --skip=ko,sbom,sign
+  GORELEASER_CURRENT_TAG=v0.0.0 "$tool" goreleaser release --config="$config" --snapshot --clean --skip=ko,sbom,sign
   check v0.0.0 "$version"
   exit
 fi
@@ -115,4 +121,4 @@ if ! tag="$(git describe --exact-match --tags --match='v[0-9]*' HEAD 2>/dev/null
 fi
 notes "$tag" >bin/release-notes.md
 artifacts "$tag"
-"$tool" goreleaser release --clean --release-notes=bin/release-notes.md
+"$tool" goreleaser release --config="$config" --clean --release-notes=bin/release-notes.md
