@@ -87,6 +87,7 @@ shape: ## Print figures of the code's structure: its largest type, arrows that p
 .PHONY: lint
 lint: ## Run the linters.
 	$(TOOL) golangci-lint run $(ARGS)
+	$(TOOL) actionlint -shellcheck= -pyflakes=
 
 .PHONY: fmt
 fmt: ## Format the sources.
