@@ -51,7 +51,7 @@ bounds: build ## Measure in two minutes what the worst EgainClient, ConfigMaps a
 	go test ./internal/target -run='^TestTarget_(ATemplateIs|TheWorkOf)' -count=1 -v | awk '/^--- / { print "| " $$3 " | " $$4 " |" }'
 
 .PHONY: controlplane
-controlplane: ## Obtain etcd, kube-apiserver and kube-controller-manager (5 to 10 minutes, the first time only).
+controlplane: ## Obtain the programs of a control plane and a kubelet (5 to 10 minutes, the first time only).
 	@hack/controlplane.sh
 
 .PHONY: run
@@ -67,6 +67,17 @@ build: ## Build the binaries into bin/.
 .PHONY: test
 test: ## Run all tests, and check coverage. RACE=all: the tests of whole processes with the race detector, too.
 	RACE=$(RACE) hack/test.sh $(COVERAGE) $(ARGS)
+
+# Those that touch the API server.
+KUBERNETES_TESTS = ./controllers/... ./cmd/kubectl-egain/... ./test/api ./test/chart ./test/cli ./test/config ./test/gitops ./test/node ./test/security ./test/smoke ./test/upgrade
+
+.PHONY: test-kubernetes
+test-kubernetes: ## Run the tests that touch the API server on another Kubernetes, such as VERSION=1.34.4. It is built the first time.
+	KUBERNETES_VERSION=$(VERSION) hack/controlplane.sh hack/tools/run.sh gotestsum --format=pkgname -- -timeout=30m -shuffle=on $(ARGS) $(KUBERNETES_TESTS)
+
+.PHONY: node-leftovers
+node-leftovers: ## Kill the test of a node at several moments, and fail if it leaves anything on this machine.
+	hack/node-leftovers.sh
 
 .PHONY: test-unit
 test-unit: ## Run the fast tests, which need no control plane.

@@ -111,7 +111,7 @@ func (d *demo) stop() error {
 func (d *demo) showLogs() {
 	files := []string{stage.LogFile(d.logs, "egainsim"), stage.LogFile(d.logs, "egain-operator")}
 	if d.cluster != nil {
-		files = append(files, filepath.Join(d.cluster.Plane.Dir, "controller-manager.log"))
+		files = append(files, filepath.Join(d.cluster.Plane.Dir, "kube-controller-manager.log"))
 	}
 	for _, file := range files {
 		if lines := stage.Tail(file, 15); len(lines) > 0 {

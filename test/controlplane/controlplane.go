@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -38,35 +39,42 @@ type ControlPlane struct {
 	// Dir holds the kubeconfigs and logs.
 	Dir string
 
-	env     *envtest.Environment
-	manager *exec.Cmd
+	env *envtest.Environment
+	// controllers are those of kube-controller-manager that run.
+	controllers string
+	// beside are the processes beside etcd and kube-apiserver.
+	beside []*exec.Cmd
 	// apiServer is kube-apiserver once it was killed and restarted, and apiServerArgs what it was started with.
 	apiServer     *exec.Cmd
 	apiServerArgs []string
 }
 
-// Option changes how etcd and kube-apiserver are started.
-type Option func(*envtest.ControlPlane)
+// Option changes how the control plane is started.
+type Option func(*ControlPlane)
 
 // Audiences has kube-apiserver accept tokens of these audiences and no others.
 func Audiences(audiences ...string) Option {
-	return func(p *envtest.ControlPlane) { p.GetAPIServer().Configure().Set("api-audiences", audiences...) }
+	return func(cp *ControlPlane) { cp.apiServerFlags().Set("api-audiences", audiences...) }
 }
 
 // AuditLog has kube-apiserver write who asked for what, and whether that was allowed, to a file: one line of JSON for each
 // request that was answered.
 func AuditLog(policy, file string) Option {
-	return func(p *envtest.ControlPlane) {
-		p.GetAPIServer().Configure().Set("audit-policy-file", policy).Set("audit-log-path", file).Set("audit-log-mode", "blocking-strict").
+	return func(cp *ControlPlane) {
+		cp.apiServerFlags().Set("audit-policy-file", policy).Set("audit-log-path", file).Set("audit-log-mode", "blocking-strict").
 			Set("audit-log-maxsize", "10000") // in MB: at 100, the default, the log would begin anew
 	}
 }
 
 // EtcdQuota lets etcd hold so many bytes; its default is 2 GiB.
 func EtcdQuota(bytes int64) Option {
-	return func(p *envtest.ControlPlane) {
-		p.Etcd.Configure().Set("quota-backend-bytes", strconv.FormatInt(bytes, 10))
+	return func(cp *ControlPlane) {
+		cp.env.ControlPlane.Etcd.Configure().Set("quota-backend-bytes", strconv.FormatInt(bytes, 10))
 	}
+}
+
+func (cp *ControlPlane) apiServerFlags() *envtest.Arguments {
+	return cp.env.ControlPlane.GetAPIServer().Configure()
 }
 
 // Start starts a control plane with the CRDs of a directory, or none if that is empty. It needs KUBEBUILDER_ASSETS. Whatever
@@ -79,7 +87,7 @@ func Start(crds string, options ...Option) (*ControlPlane, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a directory: %w", err)
 	}
-	cp := &ControlPlane{Dir: dir, env: &envtest.Environment{}}
+	cp := &ControlPlane{Dir: dir, env: &envtest.Environment{}, controllers: controllers}
 	if crds != "" {
 		cp.env.CRDDirectoryPaths, cp.env.ErrorIfCRDPathMissing = []string{crds}, true
 	}
@@ -91,11 +99,10 @@ func Start(crds string, options ...Option) (*ControlPlane, error) {
 
 func (cp *ControlPlane) start(options []Option) error {
 	// The issuer of ServiceAccount tokens and the audience that the API server accepts, as a real cluster has them.
-	plane := &cp.env.ControlPlane
-	plane.Etcd = &envtest.Etcd{}
-	plane.GetAPIServer().Configure().Set("service-account-issuer", "https://kubernetes.default.svc")
+	cp.env.ControlPlane.Etcd = &envtest.Etcd{}
+	cp.apiServerFlags().Set("service-account-issuer", "https://kubernetes.default.svc")
 	for _, option := range append([]Option{Audiences("https://kubernetes.default.svc")}, options...) {
-		option(plane)
+		option(cp)
 	}
 	config, err := cp.env.Start()
 	if err != nil {
@@ -111,15 +118,24 @@ func (cp *ControlPlane) startManager() error {
 	if err := WriteKubeconfig(kubeconfig, cp.Config); err != nil {
 		return err
 	}
-	logs, err := os.Create(filepath.Join(cp.Dir, "controller-manager.log"))
-	if err != nil {
-		return fmt.Errorf("creating the log of kube-controller-manager: %w", err)
-	}
-	defer logs.Close()                                                                                   //nolint:errcheck // the process has its own descriptor
-	cp.manager = exec.Command(filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kube-controller-manager"), //nolint:gosec,noctx // ours; it ends by Stop
-		"--kubeconfig="+kubeconfig, "--controllers="+controllers, "--leader-elect=false", "--secure-port=0",
+	return cp.run("kube-controller-manager",
+		"--kubeconfig="+kubeconfig, "--controllers="+cp.controllers, "--leader-elect=false", "--secure-port=0",
 		"--root-ca-file="+cp.caFile(), "--kube-api-qps=500", "--kube-api-burst=1000", "--concurrent-gc-syncs=20")
-	return startProcess(cp.manager, logs)
+}
+
+// run starts a program of KUBEBUILDER_ASSETS that ends by Stop. Its log is in Dir.
+func (cp *ControlPlane) run(program string, args ...string) error {
+	logs, err := os.Create(filepath.Join(cp.Dir, program+".log"))
+	if err != nil {
+		return fmt.Errorf("creating the log of %s: %w", program, err)
+	}
+	defer logs.Close()                                                                    //nolint:errcheck // the process has its own descriptor
+	cmd := exec.Command(filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), program), args...) //nolint:gosec,noctx // ours; it ends by Stop
+	if err := startProcess(cmd, logs); err != nil {
+		return err
+	}
+	cp.beside = append(cp.beside, cmd)
+	return nil
 }
 
 // EtcdURL is where etcd serves its clients.
@@ -143,8 +159,8 @@ func startProcess(cmd *exec.Cmd, logs io.Writer) error {
 // Stop stops all processes and removes the directory.
 func (cp *ControlPlane) Stop() error {
 	var errs []error
-	if cp.manager != nil && cp.manager.Process != nil {
-		errs = append(errs, StopProcess(cp.manager))
+	for _, process := range slices.Backward(cp.beside) {
+		errs = append(errs, StopProcess(process))
 	}
 	if cp.apiServer != nil {
 		errs = append(errs, StopProcess(cp.apiServer))

@@ -24,13 +24,20 @@ import (
 // patience bounds waits; nothing depends on how soon they end within it. It covers a Lease that has to run out.
 const patience = 90 * time.Second
 
-// StartCluster starts a control plane without CRDs, and makes an administrator's client of it that knows those of the operator.
+// StartCluster starts a control plane without CRDs, and makes an administrator's client of it.
 func StartCluster(t *testing.T, options ...controlplane.Option) (*controlplane.ControlPlane, client.Client) {
 	t.Helper()
 	g := gomega.NewWithT(t)
 	plane, err := controlplane.Start("", options...)
 	g.Expect(err).NotTo(gomega.HaveOccurred())
 	t.Cleanup(func() { _ = plane.Stop() })
+	return plane, Admin(t, plane)
+}
+
+// Admin is an administrator's client of a control plane that knows the CRDs of the operator.
+func Admin(t *testing.T, plane *controlplane.ControlPlane) client.Client {
+	t.Helper()
+	g := gomega.NewWithT(t)
 	plane.Config.WarningHandler = rest.NoWarnings{} // of old versions that are listed with all others
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, egainv1alpha1.AddToScheme, apiextensionsv1.AddToScheme} {
@@ -38,7 +45,7 @@ func StartCluster(t *testing.T, options ...controlplane.Option) (*controlplane.C
 	}
 	admin, err := client.New(plane.Config, client.Options{Scheme: scheme})
 	g.Expect(err).NotTo(gomega.HaveOccurred())
-	return plane, admin
+	return admin
 }
 
 // StartSimulator starts a simulated eGain at a free port.

@@ -1,0 +1,49 @@
+// Workload calls URL with the Authorization header in the file AUTHORIZATION, which it reads for each call, until it is
+// stopped. Without a URL it only waits, as the container does that keeps the namespaces of a pod.
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+// interval is the time between two calls.
+const interval = 200 * time.Millisecond
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if os.Getenv("URL") == "" {
+		<-ctx.Done()
+		return
+	}
+	for ctx.Err() == nil {
+		if err := call(ctx); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+		time.Sleep(interval)
+	}
+}
+
+// call fails if there is no answer. What the answer is, the server knows.
+func call(ctx context.Context) error {
+	header, err := os.ReadFile(os.Getenv("AUTHORIZATION"))
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, os.Getenv("URL"), http.NoBody)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Authorization", string(header))
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	return response.Body.Close()
+}
