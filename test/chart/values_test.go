@@ -246,6 +246,7 @@ func TestBadValuesAreRefusedInWordsThatHelp(t *testing.T) {
 		"a policy that warns and denies":        {[]string{"policies.actions={Deny,Warn}"}, "policies.actions has Deny and Warn"},
 		"a policy that is maybe on":             {[]string{"policies.secrets.enabled=maybe"}, "at '/policies/secrets/enabled'"},
 		"a name of Secrets that is none":        {[]string{"policies.targets.names[0]=A'B"}, "at '/policies/targets/names/0'"},
+		"a FIPS mode that there is not":         {[]string{"fipsMode=true"}, "at '/fipsMode': value must be one of '', 'on', 'only'"},
 		"a memory limit that it cannot work on": {[]string{"resources.limits.memory=500M"}, "or set goMemoryLimit, such as 460MiB"},
 	}
 	for name, tc := range tests {
@@ -265,20 +266,37 @@ func TestBadValuesAreRefusedInWordsThatHelp(t *testing.T) {
 
 func TestTheMemoryLimitOfGoFollowsTheContainers(t *testing.T) {
 	t.Parallel()
-	tests := map[string]struct{ set, want string }{
+	expectEnvironment(t, "GOMEMLIMIT", map[string]setting{
 		"the default": {"", "460MiB"},
 		"in Mi":       {"resources.limits.memory=1000Mi", "900MiB"},
 		"in Gi":       {"resources.limits.memory=1Gi", "921MiB"},
 		"in Ki":       {"resources.limits.memory=524288Ki", "471859KiB"},
 		"its own":     {"goMemoryLimit=1GiB", "1GiB"},
 		"none":        {"resources.limits=null", ""},
-	}
-	for name, tc := range tests {
+	})
+}
+
+func TestTheFIPSModeIsThatOfGo(t *testing.T) {
+	t.Parallel()
+	expectEnvironment(t, "GODEBUG", map[string]setting{
+		"the default": {"", ""},
+		"on":          {"fipsMode=on", "fips140=on"},
+		"only":        {"fipsMode=only", "fips140=only"},
+	})
+}
+
+// setting is a value of the chart and what is to come of it.
+type setting struct{ set, want string }
+
+// expectEnvironment fails unless a variable of the container follows values.
+func expectEnvironment(t *testing.T, variable string, settings map[string]setting) {
+	t.Helper()
+	for name, tc := range settings {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var got string
 			for _, env := range container(t, rendered(t, "--set="+tc.set)).Env {
-				if env.Name == "GOMEMLIMIT" {
+				if env.Name == variable {
 					got = env.Value
 				}
 			}

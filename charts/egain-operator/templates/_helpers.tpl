@@ -123,6 +123,7 @@ The pod's UID is who holds the Lease: a container that is restarted finds it to 
 {{- with include "egain-operator.goMemoryLimit" . -}}
 {{- $env = append $env (dict "name" "GOMEMLIMIT" "value" .) -}}
 {{- end -}}
+{{- with .Values.fipsMode -}}{{- $env = append $env (dict "name" "GODEBUG" "value" (printf "fips140=%s" .)) -}}{{- end -}}
 {{- with .Values.proxy.https -}}{{- $env = append $env (dict "name" "HTTPS_PROXY" "value" .) -}}{{- end -}}
 {{- with .Values.proxy.http -}}{{- $env = append $env (dict "name" "HTTP_PROXY" "value" .) -}}{{- end -}}
 {{- if or .Values.proxy.https .Values.proxy.http -}}
