@@ -74,6 +74,10 @@ func TestErrorCodes(t *testing.T) {
 					_, err := issue(t, hc, p.URL+path)
 					wantFault(t, err, tc.class, tc.reason)
 					wantMessage(t, err, strings.TrimPrefix(p.URL, "https://")+" answered "+code+": ")
+					ofApplication := code == "invalid_client" || code == "unauthorized_client"
+					if f := fault.Of(err); f != nil && f.Application != ofApplication {
+						t.Errorf("it concerns the client application: %t", f.Application)
+					}
 					if f := fault.Of(err); f != nil && f.RetryAfter != 30*time.Second {
 						t.Errorf("RetryAfter = %s, want 30s", f.RetryAfter)
 					}
@@ -130,6 +134,9 @@ func TestStatuses(t *testing.T) {
 						_, err := issue(t, hc, p.URL+path)
 						wantFault(t, err, class, want)
 						wantMessage(t, err, fmt.Sprintf(" answered HTTP %d: ", status))
+						if f := fault.Of(err); f != nil && f.Application != (status == http.StatusUnauthorized && body != "html") {
+							t.Errorf("it concerns the client application: %t", f.Application)
+						}
 						if n := p.count(path); n != 1 {
 							t.Errorf("%d requests were sent, want one", n)
 						}

@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -62,12 +63,12 @@ func application(ec *egainv1alpha1.EgainClient) string {
 }
 
 // Trial is what a version of an application's credentials is tried as; empty without one. A client application may be allowed one flow
-// and not another.
+// and not another, or act for users and not for customers, who have endpoints of their own.
 func Trial(ec *egainv1alpha1.EgainClient, version string) gate.Credentials {
 	if version == "" {
 		return gate.Credentials{}
 	}
-	return gate.Credentials{Group: application(ec) + " " + string(ec.Spec.Flow), Version: LentDigest(version)}
+	return gate.Credentials{Group: fmt.Sprintf("%s %s %v", application(ec), ec.Spec.Flow, request.For(ec).Actor()), Version: LentDigest(version)}
 }
 
 // ask asks the gate for a permit to send one request to a URL. The failure says that the caller is queued.

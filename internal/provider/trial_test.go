@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/gate"
 	"github.com/egain-operator/egain-operator/internal/rotation"
@@ -324,5 +325,30 @@ func TestTrial_ARejectionOfAClientsScopeIsItsOwn(t *testing.T) {
 	l.check()
 	if l.renewed != borrowers-3 || len(l.sent) != borrowers {
 		t.Errorf("%d tokens come of %d requests", l.renewed, len(l.sent))
+	}
+}
+
+func TestTrial_FlowsAndKindsOfSubjectsAreTriedApart(t *testing.T) {
+	t.Parallel()
+	of := func(flow egainv1alpha1.Flow, who *egainv1alpha1.OnBehalfOf) gate.Credentials {
+		ec := &egainv1alpha1.EgainClient{Spec: egainv1alpha1.EgainClientSpec{
+			Flow: flow, OnBehalfOf: who, TenantRef: &egainv1alpha1.TenantReference{Name: "acme", Application: "default"},
+		}}
+		return Trial(ec, "version")
+	}
+	user := of(egainv1alpha1.FlowOnBehalfOf, &egainv1alpha1.OnBehalfOf{Username: "a"})
+	if of(egainv1alpha1.FlowOnBehalfOf, &egainv1alpha1.OnBehalfOf{UserID: "b"}) != user {
+		t.Error("two users are tried apart")
+	}
+	for name, other := range map[string]gate.Credentials{
+		"a customer":   of(egainv1alpha1.FlowOnBehalfOf, &egainv1alpha1.OnBehalfOf{Email: "a@b"}),
+		"another flow": of(egainv1alpha1.FlowClientCredentials, nil),
+	} {
+		if other == user || other.Version != user.Version {
+			t.Errorf("%s is tried as a user is", name)
+		}
+	}
+	if got := Trial(&egainv1alpha1.EgainClient{}, ""); got != (gate.Credentials{}) {
+		t.Errorf("without an application %v is tried", got)
 	}
 }
