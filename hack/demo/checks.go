@@ -88,6 +88,7 @@ func (d *demo) proveMore(ctx context.Context) error {
 		{"deleting a target", d.checkRepair},
 		{"moving a client to an EgainTenant", d.checkTenantMove},
 		{"changing an EgainTenant", d.checkTenantChange},
+		{"looking for client secrets", d.checkApplications},
 		{"looking at the sessions", d.checkSessions},
 		{"counting token requests", d.checkRequests},
 		{"killing the operator, and waiting for the next one to lead", d.checkRestart},

@@ -196,7 +196,7 @@ func (d *demo) startOperator(ctx context.Context) (string, error) {
 		return "", err
 	}
 	d.operator, err = stage.NewOperator(ctx, []string{filepath.Join(d.binaries, "egain-operator")}, stage.LogFile(d.logs, "egain-operator"),
-		kubeconfig, account.Namespace)
+		kubeconfig, account.Namespace, "--application-namespaces="+platformNamespace)
 	if err != nil {
 		return "", err
 	}

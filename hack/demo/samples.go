@@ -27,6 +27,8 @@ const (
 	platformLabel       = "demo.example.com/platform"
 	caConfigMap         = "egain-ca"
 	platformNamespace   = "platform"
+	lentNamespace       = "insights"
+	lendingTenant       = "commercial"
 	subjectSecretKey    = "token"
 	addressTenant       = "acme"
 	exchangeTenant      = "self-service-demo"
@@ -176,6 +178,10 @@ func sampleOf(manifest *unstructured.Unstructured, sim *simulator) (sample, erro
 	if ref := ec.Spec.CredentialsSecretRef; ref != nil {
 		s.clientID = ec.Name
 		s.credentials = types.NamespacedName{Namespace: ec.Namespace, Name: string(ref.Name)}
+	}
+	if ec.Application() != "" {
+		s.clientID = ec.Name
+		s.credentials = types.NamespacedName{Namespace: platformNamespace, Name: ec.Name + "-app"}
 	}
 	if code := ec.Spec.AuthorizationCode; code != nil {
 		s.session = types.NamespacedName{Namespace: ec.Namespace, Name: string(code.SessionSecretRef.Name)}

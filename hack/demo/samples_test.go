@@ -126,7 +126,7 @@ func TestNamespacesOf(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := strings.Join(namespacesOf(all), " "), "knowledge shop agents reports partners"; got != want {
+	if got, want := strings.Join(namespacesOf(all), " "), "knowledge shop agents reports insights partners"; got != want {
 		t.Errorf("namespaces %q, want %q", got, want)
 	}
 }

@@ -3,10 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
@@ -155,4 +158,36 @@ func (d *demo) checkTenantMove(ctx context.Context) (check, error) {
 	after, err := d.settled(ctx)
 	requests := after.requests - before.requests
 	return check{requests == 0, fmt.Sprintf("moved %s from an inline tenant to EgainTenant %s: %d token requests", s, sharedTenant, requests)}, err
+}
+
+// checkApplications looks for client secrets in the namespace whose EgainClients use applications of an EgainTenant.
+func (d *demo) checkApplications(ctx context.Context) (check, error) {
+	et := &egainv1alpha1.EgainTenant{}
+	if err := d.cluster.Get(ctx, client.ObjectKey{Name: lendingTenant}, et); err != nil {
+		return check{}, fmt.Errorf("reading EgainTenant %s: %w", lendingTenant, err)
+	}
+	var secrets corev1.SecretList
+	if err := d.cluster.List(ctx, &secrets, client.InNamespace(lentNamespace)); err != nil {
+		return check{}, fmt.Errorf("listing Secrets: %w", err)
+	}
+	found := 0
+	for i := range secrets.Items {
+		for _, value := range secrets.Items[i].Data {
+			for _, s := range d.samples {
+				if s.clientID != "" && slices.Contains(s.secrets(), string(value)) {
+					found++
+				}
+			}
+		}
+	}
+	ready := 0
+	for _, app := range et.Status.Applications {
+		if app.Ready == metav1.ConditionTrue {
+			ready++
+		}
+	}
+	all := len(et.Status.Applications)
+	return check{found == 0 && all > 0 && ready == all, fmt.Sprintf(
+		"looked for client secrets in namespace %s: %d in %d Secrets; %d of %d applications of EgainTenant %s issue tokens there",
+		lentNamespace, found, len(secrets.Items), ready, all, lendingTenant)}, nil
 }

@@ -57,7 +57,7 @@ func TestThereIsASampleOfEveryFlow(t *testing.T) {
 		}
 	}
 	for _, variant := range []string{
-		"a shared tenant", "a user to act for", "a customer to act for", "a Secret's token", "a ServiceAccount's token",
+		"a shared tenant", "an application", "a user to act for", "a customer to act for", "a Secret's token", "a ServiceAccount's token",
 		"an EgainClient's token", "a login of a User", "a login of a Customer",
 	} {
 		if !slices.Contains(variants, variant) {
@@ -73,6 +73,8 @@ func variantOf(ec *egainv1alpha1.EgainClient) string {
 		subject = ec.Spec.TokenExchange.SubjectToken
 	}
 	switch who, code := ec.Spec.OnBehalfOf, ec.Spec.AuthorizationCode; {
+	case ec.Application() != "":
+		return "an application"
 	case ec.Spec.TenantRef != nil:
 		return "a shared tenant"
 	case who != nil && who.Username != "":
@@ -134,7 +136,11 @@ func TestTheSamplesFindTheTenantsAccountsAndClientsOfOthers(t *testing.T) {
 				continue
 			}
 			ec.Namespace = "team-a"
-			if err := request.Admit(et, ec, et.Spec.AllowedNamespaces.Selector.MatchLabels); err != nil {
+			allowed := et.Spec.AllowedNamespaces
+			if app := request.Shared(et).Application(ec); app != nil {
+				allowed = &app.AllowedNamespaces
+			}
+			if err := request.Admit(et, ec, allowed.Selector.MatchLabels); err != nil {
 				t.Errorf("%s may not use its tenant from a namespace that is labelled as it says: %v", name, err)
 			}
 		}
