@@ -245,12 +245,12 @@ func TestAMetadataDocumentIsShownAndHeldAgainstTheFlow(t *testing.T) {
 func TestQuestions(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct{ args, answers []string }{
-		"client credentials of an EgainTenant": {nil, []string{"Bad Name", "sync", "", "1", "production", "", "egain-app", "", "a.read b.read", ""}},
+		"client credentials of an EgainTenant": {nil, []string{"Bad Name", "sync", "", "1", "production", "", "", "egain-app", "", "a.read b.read", ""}},
 		"an anonymous customer":                {[]string{"widget"}, []string{"anonymouscustomer", "tenant id", "TM 1", "TM1", "", "a", "widget-token"}},
-		"on behalf of a customer":              {[]string{"agent"}, []string{"9", "3", "1", "production", "app", "3", "nobody", "a@b.c", "a", ""}},
+		"on behalf of a customer":              {[]string{"agent"}, []string{"9", "3", "1", "production", "Not a label", "default", "3", "nobody", "a@b.c", "a", ""}},
 		"an exchanged token":                   {[]string{"x", "--scope=a"}, []string{"4", "4", "https://a.b/token", "", "app", "okta", "1", "okta", "okta:token", ""}},
-		"a minted token":                       {[]string{"x"}, []string{"4", "1", "production", "app", "okta", "2", "egain", "sync", "", ""}},
-		"another client's token":               {[]string{"x"}, []string{"4", "1", "production", "app", "okta", "3", "other", "", ""}},
+		"a minted token":                       {[]string{"x"}, []string{"4", "1", "production", "", "app", "okta", "2", "egain", "sync", "", ""}},
+		"another client's token":               {[]string{"x"}, []string{"4", "1", "production", "", "app", "okta", "3", "other", "", ""}},
 		"a person":                             {[]string{"x", "--tenant-ref=production"}, []string{"5", "app:id:secret", "2", "a", "app", "token"}},
 	}
 	for _, name := range slices.Sorted(maps.Keys(tests)) {

@@ -171,6 +171,12 @@ func (c *createClient) askCredentials(ctx context.Context) error {
 	if c.client.Credentials != "" || c.client.Application != "" {
 		return nil
 	}
+	if c.client.TenantRef != "" && !c.is(egainv1alpha1.FlowAuthorizationCode) && !c.is(egainv1alpha1.FlowAnonymousCustomer) {
+		err := c.prompter.ask(ctx, "Application of the EgainTenant, if the platform keeps the client secret", "", c.accept(ctx, &c.client.Application, "spec.tenantRef"))
+		if err != nil || c.client.Application != "" {
+			return err
+		}
+	}
 	question, accept := "Secret with the client id and client secret (SECRET or SECRET:ID_KEY:SECRET_KEY)", c.required
 	if c.is(egainv1alpha1.FlowAnonymousCustomer) {
 		question, accept = question+", if there is one", c.accept

@@ -23,12 +23,27 @@ type provider struct {
 	request     request.Addressed
 	tenant      oauth.Tenant
 	endpoints   oauth.Endpoints
+	// labelled says that only labelled Secrets may be sent.
+	labelled bool
 }
 
-// provider finds the authorization server of an EgainClient. The metadata document is read if the operator would read it, or if
-// the endpoints lack what is wanted without it. The rules of the operator come first, and the credentials, which nothing sends
-// before, last.
+// provider finds the authorization server of an EgainClient, then its credentials, which nothing sends before.
 func (e *environment) provider(ctx context.Context, ec *egainv1alpha1.EgainClient, tenant request.Tenant, wanted func(oauth.Endpoints) string) (*provider, error) {
+	p, err := e.reach(ctx, ec, tenant, wanted)
+	if err != nil {
+		return nil, err
+	}
+	c, err := e.cluster()
+	if err != nil {
+		return nil, err
+	}
+	p.credentials, err = lookup.Credentials(ctx, c, ec, p.labelled)
+	return p, err
+}
+
+// reach finds the authorization server of an EgainClient. The metadata document is read if the operator would read it, or if
+// the endpoints lack what is wanted without it. The rules of the operator come first.
+func (e *environment) reach(ctx context.Context, ec *egainv1alpha1.EgainClient, tenant request.Tenant, wanted func(oauth.Endpoints) string) (*provider, error) {
 	c, err := e.cluster()
 	if err != nil {
 		return nil, err
@@ -38,7 +53,7 @@ func (e *environment) provider(ctx context.Context, ec *egainv1alpha1.EgainClien
 	if err != nil {
 		return nil, err
 	}
-	p := &provider{client: &oauth.Client{Now: e.clock.Now}, tenant: tenant.OAuth()}
+	p := &provider{client: &oauth.Client{Now: e.clock.Now}, tenant: tenant.OAuth(), labelled: r.labelled()}
 	if p.http, err = e.http(r, tenant.Name, bundle, requestTimeout); err != nil {
 		return nil, err
 	}
@@ -49,8 +64,7 @@ func (e *environment) provider(ctx context.Context, ec *egainv1alpha1.EgainClien
 		}
 		p.endpoints = known // as the operator does
 	}
-	p.credentials, err = lookup.Credentials(ctx, c, ec, r.labelled())
-	return p, err
+	return p, nil
 }
 
 func (p *provider) resolve(ctx context.Context, draft request.Draft, wanted func(oauth.Endpoints) string) error {

@@ -23,12 +23,14 @@ type revoke struct {
 	session bool
 	yes     bool
 	noRenew bool
+	// tenant and application, in place of a name, are those whose EgainClients all lose their tokens.
+	tenant, application string
 }
 
 func newRevokeCommand(env *environment) *cobra.Command {
 	r := &revoke{env: env}
 	cmd := &cobra.Command{
-		Use:   "revoke NAME",
+		Use:   "revoke (NAME | --tenant TENANT --application APPLICATION)",
 		Short: "Revoke the token, or end the session, of an EgainClient",
 		Long: `Have eGain revoke the access token that an EgainClient's Secret holds (RFC 7009), as when it was seen by somebody. Workloads
 that use it are refused until they read the next one, for which the operator is asked at once unless --no-renew is given.
@@ -36,15 +38,30 @@ that use it are refused until they read the next one, for which the operator is 
 With --session the refresh token of flow AuthorizationCode is revoked as well, and taken out of the session Secret: there is no
 next token before somebody has run kubectl egain login.
 
+With --tenant and --application the access tokens of all EgainClients that name an application of an EgainTenant are revoked,
+in all namespaces, also of those that it no longer allows. That takes the right to read its Secret, and theirs.
+
 A token of a tenant that no longer allows the EgainClient is revoked at that tenant. While the documents of an EgainTenant cannot
 be read, the endpoint in its status serves. What the operator's flags refuse is not sent.`,
 		Example: `  kubectl egain revoke knowledge-sync
-  kubectl egain revoke my-session --session --yes`,
-		Args:              cobra.ExactArgs(1),
+  kubectl egain revoke my-session --session --yes
+  kubectl egain revoke --tenant acme --application default`,
+		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: env.completeClient,
-		RunE:              func(cmd *cobra.Command, args []string) error { return r.run(cmd.Context(), args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch named := r.tenant != "" || r.application != ""; {
+			case named == (len(args) == 1):
+				return usagef("say whose token: the name of an EgainClient, or --tenant and --application")
+			case named:
+				return r.runApplication(cmd.Context())
+			default:
+				return r.run(cmd.Context(), args[0])
+			}
+		},
 	}
 	cmd.Flags().BoolVar(&r.session, "session", false, "end the session of flow AuthorizationCode")
+	cmd.Flags().StringVar(&r.tenant, "tenant", "", "with --application: the EgainTenant")
+	cmd.Flags().StringVar(&r.application, "application", "", "the application whose EgainClients all lose their tokens")
 	cmd.Flags().BoolVarP(&r.yes, "yes", "y", false, "do not ask for a confirmation")
 	env.addRulesFlag(cmd.Flags())
 	cmd.Flags().BoolVar(&r.noRenew, "no-renew", false, "leave the revoked token where it is, until it is renewed in its time")
@@ -169,17 +186,22 @@ func (r *revoke) read(ctx context.Context, ec *egainv1alpha1.EgainClient, name s
 
 // confirm asks whoever sits at a terminal. Without one, --yes has to say it.
 func (r *revoke) confirm(ctx context.Context, ec *egainv1alpha1.EgainClient, tokens []doomed) error {
-	if r.yes {
-		return nil
-	}
-	if !isTerminal(r.env.In) {
-		return usagef("nobody can be asked here: give --yes if the token of EgainClient %q is to be revoked", ec.Name)
-	}
 	var what []string
 	for _, t := range tokens {
 		what = append(what, fmt.Sprintf("the %s in Secret %q", words[t.kind], t.secret.Name))
 	}
-	agreed, err := newPrompter(r.env).confirm(ctx, fmt.Sprintf("Revoke %s, namespace %q?", strings.Join(what, " and "), ec.Namespace))
+	return r.agree(ctx, fmt.Sprintf("Revoke %s, namespace %q?", strings.Join(what, " and "), ec.Namespace), fmt.Sprintf("the token of EgainClient %q is", ec.Name))
+}
+
+// agree asks a question, unless --yes answers it.
+func (r *revoke) agree(ctx context.Context, question, subject string) error {
+	if r.yes {
+		return nil
+	}
+	if !isTerminal(r.env.In) {
+		return usagef("nobody can be asked here: give --yes if %s to be revoked", subject)
+	}
+	agreed, err := newPrompter(r.env).confirm(ctx, question)
 	if err == nil && !agreed {
 		return advise(errors.New("nothing was revoked"), "answer y, or give --yes")
 	}

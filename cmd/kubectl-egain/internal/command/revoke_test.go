@@ -169,3 +169,111 @@ func TestRevokeSaysWhatItCannotDo(t *testing.T) {
 		})
 	}
 }
+
+// lending are two EgainClients with tokens that use an application of an EgainTenant, and one that does not.
+func (s *simulated) lending() (clients []*egainv1alpha1.EgainClient, tokens []string) {
+	s.t.Helper()
+	s.app(egainsim.RigelClientID, egainsim.RigelClientSecret)
+	use := s.once(func(spec *egainv1alpha1.EgainTenantSpec) {
+		spec.Applications = []egainv1alpha1.Application{{
+			Name: "default", AllowedFlows: []egainv1alpha1.Flow{egainv1alpha1.FlowClientCredentials},
+			AllowedNamespaces: egainv1alpha1.AllowedNamespaces{Names: []egainv1alpha1.NamespaceName{"no-longer-this-one"}},
+			CredentialsSecretRef: egainv1alpha1.ApplicationCredentialsReference{
+				Namespace:                  egainv1alpha1.NamespaceName(s.namespace),
+				CredentialsSecretReference: egainv1alpha1.CredentialsSecretReference{Name: "egain-app"},
+			},
+		}}
+	})
+	borrow := func(ec *egainv1alpha1.EgainClient) {
+		ec.Spec.CredentialsSecretRef, ec.Spec.TenantRef.Application = nil, "default"
+	}
+	clients = append(clients, s.egainClient("first", use, borrow), s.egainClient("second", use, borrow), s.egainClient("own", use))
+	for _, ec := range clients {
+		tokens = append(tokens, s.issue(ec))
+	}
+	s.egainClient("new", use, borrow)
+	return clients, tokens
+}
+
+func TestRevokeEndsTheTokensOfAnApplication(t *testing.T) {
+	t.Parallel()
+	s := newSimulated(t)
+	clients, tokens := s.lending()
+	args := []string{"revoke", "--tenant", s.namespace, "--application", "default"}
+	active := func() (all []bool) {
+		for _, token := range tokens {
+			all = append(all, s.sim.Introspect(token).Active)
+		}
+		return all
+	}
+
+	r := s.run(args...)
+	s.Expect(r.code).To(gomega.Equal(2), "nobody can be asked")
+	code, stderr := s.runAtTerminal("n\n", args...)
+	s.Expect(code).To(gomega.Equal(1))
+	s.Expect(stderr).To(gomega.HavePrefix(`Revoke the access tokens of 3 EgainClients that use application "default" of EgainTenant "` + s.namespace + `"? (y/N): `))
+	s.Expect(active()).To(gomega.Equal([]bool{true, true, true}))
+
+	r = s.run(append(args, "--yes")...)
+	s.Expect(r.code).To(gomega.Equal(0), r.stderr)
+	in := " in " + s.namespace + ": "
+	s.Expect(r.stdout).To(gomega.Equal("egainclient/first" + in + "access token revoked, renewal requested\n" +
+		"egainclient/new" + in + "no token\negainclient/second" + in + "access token revoked, renewal requested\n"))
+	s.Expect(active()).To(gomega.Equal([]bool{false, false, true}))
+	s.Expect(s.read(clients[0]).Annotations).To(gomega.HaveKey(egainv1alpha1.RenewRequestedAtAnnotation))
+	s.Expect(s.read(clients[2]).Annotations).NotTo(gomega.HaveKey(egainv1alpha1.RenewRequestedAtAnnotation))
+	for _, token := range tokens {
+		s.Expect(r.stdout + r.stderr).NotTo(gomega.ContainSubstring(token))
+	}
+}
+
+func TestRevokeSaysWhatItCannotDoForAnApplication(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		prepare func(*simulated)
+		args    []string
+		code    int
+		said    string
+	}{
+		"a name too":              {args: []string{"first", "--tenant", "x", "--application", "default"}, code: 2, said: "say whose token"},
+		"nothing":                 {code: 2, said: "say whose token"},
+		"an application only":     {args: []string{"--application", "default"}, code: 2, said: "give --tenant and --application together"},
+		"a session":               {args: []string{"--tenant", "x", "--application", "default", "--session"}, code: 2, said: "without --session"},
+		"another tenant":          {args: []string{"--tenant", "x", "--application", "default"}, code: 1, said: `reading EgainTenant "x"`},
+		"one that no client uses": {args: []string{"--tenant", "", "--application", "other"}, code: 1, said: "no EgainClient uses application"},
+		"without its Secret": {
+			func(s *simulated) { s.Expect(admin.Delete(s.t.Context(), s.secret("egain-app"))).To(gomega.Succeed()) },
+			[]string{"--tenant", "", "--application", "default"}, 1, "does not exist",
+		},
+		"with a wrong secret": {
+			func(s *simulated) {
+				s.change("egain-app", func(o *corev1.Secret) { o.Data["client_secret"] = []byte("wrong") })
+			},
+			[]string{"--tenant", "", "--application", "default"}, 1, "2 of 3 EgainClients: not revoked",
+		},
+		"by other flags of the operator": {
+			func(s *simulated) { s.flags = []string{"--allow-loopback=false"} },
+			[]string{"--tenant", "", "--application", "default"}, 1, "2 of 3 EgainClients: not revoked",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSimulated(t)
+			s.lending()
+			if tc.prepare != nil {
+				tc.prepare(s)
+			}
+			args := []string{"revoke", "--yes"}
+			for i, arg := range tc.args {
+				if arg == "" && tc.args[i-1] == "--tenant" {
+					arg = s.namespace
+				}
+				args = append(args, arg)
+			}
+			r := s.run(args...)
+			s.Expect(r.code).To(gomega.Equal(tc.code), r.stderr)
+			s.Expect(r.stderr).To(gomega.ContainSubstring(tc.said))
+			s.Expect(s.sim.Count(egainsim.Match{Endpoint: egainsim.RevocationEndpoint}, egainsim.OutcomeOK)).To(gomega.BeZero())
+		})
+	}
+}

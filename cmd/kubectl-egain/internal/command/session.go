@@ -57,7 +57,28 @@ func (s *sessionStore) read(ctx context.Context) (*corev1.Secret, error) {
 			return nil, s.refuse("the Secret %q holds %s of EgainClient %q", s.name(), use, clients.Items[i].Name)
 		}
 	}
+	if err := s.refuseOfTenants(ctx); err != nil {
+		return nil, err
+	}
 	return secret, s.refuseForeign(secret)
+}
+
+// refuseOfTenants refuses a Secret that an EgainTenant reads, such as that of an application. A user who may not list EgainTenants is
+// refused by the API server, or by the operator.
+func (s *sessionStore) refuseOfTenants(ctx context.Context) error {
+	tenants := &egainv1alpha1.EgainTenantList{}
+	if err := s.cluster.List(ctx, tenants); err != nil {
+		if apierrors.IsForbidden(err) {
+			return nil
+		}
+		return fmt.Errorf("looking whether Secret %q serves an EgainTenant: %w", s.name(), err)
+	}
+	for i := range tenants.Items {
+		if use := tenants.Items[i].SecretUseIn(s.client.Namespace, s.name()); use != "" {
+			return s.refuse("the Secret %q is that of %s of EgainTenant %q", s.name(), use, tenants.Items[i].Name)
+		}
+	}
+	return nil
 }
 
 // useBy says what an EgainClient has the Secret for; "" if nothing, or as it should be.

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -101,18 +102,22 @@ func (e *examination) access(ctx context.Context) Finding {
 	if ref := e.client.Spec.CredentialsSecretRef; ref != nil {
 		wanted = append(wanted, authorizationv1.ResourceAttributes{Verb: "get", Resource: "secrets", Name: string(ref.Name)})
 	}
+	if app := e.tenant.Application(e.client); app != nil {
+		ref := &app.CredentialsSecretRef
+		wanted = append(wanted, authorizationv1.ResourceAttributes{Verb: "get", Resource: "secrets", Name: string(ref.Name), Namespace: string(ref.Namespace)})
+	}
 	if code := e.client.Spec.AuthorizationCode; code != nil {
 		wanted = append(wanted, authorizationv1.ResourceAttributes{Verb: "patch", Resource: "secrets", Name: string(code.SessionSecretRef.Name)})
 	}
 	for _, attributes := range wanted {
-		attributes.Namespace = e.Namespace
+		attributes.Namespace = cmp.Or(attributes.Namespace, e.Namespace)
 		review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{User: account, ResourceAttributes: &attributes}}
 		if err := e.Cluster.Create(ctx, review); err != nil {
 			return Finding{Status: Skipped, Message: "you may not ask what the operator may do (create subjectaccessreviews)"}
 		}
 		if !review.Status.Allowed {
-			return broken(fmt.Sprintf("%s may not %s Secret %q", account, attributes.Verb, attributes.Name),
-				"grant it that in namespace "+e.Namespace+": config/rbac cluster-wide, or config/namespaced for single namespaces")
+			return broken(fmt.Sprintf("%s may not %s Secret %q in namespace %q", account, attributes.Verb, attributes.Name, attributes.Namespace),
+				"grant it that there: config/rbac cluster-wide, or config/namespaced for single namespaces")
 		}
 	}
 	return ok("the operator may read the credentials and write the target")

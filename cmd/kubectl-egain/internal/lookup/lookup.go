@@ -5,6 +5,7 @@ package lookup
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -80,6 +81,27 @@ func Credentials(ctx context.Context, c client.Reader, ec *egainv1alpha1.EgainCl
 	creds, err := request.CredentialsFrom(secret, ref, request.SecretOptional(&ec.Spec))
 	if err != nil {
 		return creds, &Error{What: err.Error(), Next: "kubectl -n " + ec.Namespace + " describe secret " + secret.Name + " shows its keys, not their values", cause: err}
+	}
+	return creds, nil
+}
+
+// ApplicationCredentials reads the credentials of an application of an EgainTenant, as a user who may.
+func ApplicationCredentials(ctx context.Context, c client.Reader, et *egainv1alpha1.EgainTenant, name string) (oauth.Credentials, error) {
+	at := slices.IndexFunc(et.Spec.Applications, func(a egainv1alpha1.Application) bool { return string(a.Name) == name })
+	if at < 0 {
+		return oauth.Credentials{}, &Error{
+			What: fmt.Sprintf("EgainTenant %q has no application %q", et.Name, name),
+			Next: "kubectl get egaintenant " + et.Name + " -o yaml shows those that it has",
+		}
+	}
+	ref := &et.Spec.Applications[at].CredentialsSecretRef
+	secret, err := Secret(ctx, c, string(ref.Namespace), string(ref.Name), "correct credentialsSecretRef of the application, or create it")
+	if err != nil {
+		return oauth.Credentials{}, err
+	}
+	creds, err := request.CredentialsFrom(secret, &ref.CredentialsSecretReference, false)
+	if err != nil {
+		return creds, &Error{What: err.Error(), Next: "kubectl -n " + secret.Namespace + " describe secret " + secret.Name + " shows its keys, not their values", cause: err}
 	}
 	return creds, nil
 }
