@@ -52,6 +52,7 @@ func bounds() []bound {
 		{"CA bundles of the HTTP clients that one namespace or EgainTenant brings, whatever is edited", size("internal/provider/shares.go", "maxShare"), "", "TestTheCABundlesOfANamespaceHaveAShareOfMemory"},
 		{"requests of the EgainClients of one namespace under way: in total; at one host; to endpoints that fail", "a quarter of `--workers`; half of `--requests-per-host`; a sixteenth of `--workers`", "`--workers`, `--requests-per-host`", "TestGate_HostsAndNamespacesAreBounded"},
 		{"requests of the EgainClients of one namespace with one client application, while others wait", "a quarter of those of a second", "", "TestSimulation_ANamespaceGetsAQuarterOfAnApplicationWhileOthersWait"},
+		{"requests with credentials of an application that eGain refuses, however many EgainClients use it", "one per flow: when the Secret changes, after a restart, and every 30 minutes", "", "TestTrial_AWrongSecretIsTriedOnce"},
 		{"requests to endpoints that fail under way: in total; to one", "a quarter of `--workers`; 3", "`--workers`", "TestGate_ProbesAreBounded"},
 		{"endpoints without a client that are remembered", count("internal/gate/gate.go", "maxLines"), "", "TestGate_WhatNoClientAsksForIsForgotten"},
 		{"memory for the metadata of a Secret, ConfigMap, EgainClient or EgainTenant, whatever its labels, annotations, owners and finalizers", "2 KiB", "", "TestTheCacheDoesNotGrowWithMetadata"},
