@@ -138,6 +138,9 @@ func TestApplication_ARefusalSendsNothing(t *testing.T) {
 		}
 	}
 	type application = egainv1alpha1.Application
+	allowAll := func(a *application) {
+		a.AllowedSubjects = &egainv1alpha1.AllowedSubjects{Usernames: []egainv1alpha1.SubjectPattern{"*"}, Emails: []egainv1alpha1.SubjectPattern{"*"}}
+	}
 	const (
 		refused = egainv1alpha1.ReasonApplicationNotAllowed
 		invalid = egainv1alpha1.ReasonApplicationInvalid
@@ -148,21 +151,27 @@ func TestApplication_ARefusalSendsNothing(t *testing.T) {
 		state string
 		words string
 	}{
-		"a namespace":                       {lent: func(a *application) { a.AllowedNamespaces.Names = []egainv1alpha1.NamespaceName{"elsewhere"} }, state: refused, words: "allowedNamespaces"},
-		"a flow":                            {lent: func(a *application) { a.AllowedFlows = []egainv1alpha1.Flow{egainv1alpha1.FlowAnonymousCustomer} }, state: refused, words: `flow "ClientCredentials"`},
-		"a scope":                           {lent: func(a *application) { a.AllowedScopes = []egainv1alpha1.ScopePattern{"core.*"} }, state: refused, words: `["knowledge.portalmgr.manage"]`},
-		"a registration":                    {asks: exchange("okta-prod2"), state: refused, words: `registration "okta-prod2"`},
-		"a user in other case":              {asks: user("Agent.smith"), state: refused, words: `username "Agent.smith"`},
-		"a user who looks like another":     {asks: user("agent.\u0455mith"), state: refused, words: "allowedSubjects.usernames"},
-		"a user with a space":               {asks: user("agent.smith "), state: refused, words: "allowedSubjects.usernames"},
-		"a user who is an asterisk":         {asks: user("*"), state: refused, words: "allowedSubjects.usernames"},
-		"an address as a user's name":       {asks: user("jane@example.com"), state: refused, words: "allowedSubjects.usernames"},
-		"a user's name as a customer":       {asks: customer("agent.smith@x"), state: refused, words: "allowedSubjects.emails"},
-		"a customer of another domain":      {asks: customer("jane@example.com.evil.com"), state: refused, words: "allowedSubjects.emails"},
-		"a customer in other case":          {asks: customer("jane@EXAMPLE.com"), state: refused, words: "allowedSubjects.emails"},
-		"a customer of a quoted local part": {asks: customer(`"jane"@example.com`), state: refused, words: "allowedSubjects.emails"},
-		"a user by a kind without a list":   {asks: behalf(egainv1alpha1.OnBehalfOf{UserID: "10002"}), state: refused, words: "allowedSubjects.userIDs"},
-		"a namespace of the operator":       {lent: func(a *application) { a.CredentialsSecretRef.Namespace = "default" }, state: invalid, words: "--application-namespaces"},
+		"a namespace":                         {lent: func(a *application) { a.AllowedNamespaces.Names = []egainv1alpha1.NamespaceName{"elsewhere"} }, state: refused, words: "allowedNamespaces"},
+		"a flow":                              {lent: func(a *application) { a.AllowedFlows = []egainv1alpha1.Flow{egainv1alpha1.FlowAnonymousCustomer} }, state: refused, words: `flow "ClientCredentials"`},
+		"a scope":                             {lent: func(a *application) { a.AllowedScopes = []egainv1alpha1.ScopePattern{"core.*"} }, state: refused, words: `["knowledge.portalmgr.manage"]`},
+		"a registration":                      {asks: exchange("okta-prod2"), state: refused, words: `registration "okta-prod2"`},
+		"a user in other case":                {asks: user("Agent.smith"), state: refused, words: `username "Agent.smith"`},
+		"a user who looks like another":       {asks: user("agent.\u0455mith"), state: refused, words: "allowedSubjects.usernames"},
+		"a user with a space":                 {asks: user("agent.smith "), state: refused, words: "allowedSubjects.usernames"},
+		"a user who is an asterisk":           {asks: user("*"), state: refused, words: "allowedSubjects.usernames"},
+		"an address as a user's name":         {asks: user("jane@example.com"), state: refused, words: "allowedSubjects.usernames"},
+		"a user's name as a customer":         {asks: customer("agent.smith@x"), state: refused, words: "allowedSubjects.emails"},
+		"a customer of another domain":        {asks: customer("jane@example.com.evil.com"), state: refused, words: "allowedSubjects.emails"},
+		"a customer in other case":            {asks: customer("jane@EXAMPLE.com"), state: refused, words: "allowedSubjects.emails"},
+		"a customer of a quoted local part":   {asks: customer(`"jane"@example.com`), state: refused, words: "allowedSubjects.emails"},
+		"a space, where all are allowed":      {lent: allowAll, asks: user("agent smith"), state: refused, words: "allowedSubjects.usernames"},
+		"a look-alike, where all are allowed": {lent: allowAll, asks: user("agent.\u0455mith"), state: refused, words: "allowedSubjects.usernames"},
+		"a quotation, where all are allowed":  {lent: allowAll, asks: customer("\"a\u00a0b\"@example.com"), state: refused, words: "allowedSubjects.emails"},
+		"a user, where customers are allowed": {lent: func(a *application) {
+			a.AllowedSubjects = &egainv1alpha1.AllowedSubjects{Emails: []egainv1alpha1.SubjectPattern{"*"}}
+		}, asks: user("agent.smith"), state: refused, words: "allowedSubjects.usernames"},
+		"a user by a kind without a list": {asks: behalf(egainv1alpha1.OnBehalfOf{UserID: "10002"}), state: refused, words: "allowedSubjects.userIDs"},
+		"a namespace of the operator":     {lent: func(a *application) { a.CredentialsSecretRef.Namespace = "default" }, state: invalid, words: "--application-namespaces"},
 		"another name": {
 			asks: func(ec *egainv1alpha1.EgainClient) { ec.Spec.TenantRef.Application = "other" }, state: egainv1alpha1.ReasonApplicationNotFound, words: `application "other"`,
 		},
