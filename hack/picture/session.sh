@@ -27,17 +27,16 @@ show() {
 # remark shows a line that is no command.
 remark() { printf '\e[36m# %s\e[0m\n' "$1"; }
 
-remark 'The id and secret of a client application, as the eGain console shows them.'
-show 'kubectl create secret generic sync-app \
-    --from-literal=client_id=portal --from-literal=client_secret=portal-secret-1' 0.5
-remark 'An EgainClient asks for its tokens.'
+remark 'app.env has the id and secret of a client application, from the eGain console.'
+show 'kubectl create secret generic sync-app --from-env-file=app.env' 0.5
+remark 'An EgainClient says which token we want.'
 show 'cat client.yaml' 2.5
 show 'kubectl apply -f client.yaml' 0.2
 show 'kubectl wait --for=condition=Ready egainclient/knowledge-sync' 0.2
 show 'kubectl get egainclient knowledge-sync' 2
-remark 'The token is in a Secret of that name, for workloads to mount, and eGain takes it.'
+remark 'The token is in a Secret of that name, for workloads to mount. eGain accepts it.'
 show 'kubectl get secret knowledge-sync' 1
 show 'kubectl egain call knowledge-sync /knowledge/portalmgr/v4/portals' 3
 remark 'Every token is replaced before it expires. Here they live for 30 seconds.'
 write 'kubectl egain status -A --watch'
-timeout --foreground --signal=KILL 17 kubectl egain status -A --watch || (($? == 137))
+timeout --foreground --signal=KILL 12 kubectl egain status -A --watch || (($? == 137))
