@@ -65,7 +65,7 @@ build: ## Build the binaries into bin/.
 	go build -o bin/ . ./cmd/...
 
 .PHONY: test
-test: ## Run all tests, and check coverage. RACE=all: the tests of whole processes with the race detector, too.
+test: ## Run all tests, and check coverage. RACE=all: every test with the race detector, not only those of internal/ and cmd/.
 	RACE=$(RACE) hack/test.sh $(COVERAGE) $(ARGS)
 
 # Those that touch the API server.
@@ -144,7 +144,7 @@ verify: ## Fail if generated files, formatting or go.mod are not up to date.
 
 .PHONY: clean
 clean: ## Remove what was built in the checkout.
-	rm -rf bin dist coverage.out
+	rm -rf bin dist coverage.out*
 
 ##@ Install
 
