@@ -76,3 +76,39 @@ func TestTheSchemasRefuseWhatTheAPIServerWouldDrop(t *testing.T) {
 		}
 	}
 }
+
+// TestTheChartShowsTheCRDs: what Artifact Hub shows of them is true.
+func TestTheChartShowsTheCRDs(t *testing.T) {
+	t.Parallel()
+	content, err := os.ReadFile("../../charts/egain-operator/Chart.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var chart struct{ Annotations map[string]string }
+	if err := yaml.Unmarshal(content, &chart); err != nil {
+		t.Fatal(err)
+	}
+	var crds []struct{ Kind, Version, Name string }
+	var examples []map[string]any
+	for annotation, into := range map[string]any{"artifacthub.io/crds": &crds, "artifacthub.io/crdsExamples": &examples} {
+		if err := yaml.Unmarshal([]byte(chart.Annotations[annotation]), into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files, err := filepath.Glob(filepath.Join(config, "crd/schemas/*.json"))
+	if err != nil || len(files) != len(crds) || len(files) != len(examples) {
+		t.Fatalf("there are %d CRDs, %d are listed, of %d are examples: %v", len(files), len(crds), len(examples), err)
+	}
+	for i, crd := range crds {
+		if _, err := os.Stat(filepath.Join(config, "crd/bases", "auth.egain.com_"+strings.TrimSuffix(crd.Name, ".auth.egain.com")+".yaml")); err != nil {
+			t.Errorf("%s: %v", crd.Name, err)
+		}
+		manifest, err := yaml.Marshal(examples[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, err := range schemaErrors(t, filepath.Join(config, "crd/schemas", strings.ToLower(crd.Kind)+"_"+crd.Version+".json"), string(manifest)) {
+			t.Errorf("%s: %v", crd.Kind, err)
+		}
+	}
+}
