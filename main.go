@@ -35,7 +35,7 @@ func main() {
 func run(ctx context.Context, o *options.Options) error {
 	config, err := ctrl.GetConfig()
 	if err != nil {
-		return fmt.Errorf("finding the cluster: %w", err)
+		return fmt.Errorf("loading the configuration of the cluster: %w", err)
 	}
 	return app.Run(ctx, config, o)
 }

@@ -213,7 +213,7 @@ func (r *EgainClientReconciler) apply(ctx context.Context, ec *egainv1alpha1.Ega
 	}
 	if known.Final {
 		r.Recorder.Eventf(ec, nil, corev1.EventTypeWarning, egainv1alpha1.ReasonTargetImmutable, status.ActionIssueToken,
-			"Secret %q came out immutable, or of another type, so that each renewal replaces it: exempt it from the policy that does so, since pods that mount it keep the old token", ec.TargetName())
+			"an admission policy or webhook made Secret %q immutable or changed its type, so each renewal replaces it: exempt it, since pods may keep the old token", ec.TargetName())
 	}
 	return status.Result{Attempted: true, Written: tok}, entry.Wrote(known)
 }

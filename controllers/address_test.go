@@ -298,7 +298,7 @@ func TestSelfServiceURLsAreNotDerivedWhileDocumentsCannotBeRead(t *testing.T) {
 	ec := f.client("sync", f.referring)
 	f.run(ec)
 	f.Expect(state(ec)).To(gomega.Equal("InProgress: NoToken, MetadataUnavailable"))
-	f.Expect(message(ec)).To(gomega.ContainSubstring("check that url is the address"))
+	f.Expect(message(ec)).To(gomega.ContainSubstring("check that EgainTenant.spec.url is the address"))
 }
 
 func TestTheDocumentsOfATenantAreShared(t *testing.T) {

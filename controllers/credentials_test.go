@@ -316,7 +316,7 @@ func TestTrustsTheRestOfACABundle(t *testing.T) {
 	})
 	f.run(ec)
 	f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
-	f.Expect(f.sent()).To(gomega.ConsistOf(`Warning CertificatesSkipped the rest of the CA bundle is trusted, but block 1 ("CN=Corp Root") cannot be parsed: negative serial number: issue that certificate again, or remove it`))
+	f.Expect(f.sent()).To(gomega.ConsistOf(`Warning CertificatesSkipped part of the CA bundle is not used: block 1 ("CN=Corp Root") cannot be parsed: negative serial number; replace or remove it (the rest is trusted)`))
 
 	f.step(time.Hour)
 	f.run(ec)
@@ -329,7 +329,7 @@ func TestTrustsTheRestOfACABundle(t *testing.T) {
 	f.step(time.Hour)
 	f.run(ec)
 	f.Expect(state(ec)).To(gomega.Equal("InProgress: TokenExpired, TLSFailed"))
-	f.Expect(message(ec)).To(gomega.ContainSubstring(`of the CA bundle, block 1 ("CN=Corp Root") cannot be parsed: negative serial number`))
+	f.Expect(message(ec)).To(gomega.ContainSubstring(`not used of the CA bundle: block 1 ("CN=Corp Root") cannot be parsed: negative serial number`))
 }
 
 func anotherCA(t *testing.T) []byte {

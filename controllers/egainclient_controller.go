@@ -152,7 +152,7 @@ func keepWriting(ctx context.Context, result ctrl.Result, unwritten error) ctrl.
 	if unwritten == nil || result.RequeueAfter > 0 {
 		return result
 	}
-	log.FromContext(ctx).Info("A refresh token of a deleted EgainClient is held in memory until it is written", "reason", tracing.Reason(unwritten))
+	log.FromContext(ctx).Info("Could not write a refresh token of a deleted EgainClient; it is in memory until it is written", "reason", tracing.Reason(unwritten))
 	return ctrl.Result{RequeueAfter: session.RetryWithin, Priority: new(priorityFirst)}
 }
 
@@ -160,7 +160,7 @@ func keepWriting(ctx context.Context, result ctrl.Result, unwritten error) ctrl.
 // process. It is for after the last reconcile.
 func (r *EgainClientReconciler) WriteHeldSessions(ctx context.Context) {
 	for secret, err := range r.sessions.WriteAll(ctx, secrets{r.Client}) {
-		log.FromContext(ctx).Error(err, "The process ends with a refresh token that it could not write: log in again", "secret", secret)
+		log.FromContext(ctx).Error(err, "A refresh token is lost, since it could not be written before the process ended: log in again", "secret", secret)
 	}
 }
 

@@ -53,7 +53,7 @@ func TestATenantReportsWhatOfItsCABundleIsSkipped(t *testing.T) {
 			CABundleReference: egainv1alpha1.CABundleReference{Name: "tenant-ca"}, Namespace: egainv1alpha1.NamespaceName(f.namespace),
 		}
 	})
-	const told = "Warning CertificatesSkipped the rest of the CA bundle is trusted, but block 1 is not a certificate that can be parsed: issue that certificate again, or remove it"
+	const told = "Warning CertificatesSkipped part of the CA bundle is not used: block 1 is not a certificate that can be parsed; replace or remove it (the rest is trusted)"
 	r := f.tenants()
 	look := func() []string {
 		_, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(et)})
@@ -69,7 +69,7 @@ func TestATenantReportsWhatOfItsCABundleIsSkipped(t *testing.T) {
 	f.Expect(look()).NotTo(gomega.ContainElement(told))
 	bundle.Data["ca.crt"] += "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 	f.Expect(admin.Update(t.Context(), bundle)).To(gomega.Succeed())
-	f.Expect(look()).To(gomega.ContainElement(gomega.ContainSubstring("but block 2 is not a certificate")))
+	f.Expect(look()).To(gomega.ContainElement(gomega.ContainSubstring("block 2 is not a certificate")))
 }
 
 func TestATenantShowsItsEndpointsAndClients(t *testing.T) {
@@ -148,7 +148,7 @@ func TestAChangedTokenEndpointOrIssuerIsAnEvent(t *testing.T) {
 
 	events := f.sent()
 	f.Expect(reasons(events)).To(gomega.Equal([]string{"Warning MetadataChanged"}))
-	f.Expect(events[0]).To(gomega.And(gomega.ContainSubstring(was), gomega.ContainSubstring(moved), gomega.ContainSubstring("may be an attack")))
+	f.Expect(events[0]).To(gomega.And(gomega.ContainSubstring(was), gomega.ContainSubstring(moved), gomega.ContainSubstring("the endpoints changed although the spec did not; confirm with eGain")))
 
 	f.updateTenant(et, func() { et.Spec.ScopePrefix = "x/" })
 	f.sim.ClearFaults()

@@ -29,5 +29,5 @@ const (
 func sendSkipped(ctx context.Context, recorder events.EventRecorder, about runtime.Object, skipped string) {
 	log.FromContext(ctx).Info("Skipped certificates of the CA bundle", "skipped", skipped)
 	recorder.Eventf(about, nil, corev1.EventTypeWarning, reasonCertificatesSkipped, actionReadCABundle,
-		"the rest of the CA bundle is trusted, but %s: issue that certificate again, or remove it", skipped)
+		"part of the CA bundle is not used: %s; replace or remove it (the rest is trusted)", skipped)
 }

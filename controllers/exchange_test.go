@@ -265,9 +265,9 @@ func TestMintsNothingWhileTheAudiencesOfTheAPIServerAreUnknown(t *testing.T) {
 		token func() (oauth.Secret, error)
 		says  string
 	}{
-		"a client certificate":     {request.OwnToken(&rest.Config{}), "no ServiceAccount token of its own"},
-		"a token that is not good": {request.OwnToken(&rest.Config{BearerToken: "x"}), "does not say which"},
-		"an empty file":            {request.OwnToken(&rest.Config{BearerTokenFile: file}), "no ServiceAccount token of its own"},
+		"a client certificate":     {request.OwnToken(&rest.Config{}), "the operator has no ServiceAccount token to ask with"},
+		"a token that is not good": {request.OwnToken(&rest.Config{BearerToken: "x"}), "the API server does not say"},
+		"an empty file":            {request.OwnToken(&rest.Config{BearerTokenFile: file}), "the operator has no ServiceAccount token to ask with"},
 	}
 	if err := os.WriteFile(file, []byte("\n"), 0o600); err != nil {
 		t.Fatal(err)

@@ -47,29 +47,29 @@ func TestTellsWhatTheProviderDoesWrong(t *testing.T) {
 		"the client is rejected":          {egainsim.Fault{Error: "invalid_client"}, "Failed: NoToken, ClientRejected", "check the client id and secret", rarely},
 		"the client may not use the flow": {egainsim.Fault{Error: "unauthorized_client"}, "Failed: NoToken, ClientRejected", "allow this flow", rarely},
 		"the scope is refused":            {egainsim.Fault{Error: "invalid_scope"}, "Failed: NoToken, ScopeRejected", "check spec.scopes", rarely},
-		"the grant is refused":            {egainsim.Fault{Error: "invalid_grant"}, "Failed: NoToken, SubjectRejected", "subject token", rarely},
+		"the grant is refused":            {egainsim.Fault{Error: "invalid_grant"}, "Failed: NoToken, SubjectRejected", "check the client id and secret, spec.flow and the token URL", rarely},
 		"the request is refused":          {egainsim.Fault{Error: "invalid_request"}, "Failed: NoToken, RequestRejected", "spec.parameters", rarely},
 		"the code is unknown":             {egainsim.Fault{Status: 400, Error: "made_up"}, "Failed: NoToken, RequestRejected", "HTTP 400", rarely},
-		"there is no such endpoint":       {egainsim.Fault{Status: 404, Body: egainsim.HTMLBody}, "Failed: NoToken, RequestRejected", "an HTML page instead of an OAuth error", rarely},
+		"there is no such endpoint":       {egainsim.Fault{Status: 404, Body: egainsim.HTMLBody}, "Failed: NoToken, RequestRejected", "an HTML page, not an OAuth error", rarely},
 		"a gateway wants a login":         {egainsim.Fault{Status: 403, Text: "no"}, "Failed: NoToken, ClientRejected", "HTTP 403", rarely},
 		"it redirects":                    {egainsim.Fault{Location: "https://elsewhere.example.com/token"}, "Failed: NoToken, RequestRejected", "redirects are not followed", rarely},
 		"it is overloaded":                {egainsim.Fault{Error: "temporarily_unavailable"}, "InProgress: NoToken, ServerUnavailable", "overloaded", soon},
 		"it fails":                        {egainsim.Fault{Status: 500, Text: "stack trace"}, "InProgress: NoToken, ServerUnavailable", "HTTP 500", soon},
 		"a gateway finds nobody":          {egainsim.Fault{Status: 503, Body: egainsim.HTMLBody}, "InProgress: NoToken, ServerUnavailable", "HTTP 503", soon},
-		"it hangs up":                     {egainsim.Fault{Drop: true}, "InProgress: NoToken, ServerUnavailable", "broke off its answer", soon},
-		"it is asked too often":           {egainsim.Fault{Status: 429}, "InProgress: NoToken, RateLimited", "fewer requests", soon},
-		"it answers with a page":          {egainsim.Fault{Body: egainsim.HTMLBody}, "InProgress: NoToken, ResponseInvalid", "check that the token URL is the token endpoint", soon},
+		"it hangs up":                     {egainsim.Fault{Drop: true}, "InProgress: NoToken, ServerUnavailable", "closed the connection before its answer was complete", soon},
+		"it is asked too often":           {egainsim.Fault{Status: 429}, "InProgress: NoToken, RateLimited", "the server limits requests", soon},
+		"it answers with a page":          {egainsim.Fault{Body: egainsim.HTMLBody}, "InProgress: NoToken, ResponseInvalid", "check the token URL, and whether a proxy or gateway", soon},
 		"it answers with nothing":         {egainsim.Fault{Body: egainsim.EmptyBody}, "InProgress: NoToken, ResponseInvalid", "token response", soon},
 		"it answers with half of JSON":    {egainsim.Fault{Body: egainsim.MalformedBody}, "InProgress: NoToken, ResponseInvalid", "token response", soon},
 		"it answers at length":            {egainsim.Fault{Body: egainsim.HugeBody}, "InProgress: NoToken, ResponseInvalid", "larger than", soon},
-		"it breaks off":                   {egainsim.Fault{Body: egainsim.TruncatedBody}, "InProgress: NoToken, ServerUnavailable", "broke off", soon},
+		"it breaks off":                   {egainsim.Fault{Body: egainsim.TruncatedBody}, "InProgress: NoToken, ServerUnavailable", "closed the connection before its answer was complete", soon},
 		"the token is of another type":    {answered(map[string]string{"token_type": `"MAC"`}), "InProgress: NoToken, TokenInvalid", "not Bearer", soon},
 		"there is no token":               {answered(nil, "access_token"), "InProgress: NoToken, TokenInvalid", "no access_token", soon},
 		"the token is empty":              {answered(map[string]string{"access_token": `""`}), "InProgress: NoToken, TokenInvalid", "access_token", soon},
 		"the token breaks a header":       {answered(map[string]string{"access_token": `"a\r\nSet-Cookie: b"`}), "InProgress: NoToken, TokenInvalid", "not safe in an HTTP header", soon},
 		"the token has a space":           {answered(map[string]string{"access_token": `"a b"`}), "InProgress: NoToken, TokenInvalid", "not safe in an HTTP header", soon},
-		"the life is nothing":             {answered(map[string]string{"expires_in": `0`}), "InProgress: NoToken, LifetimeInvalid", "no life", soon},
-		"the life is negative":            {answered(map[string]string{"expires_in": `-1`}), "InProgress: NoToken, LifetimeInvalid", "no life", soon},
+		"the life is nothing":             {answered(map[string]string{"expires_in": `0`}), "InProgress: NoToken, LifetimeInvalid", "a lifetime of less than a second", soon},
+		"the life is negative":            {answered(map[string]string{"expires_in": `-1`}), "InProgress: NoToken, LifetimeInvalid", "a lifetime of less than a second", soon},
 		"the life is a fraction":          {answered(map[string]string{"expires_in": `1.5`}), "InProgress: NoToken, LifetimeInvalid", "not a whole number", soon},
 		"the life is no number":           {answered(map[string]string{"expires_in": `"abc"`}), "InProgress: NoToken, LifetimeInvalid", "not a whole number", soon},
 		"the life is absurd":              {answered(map[string]string{"expires_in": `1e30`}), "InProgress: NoToken, LifetimeInvalid", "expires_in", soon},
@@ -395,7 +395,7 @@ func TestABusyHostIsNoFailure(t *testing.T) {
 	f.Expect(f.sent()).To(gomega.BeEmpty())
 	f.Expect(f.requests()).To(gomega.BeZero())
 	f.Expect(state(ec)).To(gomega.Equal("InProgress: NoToken, "))
-	f.Expect(condition(ec, egainv1alpha1.ConditionReconciling).Message).To(gomega.ContainSubstring("every request slot"))
+	f.Expect(condition(ec, egainv1alpha1.ConditionReconciling).Message).To(gomega.ContainSubstring("queued: all request slots"))
 	unchanged := f.unchanged(ec)
 	f.step(time.Minute)
 	_, err = f.tryReconcile(ec)

@@ -67,7 +67,7 @@ func dropFinalizer(ctx context.Context, c client.Client, ec *egainv1alpha1.Egain
 
 func patchFinalizers(ctx context.Context, c client.Client, before, ec *egainv1alpha1.EgainClient) error {
 	if slices.Contains(before.Finalizers, caching.FinalizersLeftOut) {
-		return fmt.Errorf("changing the finalizers: there are more than %d KiB of them: remove those that are not needed", caching.MaxFinalizers>>10)
+		return fault.New(fault.Retryable, fault.ReasonAPIServerFailed, "the EgainClient has more than %d KiB of finalizers, so the operator cannot change its own: remove those that are not needed", caching.MaxFinalizers>>10)
 	}
 	// With the optimistic lock: a merge patch replaces the whole list, and others have finalizers in it.
 	if err := c.Patch(ctx, ec, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
@@ -134,7 +134,7 @@ func (r *EgainClientReconciler) revoke(ctx context.Context, ec *egainv1alpha1.Eg
 	default:
 		r.Metrics.Failed(reasonRevokingFailed)
 		r.Recorder.Eventf(ec, nil, corev1.EventTypeWarning, reasonRevokingFailed, actionRevokeToken,
-			"%s; the token stays valid until it expires, or somebody revokes it at eGain", plain.Line(err.Error()))
+			"%s; the token stays valid until it expires or is revoked at eGain", plain.Line(err.Error()))
 	}
 	return true
 }

@@ -252,7 +252,7 @@ func TestTellsWhenTheMetadataDoesNotLeadToTheEndpointOfTheFlow(t *testing.T) {
 
 	f.run(ec)
 	f.Expect(state(ec)).To(gomega.Equal("Failed: NoToken, EndpointInvalid"))
-	f.Expect(message(ec)).To(gomega.ContainSubstring("tenant.endpoints.apiURL"))
+	f.Expect(message(ec)).To(gomega.ContainSubstring("spec.tenant.endpoints.apiURL"))
 	f.Expect(f.requests()).To(gomega.BeZero())
 }
 

@@ -100,7 +100,7 @@ func TestRenewsATargetThatAPolicyMakesFinal(t *testing.T) {
 			f.run(ec)
 			f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
 			f.lives(ec, nil)
-			f.Expect(f.sent()).To(gomega.ContainElement(gomega.ContainSubstring("Warning TargetImmutable Secret \"sync\" came out immutable, or of another type")))
+			f.Expect(f.sent()).To(gomega.ContainElement(gomega.ContainSubstring("Warning TargetImmutable an admission policy or webhook made Secret \"sync\" immutable or changed its type")))
 
 			was := f.secret("sync")
 			f.restart()

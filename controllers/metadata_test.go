@@ -25,7 +25,7 @@ func TestWaitsForTheMetadata(t *testing.T) {
 		fault egainsim.Fault
 		says  string
 	}{
-		"the server is down":       {egainsim.Fault{Drop: true}, "broke off its answer"},
+		"the server is down":       {egainsim.Fault{Drop: true}, "closed the connection before its answer was complete"},
 		"it answers with an error": {egainsim.Fault{Status: 503}, "HTTP 503"},
 		"it answers with a page":   {egainsim.Fault{Body: egainsim.HTMLBody}, "not a JSON object"},
 		"there is no such page":    {egainsim.Fault{Status: 404}, "HTTP 404"},

@@ -51,7 +51,7 @@ func TestRefusesASecretOfSomebodyElse(t *testing.T) {
 
 			f.run(ec)
 			f.Expect(state(ec)).To(gomega.Equal("Failed: NoToken, TargetNotOwned"))
-			f.Expect(message(ec)).To(gomega.And(gomega.ContainSubstring(`Secret "sync"`), gomega.ContainSubstring("name another target.secretName"), gomega.ContainSubstring("Merge"), gomega.Not(gomega.ContainSubstring("delete"))))
+			f.Expect(message(ec)).To(gomega.And(gomega.ContainSubstring(`Secret "sync"`), gomega.ContainSubstring("set another spec.target.secretName"), gomega.ContainSubstring("Merge"), gomega.Not(gomega.ContainSubstring("delete"))))
 			f.Expect(f.requests()).To(gomega.BeZero(), "no token is spent on a target that cannot be written")
 			unchanged()
 
@@ -293,7 +293,7 @@ func TestRefusesATargetThatWasRetainedForAnotherName(t *testing.T) {
 	other := f.client("other", targeting("sync"))
 	f.run(other)
 	f.Expect(state(other)).To(gomega.Equal("Failed: NoToken, TargetNotOwned"))
-	f.Expect(message(other)).To(gomega.ContainSubstring("name another target.secretName"), "no client can be told to give it up")
+	f.Expect(message(other)).To(gomega.ContainSubstring("set another spec.target.secretName"), "no client can be told to give it up")
 	unchanged()
 
 	f.delete(f.secret("sync"))

@@ -79,7 +79,7 @@ func TestTarget_WhatAnotherClientWaitsForIsRefused(t *testing.T) {
 	reader := f.client("reader", func(ec *egainv1alpha1.EgainClient) { ec.Spec.CredentialsSecretRef.Name = "theirs" })
 	f.run(ec)
 	f.Expect(state(ec)).To(gomega.Equal("Failed: NoToken, TargetConflict"))
-	f.Expect(message(ec)).To(gomega.Equal(`EgainClient "reader" names Secret "theirs" in spec.credentialsSecretRef: name another target.secretName`))
+	f.Expect(message(ec)).To(gomega.Equal(`EgainClient "reader" names Secret "theirs" in spec.credentialsSecretRef: set another spec.target.secretName`))
 	f.Expect(f.secret("theirs")).To(gomega.BeNil())
 
 	f.delete(reader)

@@ -142,7 +142,7 @@ func TestBoundsWhatIsEchoedOfARequestToRenew(t *testing.T) {
 
 func TestRenewsWhenTheSpecSays(t *testing.T) {
 	t.Parallel()
-	const clamped = "was moved within"
+	const clamped = "so the nearest allowed time is used"
 	tests := map[string]struct {
 		renewal            *egainv1alpha1.Renewal
 		earliest, latest   time.Duration // after the issue of a token that lives an hour

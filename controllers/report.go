@@ -89,7 +89,7 @@ func logOutcome(ctx context.Context, o status.Outcome) {
 		log.FromContext(ctx).Info("Wrote token", "cause", o.Decision.Cause, "expirationTime", o.Written.ExpirationTime)
 	}
 	if f := fault.Of(o.Err); f != nil && o.Attempted && f.Class != fault.Busy && f.Class != fault.Terminal {
-		log.FromContext(ctx).Info("Issuing a token failed", "reason", f.Reason, "message", f.Message)
+		log.FromContext(ctx).Info("Could not issue or write a token", "reason", f.Reason, "message", f.Message)
 	}
 }
 

@@ -79,7 +79,7 @@ func TestNoRequestGoesToATenantThatARuleRefuses(t *testing.T) {
 			f.Expect(f.gone(ec)).To(gomega.BeTrue(), "the object waits for what will not come")
 			events := f.sent()
 			f.Expect(reasons(events)).To(gomega.Equal([]string{"Warning TokenNotRevoked"}))
-			f.Expect(events[0]).To(gomega.ContainSubstring("this operator takes tenants from EgainTenants only"))
+			f.Expect(events[0]).To(gomega.ContainSubstring("this operator allows only EgainTenants (--require-tenant-ref)"))
 		})
 	}
 }

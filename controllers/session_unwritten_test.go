@@ -58,7 +58,7 @@ func (f *fixture) expectUnwritten(ec *egainv1alpha1.EgainClient) {
 	f.Expect(issued.Reason).To(gomega.Equal("SessionRejected"), issued.Message)
 	f.Expect(issued.Message).To(gomega.HavePrefix(`the API server does not accept Secret "session": `))
 	f.Expect(issued.Message).To(gomega.ContainSubstring("no refresh tokens here"))
-	f.Expect(issued.Message).To(gomega.ContainSubstring("the new refresh token is held in memory until it is written"))
+	f.Expect(issued.Message).To(gomega.ContainSubstring("the new refresh token is only in memory until it is written"))
 }
 
 // soon matches the wait for another attempt to write a refresh token.
@@ -416,7 +416,7 @@ func TestSession_WhatAProcessCannotWriteBeforeItEndsIsLogged(t *testing.T) {
 	}
 
 	f.Expect(end()).To(gomega.And(
-		gomega.ContainSubstring("The process ends with a refresh token that it could not write"), gomega.ContainSubstring(`"session"`),
+		gomega.ContainSubstring("A refresh token is lost, since it could not be written before the process ended"), gomega.ContainSubstring(`"session"`),
 		gomega.Not(gomega.ContainSubstring(void)), gomega.Not(gomega.ContainSubstring(string(held)))))
 	policy.on = false
 	f.Expect(end()).To(gomega.BeEmpty())

@@ -66,7 +66,7 @@ func TestWaitsForTheClientWhoseTokenIsExchanged(t *testing.T) {
 		"the Secret is not its target": {func(f *fixture) {
 			f.client("other")
 			f.foreign("other", map[string]string{"access_token": "x"})
-		}, `waiting for EgainClient "other" to keep a token`},
+		}, `waiting for EgainClient "other", which has no token in Secret "other" yet`},
 		"its token has expired": {func(f *fixture) {
 			f.step(-3 * time.Hour)
 			f.run(f.client("other"))

@@ -146,7 +146,7 @@ func TestATenantRefusesWhoeverItDoesNotAllow(t *testing.T) {
 			func(f *fixture, et *egainv1alpha1.EgainTenant) {
 				et.Spec.AllowedNamespaces.Names = append(et.Spec.AllowedNamespaces.Names, egainv1alpha1.NamespaceName(f.namespace))
 			},
-			egainv1alpha1.ReasonTenantNotAllowed, "add the namespace to its allowedNamespaces",
+			egainv1alpha1.ReasonTenantNotAllowed, "add the namespace to spec.allowedNamespaces",
 		},
 		"namespaces of other labels": {
 			allow(egainv1alpha1.AllowedNamespaces{Selector: selecting("a")}),

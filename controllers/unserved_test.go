@@ -75,30 +75,30 @@ func TestAnAPIServerThatKeepsFailingIsToldOnce(t *testing.T) {
 			failure: func(n int) error {
 				return apierrors.NewInternalError(fmt.Errorf("failed calling webhook %q: read tcp 10.0.0.1:%d: connection reset", "policy.example.com", n))
 			},
-			want: []string{`applying Secret "sync" fails time and again`, "policy.example.com", "mend the admission webhook"},
+			want: []string{`applying Secret "sync" fails repeatedly`, "policy.example.com", "check the admission webhook that is named here"},
 		},
 		"no answer": {
 			failing: failingApply, ready: egainv1alpha1.ReasonNoToken, requests: 1,
 			failure: func(n int) error {
 				return &url.Error{Op: "Patch", URL: "https://10.0.0.1", Err: fmt.Errorf("dial tcp: port %d", n)}
 			},
-			want: []string{`applying Secret "sync" fails time and again, and is tried every 30 seconds: see that the API server runs`},
+			want: []string{`applying Secret "sync" fails repeatedly and is retried every 30 seconds: the API server does not answer`},
 		},
 		"a conflict that never ends": {
 			failing: failingApply, ready: egainv1alpha1.ReasonNoToken, requests: 1,
-			failure: func(int) error { return apierrors.NewConflict(secrets, "sync", errors.New("somebody was faster")) },
-			want:    []string{"somebody was faster", "find out who else changes"},
+			failure: func(int) error { return apierrors.NewConflict(secrets, "sync", errors.New("another was faster")) },
+			want:    []string{"another was faster", "find the other client that changes the object"},
 		},
 		"a Role that lacks a verb": {
 			failing: failingGet, ready: egainv1alpha1.ReasonNoToken,
 			failure: func(int) error { return apierrors.NewForbidden(secrets, "sync", errors.New("not yours")) },
-			want:    []string{`reading Secret "egain-app" fails time and again`, "not yours", "grant the operator's ServiceAccount"},
+			want:    []string{`reading Secret "egain-app" fails repeatedly`, "not yours", "grant the operator's ServiceAccount"},
 		},
 		"a finalizer that cannot be set": {
 			failing: failingPatch, ready: egainv1alpha1.ReasonNoToken,
 			failure: func(int) error { return apierrors.NewInternalError(errors.New("no")) },
 			change:  func(ec *egainv1alpha1.EgainClient) { ec.Spec.RevokeOnDelete = new(true) },
-			want:    []string{"changing the finalizers fails time and again"},
+			want:    []string{"changing the finalizers fails repeatedly"},
 		},
 	}
 	for name, tc := range tests {
@@ -112,9 +112,9 @@ func TestAnAPIServerThatKeepsFailingIsToldOnce(t *testing.T) {
 				changes = append(changes, tc.change)
 			}
 			ec := f.client("sync", changes...)
-			n, mended := 0, false
+			n, fixed := 0, false
 			tc.failing(f, func() error {
-				if mended {
+				if fixed {
 					return nil
 				}
 				n++
@@ -132,7 +132,7 @@ func TestAnAPIServerThatKeepsFailingIsToldOnce(t *testing.T) {
 			for _, want := range tc.want {
 				f.Expect(message(ec)).To(gomega.ContainSubstring(want))
 			}
-			f.Expect(condition(ec, egainv1alpha1.ConditionReady).Message).To(gomega.ContainSubstring("fails time and again"))
+			f.Expect(condition(ec, egainv1alpha1.ConditionReady).Message).To(gomega.ContainSubstring("fails repeatedly"))
 			f.Expect(reasons(f.sent())).To(gomega.Equal([]string{"Warning APIServerFailed"}))
 
 			unchanged := f.unchanged(ec)
@@ -145,7 +145,7 @@ func TestAnAPIServerThatKeepsFailingIsToldOnce(t *testing.T) {
 			f.Expect(f.counted(registry, "egain_client_failures_total", "APIServerFailed")).To(gomega.Equal(1.0))
 			f.Expect(f.requests()).To(gomega.Equal(tc.requests), "none is in vain")
 
-			mended = true
+			fixed = true
 			f.run(ec)
 			f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
 			f.Expect(f.sent()).To(gomega.BeEmpty())
@@ -226,7 +226,7 @@ func TestADeletionThatTheAPIServerHoldsUpSaysSo(t *testing.T) {
 		_, err := f.tryReconcile(ec)
 		f.Expect(err).To(gomega.HaveOccurred())
 	}
-	f.Expect(message(ec)).To(gomega.HavePrefix(`cleaning up the former target "app" fails time and again`))
+	f.Expect(message(ec)).To(gomega.HavePrefix(`cleaning up the former target "app" fails repeatedly`))
 	failing = false
 	f.reconcile(ec)
 	f.Expect(f.gone(ec)).To(gomega.BeTrue())
@@ -275,7 +275,7 @@ func TestAnAdmissionWebhookThatDeniesEachWriteIsTold(t *testing.T) {
 		_, err := f.tryReconcile(ec)
 		g.Expect(err).To(gomega.HaveOccurred())
 		g.Expect(err.Error()).NotTo(gomega.ContainSubstring(base64.StdEncoding.EncodeToString([]byte(f.entry(ec).Held.Token.AccessToken))))
-		g.Expect(message(ec)).To(gomega.Equal(`applying Secret "sync" fails time and again, and is tried every 30 seconds: mend the admission webhook, if one is named here, or see to the API server; ` +
+		g.Expect(message(ec)).To(gomega.Equal(`applying Secret "sync" fails repeatedly and is retried every 30 seconds: check the admission webhook that is named here; ` +
 			`the API server says: admission webhook "policy.example.com" denied the request: (the message quotes the Secret and is not shown)`))
 	}).Should(gomega.Succeed())
 

@@ -126,7 +126,7 @@ func (n *namespaces) use(ctx context.Context) (run context.Context, watched, len
 			}
 			back := len(without(left, found)) < len(left) || len(without(leftLending, foundLending)) < len(leftLending)
 			if back {
-				ctrl.Log.Info("A namespace can be read again: restarting with it", "namespaces", found, "applicationNamespaces", foundLending)
+				ctrl.Log.Info("A namespace can be read again: restarting the controllers", "namespaces", found, "applicationNamespaces", foundLending)
 			}
 			return back, nil
 		})
@@ -156,7 +156,7 @@ func (n *namespaces) letEnd(ctx context.Context, name string) {
 	}
 	for i := range all.Items {
 		if err := letGo(ctx, clients, &all.Items[i]); err != nil {
-			ctrl.Log.Error(err, "Cannot remove the finalizer of an EgainClient: remove it, or the namespace stays", "namespace", name, "name", all.Items[i].Name)
+			ctrl.Log.Error(err, "Cannot remove the finalizer of an EgainClient: remove it by hand, or the namespace stays", "namespace", name, "name", all.Items[i].Name)
 		}
 	}
 }

@@ -60,8 +60,9 @@ type line struct {
 type application struct {
 	failures int // in a row
 	cause    error
-	// wait is the end of its Retry-After.
+	// wait is the end of its Retry-After, and held says that this was later than a probe is due when it last failed.
 	wait time.Time
+	held bool
 }
 
 func newLine(e Endpoint) *line {
@@ -99,7 +100,8 @@ func (l *line) fail(app string, cause error, retryAfter time.Duration, now time.
 	before := l.open(app)
 	a, known := l.apps[app]
 	if known || len(l.apps) < maxApps {
-		a = application{a.failures + 1, cause, later(a.wait, now.Add(min(retryAfter, maxRetryAfter)))}
+		wait := later(a.wait, now.Add(min(retryAfter, maxRetryAfter)))
+		a = application{a.failures + 1, cause, wait, wait.Sub(now) > probeUnanswered}
 		l.apps[app] = a
 		l.asked = later(l.asked, a.wait) // its clients ask again after that
 	}

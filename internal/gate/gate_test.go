@@ -251,8 +251,14 @@ func TestGate_RetryAfter(t *testing.T) {
 	_ = f.refused(c)
 	f.wait(probeAfterFailure)
 	_ = f.do(c, failure("HTTP 429", 90*time.Second))
+	const want = "HTTP 429 (circuit open: probing after the time that the server asked for in Retry-After; all clients resume when a probe succeeds)"
+	if q := f.refused(c); q.Error() != want {
+		t.Errorf("got %v", q)
+	}
 	f.wait(90*time.Second - TickInterval)
-	_ = f.refused(c)
+	if q := f.refused(c); q.Error() != want {
+		t.Errorf("later got %v", q)
+	}
 	f.wait(TickInterval)
 	_ = f.do(c, failure("HTTP 429", 24*time.Hour)) // an hour counts
 	f.wait(maxRetryAfter - TickInterval)
@@ -490,7 +496,7 @@ func TestGate_TheTenantsConcurrentRequests(t *testing.T) {
 	two := func(c *Client) { c.Concurrent = 2 }
 	end := f.start(clientOf("a", two))
 	_ = f.start(clientOf("b", two, func(c *Client) { c.Trust = "another CA bundle" }))
-	if q := f.refused(clientOf("c", two)); q.Error() != "the tenant's limit of concurrent requests is reached" || q.Cause != nil {
+	if q := f.refused(clientOf("c", two)); q.Error() != "queued: the tenant's limit of concurrent requests is reached (EgainTenant.spec.requestLimits.concurrent)" || q.Cause != nil {
 		t.Errorf("got %v", q)
 	}
 	if err := end(nil); err != nil {

@@ -24,18 +24,18 @@ const (
 type kind string
 
 const (
-	total             kind = "every request slot is in use"
-	host              kind = "every request slot of the host is in use"
-	namespace         kind = "every request slot of the namespace is in use"
-	namespaceAtHost   kind = "every request slot of the namespace at the host is in use"
-	tenant            kind = "the tenant's limit of concurrent requests is reached"
-	probes            kind = "every probe is under way"
-	probesOfNamespace kind = "every probe of the namespace is under way"
-	probesOfLine      kind = "every probe of the endpoint is under way"
+	total             kind = "all request slots are in use (--workers)"
+	host              kind = "all request slots of the host are in use (--requests-per-host)"
+	namespace         kind = "all request slots of the namespace are in use"
+	namespaceAtHost   kind = "all request slots of the namespace at the host are in use"
+	tenant            kind = "the tenant's limit of concurrent requests is reached (EgainTenant.spec.requestLimits.concurrent)"
+	probes            kind = "all probes are under way"
+	probesOfNamespace kind = "all probes of the namespace are under way"
+	probesOfLine      kind = "all probes of the endpoint are under way"
 	trying            kind = "another client tries the credentials of the application first"
 	refused           kind = "the server refuses the credentials of the application"
 	// Those that follow count until rateWindow after a request started.
-	rate           kind = "the tenant's limit of requests per second is reached"
+	rate           kind = "the tenant's limit of requests per second is reached (EgainTenant.spec.requestLimits.perSecond)"
 	app            kind = "requests of the application"
 	namespaceOfApp kind = "requests of the namespace with the application"
 )
@@ -133,7 +133,7 @@ func (m *limits) obstacle(c *client, now time.Time) kind {
 		return refused
 	}
 	if !q.line.ready(c.App, now) {
-		return "the server has just recovered: requests are sent at a bounded rate"
+		return "the server has just recovered, so requests are sent at a limited rate"
 	}
 	return cmp.Or(m.exceeded(q.limits[q.line.open(c.App)], c), m.exceeded(q.starts, c))
 }

@@ -19,17 +19,22 @@ type Queued struct { //nolint:errname // it says what became of the client
 	// Refused says that the server refuses the credentials.
 	Refused bool
 	limit   string
+	// held says that the server asked the application to wait (Retry-After) for longer than probes are apart.
+	held bool
 }
 
 // Error says what the client waits for. The text is the same for as long as that is.
 func (q *Queued) Error() string {
-	if q.Cause == nil {
-		return q.limit
-	}
-	if q.Refused {
+	switch {
+	case q.Cause == nil:
+		return "queued: " + q.limit
+	case q.Refused:
 		return q.Cause.Error()
+	case q.held:
+		return fmt.Sprintf("%v (circuit open: probing after the time that the server asked for in Retry-After; all clients resume when a probe succeeds)", q.Cause)
+	default:
+		return fmt.Sprintf("%v (circuit open: probing every few seconds; all clients resume when a probe succeeds)", q.Cause)
 	}
-	return fmt.Sprintf("%v (circuit open: probing every few seconds; all clients resume when a probe succeeds)", q.Cause)
 }
 
 // Unwrap returns the cause.
@@ -153,7 +158,8 @@ func (g *Gate) queuedAs(c *client, now time.Time) *Queued {
 	case g.limits.refusal(c.Credentials) != nil:
 		return &Queued{Cause: g.limits.refusal(c.Credentials).cause, Refused: true}
 	case l.open(c.App):
-		return &Queued{Cause: cmp.Or(l.apps[c.App].cause, l.cause)}
+		a := l.apps[c.App]
+		return &Queued{Cause: cmp.Or(a.cause, l.cause), held: a.held}
 	default:
 		return &Queued{limit: string(g.limits.obstacle(c, now))}
 	}

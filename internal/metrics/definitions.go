@@ -38,8 +38,8 @@ var (
 	issued = perClient("egain_client_token_issued",
 		"1 while the last attempt to issue a token succeeded (condition TokenIssued), else 0, as while suspended.", "")
 	failingSince = perClient("egain_client_failing_since_timestamp_seconds",
-		"Since when attempts to issue a token fail (condition TokenIssued), in Unix time, by the reason of the last one and who can "+
-			"end that (wait, create, edit, login or provider); else there is no series.", "that fails", "reason", "remedy")
+		"Since when attempts to issue a token fail (condition TokenIssued), in Unix time, by the reason of the last one and the remedy "+
+			"(wait, create, edit, login or provider); else there is no series.", "that fails", "reason", "remedy")
 	suspended = perClient("egain_client_suspended",
 		"1 while spec.suspend is set; else there is no series.", "that is suspended")
 	expiration = perClient("egain_token_expiration_timestamp_seconds",
@@ -70,12 +70,12 @@ var (
 	failures = Definition{
 		Name: "egain_client_failures_total", Type: counter,
 		Help: "Failures that EgainClients report, by reason, whether or not a request was sent; one that waits for a change, or for an " +
-			"endpoint that others ask, counts once.",
+			"open circuit, counts once.",
 		Labels: []string{"reason"}, Cardinality: "1 per reason that occurred",
 	}
 	tenantFailures = Definition{
 		Name: "egain_tenant_failures_total", Type: counter,
-		Help: "Failures to find the endpoints of EgainTenants, by reason, also while those that were found before still serve; one that " +
+		Help: "Failures to find the endpoints of EgainTenants, by reason, also while those that were found earlier are used; one that " +
 			"waits for a change counts once.",
 		Labels: []string{"reason"}, Cardinality: "1 per reason that occurred",
 	}
@@ -91,25 +91,25 @@ var (
 	}
 	remaining = Definition{
 		Name: "egain_token_remaining_life_ratio", Type: histogram,
-		Help:        "Part of a token's life that was left when it was replaced; 0 means that it had expired.",
+		Help:        "Part of a token's lifetime that was left when it was replaced; 0 means that it had expired.",
 		Cardinality: "13",
 	}
 	endpointFailing = Definition{
 		Name: "egain_endpoint_failing", Type: gauge,
-		Help: "Endpoints of a host that are known to fail and asked by single requests only, until they recover, or nobody has wanted " +
-			"anything of them for 15 minutes; else there is no series.",
+		Help: "Endpoints of a host with an open circuit: they fail and are probed by single requests, until one succeeds or no client has " +
+			"used them for 15 minutes; else there is no series.",
 		Labels: []string{"host"}, Cardinality: "1 per host that fails, at most 257",
 	}
 	skew = Definition{
 		Name: "egain_provider_clock_skew_seconds", Type: gauge,
-		Help: "How far the clock of a token endpoint's host is ahead of the operator's, or behind it if negative, as far as its last answer makes certain; " +
+		Help: "Seconds by which the clock of a token endpoint's host is ahead of the operator's, or behind it if negative, as its last answer proves; " +
 			"once no EgainClient uses the host, there is no series.",
 		Labels: []string{"host"}, Cardinality: "1 per host of a token endpoint, at most 256",
 	}
 )
 
-// perClient defines a gauge that each EgainClient has, or each of which something holds, as "that fails"; once more for the
-// value of each further label.
+// perClient defines a gauge that each EgainClient has, or each of which something holds, as "that fails"; one for each value of further
+// labels.
 func perClient(name, help, which string, labels ...string) Definition {
 	return Definition{
 		Name: name, Type: gauge, Help: help, Labels: append([]string{"namespace", "name"}, labels...),

@@ -32,13 +32,13 @@ func TestMetrics(t *testing.T) {
 	m.Remaining(0)
 
 	want := `
-# HELP egain_client_failures_total Failures that EgainClients report, by reason, whether or not a request was sent; one that waits for a change, or for an endpoint that others ask, counts once.
+# HELP egain_client_failures_total Failures that EgainClients report, by reason, whether or not a request was sent; one that waits for a change, or for an open circuit, counts once.
 # TYPE egain_client_failures_total counter
 egain_client_failures_total{reason="CredentialsNotFound"} 2
-# HELP egain_tenant_failures_total Failures to find the endpoints of EgainTenants, by reason, also while those that were found before still serve; one that waits for a change counts once.
+# HELP egain_tenant_failures_total Failures to find the endpoints of EgainTenants, by reason, also while those that were found earlier are used; one that waits for a change counts once.
 # TYPE egain_tenant_failures_total counter
 egain_tenant_failures_total{reason="MetadataUnavailable"} 1
-# HELP egain_token_remaining_life_ratio Part of a token's life that was left when it was replaced; 0 means that it had expired.
+# HELP egain_token_remaining_life_ratio Part of a token's lifetime that was left when it was replaced; 0 means that it had expired.
 # TYPE egain_token_remaining_life_ratio histogram
 egain_token_remaining_life_ratio_bucket{le="0"} 1
 egain_token_remaining_life_ratio_bucket{le="0.05"} 1

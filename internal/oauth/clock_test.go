@@ -119,8 +119,8 @@ func TestLifetimesByClaims(t *testing.T) {
 		"an iat that is no number says nothing":                {`{"x":%d,"exp":%d,"iat":"now"}`, `,"expires_in":1800`, "", 30 * time.Minute, ""},
 		"an exp in milliseconds does not bound expires_in":     {`{"x":%d,"y":%d,"exp":1795428100000}`, `,"expires_in":1800`, at(0).Format(http.TimeFormat), 30 * time.Minute, ""},
 		"an exp of another age does not bound it":              {`{"x":%d,"y":%d,"iat":1,"exp":1e300}`, `,"expires_in":1800`, at(0).Format(http.TimeFormat), 30 * time.Minute, ""},
-		"a token that has expired by the server's own clock":   {`{"iat":%d,"exp":%d}`, `,"expires_in":1800`, at(3600).Format(http.TimeFormat), 0, "the exp claim of the token gives the token no life"},
-		"a life of the claims of no second":                    {`{"x":%d,"y":%d,"iat":1.2,"exp":1.9}`, `,"expires_in":1800`, "", 0, "the exp claim of the token gives the token no life"},
+		"a token that has expired by the server's own clock":   {`{"iat":%d,"exp":%d}`, `,"expires_in":1800`, at(3600).Format(http.TimeFormat), 0, "the exp claim of the token gives the token a lifetime of less than a second"},
+		"a life of the claims of no second":                    {`{"x":%d,"y":%d,"iat":1.2,"exp":1.9}`, `,"expires_in":1800`, "", 0, "the exp claim of the token gives the token a lifetime of less than a second"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -85,7 +85,7 @@ func (r resolution) clientFrom(base string) (string, error) {
 func (r resolution) special(base string, e Endpoints) (string, error) {
 	login, err := url.Parse(base)
 	if err != nil {
-		return "", metadataInvalid("the token URL in the metadata document is not a URL: set tenant.endpoints.tokenURL")
+		return "", metadataInvalid("the token URL in the metadata document is not a URL: set spec.tenant.endpoints.tokenURL")
 	}
 	selfService := selfServiceEndpoint.FindStringSubmatch(login.Path)
 	switch {
@@ -119,7 +119,7 @@ func onAPI(e Endpoints, path string, params ...string) (string, error) {
 		return "", e.Unusable.APIURL
 	}
 	if e.APIURL == "" {
-		return "", metadataInvalid("this flow's token URL is on the API domain, which the metadata document does not name: set tenant.endpoints.apiURL or tenant.endpoints.tokenURL")
+		return "", metadataInvalid("this flow needs the API domain, which the metadata document does not name: set spec.tenant.endpoints.apiURL or spec.tenant.endpoints.tokenURL")
 	}
 	return withQuery(e.APIURL, path, params...), nil
 }

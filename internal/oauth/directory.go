@@ -178,7 +178,7 @@ func (d *Directory) evict() {
 func (d *Directory) fetch(ctx context.Context, hc *http.Client, at Place) (*Document, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at.URL, nil)
 	if err != nil || req.URL.Host == "" {
-		return nil, endpointFault("the URL of the %s is not a URL: correct url or metadataURL", at.Kind)
+		return nil, endpointFault("the URL of the %s is not a URL: correct spec.tenant.metadataURL or EgainTenant.spec.url", at.Kind)
 	}
 	req.Header.Set("Accept", accepted)
 	resp, err := send(hc, req)
@@ -201,7 +201,9 @@ func (d *Directory) fetch(ctx context.Context, hc *http.Client, at Place) (*Docu
 // unavailable is the failure of a document that was answered with a status other than 200.
 func (k Kind) unavailable(host string, status int) *fault.Error {
 	f := fault.New(fault.Retryable, fault.ReasonMetadataUnavailable, "%s answered HTTP %d for the %s", host, status, k)
-	if what := meaning(status); what != "" {
+	if serverFails(status) || status == http.StatusTooManyRequests {
+		f.Message += ": the server, or a gateway in front of it, fails or limits requests" // the URL is not to blame
+	} else if what := meaning(status); what != "" {
 		f.Message = fmt.Sprintf("%s (%s)", f.Message, what)
 	}
 	return f
@@ -213,9 +215,9 @@ func meaning(status int) string {
 	case status >= 300 && status < 400:
 		return "a redirect, which is not followed"
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
-		return "it asks for a login, which eGain does not"
+		return "it requires a login, which eGain's documents do not"
 	case status == http.StatusNotFound:
-		return "there is none"
+		return "there is no such document"
 	default:
 		return ""
 	}

@@ -513,14 +513,14 @@ func TestFetch(t *testing.T) {
 		},
 		"an answer that breaks off": {
 			body(io.MultiReader(strings.NewReader(`{"canary":`), iotest.ErrReader(io.ErrUnexpectedEOF))),
-			fault.Retryable, fault.ReasonMetadataUnavailable, "reading the metadata document: ai.egain.cloud broke off its answer", 0,
+			fault.Retryable, fault.ReasonMetadataUnavailable, "reading the metadata document: ai.egain.cloud closed the connection before its answer was complete", 0,
 		},
 		"an answer that is too large": {
 			body(iotest.ErrReader(fault.New(fault.Retryable, fault.ReasonResponseInvalid, "too large"))),
 			fault.Retryable, fault.ReasonResponseInvalid, "too large", 0,
 		},
 		"no connection": {
-			fails(errors.New(canary)), fault.Retryable, fault.ReasonMetadataUnavailable, "reading the metadata document: ai.egain.cloud could not be reached: check the URL, and what network policies and proxies let the operator reach", 0,
+			fails(errors.New(canary)), fault.Retryable, fault.ReasonMetadataUnavailable, "reading the metadata document: ai.egain.cloud could not be reached: check the URL, network policies, egress rules and proxies", 0,
 		},
 		"a refused address": {
 			fails(fault.New(fault.Rejected, fault.ReasonEndpointRefused, "refused")), fault.Rejected, fault.ReasonEndpointRefused, "refused", 0,

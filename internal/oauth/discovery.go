@@ -137,11 +137,11 @@ func (t Tenant) doesWithout(err error) bool {
 
 // metadataAdvice is what to do about a metadata document that is not what it should be.
 var metadataAdvice = map[Kind]string{
-	MetadataAtURL:      "check tenant.metadataURL, or set tenant.endpoints.tokenURL",
-	DiscoveredMetadata: "check url and id, or set actorEndpoints and endpoints.apiURL",
+	MetadataAtURL:      "check spec.tenant.metadataURL, or set spec.tenant.endpoints.tokenURL",
+	DiscoveredMetadata: "check EgainTenant.spec.url and EgainTenant.spec.id, or set EgainTenant.spec.metadataURL",
 }
 
-const deploymentInfoAdvice = "check that url is the address at which people open eGain, or set metadataURL or actorEndpoints instead"
+const deploymentInfoAdvice = "check that EgainTenant.spec.url is the address at which people open eGain, or set EgainTenant.spec.metadataURL"
 
 func (t Tenant) readDeploymentInfo(ctx context.Context, read Reader, d *Discovery) error {
 	if err := filled(t.URL, "a url"); err != nil {
@@ -155,9 +155,9 @@ func (t Tenant) readDeploymentInfo(ctx context.Context, read Reader, d *Discover
 	info, address := document.Deployment, host(t.URL)
 	switch {
 	case info.TenantID != "" && !tenantIDPattern.MatchString(info.TenantID):
-		return metadataInvalid("the tenantId that %s names is not the id of a tenant: set metadataURL or actorEndpoints", address)
+		return metadataInvalid("the tenantId that %s names is not the id of a tenant: set EgainTenant.spec.metadataURL", address)
 	case t.ID != "" && info.TenantID != "" && t.ID != info.TenantID:
-		return fault.New(fault.Rejected, fault.ReasonTenantMismatch, "%s is the address of another tenant than id says: correct url or id, or remove id", address)
+		return fault.New(fault.Rejected, fault.ReasonTenantMismatch, "%s is the address of another tenant than EgainTenant.spec.id: correct EgainTenant.spec.url or the id, or remove the id", address)
 	}
 	d.TenantID, d.DomainHint = info.TenantID, info.DomainHint
 	if t.APIURL != "" {
@@ -176,15 +176,15 @@ func (t Tenant) readDeploymentInfo(ctx context.Context, read Reader, d *Discover
 // with its refusal.
 func (t Tenant) apiOf(domain, address string) (string, error) {
 	if domain == "" {
-		return "", metadataInvalid("%s names no apiDomain: set endpoints.apiURL", address)
+		return "", metadataInvalid("%s names no apiDomain: set EgainTenant.spec.endpoints.apiURL", address)
 	}
 	api, start := plainHost(domain), plainHost(t.URL)
 	if api == nil || start == nil || port(api) != port(start) {
-		return "", metadataInvalid("the apiDomain that %s names is not an https host of the same port: set endpoints.apiURL", address)
+		return "", metadataInvalid("the apiDomain that %s names is not an https host of the same port: set EgainTenant.spec.endpoints.apiURL", address)
 	}
 	if !(boundary{t.URL, t.TrustedHosts}).within(api.Hostname()) {
 		return api.String(), fault.New(fault.Rejected, fault.ReasonEndpointRefused,
-			"%s names the apiDomain %s, a host of another site: if it is right, add it to trustedHosts, or set endpoints.apiURL", address, shownHost(api.Hostname()))
+			"%s names the apiDomain %s, a host of another site: if it is right, add it to EgainTenant.spec.trustedHosts, or set EgainTenant.spec.endpoints.apiURL", address, shownHost(api.Hostname()))
 	}
 	return api.String(), nil
 }
@@ -212,13 +212,13 @@ func (t Tenant) metadataPlace(d *Discovery) (Place, error) {
 		case known == "":
 			d.TenantID = id
 		case id != "" && id != known:
-			return Place{}, fault.New(fault.Rejected, fault.ReasonTenantMismatch, "metadataURL names the document of another tenant than id or url says: correct the one that is wrong")
+			return Place{}, fault.New(fault.Rejected, fault.ReasonTenantMismatch, "spec.tenant.metadataURL is the document of another tenant than the id or url: correct the one that is wrong")
 		}
 		return Place{t.MetadataURL, MetadataAtURL}, filled(t.MetadataURL, "a metadataURL")
 	}
 	api, err := url.Parse(first(t.APIURL, d.APIURL))
 	if err != nil || api.Host == "" {
-		return Place{}, endpointFault("endpoints.apiURL is not a URL: correct it")
+		return Place{}, endpointFault("spec.tenant.endpoints.apiURL is not a URL: correct it")
 	}
 	base := scheme + api.Host
 	if id := first(t.ID, d.TenantID); id != "" {
@@ -248,7 +248,7 @@ func (t Tenant) readAnonymous(ctx context.Context, read Reader, from Place, d *D
 	}
 	document, err := read(ctx, Place{base + deploymentMetadataPath, DiscoveredMetadata})
 	if err != nil {
-		d.AnonymousFault = advised(err, "check that the deployment serves anonymous customers, or set an entry of actorEndpoints")
+		d.AnonymousFault = advised(err, "check that the deployment serves anonymous customers, or set spec.tenant.endpoints.tokenURL")
 		return
 	}
 	d.Anonymous = document.Metadata

@@ -118,7 +118,7 @@ func (r resolution) choose(spec, said, what string) (string, Source, error) {
 // filled refuses a URL of the spec in which documentation's placeholders are left.
 func filled(raw, what string) error {
 	if p := placeholderIn(raw); p != "" {
-		return endpointFault("the spec has %s with the placeholder %s: replace it by the tenant's own value", what, p)
+		return endpointFault("the spec has %s with the placeholder %s: replace it with the tenant's own value", what, p)
 	}
 	return nil
 }
@@ -128,10 +128,10 @@ func (r resolution) document(raw, what string) (string, error) {
 	usable := fillDomainName(raw, r.tenantID())
 	host := host(first(r.found.MetadataURL, r.tenant.start()))
 	if domainNames.MatchString(usable) {
-		return "", metadataInvalid("the metadata document of %s names %s with %s, which stands for the tenant's id, and the id is unknown: set id", host, what, domainName)
+		return "", metadataInvalid("the metadata document of %s names %s with %s, which stands for the tenant's id, and the id is unknown: set spec.tenant.id", host, what, domainName)
 	}
 	if p := placeholderIn(usable); p != "" {
-		return "", metadataInvalid("the metadata document of %s names %s with the placeholder %s: set the URL in endpoints or actorEndpoints", host, what, p)
+		return "", metadataInvalid("the metadata document of %s names %s with the placeholder %s: set the URL in spec.tenant.endpoints", host, what, p)
 	}
 	return usable, boundary{r.tenant.start(), r.tenant.TrustedHosts}.check(usable, what, host)
 }
@@ -173,13 +173,13 @@ func (r resolution) scopePrefix() (string, Source, error) {
 	case prefix == "":
 		return "", "", nil
 	case len(prefix) > maxPrefix:
-		return "", "", metadataInvalid("the metadata document of %s has an API permission prefix of more than %d characters: set scopePrefix", from, maxPrefix)
+		return "", "", metadataInvalid("the metadata document of %s has an API permission prefix of more than %d characters: set spec.tenant.scopePrefix", from, maxPrefix)
 	case domainNames.MatchString(prefix):
-		return "", "", metadataInvalid("the metadata document of %s has an API permission prefix with %s, which stands for the tenant's id, and the id is unknown: set id", from, domainName)
+		return "", "", metadataInvalid("the metadata document of %s has an API permission prefix with %s, which stands for the tenant's id, and the id is unknown: set spec.tenant.id", from, domainName)
 	case placeholderIn(prefix) != "":
-		return "", "", metadataInvalid("the metadata document of %s has an API permission prefix with the placeholder %s: set scopePrefix", from, placeholderIn(prefix))
+		return "", "", metadataInvalid("the metadata document of %s has an API permission prefix with the placeholder %s: set spec.tenant.scopePrefix", from, placeholderIn(prefix))
 	case strings.ContainsFunc(prefix, notInScope):
-		return "", "", metadataInvalid("the metadata document of %s has an API permission prefix with characters that no scope may hold: set scopePrefix", from)
+		return "", "", metadataInvalid("the metadata document of %s has an API permission prefix with characters that no scope may contain: set spec.tenant.scopePrefix", from)
 	case strings.Contains(prefix, "://") && !strings.HasSuffix(prefix, "/"):
 		prefix += "/"
 	}
@@ -207,7 +207,7 @@ func (r resolution) tokenURL(e Endpoints) (string, Source, error) {
 // selfService is for a tenant of which only the id is known.
 func (r resolution) selfService(e Endpoints) (string, Source, error) {
 	if r.tenant.ID == "" {
-		return "", "", endpointFault("nothing says where tokens are issued: set tenant.id, tenant.metadataURL or tenant.endpoints.tokenURL")
+		return "", "", endpointFault("the tenant has no token URL: set spec.tenant.id, spec.tenant.metadataURL or spec.tenant.endpoints.tokenURL")
 	}
 	actors := selfServiceLogin + selfServicePath(r.tenant.ID, r.actor.person(), endToken)
 	special, err := r.special(actors, e)
@@ -248,7 +248,7 @@ func (r resolution) deriveFrom(c candidate, e Endpoints) (string, Source, error)
 }
 
 func (r resolution) noTokenURL() error {
-	return metadataInvalid("the metadata document of %s has no token URL for this flow (actor %s): set tenant.endpoints.tokenURL, or an entry of actorEndpoints",
+	return metadataInvalid("the metadata document of %s has no token URL for this flow (actor %s): set spec.tenant.endpoints.tokenURL",
 		host(first(r.found.MetadataURL, r.tenant.start())), r.actor.Name())
 }
 

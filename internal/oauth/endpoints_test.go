@@ -337,30 +337,30 @@ func TestResolveFails(t *testing.T) {
 		words    string
 	}{
 		"nothing to go by": {
-			Tenant{APIURL: "https://api.egain.cloud"}, nil, ClientCredentials, fault.Terminal, "set tenant.id, tenant.metadataURL or tenant.endpoints.tokenURL",
+			Tenant{APIURL: "https://api.egain.cloud"}, nil, ClientCredentials, fault.Terminal, "set spec.tenant.id, spec.tenant.metadataURL or spec.tenant.endpoints.tokenURL",
 		},
 		"metadata without a token URL": {
 			Tenant{MetadataURL: commercialURL},
 			&Metadata{Any: ActorMetadata{APIURL: "https://api.egain.cloud"}}, ClientCredentials,
-			fault.Rejected, "set tenant.endpoints.tokenURL",
+			fault.Rejected, "set spec.tenant.endpoints.tokenURL",
 		},
 		"metadata without a token URL for the actor": {
 			Tenant{ID: tenantID, MetadataURL: commercialURL},
 			&Metadata{Actors: map[Actor]ActorMetadata{ActorUser: {TokenURL: commercialUser}}}, ClientCredentials,
-			fault.Rejected, "set tenant.endpoints.tokenURL",
+			fault.Rejected, "set spec.tenant.endpoints.tokenURL",
 		},
 		"metadata that is not there": {
-			Tenant{ID: tenantID, MetadataURL: commercialURL}, nil, ClientCredentials, fault.Rejected, "set tenant.endpoints.tokenURL",
+			Tenant{ID: tenantID, MetadataURL: commercialURL}, nil, ClientCredentials, fault.Rejected, "set spec.tenant.endpoints.tokenURL",
 		},
 		"on behalf of somebody without an API domain": {
 			Tenant{MetadataURL: commercialURL},
 			&Metadata{Any: ActorMetadata{TokenURL: commercialUser}}, OnBehalfOf,
-			fault.Rejected, "set tenant.endpoints.apiURL",
+			fault.Rejected, "set spec.tenant.endpoints.apiURL",
 		},
 		"an anonymous customer without an API domain": {
 			Tenant{MetadataURL: selfServiceURL},
 			&Metadata{Any: ActorMetadata{TokenURL: selfServiceUser}}, AnonymousCustomer,
-			fault.Rejected, "set tenant.endpoints.apiURL",
+			fault.Rejected, "set spec.tenant.endpoints.apiURL",
 		},
 		"a token URL that is none": {
 			Tenant{MetadataURL: selfServiceURL},

@@ -3,6 +3,7 @@ package oauth
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,12 +35,12 @@ var codes = map[string]verdict{
 	"unauthorized_client":     {class: fault.Rejected, reason: fault.ReasonClientRejected, application: true, advice: "allow this flow for the client application"},
 	"access_denied":           {class: fault.Rejected, reason: fault.ReasonClientRejected, advice: "grant the client application access"},
 	"unsupported_grant_type":  {class: fault.Rejected, reason: fault.ReasonClientRejected, advice: "check spec.flow and the token URL: this endpoint does not serve the flow"},
-	"invalid_scope":           {class: fault.Rejected, reason: fault.ReasonScopeRejected, advice: "check spec.scopes and tenant.scopePrefix: application scopes go with ClientCredentials, delegated ones with TokenExchange and AuthorizationCode, on-behalf-of ones with OnBehalfOf"},
-	"invalid_grant":           {class: fault.Rejected, reason: fault.ReasonSubjectRejected, advice: "check the user, customer or subject token: it must be known to eGain, current, and of the registered issuer and audience"},
+	"invalid_scope":           {class: fault.Rejected, reason: fault.ReasonScopeRejected, advice: "check spec.scopes and spec.tenant.scopePrefix"},
+	"invalid_grant":           {class: fault.Rejected, reason: fault.ReasonSubjectRejected, advice: "check the client id and secret, spec.flow and the token URL"},
 	"invalid_target":          {class: fault.Rejected, reason: fault.ReasonRequestRejected, advice: "check the resource or audience in spec.parameters"},
-	"invalid_request":         {class: fault.Rejected, reason: fault.ReasonRequestRejected, advice: "check spec.parameters and the token URL with its query string and, for TokenExchange, the subject token: it must be current, of the registered issuer and audience, and of a user that eGain knows"},
+	"invalid_request":         {class: fault.Rejected, reason: fault.ReasonRequestRejected, advice: "check spec.parameters and the token URL with its query string"},
 	"temporarily_unavailable": {class: fault.Retryable, reason: fault.ReasonServerUnavailable, advice: "the server is overloaded or under maintenance"},
-	"server_error":            {class: fault.Retryable, reason: fault.ReasonServerUnavailable, advice: "the server met an error of its own"},
+	"server_error":            {class: fault.Retryable, reason: fault.ReasonServerUnavailable, advice: "the server reports an internal error"},
 }
 
 // revocationCodes are those of RFC 7009 section 2.2.1, and those that mean something else for a revocation.
@@ -92,9 +93,9 @@ func malformed(read received, host string) error {
 	}
 	switch {
 	case read.html():
-		return fault.New(fault.Retryable, fault.ReasonResponseInvalid, "%s answered with an HTML page, something other than the JSON of a token response: check that the token URL is the token endpoint, and whether a proxy or gateway in front of the server answers", host)
+		return fault.New(fault.Retryable, fault.ReasonResponseInvalid, "%s answered with an HTML page, not a token response in JSON: check the token URL, and whether a proxy or gateway in front of the server answers", host)
 	case json.Unmarshal(body, &answer) != nil:
-		return fault.New(fault.Retryable, fault.ReasonResponseInvalid, "%s answered with something other than the JSON of a token response: check that the token URL is the token endpoint", host)
+		return fault.New(fault.Retryable, fault.ReasonResponseInvalid, "%s did not answer with a token response in JSON: check that the token URL is the token endpoint", host)
 	case len(answer.AccessToken) == 0 || string(answer.AccessToken) == `""` || string(answer.AccessToken) == "null":
 		return fault.New(fault.Retryable, fault.ReasonTokenInvalid, "the answer of %s has no access_token: check that the token URL is the token endpoint", host)
 	case !wholeNumber(answer.ExpiresIn):
@@ -121,9 +122,9 @@ func (v verdict) message(said, host string) string {
 func byStatus(status int) verdict {
 	switch {
 	case status >= 300 && status < 400:
-		return verdict{class: fault.Rejected, reason: fault.ReasonRequestRejected, advice: "redirects are not followed with credentials; set the URL that it leads to, if that is the right one"}
+		return verdict{class: fault.Rejected, reason: fault.ReasonRequestRejected, advice: "redirects are not followed with credentials; if its target is right, set that URL"}
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
-		return verdict{class: fault.Rejected, reason: fault.ReasonClientRejected, application: status == http.StatusUnauthorized, advice: "check the client id and secret, and that the client application may use this endpoint; a gateway in front of the server may refuse it too, since no OAuth error code came with it"}
+		return verdict{class: fault.Rejected, reason: fault.ReasonClientRejected, application: status == http.StatusUnauthorized, advice: "check the client id and secret, and that the client application may use this endpoint; without an OAuth error code, a gateway may have answered"}
 	case status == http.StatusNotFound, status == http.StatusMethodNotAllowed, status == http.StatusGone:
 		return verdict{class: fault.Rejected, reason: fault.ReasonRequestRejected, advice: "there is no such endpoint; check the URL"}
 	default:
@@ -140,11 +141,13 @@ func unreachable(err error, host string, connected bool) error {
 	if what := tlsFailure(err); what != "" {
 		return fault.New(fault.Retryable, fault.ReasonTLSFailed, "%s %s", host, what)
 	}
-	what := "could not be reached: check the URL, and what network policies and proxies let the operator reach"
+	what := "could not be reached: check the URL, network policies, egress rules and proxies"
 	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
 		what = "has no address in DNS: check the host name in the URL"
+	} else if ok {
+		what = "could not be looked up: check that the DNS server answers, and that network policies allow DNS"
 	} else if timeout(err) {
-		what = "did not answer in time: see whether a firewall drops the connection; a server that is merely slow needs a longer --request-timeout"
+		what = "did not answer in time: check that no firewall drops the connection; if the server is only slow, raise --request-timeout"
 	} else if connected {
 		what = brokeOff
 	}
@@ -152,12 +155,12 @@ func unreachable(err error, host string, connected bool) error {
 }
 
 // brokeOff is said of a server that was reached, and whose answer did not come whole.
-const brokeOff = "broke off its answer: see whether the server, or a proxy or gateway in between, ends connections"
+const brokeOff = "closed the connection before its answer was complete: check the server, and proxies and gateways in between"
 
 // tlsFailure says what is wrong with the TLS of a server, "" if the error is of another kind.
 func tlsFailure(err error) string {
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return "has a TLS certificate that is not valid for it or not trusted: set tenant.caBundleRef if it is signed by a private CA"
+		return "has a TLS certificate " + untrusted(err)
 	}
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok || errors.Is(err, http.ErrSchemeMismatch) {
 		return "does not speak TLS: check the port in the URL"
@@ -167,6 +170,20 @@ func tlsFailure(err error) string {
 		return "refuses the TLS connection: it may ask for a client certificate or a version of TLS older than 1.2"
 	}
 	return ""
+}
+
+// untrusted says why a certificate was refused, and what to do.
+func untrusted(err error) string {
+	invalid, isInvalid := errors.AsType[x509.CertificateInvalidError](err)
+	_, otherName := errors.AsType[x509.HostnameError](err)
+	switch {
+	case otherName:
+		return "for another name: check the host name in the URL"
+	case isInvalid && invalid.Reason == x509.Expired:
+		return "that has expired or is not valid yet: have it renewed at the server, and check the operator's clock"
+	default:
+		return "that is not trusted: if a private CA signed it, put the CA's certificate into spec.tenant.caBundleRef"
+	}
 }
 
 func timeout(err error) bool {

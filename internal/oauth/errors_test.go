@@ -221,17 +221,17 @@ func TestAnswersThatAreNoToken(t *testing.T) {
 		reason     string
 		words      string
 	}{
-		"a login page":                     {"text/html", "<html>canary</html>", fault.ReasonResponseInvalid, "other than the JSON"},
-		"HTML that says it is JSON":        {"application/json", "<html>canary</html>", fault.ReasonResponseInvalid, "other than the JSON"},
-		"nothing":                          {"application/json", "", fault.ReasonResponseInvalid, "other than the JSON"},
-		"nothing of no type":               {"", "", fault.ReasonResponseInvalid, "other than the JSON"},
-		"half a JSON":                      {"application/json", `{"access_token":"canary","expires`, fault.ReasonResponseInvalid, "other than the JSON"},
-		"a JSON list":                      {"application/json", `["canary"]`, fault.ReasonResponseInvalid, "other than the JSON"},
-		"a JSON string":                    {"application/json", `"canary"`, fault.ReasonResponseInvalid, "other than the JSON"},
-		"two JSON documents":               {"application/json", `{"access_token":"canary"}{}`, fault.ReasonResponseInvalid, "other than the JSON"},
-		"plain text":                       {"text/plain", "canary", fault.ReasonResponseInvalid, "other than the JSON"},
-		"plain text that does not parse":   {"text/plain", "canary=%zz", fault.ReasonResponseInvalid, "other than the JSON"},
-		"a form without a token":           {"application/x-www-form-urlencoded", "token_type=canary", fault.ReasonResponseInvalid, "other than the JSON"},
+		"a login page":                     {"text/html", "<html>canary</html>", fault.ReasonResponseInvalid, "token response in JSON"},
+		"HTML that says it is JSON":        {"application/json", "<html>canary</html>", fault.ReasonResponseInvalid, "token response in JSON"},
+		"nothing":                          {"application/json", "", fault.ReasonResponseInvalid, "token response in JSON"},
+		"nothing of no type":               {"", "", fault.ReasonResponseInvalid, "token response in JSON"},
+		"half a JSON":                      {"application/json", `{"access_token":"canary","expires`, fault.ReasonResponseInvalid, "token response in JSON"},
+		"a JSON list":                      {"application/json", `["canary"]`, fault.ReasonResponseInvalid, "token response in JSON"},
+		"a JSON string":                    {"application/json", `"canary"`, fault.ReasonResponseInvalid, "token response in JSON"},
+		"two JSON documents":               {"application/json", `{"access_token":"canary"}{}`, fault.ReasonResponseInvalid, "token response in JSON"},
+		"plain text":                       {"text/plain", "canary", fault.ReasonResponseInvalid, "token response in JSON"},
+		"plain text that does not parse":   {"text/plain", "canary=%zz", fault.ReasonResponseInvalid, "token response in JSON"},
+		"a form without a token":           {"application/x-www-form-urlencoded", "token_type=canary", fault.ReasonResponseInvalid, "token response in JSON"},
 		"null":                             {"application/json", `null`, fault.ReasonTokenInvalid, "has no access_token"},
 		"no access_token":                  {"application/json", `{"id_token":"canary"}`, fault.ReasonTokenInvalid, "has no access_token"},
 		"an empty access_token":            {"application/json", `{"access_token":"","id_token":"canary"}`, fault.ReasonTokenInvalid, "has no access_token"},
@@ -301,9 +301,9 @@ func TestServersThatHangOrBreakOff(t *testing.T) {
 	}{
 		"no answer":                {hang, "did not answer in time"},
 		"half an answer":           {func(w http.ResponseWriter, r *http.Request) { half(w); hang(w, r) }, "did not answer in time"},
-		"a connection that breaks": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "broke off its answer"},
+		"a connection that breaks": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "closed the connection before its answer was complete"},
 		"an answer that breaks off": {
-			func(w http.ResponseWriter, _ *http.Request) { half(w); panic(http.ErrAbortHandler) }, "broke off its answer",
+			func(w http.ResponseWriter, _ *http.Request) { half(w); panic(http.ErrAbortHandler) }, "closed the connection before its answer was complete",
 		},
 		"an error that breaks off": {
 			func(w http.ResponseWriter, _ *http.Request) {
@@ -312,7 +312,7 @@ func TestServersThatHangOrBreakOff(t *testing.T) {
 				_, _ = io.WriteString(w, `{"error":"invalid_client`)
 				_ = http.NewResponseController(w).Flush()
 				panic(http.ErrAbortHandler)
-			}, "broke off its answer",
+			}, "closed the connection before its answer was complete",
 		},
 	}
 	for name, tc := range tests {
@@ -338,7 +338,7 @@ func TestTLSFailures(t *testing.T) {
 		p := newProvider(t, replyJSON(`{"access_token":"tok"}`))
 		_, err := issue(t, guarded(t, time.Minute, nil), p.URL)
 		wantFault(t, err, fault.Retryable, fault.ReasonTLSFailed)
-		wantMessage(t, err, "set tenant.caBundleRef")
+		wantMessage(t, err, "that is not trusted: if a private CA signed it, put the CA's certificate into spec.tenant.caBundleRef")
 	})
 	t.Run("a certificate of another CA", func(t *testing.T) {
 		t.Parallel()
@@ -351,6 +351,14 @@ func TestTLSFailures(t *testing.T) {
 		p := newProvider(t, replyJSON(`{"access_token":"tok"}`))
 		_, err := issue(t, p.client(t), strings.Replace(p.URL, "127.0.0.1", "localhost", 1))
 		wantFault(t, err, fault.Retryable, fault.ReasonTLSFailed)
+		wantMessage(t, err, "has a TLS certificate for another name: check the host name in the URL", "caBundleRef")
+	})
+	t.Run("a certificate that has expired", func(t *testing.T) {
+		t.Parallel()
+		expired := &tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Reason: x509.Expired}}
+		err := unreachable(&url.Error{Op: "Post", URL: "https://ai.egain.cloud", Err: expired}, "ai.egain.cloud", false)
+		wantFault(t, err, fault.Retryable, fault.ReasonTLSFailed)
+		wantMessage(t, err, "has expired or is not valid yet: have it renewed at the server, and check the operator's clock", "caBundleRef")
 	})
 	t.Run("a server of old TLS", func(t *testing.T) {
 		t.Parallel()
@@ -391,7 +399,10 @@ func otherCA(t *testing.T) []byte {
 // The text of network errors holds addresses, ports and resolvers, which differ each time: a condition that holds them
 // would change with every attempt.
 // late is what is said of a server that does not answer in time.
-const late = "ai.egain.cloud did not answer in time: see whether a firewall drops the connection; a server that is merely slow needs a longer --request-timeout"
+const late = "ai.egain.cloud did not answer in time: check that no firewall drops the connection; if the server is only slow, raise --request-timeout"
+
+// lookup is what is said of a name that DNS does not answer for.
+const lookup = "ai.egain.cloud could not be looked up: check that the DNS server answers, and that network policies allow DNS"
 
 func TestNetworkErrors(t *testing.T) {
 	t.Parallel()
@@ -409,19 +420,19 @@ func TestNetworkErrors(t *testing.T) {
 		},
 		"a resolver that does not answer": {
 			&net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "i/o timeout", Server: "10.96.0.10:53", IsTimeout: true}},
-			fault.Retryable, fault.ReasonServerUnavailable, late,
+			fault.Retryable, fault.ReasonServerUnavailable, lookup,
 		},
 		"a resolver that fails": {
 			&net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "server misbehaving", Server: "10.96.0.10:53", IsTemporary: true}},
-			fault.Retryable, fault.ReasonServerUnavailable, "ai.egain.cloud could not be reached: check the URL, and what network policies and proxies let the operator reach",
+			fault.Retryable, fault.ReasonServerUnavailable, lookup,
 		},
 		"a connection refused": {
 			&net.OpError{Op: "dial", Net: "tcp", Addr: address, Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)},
-			fault.Retryable, fault.ReasonServerUnavailable, "ai.egain.cloud could not be reached: check the URL, and what network policies and proxies let the operator reach",
+			fault.Retryable, fault.ReasonServerUnavailable, "ai.egain.cloud could not be reached: check the URL, network policies, egress rules and proxies",
 		},
 		"a connection reset": {
 			&net.OpError{Op: "read", Net: "tcp", Source: address, Addr: address, Err: os.NewSyscallError("read", syscall.ECONNRESET)},
-			fault.Retryable, fault.ReasonServerUnavailable, "ai.egain.cloud could not be reached: check the URL, and what network policies and proxies let the operator reach",
+			fault.Retryable, fault.ReasonServerUnavailable, "ai.egain.cloud could not be reached: check the URL, network policies, egress rules and proxies",
 		},
 		"a timeout": {
 			&net.OpError{Op: "dial", Net: "tcp", Addr: address, Err: os.ErrDeadlineExceeded},
@@ -446,7 +457,7 @@ func TestNetworkErrors(t *testing.T) {
 			fault.New(fault.Busy, fault.ReasonServerUnavailable, "busy"), fault.Busy, fault.ReasonServerUnavailable, "busy",
 		},
 		"anything else": {
-			errors.New(canary), fault.Retryable, fault.ReasonServerUnavailable, "ai.egain.cloud could not be reached: check the URL, and what network policies and proxies let the operator reach",
+			errors.New(canary), fault.Retryable, fault.ReasonServerUnavailable, "ai.egain.cloud could not be reached: check the URL, network policies, egress rules and proxies",
 		},
 	}
 	for name, tc := range tests {

@@ -50,11 +50,11 @@ func (e Endpoints) LoginURL(l Login) (string, error) {
 		return "", e.Unusable.AuthorizationURL
 	}
 	if e.AuthorizationURL == "" {
-		return "", endpointFault("nothing says where users log in: set tenant.endpoints.authorizationURL")
+		return "", endpointFault("the tenant has no authorization URL: set spec.tenant.endpoints.authorizationURL")
 	}
 	u, err := url.Parse(e.AuthorizationURL)
 	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.Fragment != "" {
-		return "", endpointFault("the authorization URL must be https, without a user name and a fragment: check tenant.endpoints.authorizationURL")
+		return "", endpointFault("the authorization URL must be https, without a user name and a fragment: check spec.tenant.endpoints.authorizationURL")
 	}
 	more, err := l.options(u.Query(), e.DomainHint)
 	if err != nil {
@@ -76,7 +76,7 @@ const domainHint = "domain_hint"
 func (l Login) options(query url.Values, hint string) ([]oauth2.AuthCodeOption, error) {
 	for name := range query {
 		if setByLogin(name) {
-			return nil, endpointFault("the query of the authorization URL holds %s, which is for the login to set: check tenant.endpoints.authorizationURL", strings.ToLower(name))
+			return nil, endpointFault("the query of the authorization URL sets %s, which the login sets: check spec.tenant.endpoints.authorizationURL", strings.ToLower(name))
 		}
 	}
 	options := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(string(l.Verifier))}

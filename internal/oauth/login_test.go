@@ -95,7 +95,7 @@ func TestLoginURLFails(t *testing.T) {
 		reason           string
 		words            string
 	}{
-		"no URL":               {"", "", fault.ReasonEndpointInvalid, "set tenant.endpoints.authorizationURL"},
+		"no URL":               {"", "", fault.ReasonEndpointInvalid, "set spec.tenant.endpoints.authorizationURL"},
 		"one that is none":     {"https://%zz/canary", "", fault.ReasonEndpointInvalid, "must be https"},
 		"plain HTTP":           {"http://ai.egain.cloud/canary", "", fault.ReasonEndpointInvalid, "must be https"},
 		"a program":            {"javascript:canary", "", fault.ReasonEndpointInvalid, "must be https"},
@@ -103,7 +103,7 @@ func TestLoginURLFails(t *testing.T) {
 		"no host":              {"https:///canary", "", fault.ReasonEndpointInvalid, "must be https"},
 		"a user name":          {"https://canary:canary@ai.egain.cloud/", "", fault.ReasonEndpointInvalid, "without a user name"},
 		"a fragment":           {"https://ai.egain.cloud/#canary", "", fault.ReasonEndpointInvalid, "a fragment"},
-		"a query of the login": {"https://ai.egain.cloud/?scope=canary", "", fault.ReasonEndpointInvalid, "holds scope"},
+		"a query of the login": {"https://ai.egain.cloud/?scope=canary", "", fault.ReasonEndpointInvalid, "sets scope"},
 		"a parameter of the URL's query, once more": {"https://ai.egain.cloud/?p=canary", "p", fault.ReasonRequestRejected, "sets p,"},
 	}
 	for name, tc := range tests {

@@ -67,7 +67,7 @@ var (
 func ParseMetadata(document []byte, from string) (*Metadata, error) {
 	base, err := url.Parse(from)
 	if err != nil {
-		return nil, endpointFault("tenant.metadataURL is not a URL: correct it")
+		return nil, endpointFault("spec.tenant.metadataURL is not a URL: correct it")
 	}
 	fields, err := parseObject(document, base.Host, MetadataAtURL.String())
 	if err != nil {
@@ -242,15 +242,15 @@ func issuerOf(fields map[string]json.RawMessage, base *url.URL) (string, error) 
 	}
 	var issuer string
 	if json.Unmarshal(raw, &issuer) != nil {
-		return "", metadataInvalid("the issuer in the metadata document is not a string: check tenant.metadataURL")
+		return "", metadataInvalid("the issuer in the metadata document of %s is not a string", base.Host)
 	}
 	path, standard := strings.CutPrefix(base.Path, "/.well-known/oauth-authorization-server")
 	u, err := url.Parse(issuer)
 	if err != nil || !printable(issuer) || !servedFrom(u, base) {
-		return "", metadataInvalid("the issuer in the metadata document is not on %s, where the document is from: check tenant.metadataURL", base.Host)
+		return "", metadataInvalid("the issuer in the metadata document is not on %s, where the document is from", base.Host)
 	}
 	if standard && (strings.TrimSuffix(u.Path, "/") != strings.TrimSuffix(path, "/") || u.RawQuery != "" || u.Fragment != "") {
-		return "", metadataInvalid("the issuer in the metadata document is not the one that the URL of the document stands for (RFC 8414 section 3.3): check tenant.metadataURL")
+		return "", metadataInvalid("the issuer in the metadata document of %s is not the one that the URL of the document stands for (RFC 8414 section 3.3)", base.Host)
 	}
 	return issuer, nil
 }

@@ -140,7 +140,7 @@ func TestDiscoveryCommercial(t *testing.T) {
 	// Only anonymous customers need the deployment's document, so that its failure is theirs alone.
 	delete(s.documents, deployment)
 	s.asked = nil
-	want["anonymousCustomer"] = outcome{failure: "MetadataUnavailable: api.egain.cloud answered HTTP 404 for the metadata document: check that the deployment serves anonymous customers, or set an entry of actorEndpoints"}
+	want["anonymousCustomer"] = outcome{failure: "MetadataUnavailable: api.egain.cloud answered HTTP 404 for the metadata document: check that the deployment serves anonymous customers, or set spec.tenant.endpoints.tokenURL"}
 	if diff := cmp.Diff(want, outcomes(t, Tenant{URL: acme}, s), cmp.AllowUnexported(outcome{})); diff != "" {
 		t.Errorf("without the deployment's document (-want +got):\n%s", diff)
 	}
@@ -156,11 +156,11 @@ func TestDiscoveryWithoutATenantID(t *testing.T) {
 	if login := got["user"].login; login != gateway+"B2C_1A_User_V3_SignIn_OIDC/oauth2/v2.0/authorize" {
 		t.Errorf("users log in at %s: the hints of a deployment's document are another tenant's", login)
 	}
-	const unfilled = "EndpointInvalid: the metadata document of api-emea.egain.cloud names a token URL with <DOMAIN_NAME>, which stands for the tenant's id, and the id is unknown: set id"
+	const unfilled = "EndpointInvalid: the metadata document of api-emea.egain.cloud names a token URL with <DOMAIN_NAME>, which stands for the tenant's id, and the id is unknown: set spec.tenant.id"
 	if got["anonymousCustomer"].failure != unfilled {
 		t.Errorf("anonymous customers: %q", got["anonymousCustomer"].failure)
 	}
-	const missing = "EndpointInvalid: the metadata document of api-emea.egain.cloud has no token URL for this flow (actor Customer): set tenant.endpoints.tokenURL, or an entry of actorEndpoints"
+	const missing = "EndpointInvalid: the metadata document of api-emea.egain.cloud has no token URL for this flow (actor Customer): set spec.tenant.endpoints.tokenURL"
 	if got["customer"].failure != missing {
 		t.Errorf("customers: %q", got["customer"].failure)
 	}
@@ -179,7 +179,7 @@ func TestDiscoveryOfHostsOfAnotherSite(t *testing.T) {
 		prefix  = "https://api.egain.cloud/auth/"
 		b2c     = "https://acmeint.b2clogin.com/acmeint.onmicrosoft.com/B2C_1A_User/oauth2/v2.0/"
 		shops   = "https://login.egain.cloud/0e1f/B2C_1A_Customer/oauth2/v2.0/"
-		refused = "EndpointRefused: the metadata document of api.egain.cloud names a token URL on acmeint.b2clogin.com, a host of another site: if it is right, add it to trustedHosts of the EgainTenant, or set the URL in endpoints"
+		refused = "EndpointRefused: the metadata document of api.egain.cloud names a token URL on acmeint.b2clogin.com, a host of another site: if it is right, add it to EgainTenant.spec.trustedHosts, or set the URL in spec.tenant.endpoints"
 	)
 	want := map[string]outcome{
 		"client":   {"https://login.egain.cloud/global/0e1f/oauth2/v2.0/token", "Metadata", "", prefix, ""},
@@ -270,8 +270,8 @@ func TestDiscoveryOfBrokenDocuments(t *testing.T) {
 		return `{"authenticationDetails":{"oAuthUser":` + entry + `,"oAuthCustomer":[{"accessTokenURL":"` + selfServiceCustomer + `"}]}}`
 	}
 	const (
-		checkURL = ": check that url is the address at which people open eGain, or set metadataURL or actorEndpoints instead"
-		noUser   = "EndpointInvalid: the metadata document of api.ai.egain.cloud has no token URL for this flow (actor User): set tenant.endpoints.tokenURL, or an entry of actorEndpoints"
+		checkURL = ": check that EgainTenant.spec.url is the address at which people open eGain, or set EgainTenant.spec.metadataURL"
+		noUser   = "EndpointInvalid: the metadata document of api.ai.egain.cloud has no token URL for this flow (actor User): set spec.tenant.endpoints.tokenURL"
 	)
 	for name, tc := range map[string]struct {
 		tenant         Tenant
@@ -281,34 +281,34 @@ func TestDiscoveryOfBrokenDocuments(t *testing.T) {
 		"the address answers a page":       {Tenant{URL: acme}, "\n<!DOCTYPE html>", "", "MetadataUnavailable: the document /system/deploymentInfo of acme.egain.cloud is an HTML or XML page, not a JSON object" + checkURL},
 		"the address answers nothing":      {Tenant{URL: acme}, " ", "", "MetadataUnavailable: the document /system/deploymentInfo of acme.egain.cloud is empty" + checkURL},
 		"the address answers a list":       {Tenant{URL: acme}, "[]", "", "MetadataUnavailable: the document /system/deploymentInfo of acme.egain.cloud is not a JSON object" + checkURL},
-		"no apiDomain":                     {Tenant{URL: acme}, `{"tenantId":"T"}`, "", "EndpointInvalid: acme.egain.cloud names no apiDomain: set endpoints.apiURL"},
-		"an apiDomain of another type":     {Tenant{URL: acme}, `{"tenantId":"T","apiDomain":7}`, "", "EndpointInvalid: acme.egain.cloud names no apiDomain: set endpoints.apiURL"},
-		"an apiDomain with http":           {Tenant{URL: acme}, `{"apiDomain":"http://api.egain.cloud"}`, "", "EndpointInvalid: the apiDomain that acme.egain.cloud names is not an https host of the same port: set endpoints.apiURL"},
+		"no apiDomain":                     {Tenant{URL: acme}, `{"tenantId":"T"}`, "", "EndpointInvalid: acme.egain.cloud names no apiDomain: set EgainTenant.spec.endpoints.apiURL"},
+		"an apiDomain of another type":     {Tenant{URL: acme}, `{"tenantId":"T","apiDomain":7}`, "", "EndpointInvalid: acme.egain.cloud names no apiDomain: set EgainTenant.spec.endpoints.apiURL"},
+		"an apiDomain with http":           {Tenant{URL: acme}, `{"apiDomain":"http://api.egain.cloud"}`, "", "EndpointInvalid: the apiDomain that acme.egain.cloud names is not an https host of the same port: set EgainTenant.spec.endpoints.apiURL"},
 		"an apiDomain with a user":         {Tenant{URL: acme}, `{"apiDomain":"u@api.egain.cloud"}`, "", "EndpointInvalid: the apiDomain that"},
 		"an apiDomain with a path":         {Tenant{URL: acme}, `{"apiDomain":"api.egain.cloud/x"}`, "", "EndpointInvalid: the apiDomain that"},
 		"an apiDomain with a query":        {Tenant{URL: acme}, `{"apiDomain":"api.egain.cloud?x"}`, "", "EndpointInvalid: the apiDomain that"},
 		"an apiDomain with another port":   {Tenant{URL: acme}, `{"apiDomain":"api.egain.cloud:8443"}`, "", "EndpointInvalid: the apiDomain that"},
 		"an apiDomain that is no host":     {Tenant{URL: acme}, `{"apiDomain":"<API_DOMAIN>"}`, "", "EndpointInvalid: the apiDomain that"},
-		"an apiDomain of another site":     {Tenant{URL: acme}, `{"apiDomain":"api.evil.example"}`, "", "EndpointRefused: acme.egain.cloud names the apiDomain api.evil.example, a host of another site: if it is right, add it to trustedHosts, or set endpoints.apiURL"},
-		"another tenant than the spec's":   {Tenant{URL: acme, ID: "T9"}, info, "", "TenantMismatch: acme.egain.cloud is the address of another tenant than id says: correct url or id, or remove id"},
-		"a tenantId that is none":          {Tenant{URL: acme}, `{"apiDomain":"api.egain.cloud","tenantId":"../x"}`, "", "EndpointInvalid: the tenantId that acme.egain.cloud names is not the id of a tenant: set metadataURL or actorEndpoints"},
-		"no metadata":                      {Tenant{URL: acme}, info, "", "MetadataUnavailable: api.ai.egain.cloud answered HTTP 404 for the metadata document: check url and id, or set actorEndpoints and endpoints.apiURL"},
-		"metadata that are a page":         {Tenant{URL: acme}, info, "<html>", "MetadataUnavailable: the metadata document of api.ai.egain.cloud is an HTML or XML page, not a JSON object: check url and id, or set actorEndpoints and endpoints.apiURL"},
-		"metadata without an endpoint":     {Tenant{URL: acme}, info, `{"authenticationDetails":{"oAuthUser":[{}]}}`, "MetadataUnavailable: the metadata document of api.ai.egain.cloud names no endpoint: check url and id, or set actorEndpoints and endpoints.apiURL"},
+		"an apiDomain of another site":     {Tenant{URL: acme}, `{"apiDomain":"api.evil.example"}`, "", "EndpointRefused: acme.egain.cloud names the apiDomain api.evil.example, a host of another site: if it is right, add it to EgainTenant.spec.trustedHosts, or set EgainTenant.spec.endpoints.apiURL"},
+		"another tenant than the spec's":   {Tenant{URL: acme, ID: "T9"}, info, "", "TenantMismatch: acme.egain.cloud is the address of another tenant than EgainTenant.spec.id: correct EgainTenant.spec.url or the id, or remove the id"},
+		"a tenantId that is none":          {Tenant{URL: acme}, `{"apiDomain":"api.egain.cloud","tenantId":"../x"}`, "", "EndpointInvalid: the tenantId that acme.egain.cloud names is not the id of a tenant: set EgainTenant.spec.metadataURL"},
+		"no metadata":                      {Tenant{URL: acme}, info, "", "MetadataUnavailable: api.ai.egain.cloud answered HTTP 404 for the metadata document: check EgainTenant.spec.url and EgainTenant.spec.id, or set EgainTenant.spec.metadataURL"},
+		"metadata that are a page":         {Tenant{URL: acme}, info, "<html>", "MetadataUnavailable: the metadata document of api.ai.egain.cloud is an HTML or XML page, not a JSON object: check EgainTenant.spec.url and EgainTenant.spec.id, or set EgainTenant.spec.metadataURL"},
+		"metadata without an endpoint":     {Tenant{URL: acme}, info, `{"authenticationDetails":{"oAuthUser":[{}]}}`, "MetadataUnavailable: the metadata document of api.ai.egain.cloud names no endpoint: check EgainTenant.spec.url and EgainTenant.spec.id, or set EgainTenant.spec.metadataURL"},
 		"no oAuthUser":                     {Tenant{URL: acme}, info, user("null"), noUser},
 		"an empty array":                   {Tenant{URL: acme}, info, user("[]"), noUser},
 		"an array of strings":              {Tenant{URL: acme}, info, user(`["https://ai.egain.cloud/t"]`), noUser},
 		"an object instead of an array":    {Tenant{URL: acme}, info, user(`{"accessTokenURL":"https://ai.egain.cloud/t"}`), noUser},
 		"authURL only":                     {Tenant{URL: acme}, info, user(`[{"authURL":"https://ai.egain.cloud/a"}]`), noUser},
-		"a token URL of plain HTTP":        {Tenant{URL: acme}, info, user(`[{"accessTokenURL":"http://ai.egain.cloud/t"}]`), "EndpointRefused: the metadata document of api.ai.egain.cloud names a token URL that is not a plain https URL: set it in endpoints or actorEndpoints"},
-		"a placeholder of documentation":   {Tenant{URL: acme}, info, user(`[{"accessTokenURL":"https://ai.egain.cloud/GATEWAY_ID/t"}]`), "EndpointInvalid: the metadata document of api.ai.egain.cloud names a token URL with the placeholder GATEWAY_ID: set the URL in endpoints or actorEndpoints"},
-		"a placeholder in the spec's url":  {Tenant{URL: "https://TENANT_NAME.egain.cloud"}, info, "", "EndpointInvalid: the spec has a url with the placeholder TENANT_NAME: replace it by the tenant's own value"},
-		"a placeholder in the metadataURL": {Tenant{MetadataURL: selfAPI + metadataPath + "tenant/<TENANT>"}, "", "", `EndpointInvalid: the spec has a metadataURL with the placeholder "<": replace it by the tenant's own value`},
-		"a placeholder in the token URL":   {Tenant{TokenURL: "https://login.egain.cloud/GATEWAY_ID/p/token"}, "", "", "EndpointInvalid: the spec has a token URL with the placeholder GATEWAY_ID: replace it by the tenant's own value"},
+		"a token URL of plain HTTP":        {Tenant{URL: acme}, info, user(`[{"accessTokenURL":"http://ai.egain.cloud/t"}]`), "EndpointRefused: the metadata document of api.ai.egain.cloud names a token URL that is not a plain https URL: set it in spec.tenant.endpoints"},
+		"a placeholder of documentation":   {Tenant{URL: acme}, info, user(`[{"accessTokenURL":"https://ai.egain.cloud/GATEWAY_ID/t"}]`), "EndpointInvalid: the metadata document of api.ai.egain.cloud names a token URL with the placeholder GATEWAY_ID: set the URL in spec.tenant.endpoints"},
+		"a placeholder in the spec's url":  {Tenant{URL: "https://TENANT_NAME.egain.cloud"}, info, "", "EndpointInvalid: the spec has a url with the placeholder TENANT_NAME: replace it with the tenant's own value"},
+		"a placeholder in the metadataURL": {Tenant{MetadataURL: selfAPI + metadataPath + "tenant/<TENANT>"}, "", "", `EndpointInvalid: the spec has a metadataURL with the placeholder "<": replace it with the tenant's own value`},
+		"a placeholder in the token URL":   {Tenant{TokenURL: "https://login.egain.cloud/GATEWAY_ID/p/token"}, "", "", "EndpointInvalid: the spec has a token URL with the placeholder GATEWAY_ID: replace it with the tenant's own value"},
 		"a prefix with a space": {
 			Tenant{URL: acme},
 			info, `{"authenticationDetails":{"oAuthUser":[{"accessTokenURL":"` + selfServiceUser + `"}]},"apiMetadata":{"CORE":{"iApiPermissionPrefix":"a b/"}}}`,
-			"EndpointInvalid: the metadata document of api.ai.egain.cloud has an API permission prefix with characters that no scope may hold: set scopePrefix",
+			"EndpointInvalid: the metadata document of api.ai.egain.cloud has an API permission prefix with characters that no scope may contain: set spec.tenant.scopePrefix",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -56,8 +56,9 @@ func IsPage(response *http.Response, body []byte) bool {
 
 // serverFails reports whether the status speaks of the server, whatever the answer says besides: RFC 9110 sections 15.5.9 and 15.6,
 // RFC 8470 section 5.2.
-func (a received) serverFails() bool {
-	status := a.response.StatusCode
+func (a received) serverFails() bool { return serverFails(a.response.StatusCode) }
+
+func serverFails(status int) bool {
 	return status >= 500 || status == http.StatusRequestTimeout || status == http.StatusTooEarly
 }
 
@@ -78,9 +79,9 @@ func (a received) refusal(m verdicts, server string, now time.Time, scopes []str
 	}
 	switch {
 	case status == http.StatusTooManyRequests:
-		v = verdict{class: fault.Retryable, reason: fault.ReasonRateLimited, advice: "the server asks for fewer requests"}
+		v = verdict{class: fault.Retryable, reason: fault.ReasonRateLimited, advice: "the server limits requests; if this persists, set requestLimits of an EgainTenant, or have the limit raised"}
 	case a.serverFails():
-		v = verdict{class: fault.Retryable, reason: fault.ReasonServerUnavailable, advice: "the server or a gateway before it is failing"}
+		v = verdict{class: fault.Retryable, reason: fault.ReasonServerUnavailable, advice: "the server, or a gateway in front of it, is failing"}
 	case known:
 		if !a.statusTold {
 			said = a.code
@@ -89,7 +90,7 @@ func (a received) refusal(m verdicts, server string, now time.Time, scopes []str
 			v = v.refusedScopes(scopes, server)
 		}
 	case status >= http.StatusBadRequest && a.html():
-		v = verdict{class: fault.Rejected, reason: fault.ReasonRequestRejected, advice: "an HTML page instead of an OAuth error, so that something in front of the server seems to answer (a proxy, gateway or web application firewall): check the URL, and have it let the requests of this program through"}
+		v = verdict{class: fault.Rejected, reason: fault.ReasonRequestRejected, advice: "an HTML page, not an OAuth error; a proxy, gateway or firewall in front of the server seems to answer: check the URL, and let the User-Agents egain-operator and kubectl-egain pass"}
 	default:
 		v = byStatus(status)
 	}

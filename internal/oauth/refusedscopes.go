@@ -60,9 +60,9 @@ func (v verdict) refusedScopes(scopes []string, server string) verdict {
 	}
 	switch prefix := OtherPrefix(scopes); {
 	case strings.HasPrefix(prefix, scheme+"api.egain.cloud/"), strings.HasPrefix(prefix, scheme+"api-emea.egain.cloud/"):
-		v.advice = fmt.Sprintf("eGain's own clients write the prefix %s: correct scopePrefix or spec.scopes, and see that the scopes are granted and of the flow's kind", quoteScope(prefix))
+		v.advice = fmt.Sprintf("eGain's own clients write the prefix %s: correct spec.tenant.scopePrefix or spec.scopes, and check that the scopes are granted and of the flow's kind", quoteScope(prefix))
 	case strings.HasPrefix(prefix, scheme):
-		v.advice = fmt.Sprintf("the prefix may lack its scheme: try %s in scopePrefix or spec.scopes, and see that the scopes are granted and of the flow's kind", quoteScope(prefix))
+		v.advice = fmt.Sprintf("the prefix may lack its scheme: try %s in spec.tenant.scopePrefix or spec.scopes, and check that the scopes are granted and of the flow's kind", quoteScope(prefix))
 	case prefix != "":
 		v.advice += fmt.Sprintf("; the other spelling of the prefix is %s", quoteScope(prefix))
 	}

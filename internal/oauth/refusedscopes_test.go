@@ -74,7 +74,7 @@ func refuse(t *testing.T, status int, r Request) error {
 func TestRefusedScopesAreNamed(t *testing.T) {
 	t.Parallel()
 	long, wide := strings.Repeat("s", 512), strings.Repeat("é", 300)
-	kinds := codes["invalid_scope"].advice
+	const kinds = "check spec.scopes and spec.tenant.scopePrefix (flow ClientCredentials takes application scopes)"
 	tests := map[string]struct {
 		scopes []string
 		says   []string
@@ -85,7 +85,7 @@ func TestRefusedScopesAreNamed(t *testing.T) {
 		},
 		"the bare prefix": {
 			[]string{"api.egain.cloud/auth/a"},
-			[]string{`answered invalid_scope: eGain's own clients write the prefix "https://api.egain.cloud/auth/": correct scopePrefix`, `; sent "api.egain.cloud/auth/a"`},
+			[]string{`answered invalid_scope: eGain's own clients write the prefix "https://api.egain.cloud/auth/": correct spec.tenant.scopePrefix`, `; sent "api.egain.cloud/auth/a"`},
 			[]string{"more"},
 		},
 		"the bare prefix of EMEA": {

@@ -33,7 +33,7 @@ func validateToken(tok *oauth2.Token, asked []string, issue, serverTime time.Tim
 		return Token{}, err
 	}
 	if !strings.EqualFold(tok.Type(), "Bearer") {
-		return Token{}, fault.New(fault.Retryable, fault.ReasonTokenInvalid, "the answer's token_type is not Bearer, so the token cannot be used as one: have eGain issue Bearer tokens to the client application, and drop spec.parameters that ask for others")
+		return Token{}, fault.New(fault.Retryable, fault.ReasonTokenInvalid, "the answer's token_type is not Bearer: have eGain issue Bearer tokens to the client application, and remove spec.parameters that request others")
 	}
 	life, err := lifetime(tok, issue, serverTime)
 	if err != nil {
@@ -55,11 +55,11 @@ func headerSafe(token string) error {
 		return fault.New(fault.Retryable, fault.ReasonTokenInvalid, "the answer's access_token is empty: check that the token URL is the token endpoint")
 	}
 	if len(token) > maxToken {
-		return fault.New(fault.Retryable, fault.ReasonTokenInvalid, "the answer's access_token is longer than %d KiB: have eGain put fewer claims into it, or ask for fewer scopes", maxToken>>10)
+		return fault.New(fault.Retryable, fault.ReasonTokenInvalid, "the answer's access_token is longer than %d KiB: have eGain put fewer claims into it, or request fewer scopes", maxToken>>10)
 	}
 	for i := range len(token) {
 		if token[i] <= ' ' || token[i] >= 0x7f {
-			return fault.New(fault.Retryable, fault.ReasonTokenInvalid, "the answer's access_token holds characters that are not safe in an HTTP header: check that the token URL is the token endpoint")
+			return fault.New(fault.Retryable, fault.ReasonTokenInvalid, "the answer's access_token contains characters that are not safe in an HTTP header: check that the token URL is the token endpoint")
 		}
 	}
 	return nil
@@ -109,16 +109,20 @@ func number(raw any) (float64, bool) {
 func plausible(seconds float64, what string) (time.Duration, error) {
 	switch {
 	case math.IsNaN(seconds) || seconds < 1:
-		return 0, lifetimeFault(what + " gives the token no life")
+		return 0, lifetimeFault(what + " gives the token a lifetime of less than a second")
 	case seconds > MaxLifetime.Seconds():
-		return 0, lifetimeFault(what + " gives the token a life of more than 366 days")
+		return 0, lifetimeFault(what + " gives the token a lifetime of more than 366 days")
 	default:
 		return time.Duration(seconds * float64(time.Second)), nil
 	}
 }
 
 func lifetimeFault(what string) error {
-	return fault.New(fault.Retryable, fault.ReasonLifetimeInvalid, "the answer's %s: check the token lifetime set for the client application", what)
+	advice := "check the token lifetime of the client application"
+	if strings.HasPrefix(what, expClaim) {
+		advice += ", and the clocks of the server and the operator"
+	}
+	return fault.New(fault.Retryable, fault.ReasonLifetimeInvalid, "%s: %s", what, advice)
 }
 
 // claims are those of a JWT that tell of its life, by the clock of the server that issued it. They are nil if it has none, or

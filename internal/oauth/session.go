@@ -3,6 +3,7 @@ package oauth
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"strings"
 	"time"
@@ -54,16 +55,16 @@ func over(advice string) verdict {
 var refreshCodes = map[string]verdict{
 	"invalid_request": {
 		class: fault.Rejected, reason: fault.ReasonRequestRejected, login: true,
-		advice: "check spec.parameters and the token URL with its query string; if they are right the refresh token is void: log in again",
+		advice: "check spec.parameters and the token URL with its query string; if they are right, the refresh token is void: log in again",
 	},
 	"invalid_scope": {
 		class: fault.Rejected, reason: fault.ReasonScopeRejected, login: true,
-		advice: "a refresh gets only scopes that the login was granted: correct spec.scopes to delegated scopes that flow AuthorizationCode may ask for, and log in again",
+		advice: "a refresh gets only scopes that the login was granted: set spec.scopes to delegated scopes that the client application has, and log in again",
 	},
 	"invalid_grant":        over("the server does not accept the refresh token any more: log in again"),
-	"interaction_required": over("the server asks for the user: log in again"),
-	"login_required":       over("the server asks for the user: log in again"),
-	"consent_required":     over("the server asks for the user's consent: log in again"),
+	"interaction_required": over("the server requires the user: log in again"),
+	"login_required":       over("the server requires the user: log in again"),
+	"consent_required":     over("the server requires the user's consent: log in again"),
 }
 
 // loginCodes are the same for a code that is redeemed.
@@ -71,30 +72,59 @@ var loginCodes = map[string]verdict{
 	"invalid_grant": over("the server does not accept the code: it has expired, was used before, or belongs to another client, redirect URL or PKCE verifier: log in again"),
 }
 
+const subjectTokenAdvice = "check the subject token: it must be current, of the registered issuer and audience, and of a user that eGain knows"
+
 // exchangeCodes are the error codes that may be about the subject token when one is exchanged.
 var exchangeCodes = map[string]verdict{
 	"access_denied": {
 		class: fault.Rejected, reason: fault.ReasonClientRejected,
 		advice: "check the subject token: it must be current and of a user whom eGain lets in; else allow the client application to exchange tokens",
 	},
+	"invalid_grant":   {class: fault.Rejected, reason: fault.ReasonSubjectRejected, advice: subjectTokenAdvice},
+	"invalid_request": {class: fault.Rejected, reason: fault.ReasonRequestRejected, advice: subjectTokenAdvice + "; else check spec.parameters and the token URL"},
 }
+
+// onBehalfOfCodes are the error codes that are about the user or customer that a client application acts for.
+var onBehalfOfCodes = map[string]verdict{
+	"invalid_grant": {class: fault.Rejected, reason: fault.ReasonSubjectRejected, advice: "check spec.onBehalfOf: eGain must know the user or customer"},
+}
+
+// withoutCredentials are the error codes for an anonymous customer who sends no credentials.
+var withoutCredentials = map[string]verdict{
+	"invalid_client": {class: fault.Rejected, reason: fault.ReasonClientRejected, advice: "the server requires a client id and secret: set spec.credentialsSecretRef"},
+}
+
+// scopeKinds are the kinds of scopes that flows take, as the eGain console names them.
+var scopeKinds = map[Flow]string{ClientCredentials: "application", TokenExchange: "delegated", AuthorizationCode: "delegated", OnBehalfOf: "on-behalf-of"}
 
 // verdict is what an error code means for a request; false for one that is not known.
 func (r Request) verdict(code string) (verdict, bool) {
-	own := map[string]verdict(nil)
-	switch {
-	case r.Flow == AuthorizationCode && r.Session.Code != "":
-		own = loginCodes
-	case r.Flow == AuthorizationCode:
-		own = refreshCodes
-	case r.Flow == TokenExchange:
-		own = exchangeCodes
-	}
-	if v, ok := own[code]; ok {
+	if v, ok := r.codes()[code]; ok {
 		return v, true
 	}
 	v, ok := codes[code]
+	if kind := scopeKinds[r.Flow]; v.reason == fault.ReasonScopeRejected && kind != "" {
+		v.advice += fmt.Sprintf(" (flow %s takes %s scopes)", r.Flow, kind)
+	}
 	return v, ok
+}
+
+// codes are the error codes that mean something else for a request.
+func (r Request) codes() map[string]verdict {
+	switch {
+	case r.Flow == AuthorizationCode && r.Session.Code != "":
+		return loginCodes
+	case r.Flow == AuthorizationCode:
+		return refreshCodes
+	case r.Flow == TokenExchange:
+		return exchangeCodes
+	case r.Flow == OnBehalfOf:
+		return onBehalfOfCodes
+	case r.Flow == AnonymousCustomer && r.Credentials == (Credentials{}):
+		return withoutCredentials
+	default:
+		return nil
+	}
 }
 
 // refreshToken reads the next refresh token of a session from an answer that is no refusal, and when that one expires.

@@ -133,7 +133,7 @@ func TestErrorCodesOfSessions(t *testing.T) {
 		"invalid_grant of a code":               {aLogin, fault.Terminal, fault.ReasonReauthorizationRequired, "does not accept the code: it has expired, was used before, or belongs to another client, redirect URL or PKCE verifier"},
 		"invalid_client of a refresh":           {aRefresh, fault.Rejected, fault.ReasonClientRejected, "check the client id and secret"},
 		"invalid_client of a code":              {aLogin, fault.Rejected, fault.ReasonClientRejected, "check the client id and secret"},
-		"invalid_scope of a refresh":            {aRefresh, fault.Rejected, fault.ReasonScopeRejected, "AuthorizationCode"},
+		"invalid_scope of a refresh":            {aRefresh, fault.Rejected, fault.ReasonScopeRejected, "set spec.scopes to delegated scopes"},
 		"temporarily_unavailable of a refresh":  {aRefresh, fault.Retryable, fault.ReasonServerUnavailable, "overloaded"},
 		"interaction_required of a code":        {aLogin, fault.Rejected, fault.ReasonRequestRejected, "HTTP 400"},
 		"canary of a refresh":                   {aRefresh, fault.Rejected, fault.ReasonRequestRejected, "HTTP 400"},

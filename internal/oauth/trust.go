@@ -25,13 +25,13 @@ type boundary struct {
 func (b boundary) check(raw, what, host string) error {
 	u, err := url.Parse(raw)
 	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.Fragment != "" || !printable(raw) || !plain.IsHost(u.Hostname()) || len(raw) > maxURL {
-		return fault.New(fault.Rejected, fault.ReasonEndpointRefused, "the metadata document of %s names %s that is not a plain https URL: set it in endpoints or actorEndpoints", host, what)
+		return fault.New(fault.Rejected, fault.ReasonEndpointRefused, "the metadata document of %s names %s that is not a plain https URL: set it in spec.tenant.endpoints", host, what)
 	}
 	if b.within(u.Hostname()) {
 		return nil
 	}
 	return fault.New(fault.Rejected, fault.ReasonEndpointRefused,
-		"the metadata document of %s names %s on %s, a host of another site: if it is right, add it to trustedHosts of the EgainTenant, or set the URL in endpoints",
+		"the metadata document of %s names %s on %s, a host of another site: if it is right, add it to EgainTenant.spec.trustedHosts, or set the URL in spec.tenant.endpoints",
 		host, what, shownHost(u.Hostname()))
 }
 

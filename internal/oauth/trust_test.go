@@ -121,10 +121,10 @@ func TestPrefixesOfDocuments(t *testing.T) {
 		"as it is":            {"https://api.egain.cloud/auth/", "T1", "https://api.egain.cloud/auth/", ""},
 		"without its slash":   {"https://api.egain.cloud/auth", "T1", "https://api.egain.cloud/auth/", ""},
 		"with the tenant":     {"https://<DOMAIN_NAME>int.onmicrosoft.com/", "T1", "https://T1int.onmicrosoft.com/", ""},
-		"of an unknown id":    {"https://<DOMAIN_NAME>int.onmicrosoft.com/", "", "", "set id"},
+		"of an unknown id":    {"https://<DOMAIN_NAME>int.onmicrosoft.com/", "", "", "set spec.tenant.id"},
 		"with a placeholder":  {"https://{tenant}int.onmicrosoft.com/", "T1", "", "placeholder"},
 		"with another":        {"https://<API_DOMAIN>/auth/", "T1", "", "placeholder"},
-		"with a space":        {"https://api.egain.cloud/a b/", "T1", "", "no scope may hold"},
+		"with a space":        {"https://api.egain.cloud/a b/", "T1", "", "no scope may contain"},
 		"longer than a scope": {"https://" + strings.Repeat("a", maxPrefix), "T1", "", "256 characters"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,4 +1,4 @@
-// Package options knows the operator's flags: their names, defaults and bounds.
+// Package options has the operator's flags: their names, defaults and bounds.
 package options
 
 import (
@@ -63,39 +63,39 @@ type Options struct {
 
 // BindFlags registers the flags, with the defaults.
 func (o *Options) BindFlags(fs *flag.FlagSet) {
-	fs.StringVar(&o.MetricsAddress, "metrics-bind-address", ":8443", "Address to serve metrics on; 0 turns them off.")
+	fs.StringVar(&o.MetricsAddress, "metrics-bind-address", ":8443", "Address to serve metrics on; 0 turns the server off.")
 	fs.BoolVar(&o.MetricsSecure, "metrics-secure", true, "Serve metrics over TLS, to clients that the API server authenticates and authorizes.")
-	fs.BoolVar(&o.MetricsPerObject, "metrics-per-object", true, "Expose expiry and readiness of each EgainClient. Turn off where that is too many series.")
-	fs.StringVar(&o.HealthAddress, "health-probe-bind-address", ":8081", "Address to serve /healthz and /readyz on; 0 turns them off.")
-	fs.StringVar(&o.ProfileAddress, "pprof-bind-address", "0", "Address to serve profiles of CPU and memory on, to anybody who can reach it; 0 turns them off.")
-	fs.BoolVar(&o.LeaderElect, "leader-elect", true, "Let one of several replicas work at a time.")
+	fs.BoolVar(&o.MetricsPerObject, "metrics-per-object", true, "Export expiry and readiness of each EgainClient. Turn it off if that is too many series.")
+	fs.StringVar(&o.HealthAddress, "health-probe-bind-address", ":8081", "Address to serve /healthz and /readyz on; 0 turns the server off.")
+	fs.StringVar(&o.ProfileAddress, "pprof-bind-address", "0", "Address to serve profiles of CPU and memory on, without authentication; 0 turns the server off.")
+	fs.BoolVar(&o.LeaderElect, "leader-elect", true, "Elect a leader, so that only one of several replicas works.")
 	fs.StringVar(&o.LeaderElectionNamespace, "leader-election-namespace", "", "Namespace of the Lease for leader election. Default: the pod's.")
-	fs.Func("watch-namespaces", "Namespaces to work in, separated by commas. Default: all.", func(s string) error {
+	fs.Func("watch-namespaces", "Comma-separated namespaces to watch. Default: all.", func(s string) error {
 		o.WatchNamespaces = split(s)
 		return nil
 	})
-	fs.IntVar(&o.Workers, "workers", 64, "EgainClients reconciled at a time, 1 to 1024.")
-	fs.IntVar(&o.RequestsPerHost, "requests-per-host", 16, "Token requests under way to one host at a time, 1 to 1024. Of --workers, one host gets no more than half of what others leave free.")
-	fs.DurationVar(&o.RequestTimeout, "request-timeout", 10*time.Second, "Time that a request to a provider may take, 1s to 1m.")
-	fs.DurationVar(&o.MetadataLifetime, "metadata-lifetime", time.Hour, "Time that a tenant's metadata document is used without asking again, 1m to 24h.")
-	fs.BoolVar(&o.RequireTenantRef, "require-tenant-ref", false, "Refuse EgainClients that describe their tenant themselves instead of naming an EgainTenant.")
-	fs.BoolVar(&o.RequireApplication, "require-application", false, "Send nothing of a Secret in the namespace of an EgainClient unless it is labelled auth.egain.com/subject-token: \"true\", or is a session. Implies --require-tenant-ref.")
-	fs.Func("application-namespaces", "Namespaces that Secrets of spec.applications of EgainTenants may be in, separated by commas. Default: the pod's.", func(s string) error {
+	fs.IntVar(&o.Workers, "workers", 64, "Number of EgainClients reconciled concurrently, 1 to 1024.")
+	fs.IntVar(&o.RequestsPerHost, "requests-per-host", 16, "Number of concurrent requests to one host, 1 to 1024. A single host never uses more than half of the free workers.")
+	fs.DurationVar(&o.RequestTimeout, "request-timeout", 10*time.Second, "Timeout of a request to a provider, 1s to 1m.")
+	fs.DurationVar(&o.MetadataLifetime, "metadata-lifetime", time.Hour, "How long a tenant's metadata document is cached, 1m to 24h.")
+	fs.BoolVar(&o.RequireTenantRef, "require-tenant-ref", false, "Refuse EgainClients with spec.tenant: each must name an EgainTenant in spec.tenantRef.")
+	fs.BoolVar(&o.RequireApplication, "require-application", false, "Send no content of a Secret in an EgainClient's namespace unless the Secret is labelled auth.egain.com/subject-token: \"true\" or is a session. Implies --require-tenant-ref.")
+	fs.Func("application-namespaces", "Comma-separated namespaces that Secrets of EgainTenants' spec.applications may be in. Default: the pod's.", func(s string) error {
 		o.ApplicationNamespaces = split(s)
 		return nil
 	})
-	fs.Func("allowed-hosts", "Hosts that token, metadata and revocation requests may go to, separated by commas: a name, or *. and a domain for all below it, with a port if it is not 443. Default: all.", func(s string) (err error) {
+	fs.Func("allowed-hosts", "Comma-separated hosts that token, metadata and revocation requests may go to: a name, or *.domain for all names below a domain, with a port unless it is 443. Default: all.", func(s string) (err error) {
 		o.AllowedHosts, err = transport.ParseHosts(split(s))
 		return err
 	})
-	fs.Func("allowed-audiences", "Audiences that ServiceAccount tokens may be minted for (tokenExchange.subjectToken.serviceAccountToken), separated by commas and compared character by character. Default: none.", func(s string) (err error) {
+	fs.Func("allowed-audiences", "Comma-separated audiences that ServiceAccount tokens may be minted for (spec.tokenExchange.subjectToken.serviceAccountToken). There are no wildcards. Default: none.", func(s string) (err error) {
 		o.AllowedAudiences, err = audiences(split(s))
 		return err
 	})
-	fs.BoolVar(&o.AllowPrivate, "allow-private", false, "Allow endpoints in private networks, as of an egress gateway or a private link.")
-	fs.BoolVar(&o.AllowLoopback, "allow-loopback", false, "Allow endpoints on this machine. For demos and tests.")
-	fs.StringVar(&o.LogLevel, "log-level", "info", "Least severe level to log: debug, info or error.")
-	fs.StringVar(&o.LogFormat, "log-format", "json", "Form of log lines: json or console.")
+	fs.BoolVar(&o.AllowPrivate, "allow-private", false, "Allow endpoints at private addresses, such as those of an egress gateway or a private link.")
+	fs.BoolVar(&o.AllowLoopback, "allow-loopback", false, "Allow endpoints at loopback addresses. For demos and tests.")
+	fs.StringVar(&o.LogLevel, "log-level", "info", "Log level: debug, info or error.")
+	fs.StringVar(&o.LogFormat, "log-format", "json", "Log format: json or console.")
 }
 
 // RequiresTenantRef reports whether EgainClients that describe their tenant themselves are refused.
@@ -115,7 +115,7 @@ func split(s string) []string {
 func audiences(list []string) ([]string, error) {
 	for _, audience := range list {
 		if strings.Contains(audience, "*") {
-			return nil, fmt.Errorf("audience %q contains an asterisk: audiences are compared character by character, list each", audience)
+			return nil, fmt.Errorf("audience %q contains an asterisk, but there are no wildcards: list each audience", audience)
 		}
 	}
 	return list, nil

@@ -42,6 +42,6 @@ func withSkipped(err error, skipped string) error {
 		return err
 	}
 	whole := *f
-	whole.Message += "; of the CA bundle, " + skipped
+	whole.Message += "; not used of the CA bundle: " + skipped
 	return &whole
 }

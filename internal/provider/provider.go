@@ -76,6 +76,10 @@ func (a *Access) HTTPClient(ctx context.Context, t request.Tenant, version strin
 		return nil, err
 	}
 	c, err := a.Transport.Client(t.Name, trust, bundle)
+	if f := fault.Of(err); f != nil && f.Reason == fault.ReasonCABundleInvalid && t.CABundleRef != nil {
+		ref := t.CABundleRef
+		return nil, fault.New(f.Class, f.Reason, "%s %q in namespace %q, key %q: %s", ref.Kind, ref.Name, ref.Namespace, ref.Key, f.Message)
+	}
 	if err == nil && t.CABundleRef != nil {
 		a.share(t, client{t.Name, cmp.Or(trust, transport.TrustOf(bundle)), len(bundle)})
 	}
@@ -102,13 +106,13 @@ func (a *Access) caBundle(ctx context.Context, ref *egainv1alpha1.NamespacedCABu
 	bundle, err := a.readBundle(ctx, ref.Kind, name, key)
 	switch {
 	case apierrors.IsNotFound(err):
-		return nil, fault.New(fault.Waiting, egainv1alpha1.ReasonCABundleNotFound, "waiting for %s %q with the CA bundle: create it, or name another in tenant.caBundleRef", ref.Kind, ref.Name)
+		return nil, fault.New(fault.Waiting, egainv1alpha1.ReasonCABundleNotFound, "waiting for %s %q in namespace %q with the CA bundle: create it, or correct spec.tenant.caBundleRef", ref.Kind, ref.Name, ref.Namespace)
 	case apierrors.IsForbidden(err):
-		return nil, fault.New(fault.Retryable, egainv1alpha1.ReasonCABundleNotFound, "the operator may not read %s %q in namespace %q: keep the CA bundle in a namespace that it works in", ref.Kind, ref.Name, ref.Namespace)
+		return nil, fault.New(fault.Retryable, egainv1alpha1.ReasonCABundleNotFound, "the operator may not read %s %q in namespace %q: move the CA bundle to a namespace that it watches, or grant it get there", ref.Kind, ref.Name, ref.Namespace)
 	case err != nil:
 		return nil, fmt.Errorf("reading %s %q: %w", ref.Kind, ref.Name, err)
 	case len(bundle) == 0:
-		return nil, fault.New(fault.Terminal, egainv1alpha1.ReasonCABundleInvalid, "%s %q has nothing under the key %q: put PEM certificates there, or name the right key in tenant.caBundleRef.key", ref.Kind, ref.Name, key)
+		return nil, fault.New(fault.Terminal, egainv1alpha1.ReasonCABundleInvalid, "%s %q in namespace %q has no key %q, or an empty one: store PEM certificates there, or correct spec.tenant.caBundleRef.key", ref.Kind, ref.Name, ref.Namespace, key)
 	}
 	return bundle, nil
 }

@@ -106,7 +106,7 @@ func failureOf(err error, c Caller, host string) error {
 	if !is {
 		return err
 	}
-	f := fault.New(fault.Busy, fault.ReasonServerUnavailable, "%s at %s", queued, host)
+	f := fault.New(fault.Busy, fault.ReasonServerUnavailable, "%s; host %s", queued, host)
 	if queued.Refused {
 		f = fault.New(fault.Paused, fault.ReasonApplicationFailing,
 			"%s fails: %s (its EgainClients keep their tokens, and resume when its owner corrects its Secret)", c.lent, queued)

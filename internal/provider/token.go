@@ -107,13 +107,13 @@ func (p prepared) reuses(tok *target.Token, err error) Answer {
 func (r *Requester) Request(ctx context.Context, a Attempt) Answer {
 	hc, err := r.HTTPClient(ctx, a.Tenant, a.Trust)
 	if err != nil {
-		return Answer{Err: err}
+		return Answer{Err: a.Tenant.NameFields(err)}
 	}
 	c := ForClient(a.Client, a.Tenant, hc, a.Trust, a.Expires)
 	c.asks.Credentials = Trial(a.Client, a.Lent)
 	answer := r.request(ctx, a, c)
 	answer.Skipped = strings.Join(r.Transport.Skipped(hc), ", ")
-	answer.Err = withSkipped(answer.Err, answer.Skipped)
+	answer.Err = a.Tenant.NameFields(withSkipped(answer.Err, answer.Skipped))
 	return answer
 }
 
@@ -264,7 +264,7 @@ func (r *Requester) exchange(ctx context.Context, a Attempt, c Caller, p prepare
 		answer.Successor = &s
 	}
 	if err != nil {
-		answer.Err = request.AdviseLogin(err, a.Client)
+		answer.Err = request.AdviseLogin(a.Tenant.AdviseOwner(err, a.Client), a.Client)
 		return answer
 	}
 	answer.Token = issued(a, to, m, tok)

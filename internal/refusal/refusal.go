@@ -19,7 +19,7 @@ const (
 )
 
 // Unquoted is an error of the API server without a text that repeats a value of a Secret, as that of an admission webhook may.
-// Which webhook it was is the API server's own word. Values of the keys named count whatever their length, others only if
+// Which webhook it was is the API server's own text. Values of the keys named count whatever their length, others only if
 // they are long enough not to be there by chance.
 func Unquoted(err error, data map[string][]byte, secretKeys ...string) error {
 	if err == nil || !quotes(err.Error(), data, secretKeys) {

@@ -16,7 +16,7 @@ import (
 
 // TenantRefRequired is why no request is sent for a tenant that an EgainClient describes itself, under --require-tenant-ref.
 func TenantRefRequired() *fault.Error {
-	return fault.New(fault.Terminal, egainv1alpha1.ReasonTenantRefRequired, "this operator takes tenants from EgainTenants only: name one in spec.tenantRef instead of spec.tenant")
+	return fault.New(fault.Terminal, egainv1alpha1.ReasonTenantRefRequired, "this operator allows only EgainTenants (--require-tenant-ref): name one in spec.tenantRef instead of spec.tenant")
 }
 
 // Admit refuses an EgainClient that an EgainTenant, or the application of it that the client names, does not allow: by its namespace,
@@ -25,11 +25,11 @@ func TenantRefRequired() *fault.Error {
 func Admit(et *egainv1alpha1.EgainTenant, ec *egainv1alpha1.EgainClient, namespace map[string]string) error {
 	admitted, err := admitsNamespace(et.Spec.AllowedNamespaces, ec.Namespace, namespace)
 	if err != nil {
-		return fault.New(fault.Terminal, egainv1alpha1.ReasonTenantInvalid, "EgainTenant %q: %s", et.Name, err)
+		return fault.New(fault.Terminal, egainv1alpha1.ReasonTenantInvalid, "EgainTenant %q: ask its owner to correct it, since %s", et.Name, err)
 	}
 	if !admitted {
 		return fault.New(fault.Terminal, egainv1alpha1.ReasonTenantNotAllowed,
-			"EgainTenant %q does not allow namespace %q: ask whoever keeps it to add the namespace to its allowedNamespaces", et.Name, ec.Namespace)
+			"EgainTenant %q does not allow namespace %q: ask its owner to add the namespace to spec.allowedNamespaces", et.Name, ec.Namespace)
 	}
 	t := Shared(et)
 	if err := t.admitParameters(ec); err != nil {
@@ -63,7 +63,7 @@ func admitsNamespace(allowed *egainv1alpha1.AllowedNamespaces, name string, name
 	}
 	selector, err := metav1.LabelSelectorAsSelector(allowed.Selector)
 	if err != nil {
-		return false, fmt.Errorf("allowedNamespaces.selector is not valid: %w", err)
+		return false, fmt.Errorf("spec.allowedNamespaces.selector is not valid: %w", err)
 	}
 	return selector.Matches(labels.Set(namespace)), nil
 }
@@ -91,7 +91,7 @@ func (t Tenant) admitParameters(ec *egainv1alpha1.EgainClient) error {
 	}
 	slices.Sort(refused)
 	return fault.New(fault.Terminal, egainv1alpha1.ReasonParameterNotAllowed,
-		"EgainTenant %q does not allow the parameters %q: remove them from spec.parameters, or ask its owner to add them to its allowedParameters", t.Name, refused)
+		"EgainTenant %q does not allow the parameters %q: remove them from the spec, or ask its owner to add them to spec.allowedParameters", t.Name, refused)
 }
 
 // AdmitScopes refuses scopes that the EgainTenant, or the application that an EgainClient uses, does not allow. They are compared as
@@ -114,7 +114,7 @@ func admitScopes(allowed []egainv1alpha1.ScopePattern, ec *egainv1alpha1.EgainCl
 	}
 	if len(ec.Spec.Scopes) == 0 {
 		return fault.New(fault.Terminal, reason,
-			"%s allows certain scopes only, and without spec.scopes the server decides: list the scopes that are needed", owner)
+			"%s restricts scopes, and without spec.scopes the server decides: set spec.scopes to those that are needed", owner)
 	}
 	var refused []string
 	for _, scope := range ec.Spec.Scopes {
@@ -124,7 +124,7 @@ func admitScopes(allowed []egainv1alpha1.ScopePattern, ec *egainv1alpha1.EgainCl
 	}
 	if len(refused) > 0 {
 		return fault.New(fault.Terminal, reason,
-			"%s does not allow the scopes %q: take them out of spec.scopes, or ask whoever keeps it to add them to its allowedScopes", owner, refused)
+			"%s does not allow the scopes %q: remove them from spec.scopes, or ask its owner to add them to its allowedScopes", owner, refused)
 	}
 	return nil
 }

@@ -40,7 +40,7 @@ func tenantWith(spec egainv1alpha1.EgainTenantSpec) *egainv1alpha1.EgainTenant {
 func TestAdmitByNamespace(t *testing.T) {
 	t.Parallel()
 	const refused, invalid = egainv1alpha1.ReasonTenantNotAllowed, egainv1alpha1.ReasonTenantInvalid
-	const advice = `EgainTenant "production" does not allow namespace "team-a": ask whoever keeps it to add the namespace to its allowedNamespaces`
+	const advice = `EgainTenant "production" does not allow namespace "team-a": ask its owner to add the namespace to spec.allowedNamespaces`
 	names := func(n ...egainv1alpha1.NamespaceName) *egainv1alpha1.AllowedNamespaces {
 		return &egainv1alpha1.AllowedNamespaces{Names: n}
 	}
@@ -70,7 +70,7 @@ func TestAdmitByNamespace(t *testing.T) {
 		"not one by an expression":                   {selecting(operator("tier", metav1.LabelSelectorOpNotIn, "tin")), map[string]string{"tier": "tin"}, refused, advice},
 		"one that is named though not selected":      {selecting(labelled("tier", "gold"), "team-a"), nil, "", ""},
 		"one that is selected though not named":      {selecting(labelled("tier", "gold"), "team-b"), map[string]string{"tier": "gold"}, "", ""},
-		"none by an operator that there is not":      {selecting(operator("tier", "Like", "gold")), nil, invalid, `EgainTenant "production": allowedNamespaces.selector is not valid: `},
+		"none by an operator that there is not":      {selecting(operator("tier", "Like", "gold")), nil, invalid, `EgainTenant "production": ask its owner to correct it, since spec.allowedNamespaces.selector is not valid: `},
 		"none by an expression that lacks values":    {selecting(operator("tier", metav1.LabelSelectorOpIn)), nil, invalid, "allowedNamespaces.selector is not valid: "},
 		"none by a label that there cannot be":       {selecting(labelled("a b", "gold")), nil, invalid, "allowedNamespaces.selector is not valid: "},
 		"one that is named beside a broken selector": {selecting(labelled("a b", "gold"), "team-a"), nil, "", ""},
@@ -114,8 +114,8 @@ func TestAdmitByScope(t *testing.T) {
 		"not one that only begins like one of the list":         {"", patterns{"a.read"}, scopes{"a.readall"}, refused, `does not allow the scopes ["a.readall"]`},
 		"not one that one of the list only begins with":         {"", patterns{"a.read"}, scopes{"a"}, refused, `does not allow the scopes ["a"]`},
 		"not one in other letters":                              {"", patterns{"a.read"}, scopes{"A.READ"}, refused, `["A.READ"]`},
-		"all that are refused, and only those":                  {"", patterns{"a.read"}, scopes{"b", "a.read", "c"}, refused, `EgainTenant "production" does not allow the scopes ["b" "c"]: take them out of spec.scopes, or ask whoever keeps it to add them to its allowedScopes`},
-		"none asked for, where some are listed":                 {"", patterns{"a.read"}, nil, refused, `EgainTenant "production" allows certain scopes only, and without spec.scopes the server decides: list the scopes that are needed`},
+		"all that are refused, and only those":                  {"", patterns{"a.read"}, scopes{"b", "a.read", "c"}, refused, `EgainTenant "production" does not allow the scopes ["b" "c"]: remove them from spec.scopes, or ask its owner to add them to its allowedScopes`},
+		"none asked for, where some are listed":                 {"", patterns{"a.read"}, nil, refused, `EgainTenant "production" restricts scopes, and without spec.scopes the server decides: set spec.scopes to those that are needed`},
 		"those that a pattern begins":                           {"", patterns{"a.*"}, scopes{"a.read", "a."}, "", ""},
 		"not one that a pattern does not begin":                 {"", patterns{"a.*"}, scopes{"ab.read"}, refused, `["ab.read"]`},
 		"all, by an asterisk":                                   {"", patterns{"*"}, scopes{"a.read", prefix + "b.read"}, "", ""},
@@ -184,7 +184,7 @@ func TestAdmission_RefusesParametersThatTheTenantDoesNotAllow(t *testing.T) {
 		reason, words string
 	}{
 		"none given":                           {nil, nil, nil, "", ""},
-		"one, where none is allowed":           {nil, values{"resource": "x"}, nil, refused, `EgainTenant "production" does not allow the parameters ["resource"]: remove them from spec.parameters, or ask its owner to add them to its allowedParameters`},
+		"one, where none is allowed":           {nil, values{"resource": "x"}, nil, refused, `EgainTenant "production" does not allow the parameters ["resource"]: remove them from the spec, or ask its owner to add them to spec.allowedParameters`},
 		"an allowed one":                       {names{"claims", "resource"}, values{"resource": "x"}, nil, "", ""},
 		"one beside an allowed one":            {names{"resource"}, values{"resource": "x", "b": "y", "a": "z"}, nil, refused, `["a" "b"]`},
 		"an allowed one in another case":       {names{"resource"}, values{"Resource": "x"}, nil, refused, `["Resource"]`},

@@ -71,9 +71,9 @@ func AdmitAudience(allowed []string, ec *egainv1alpha1.EgainClient) error {
 	case len(allowed) == 0:
 		return fault.New(fault.Terminal, egainv1alpha1.ReasonSubjectTokenForbidden, "the operator mints ServiceAccount tokens for no audience: ask an administrator to add %q to --allowed-audiences", audience)
 	case len(allowed) > maxListed:
-		return fault.New(fault.Terminal, egainv1alpha1.ReasonSubjectTokenForbidden, "audience %q is not in --allowed-audiences: correct tokenExchange.subjectToken.serviceAccountToken.audience, or ask an administrator to add it", audience)
+		return fault.New(fault.Terminal, egainv1alpha1.ReasonSubjectTokenForbidden, "audience %q is not in --allowed-audiences: correct spec.tokenExchange.subjectToken.serviceAccountToken.audience, or ask an administrator to add it", audience)
 	}
-	return fault.New(fault.Terminal, egainv1alpha1.ReasonSubjectTokenForbidden, "audience %q is not in --allowed-audiences: set tokenExchange.subjectToken.serviceAccountToken.audience to one of %q, or ask an administrator to add it", audience, allowed)
+	return fault.New(fault.Terminal, egainv1alpha1.ReasonSubjectTokenForbidden, "audience %q is not in --allowed-audiences: set spec.tokenExchange.subjectToken.serviceAccountToken.audience to one of %q, or ask an administrator to add it", audience, allowed)
 }
 
 // refuseBeforeMinting fails if an audience is known to be the API server's own, or cannot be known not to be: whoever gets
@@ -100,7 +100,7 @@ func (r *Reader) ownAudiences(ctx context.Context) ([]string, error) {
 	}
 	token, err := r.OwnToken()
 	if errors.Is(err, errNoOwnToken) {
-		return nil, audiencesUnknown("it has no ServiceAccount token of its own to ask with: run it with one")
+		return nil, audiencesUnknown("the operator has no ServiceAccount token to ask with: run it with one")
 	} else if err != nil {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func (r *Reader) ownAudiences(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	if !status.Authenticated || len(status.Audiences) == 0 {
-		return nil, audiencesUnknown("it does not say which: run the operator with a ServiceAccount token that the API server accepts")
+		return nil, audiencesUnknown("the API server does not say: run the operator with a ServiceAccount token that the API server accepts")
 	}
 	r.audiences.known, r.audiences.since = status.Audiences, now
 	return status.Audiences, nil
@@ -136,7 +136,7 @@ func (r *Reader) refuseAfterMinting(ctx context.Context, audience string, token 
 func (r *Reader) review(ctx context.Context, token oauth.Secret) (*authenticationv1.TokenReviewStatus, error) {
 	status, err := r.API.ReviewToken(ctx, token)
 	if apierrors.IsForbidden(err) {
-		return nil, audiencesUnknown("the operator may not ask: grant it create on tokenreviews")
+		return nil, audiencesUnknown("the operator may not ask: grant its ServiceAccount create on tokenreviews")
 	} else if err != nil {
 		return nil, fmt.Errorf("asking the API server about the audiences of tokens: %w", err)
 	}
@@ -144,9 +144,9 @@ func (r *Reader) review(ctx context.Context, token oauth.Secret) (*authenticatio
 }
 
 func audiencesUnknown(why string) error {
-	return fault.New(fault.Retryable, egainv1alpha1.ReasonSubjectTokenForbidden, "no token is minted for a ServiceAccount before it is known which audiences the API server itself accepts: %s", why)
+	return fault.New(fault.Retryable, egainv1alpha1.ReasonSubjectTokenForbidden, "no ServiceAccount token is minted while it is unknown which audiences the API server itself accepts: %s", why)
 }
 
 func ownAudience(audience string) error {
-	return fault.New(fault.Terminal, egainv1alpha1.ReasonSubjectTokenForbidden, "the API server itself accepts tokens of audience %q, so that whoever gets one could act as the ServiceAccount: set another tokenExchange.subjectToken.serviceAccountToken.audience", audience)
+	return fault.New(fault.Terminal, egainv1alpha1.ReasonSubjectTokenForbidden, "the API server itself accepts tokens of audience %q, so its holder could act as the ServiceAccount: set another spec.tokenExchange.subjectToken.serviceAccountToken.audience", audience)
 }

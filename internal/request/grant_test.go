@@ -36,6 +36,6 @@ func TestCheckGrant(t *testing.T) {
 			}
 			continue
 		}
-		wantFault(t, err, fault.Terminal, fault.ReasonReauthorizationRequired, `did not ask for the scopes ["b"], and a refresh cannot add them: log in again: run kubectl egain login portal --namespace team-a`)
+		wantFault(t, err, fault.Terminal, fault.ReasonReauthorizationRequired, `did not request the scopes ["b"], and a refresh cannot add them: log in again: run kubectl egain login portal --namespace team-a`)
 	}
 }

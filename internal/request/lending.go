@@ -41,6 +41,17 @@ func (t Tenant) applicationUnusable(ec *egainv1alpha1.EgainClient, class fault.C
 		"%s has no credentials that can be used: ask its owner to correct its credentialsSecretRef, or the Secret", t.Lent(ec))
 }
 
+// AdviseOwner adds to a refusal of an application's credentials who can correct them: the author of the EgainClient cannot.
+func (t Tenant) AdviseOwner(err error, ec *egainv1alpha1.EgainClient) error {
+	f := fault.Of(err)
+	if f == nil || f.Reason != fault.ReasonClientRejected || ec.Application() == "" {
+		return err
+	}
+	advised := *f
+	advised.Message += fmt.Sprintf("; its credentials belong to %s: ask its owner", t.Lent(ec))
+	return &advised
+}
+
 // admitApplication refuses an EgainClient that the application it names does not allow. A refusal names no other entry of a list.
 func (t Tenant) admitApplication(ec *egainv1alpha1.EgainClient, namespace map[string]string) error {
 	if ec.Application() == "" {
@@ -52,7 +63,7 @@ func (t Tenant) admitApplication(ec *egainv1alpha1.EgainClient, namespace map[st
 	}
 	admitted, err := admitsNamespace(someNamespaces(app.AllowedNamespaces), ec.Namespace, namespace)
 	if err != nil {
-		return fault.New(fault.Terminal, egainv1alpha1.ReasonApplicationInvalid, "%s: %s", t.Lent(ec), err)
+		return fault.New(fault.Terminal, egainv1alpha1.ReasonApplicationInvalid, "%s: ask its owner to correct it, since %s", t.Lent(ec), err)
 	}
 	if !admitted {
 		return t.notLent(ec, "allowedNamespaces", "namespace %q", ec.Namespace)
@@ -69,7 +80,7 @@ func (t Tenant) admitApplication(ec *egainv1alpha1.EgainClient, namespace map[st
 // notLent refuses a value that a list of an application does not allow.
 func (t Tenant) notLent(ec *egainv1alpha1.EgainClient, list, format string, value ...any) error {
 	return fault.New(fault.Terminal, egainv1alpha1.ReasonApplicationNotAllowed,
-		"%s does not allow %s: ask its owner to add it to %s, or change the spec", t.Lent(ec), fmt.Sprintf(format, value...), list)
+		"%s does not allow %s: change the spec, or ask its owner to add it to %s", t.Lent(ec), fmt.Sprintf(format, value...), list)
 }
 
 // someNamespaces are those that an application allows: an empty selector, which stands for all elsewhere, selects none.
@@ -210,6 +221,6 @@ func CheckLabel(secret *corev1.Secret) error {
 		return nil
 	}
 	return fault.New(fault.Terminal, egainv1alpha1.ReasonSecretNotLabelled,
-		"Secret %q is not labelled %s: \"true\", and nothing else is sent (--require-application): use spec.tenantRef.application, or have it labelled",
+		"Secret %q is not labelled %s: \"true\", as --require-application demands: label it, or use spec.tenantRef.application for credentials",
 		secret.Name, egainv1alpha1.SubjectTokenLabel)
 }

@@ -134,7 +134,7 @@ func TestAdmitByApplication(t *testing.T) {
 		"what it allows": {nil, nil, "", ""},
 		"not another namespace": {
 			func(a *application) { a.AllowedNamespaces.Names = []egainv1alpha1.NamespaceName{"team-b"} }, nil,
-			refused, lender + ` does not allow namespace "team-a": ask its owner to add it to allowedNamespaces, or change the spec`,
+			refused, lender + ` does not allow namespace "team-a": change the spec, or ask its owner to add it to allowedNamespaces`,
 		},
 		"a namespace by its label":                {selecting(metav1.LabelSelector{MatchLabels: map[string]string{"tier": "gold"}}), nil, "", ""},
 		"not a namespace with another label":      {selecting(metav1.LabelSelector{MatchLabels: map[string]string{"tier": "tin"}}), nil, refused, "allowedNamespaces"},
@@ -145,7 +145,7 @@ func TestAdmitByApplication(t *testing.T) {
 		},
 		"not another flow": {
 			func(a *application) { a.AllowedFlows = []egainv1alpha1.Flow{egainv1alpha1.FlowOnBehalfOf} }, nil,
-			refused, lender + ` does not allow flow "ClientCredentials": ask its owner to add it to allowedFlows`,
+			refused, lender + ` does not allow flow "ClientCredentials": change the spec, or ask its owner to add it to allowedFlows`,
 		},
 		"not an application of another name": {
 			nil, func(s *spec) { s.TenantRef.Application = "Default" },
@@ -153,22 +153,22 @@ func TestAdmitByApplication(t *testing.T) {
 		},
 		"a user by a pattern":              {nil, onBehalfOf(egainv1alpha1.OnBehalfOf{Username: "agent.smith"}), "", ""},
 		"a customer by a pattern":          {nil, onBehalfOf(egainv1alpha1.OnBehalfOf{Email: "jane@acme.com"}), "", ""},
-		"not another user":                 {nil, onBehalfOf(egainv1alpha1.OnBehalfOf{Username: "admin"}), refused, lender + ` does not allow username "admin": ask its owner to add it to allowedSubjects.usernames`},
-		"not another customer":             {nil, onBehalfOf(egainv1alpha1.OnBehalfOf{Email: "a@evil.com@acme.com"}), refused, `does not allow email "a@evil.com@acme.com": ask its owner to add it to allowedSubjects.emails`},
-		"not a user whose ID is no name":   {nil, onBehalfOf(egainv1alpha1.OnBehalfOf{UserID: "agent.smith"}), refused, `does not allow userID "agent.smith": ask its owner to add it to allowedSubjects.userIDs`},
+		"not another user":                 {nil, onBehalfOf(egainv1alpha1.OnBehalfOf{Username: "admin"}), refused, lender + ` does not allow username "admin": change the spec, or ask its owner to add it to allowedSubjects.usernames`},
+		"not another customer":             {nil, onBehalfOf(egainv1alpha1.OnBehalfOf{Email: "a@evil.com@acme.com"}), refused, `does not allow email "a@evil.com@acme.com": change the spec, or ask its owner to add it to allowedSubjects.emails`},
+		"not a user whose ID is no name":   {nil, onBehalfOf(egainv1alpha1.OnBehalfOf{UserID: "agent.smith"}), refused, `does not allow userID "agent.smith": change the spec, or ask its owner to add it to allowedSubjects.userIDs`},
 		"not an address as a name":         {nil, onBehalfOf(egainv1alpha1.OnBehalfOf{Username: "jane@acme.com"}), refused, "allowedSubjects.usernames"},
 		"not a name as an address":         {nil, onBehalfOf(egainv1alpha1.OnBehalfOf{Email: "agent.smith"}), refused, "allowedSubjects.emails"},
 		"not one of two subjects":          {nil, onBehalfOf(egainv1alpha1.OnBehalfOf{Username: "agent.smith", Email: "a@evil.com"}), refused, "allowedSubjects.emails"},
 		"nobody without lists":             {func(a *application) { a.AllowedSubjects = nil }, onBehalfOf(egainv1alpha1.OnBehalfOf{Username: "agent.smith"}), refused, "allowedSubjects.usernames"},
 		"a registration":                   {nil, exchanging("okta-prod"), "", ""},
-		"not a registration in other case": {nil, exchanging("OKTA-prod"), refused, lender + ` does not allow registration "OKTA-prod": ask its owner to add it to allowedRegistrations`},
+		"not a registration in other case": {nil, exchanging("OKTA-prod"), refused, lender + ` does not allow registration "OKTA-prod": change the spec, or ask its owner to add it to allowedRegistrations`},
 		"not a registration by its start":  {nil, exchanging("okta"), refused, "allowedRegistrations"},
 		"every scope without a list":       {nil, scopes("x.write"), "", ""},
 		"a scope by a pattern":             {allowing("a.*"), scopes("a.read"), "", ""},
 		"not another scope":                {allowing("a.*"), scopes("a.read", "b.read"), refused, lender + ` does not allow the scopes ["b.read"]`},
 		"not all of the application":       {allowing("*"), scopes(".default"), refused, `[".default"]`},
 		"not openid":                       {allowing("*"), scopes("openid"), refused, `["openid"]`},
-		"no scopes where some are listed":  {allowing("a.*"), scopes(), refused, lender + " allows certain scopes only"},
+		"no scopes where some are listed":  {allowing("a.*"), scopes(), refused, lender + " restricts scopes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -188,7 +188,7 @@ func (r *Reader) checkNoTarget(ctx context.Context, ec *egainv1alpha1.EgainClien
 		rival := &rivals[i]
 		kept := target.CreatedFor(secret, rival) || (target.MergedBy(secret, rival) && rival.OlderThan(ec))
 		if rival.Name != ec.Name && rival.TargetName() == secret.Name && kept {
-			return fault.New(fault.Terminal, egainv1alpha1.ReasonSessionInvalid, "Secret %q is the target of EgainClient %q: name a Secret of its own in authorizationCode.sessionSecretRef", secret.Name, rival.Name)
+			return fault.New(fault.Terminal, egainv1alpha1.ReasonSessionInvalid, "Secret %q is the target of EgainClient %q: name a Secret of its own in spec.authorizationCode.sessionSecretRef", secret.Name, rival.Name)
 		}
 	}
 	return nil
@@ -229,9 +229,9 @@ func (r *Reader) mint(ctx context.Context, ec *egainv1alpha1.EgainClient) (oauth
 	token, err := r.API.MintToken(ctx, types.NamespacedName{Namespace: ec.Namespace, Name: string(spec.Name)}, spec.Audience, spec.ExpirationSeconds)
 	switch {
 	case apierrors.IsNotFound(err):
-		return "", fault.New(fault.Retryable, egainv1alpha1.ReasonSubjectTokenNotFound, "ServiceAccount %q does not exist: create it, or name the right one in tokenExchange.subjectToken.serviceAccountToken", spec.Name)
+		return "", fault.New(fault.Retryable, egainv1alpha1.ReasonSubjectTokenNotFound, "ServiceAccount %q does not exist: create it, or correct spec.tokenExchange.subjectToken.serviceAccountToken.name", spec.Name)
 	case apierrors.IsForbidden(err):
-		return "", fault.New(fault.Retryable, egainv1alpha1.ReasonSubjectTokenForbidden, "the operator may not mint tokens for ServiceAccount %q: grant it create on serviceaccounts/token, by a Role in this namespace or by the component service-account-tokens of its installation", spec.Name)
+		return "", fault.New(fault.Retryable, egainv1alpha1.ReasonSubjectTokenForbidden, "the operator may not mint tokens for ServiceAccount %q: grant it create on serviceaccounts/token by a Role here, or install the component service-account-tokens", spec.Name)
 	case err != nil:
 		return "", fmt.Errorf("minting a token for ServiceAccount %q: %w", spec.Name, err)
 	}
@@ -245,11 +245,11 @@ func keptToken(secret *corev1.Secret, name string, now time.Time) (oauth.Secret,
 	case err != nil:
 		return "", err
 	case !keptBy(secret, name):
-		return "", fault.New(fault.Waiting, egainv1alpha1.ReasonSubjectTokenNotFound, "waiting for EgainClient %q to keep a token in Secret %q", name, secret.Name)
+		return "", fault.New(fault.Waiting, egainv1alpha1.ReasonSubjectTokenNotFound, "waiting for EgainClient %q, which has no token in Secret %q yet: see its conditions", name, secret.Name)
 	case reading.Token == nil:
-		return "", fault.New(fault.Waiting, egainv1alpha1.ReasonSubjectTokenNotFound, "waiting for EgainClient %q, which has no token yet", name)
+		return "", fault.New(fault.Waiting, egainv1alpha1.ReasonSubjectTokenNotFound, "waiting for EgainClient %q, which has no token yet: see its conditions", name)
 	case !reading.Token.Valid(now):
-		return "", fault.New(fault.Waiting, egainv1alpha1.ReasonSubjectTokenNotFound, "waiting for EgainClient %q, whose token has expired", name)
+		return "", fault.New(fault.Waiting, egainv1alpha1.ReasonSubjectTokenNotFound, "waiting for EgainClient %q, whose token has expired: see its conditions", name)
 	}
 	return reading.Token.AccessToken, nil
 }
@@ -269,7 +269,7 @@ func (a Addressed) CheckGrant(ec *egainv1alpha1.EgainClient, m Material) error {
 	}
 	shown := added[:min(len(added), maxShownScopes)]
 	return AdviseLogin(fault.New(fault.Terminal, fault.ReasonReauthorizationRequired,
-		"the login did not ask for the scopes %q, and a refresh cannot add them: log in again", shown), ec)
+		"the login did not request the scopes %q, and a refresh cannot add them: log in again", shown), ec)
 }
 
 // Granted is the request with those of its scopes only that the login of its session was granted, if that is known.
@@ -316,26 +316,26 @@ func loginCommand(ec *egainv1alpha1.EgainClient) string {
 }
 
 func credentialsMissing(name string) error {
-	return fault.New(fault.Waiting, egainv1alpha1.ReasonCredentialsNotFound, "waiting for Secret %q: create it with the client id and secret of the client application", name)
+	return fault.New(fault.Waiting, egainv1alpha1.ReasonCredentialsNotFound, "waiting for Secret %q: create it with the client id and secret of the client application, or correct spec.credentialsSecretRef", name)
 }
 
-// missingSubject is what to say of a Secret that does not exist. That of an EgainClient is for the operator to create: a person who
-// creates it keeps that client from having its token there.
+// missingSubject is the failure for a Secret that does not exist. The operator creates that of an EgainClient: a user who creates it
+// keeps that client from writing its token there.
 func missingSubject(from egainv1alpha1.SubjectToken) func(string) error {
 	if from.EgainClientRef == nil {
 		return subjectMissing
 	}
 	return func(string) error {
-		return fault.New(fault.Waiting, egainv1alpha1.ReasonSubjectTokenNotFound, "waiting for EgainClient %q, which has no token yet", from.EgainClientRef.Name)
+		return fault.New(fault.Waiting, egainv1alpha1.ReasonSubjectTokenNotFound, "waiting for EgainClient %q, which has no token yet: see its conditions", from.EgainClientRef.Name)
 	}
 }
 
 func subjectMissing(name string) error {
-	return fault.New(fault.Waiting, egainv1alpha1.ReasonSubjectTokenNotFound, "waiting for Secret %q with the subject token: create it, or name another in tokenExchange.subjectToken.secretKeyRef", name)
+	return fault.New(fault.Waiting, egainv1alpha1.ReasonSubjectTokenNotFound, "waiting for Secret %q with the subject token: create it, or name another in spec.tokenExchange.subjectToken.secretKeyRef", name)
 }
 
 func sessionMissing(ec *egainv1alpha1.EgainClient) error {
-	return fault.New(fault.Waiting, egainv1alpha1.ReasonSessionNotFound, "waiting for somebody to log in: run %s", loginCommand(ec))
+	return fault.New(fault.Waiting, egainv1alpha1.ReasonSessionNotFound, "waiting for a login: run %s", loginCommand(ec))
 }
 
 // Successor is the refresh token that came with an answer in place of the one that was used; false if none did.

@@ -377,7 +377,7 @@ func TestReader_OfTwoClientsOneSession(t *testing.T) {
 		t.Errorf("got %q, %v", string(token), err)
 	}
 	token, err := w.reader().RefreshToken(t.Context(), second)
-	wantClassified(t, err, egainv1alpha1.ReasonSessionInvalid, `holds the session of EgainClient "first"`)
+	wantClassified(t, err, egainv1alpha1.ReasonSessionInvalid, `contains the session of EgainClient "first"`)
 	if token != "" {
 		t.Error("the refresh token was read")
 	}

@@ -138,7 +138,7 @@ func (r *Reader) session(ctx context.Context, ec *egainv1alpha1.EgainClient) (*m
 	}
 	for i := range rivals {
 		if rival := &rivals[i]; SessionName(rival) == name && rival.OlderThan(ec) {
-			return meta, fault.New(fault.Terminal, egainv1alpha1.ReasonSessionInvalid, "Secret %q holds the session of EgainClient %q: name a Secret of its own in authorizationCode.sessionSecretRef", name, rival.Name)
+			return meta, fault.New(fault.Terminal, egainv1alpha1.ReasonSessionInvalid, "Secret %q contains the session of EgainClient %q: name another Secret in spec.authorizationCode.sessionSecretRef", name, rival.Name)
 		}
 	}
 	return meta, nil
@@ -189,12 +189,14 @@ func (r *Reader) subjectOf(ctx context.Context, ec *egainv1alpha1.EgainClient) (
 	for range maxSubjects {
 		name := SubjectClient(at)
 		next, err := r.Cache.Client(ctx, types.NamespacedName{Namespace: ec.Namespace, Name: name})
-		if apierrors.IsNotFound(err) && nearest == nil {
-			return nil, fault.New(fault.Waiting, egainv1alpha1.ReasonSubjectTokenNotFound, "waiting for EgainClient %q, whose token is to be exchanged: create it, or name another in tokenExchange.subjectToken.egainClientRef", name)
-		} else if err != nil && !apierrors.IsNotFound(err) {
+		switch {
+		case apierrors.IsNotFound(err) && nearest != nil:
+			return nearest, nil // which says itself what it waits for
+		case apierrors.IsNotFound(err):
+			return nil, fault.New(fault.Waiting, egainv1alpha1.ReasonSubjectTokenNotFound, "waiting for EgainClient %q, whose token is to be exchanged: create it, or name another in spec.tokenExchange.subjectToken.egainClientRef", name)
+		case err != nil:
 			return nil, fmt.Errorf("looking up EgainClient %q: %w", name, err)
-		}
-		if nearest == nil {
+		case nearest == nil:
 			nearest = next
 		}
 		if SubjectClient(next) == "" {
@@ -202,5 +204,5 @@ func (r *Reader) subjectOf(ctx context.Context, ec *egainv1alpha1.EgainClient) (
 		}
 		at = next
 	}
-	return nil, fault.New(fault.Terminal, egainv1alpha1.ReasonSubjectTokenInvalid, "tokenExchange.subjectToken.egainClientRef forms a cycle, or a chain of more than %d EgainClients: begin it with a client of another flow", maxSubjects)
+	return nil, fault.New(fault.Terminal, egainv1alpha1.ReasonSubjectTokenInvalid, "spec.tokenExchange.subjectToken.egainClientRef forms a cycle, or a chain of more than %d EgainClients: start it with a client of another flow", maxSubjects)
 }

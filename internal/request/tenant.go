@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
+	"github.com/egain-operator/egain-operator/internal/fault"
 	"github.com/egain-operator/egain-operator/internal/oauth"
 )
 
@@ -95,6 +96,18 @@ func (t Tenant) OAuth() oauth.Tenant {
 		}
 	}
 	return tenant
+}
+
+// NameFields returns a failure that names fields as the author of the tenant wrote them. Package oauth does not know whether a tenant
+// is described in spec.tenant of an EgainClient or in the spec of an EgainTenant.
+func (t Tenant) NameFields(err error) error {
+	f := fault.Of(err)
+	if f == nil || t.Name == "" || !strings.Contains(f.Message, "spec.tenant.") {
+		return err
+	}
+	named := *f
+	named.Message = strings.ReplaceAll(f.Message, "spec.tenant.", "EgainTenant.spec.")
+	return &named
 }
 
 // Role is an actor of the API, with a flow that uses its endpoints.

@@ -77,13 +77,13 @@ func TestCredentialsThatCannotBeUsed(t *testing.T) {
 		"a NUL":                                 {map[string]string{"id": "app", "secret": "hush\x00"}, false, "not one line of text"},
 		"a DEL":                                 {map[string]string{"id": "app", "secret": "hush\x7f"}, false, "not one line of text"},
 		"no UTF-8":                              {map[string]string{"id": "app", "secret": "hush\xff"}, false, "not one line of text"},
-		"UTF-16":                                {map[string]string{"id": "app", "secret": "\xff\xfeh\x00u\x00"}, false, `key "secret" of Secret "egain-app" is not one line of text: it is encoded in UTF-16 (little-endian), not in UTF-8`},
-		"UTF-16 of the other order":             {map[string]string{"id": "\xfe\xff\x00h", "secret": "x"}, false, `key "id" of Secret "egain-app" is not one line of text: it is encoded in UTF-16 (big-endian)`},
+		"UTF-16":                                {map[string]string{"id": "app", "secret": "\xff\xfeh\x00u\x00"}, false, `key "secret" of Secret "egain-app" is not one line of text (it is encoded in UTF-16 (little-endian), not in UTF-8)`},
+		"UTF-16 of the other order":             {map[string]string{"id": "\xfe\xff\x00h", "secret": "x"}, false, `key "id" of Secret "egain-app" is not one line of text (it is encoded in UTF-16 (big-endian)`},
 		"a no-break space after the secret":     {map[string]string{"id": "app", "secret": "hush\u00a0"}, false, `key "secret" of Secret "egain-app" contains U+00A0 (no-break space)`},
 		"a zero-width space before the id":      {map[string]string{"id": "\u200bhush", "secret": "x"}, false, `key "id" of Secret "egain-app" contains U+200B (zero-width space)`},
 		"a second byte order mark":              {map[string]string{"id": "app", "secret": "\ufeff\ufeffhush"}, false, `contains U+FEFF (byte order mark)`},
 		"a byte order mark and nothing":         {map[string]string{"id": "app", "secret": "\ufeff\r\n"}, false, "is empty"},
-		"a letter beyond ASCII":                 {map[string]string{"id": "app", "secret": "hüsh"}, false, `contains U+00FC, and only printable ASCII may be in the value`},
+		"a letter beyond ASCII":                 {map[string]string{"id": "app", "secret": "hüsh"}, false, `contains U+00FC: retype that part of the value, which must be printable ASCII`},
 		"the quotes of a word processor":        {map[string]string{"id": "app", "secret": "\u201chush\u201d"}, false, `contains U+201C (left double quotation mark)`},
 	}
 	for name, tc := range tests {
@@ -110,7 +110,7 @@ func TestSubjectToken(t *testing.T) {
 	}
 }
 
-// wantClassified fails the test unless an error tells a person what to mend, and gives no value away.
+// wantClassified fails the test unless an error tells a person what to fix, and gives no value away.
 func wantClassified(t *testing.T, err error, reason, words string) {
 	t.Helper()
 	wantFault(t, err, fault.Terminal, reason, words)

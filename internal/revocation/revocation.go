@@ -60,6 +60,10 @@ func (r Revoker) Tokens(ctx context.Context, ec *egainv1alpha1.EgainClient, held
 
 // Revoke revokes tokens at the tenant of an EgainClient.
 func (r Revoker) Revoke(ctx context.Context, ec *egainv1alpha1.EgainClient, tenant request.Tenant, tokens []Token) error {
+	return tenant.NameFields(r.revoke(ctx, ec, tenant, tokens))
+}
+
+func (r Revoker) revoke(ctx context.Context, ec *egainv1alpha1.EgainClient, tenant request.Tenant, tokens []Token) error {
 	credentials, _, err := r.Requests.Credentials(ctx, ec, tenant)
 	if err != nil {
 		return err
@@ -74,7 +78,7 @@ func (r Revoker) Revoke(ctx context.Context, ec *egainv1alpha1.EgainClient, tena
 		return err
 	}
 	if revocationURL == "" {
-		return fault.New(fault.Terminal, fault.ReasonEndpointInvalid, "the tenant has no revocation endpoint: set tenant.endpoints.revocationURL, or unset revokeOnDelete")
+		return fault.New(fault.Terminal, fault.ReasonEndpointInvalid, "the tenant has no revocation endpoint: set spec.tenant.endpoints.revocationURL, or unset spec.revokeOnDelete")
 	}
 	for _, t := range tokens {
 		err := r.Providers.Send(ctx, caller, revocationURL, func(ctx context.Context) error {

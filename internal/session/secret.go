@@ -58,9 +58,9 @@ func Marked(secret metav1.Object) bool {
 func Check(secret metav1.Object, client types.NamespacedName) error {
 	switch of := Of(secret); {
 	case ID(secret) == "":
-		return invalid("Secret %q is not marked as a session: name a Secret of its own in authorizationCode.sessionSecretRef and log in", secret.GetName())
+		return invalid("Secret %q is not marked as a session: name another Secret in spec.authorizationCode.sessionSecretRef and log in", secret.GetName())
 	case of != "" && of != client.String():
-		return invalid("Secret %q contains the session of another EgainClient, %q: name a Secret of its own in authorizationCode.sessionSecretRef and log in", secret.GetName(), of)
+		return invalid("Secret %q contains the session of another EgainClient, %q: name another Secret in spec.authorizationCode.sessionSecretRef and log in", secret.GetName(), of)
 	default:
 		return nil
 	}
@@ -88,11 +88,11 @@ func refreshToken(s *corev1.Secret) (oauth.Secret, error) {
 	token, flaw := text.Line(s.Data[KeyRefreshToken])
 	switch {
 	case flaw != nil && flaw.Character:
-		return "", invalid("the refresh token under the key %q of Secret %q %s, and only printable ASCII may be in it: log in again", KeyRefreshToken, s.Name, flaw.Is)
+		return "", invalid("key %q of Secret %q %s, which no refresh token does: log in again", KeyRefreshToken, s.Name, flaw.Is)
 	case flaw != nil:
-		return "", invalid("the refresh token under the key %q of Secret %q is not one line of text: log in again (it %s)", KeyRefreshToken, s.Name, flaw.Is)
+		return "", invalid("key %q of Secret %q is not one line of text (it %s): log in again", KeyRefreshToken, s.Name, flaw.Is)
 	case token == "":
-		return "", invalid("there is no refresh token under the key %q of Secret %q: log in again", KeyRefreshToken, s.Name)
+		return "", invalid("Secret %q has no refresh token under the key %q: log in again", s.Name, KeyRefreshToken)
 	}
 	return oauth.Secret(token), nil
 }

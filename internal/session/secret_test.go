@@ -38,8 +38,8 @@ func TestRefreshToken(t *testing.T) {
 
 func TestRefreshTokenThatCannotBeUsed(t *testing.T) {
 	t.Parallel()
-	const missing = `there is no refresh token under the key "refresh_token" of Secret "egain-app": log in again`
-	const spoilt = `the refresh token under the key "refresh_token" of Secret "egain-app" is not one line of text: log in again`
+	const missing = `Secret "egain-app" has no refresh token under the key "refresh_token": log in again`
+	const spoilt = `key "refresh_token" of Secret "egain-app" is not one line of text (it `
 	for label, tc := range map[string]struct {
 		data map[string]string
 		want string
@@ -48,12 +48,12 @@ func TestRefreshTokenThatCannotBeUsed(t *testing.T) {
 		"nothing":         {nil, missing},
 		"empty":           {map[string]string{"refresh_token": ""}, missing},
 		"an empty line":   {map[string]string{"refresh_token": "\n"}, missing},
-		"two lines":       {map[string]string{"refresh_token": "hush\nmore"}, spoilt},
-		"two line breaks": {map[string]string{"refresh_token": "hush\n\n"}, spoilt},
-		"binary":          {map[string]string{"refresh_token": "hush\x00\x01"}, spoilt},
-		"no UTF-8":        {map[string]string{"refresh_token": "hush\xff"}, spoilt},
-		"UTF-16":          {map[string]string{"refresh_token": "\xff\xfeh\x00"}, spoilt + " (it is encoded in UTF-16 (little-endian), not in UTF-8)"},
-		"a hidden space":  {map[string]string{"refresh_token": "hush\u00a0"}, `the refresh token under the key "refresh_token" of Secret "egain-app" contains U+00A0 (no-break space), and only printable ASCII may be in it: log in again`},
+		"two lines":       {map[string]string{"refresh_token": "hush\nmore"}, spoilt + "contains U+000A (line break)): log in again"},
+		"two line breaks": {map[string]string{"refresh_token": "hush\n\n"}, spoilt + "contains U+000A (line break)): log in again"},
+		"binary":          {map[string]string{"refresh_token": "hush\x00\x01"}, spoilt + "contains U+0000 (NUL)): log in again"},
+		"no UTF-8":        {map[string]string{"refresh_token": "hush\xff"}, spoilt + "contains bytes that are not UTF-8): log in again"},
+		"UTF-16":          {map[string]string{"refresh_token": "\xff\xfeh\x00"}, spoilt + "is encoded in UTF-16 (little-endian), not in UTF-8): log in again"},
+		"a hidden space":  {map[string]string{"refresh_token": "hush\u00a0"}, `key "refresh_token" of Secret "egain-app" contains U+00A0 (no-break space), which no refresh token does: log in again`},
 	} {
 		t.Run(label, func(t *testing.T) {
 			t.Parallel()

@@ -94,7 +94,7 @@ func rejects(err error) bool {
 
 func rejected(s Successor, err error) error {
 	f := fault.New(fault.Retryable, egainv1alpha1.ReasonSessionRejected,
-		"the API server does not accept Secret %q: %s; the new refresh token is held in memory until it is written: allow the operator to write that Secret",
+		"the API server does not accept Secret %q: %s; the new refresh token is only in memory until it is written: let the operator write that Secret",
 		s.Secret.Name, refusal.Text(err))
 	f.RetryWithin = RetryWithin
 	return f
@@ -109,7 +109,7 @@ func apply(ctx context.Context, secrets Secrets, s Successor) (Written, error) {
 	return Written{}, refusal.Unquoted(err, map[string][]byte{KeyRefreshToken: []byte(s.Content.RefreshToken), used: []byte(s.Used)}, KeyRefreshToken, used)
 }
 
-// used stands for the refresh token that was used where the API server's words are searched for it.
+// used stands for the refresh token that was used where the API server's text is searched for it.
 const used = "used"
 
 // current reads the session Secret after a write of it failed, for whatever reason, and reports whether a login or a logout

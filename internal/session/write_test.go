@@ -100,7 +100,7 @@ func TestSession_ASuccessorIsWrittenOverTheTokenThatWasUsed(t *testing.T) {
 
 func TestSession_WhatKeepsASuccessorFromBeingWritten(t *testing.T) {
 	t.Parallel()
-	const held = "; the new refresh token is held in memory until it is written: allow the operator to write that Secret"
+	const held = "; the new refresh token is only in memory until it is written: let the operator write that Secret"
 	for name, tc := range map[string]struct {
 		err  error
 		want string
@@ -151,7 +151,7 @@ func TestSession_ALongRefusalIsCut(t *testing.T) {
 	f := secretsOf(t, "first")
 	f.before = func(string) error { return apierrors.NewBadRequest(strings.Repeat("é", 2000)) }
 	_, _, err := Write(t.Context(), f, successorOf(f))
-	if len(err.Error()) > 1024 || !strings.HasSuffix(err.Error(), "allow the operator to write that Secret") {
+	if len(err.Error()) > 1024 || !strings.HasSuffix(err.Error(), "let the operator write that Secret") {
 		t.Errorf("%d bytes: %s", len(err.Error()), err)
 	}
 }

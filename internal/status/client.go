@@ -31,11 +31,10 @@ const (
 	// maxSkew is the skew of the clocks from which on a person should act: JWT libraries allow for up to a minute, and half
 	// of that may be needed on the way from the provider to the operator to the workload.
 	maxSkew = 30 * time.Second
-	// untoldWait is how long an object says nothing of waiting for its turn, since it came or since its token expired. Of 1,000
-	// applied at once more than half had to wait, and each such status costs the API server as much as the token's own; an
-	// overloaded operator that reported each expired token immediately made 1.7 status patches and 0.7
-	// events a rotation.
-	untoldWait = 10 * time.Second
+	// unreportedWait is how long a queued client reports nothing, since its creation or since its token expired. Of 1,000 applied
+	// at once more than half were queued, and each such status costs the API server as much as the token's own; an overloaded
+	// operator that reported each expired token immediately made 1.7 status patches and 0.7 events a rotation.
+	unreportedWait = 10 * time.Second
 )
 
 // Facts are the state of the cluster before the operator acts, as far as the status depends on it. No function that receives them
@@ -112,15 +111,15 @@ func Next(ec *egainv1alpha1.EgainClient, o Outcome, now time.Time) egainv1alpha1
 	return after.Status
 }
 
-// setStatus brings the status of an object up to date with what came of a reconcile.
+// setStatus updates the status of an object after a reconcile.
 func setStatus(ec *egainv1alpha1.EgainClient, o *Outcome, now time.Time) {
 	f := fault.Of(o.Err)
-	unserved := f != nil && f.Reason == fault.ReasonAPIServerFailed
+	apiServerFailed := f != nil && f.Reason == fault.ReasonAPIServerFailed
 	switch {
-	case o.Err != nil && (f == nil || f.Class == fault.Busy), unserved && inForce(ec, o, now):
+	case o.Err != nil && (f == nil || f.Class == fault.Busy), apiServerFailed && inForce(ec, o, now):
 		setUntried(ec, o, now)
 		return
-	case (unserved || o.Unread) && !o.Decided:
+	case (apiServerFailed || o.Unread) && !o.Decided:
 		setUnseen(ec, o, now)
 		return
 	}
@@ -142,19 +141,19 @@ func setStatus(ec *egainv1alpha1.EgainClient, o *Outcome, now time.Time) {
 	setConditions(ec, o, now)
 }
 
-// setUntried says what is known though nothing was found out: that a client waits for its turn, and that a token has run
-// out, which it does whether or not the API server and the provider answer.
+// setUntried says what is known without an attempt: that a client is queued, and that a token has expired, which it does whether or
+// not the API server and the provider answer.
 func setUntried(ec *egainv1alpha1.EgainClient, o *Outcome, now time.Time) {
 	st := &ec.Status
 	ready, f := meta.FindStatusCondition(st.Conditions, egainv1alpha1.ConditionReady), fault.Of(o.Err)
 	c := metav1.Condition{Type: egainv1alpha1.ConditionReady, Status: metav1.ConditionFalse, LastTransitionTime: *second(now)}
 	switch {
-	case f != nil && f.Class == fault.Busy && now.Sub(waitsSince(ec)) < untoldWait:
+	case f != nil && f.Class == fault.Busy && now.Sub(waitsSince(ec)) < unreportedWait:
 		return
 	case ready == nil && f != nil:
 		st.ObservedGeneration = ec.Generation
 		c.Reason, c.Message = egainv1alpha1.ReasonNoToken, "there is no token: "+f.Message
-	case ready != nil && ready.Status == metav1.ConditionTrue && !o.token().Valid(now) && ranOut(st.Token, now):
+	case ready != nil && ready.Status == metav1.ConditionTrue && !o.token().Valid(now) && expired(st.Token, now):
 		c.Reason, c.Message = egainv1alpha1.ReasonTokenExpired, fmt.Sprintf("the token in Secret %q has expired", ec.TargetName())
 	default:
 		return
@@ -188,7 +187,7 @@ func inForce(ec *egainv1alpha1.EgainClient, o *Outcome, now time.Time) bool {
 	}
 }
 
-// setUnseen tells of a failure that left unknown what is in the target, so that what was said of that stands.
+// setUnseen reports a failure that left the content of the target unknown: what the status says about that stays.
 func setUnseen(ec *egainv1alpha1.EgainClient, o *Outcome, now time.Time) {
 	setUntried(ec, o, now)
 	setFailure(ec, o, now)
@@ -204,7 +203,7 @@ func setUnseen(ec *egainv1alpha1.EgainClient, o *Outcome, now time.Time) {
 	meta.SetStatusCondition(&st.Conditions, c)
 }
 
-func ranOut(tok *egainv1alpha1.TokenStatus, now time.Time) bool {
+func expired(tok *egainv1alpha1.TokenStatus, now time.Time) bool {
 	return tok != nil && tok.ExpirationTime != nil && !tok.ExpirationTime.After(now)
 }
 

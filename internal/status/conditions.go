@@ -37,7 +37,7 @@ func setConditions(ec *egainv1alpha1.EgainClient, o *Outcome, now time.Time) {
 	if stalled(ec, o) {
 		present, absent = absent, present
 	}
-	// One that stays is not removed on the way: it would begin anew, and be written, with every look.
+	// One that stays is not removed in between: it would get a new transition time, and a write, with every reconcile.
 	meta.RemoveStatusCondition(&st.Conditions, absent)
 	if ready.Status == metav1.ConditionTrue || ec.Suspended() {
 		meta.RemoveStatusCondition(&st.Conditions, present)
@@ -59,15 +59,15 @@ func issuedCondition(ec *egainv1alpha1.EgainClient, o *Outcome) metav1.Condition
 		c.Status, c.Reason = metav1.ConditionTrue, egainv1alpha1.ReasonIssued
 		c.Message = fmt.Sprintf("the token is in Secret %q", ec.TargetName())
 		if o.Decided && o.Decision.Action == rotation.Wait {
-			c.Message = fmt.Sprintf("the next token follows: requests for one EgainClient are at least %v seconds apart", rotation.Floor.Seconds())
+			c.Message = fmt.Sprintf("the next token is requested soon: requests for one EgainClient are at least %v seconds apart", rotation.Floor.Seconds())
 		} else if tok := o.token(); tok != nil && rotation.Clamped(tok.IssueTime, tok.ExpirationTime, o.Input.Policy) {
-			c.Message += "; spec.renewal lies outside half of the token's life and the time that mounted files need to follow, and was moved within"
+			c.Message += "; spec.renewal does not fit the token's lifetime, so the nearest allowed time is used: after half of it, and in time for mounted files"
 		}
 	}
 	return c
 }
 
-// skewCondition tells of clocks that are apart, if they are. It does not say by how much: that differs with every answer.
+// skewCondition is the condition of clocks that differ, if they do. It does not say by how much: that changes with every answer.
 func skewCondition(o *Outcome) (metav1.Condition, bool) {
 	reason, direction := egainv1alpha1.ReasonClockAhead, "ahead of"
 	if *o.Skew < 0 {
@@ -79,7 +79,7 @@ func skewCondition(o *Outcome) (metav1.Condition, bool) {
 	}
 	return metav1.Condition{
 		Type: egainv1alpha1.ConditionClockSkewed, Status: metav1.ConditionTrue, Reason: reason,
-		Message: fmt.Sprintf("the clock of %s is 30 seconds or more %s the operator's: check that the nodes' clocks are synchronized, and tell eGain if they are", host, direction),
+		Message: fmt.Sprintf("the clock of %s is 30 seconds or more %s the operator's: check the time synchronization of the nodes, then report it to eGain", host, direction),
 	}, o.Skew.Abs() >= maxSkew
 }
 
@@ -107,7 +107,7 @@ func readyCondition(ec *egainv1alpha1.EgainClient, o *Outcome, issued metav1.Con
 
 // lost is the text for a token that another writer removed; empty if none did.
 func (o *Outcome) lost(ec *egainv1alpha1.EgainClient) string {
-	const advice = "make it leave that Secret to the operator, or name another in target.secretName"
+	const advice = "stop it from writing that Secret, or set another spec.target.secretName"
 	switch {
 	case !o.Input.Lost():
 		return ""

@@ -29,7 +29,7 @@ func Events(before, after *egainv1alpha1.EgainClient) []Event {
 	var all []Event
 	was := meta.FindStatusCondition(before.Status.Conditions, egainv1alpha1.ConditionTokenIssued)
 	is := meta.FindStatusCondition(after.Status.Conditions, egainv1alpha1.ConditionTokenIssued)
-	if worthTelling(after, was, is) {
+	if isNews(after, was, is) {
 		kind := corev1.EventTypeWarning
 		if is.Status != metav1.ConditionFalse || WaitsForObject(is.Reason) {
 			kind = corev1.EventTypeNormal
@@ -72,7 +72,7 @@ func TooShort(tok *egainv1alpha1.TokenStatus) bool {
 	return (&rotation.Token{IssueTime: tok.IssueTime.Time, ExpirationTime: tok.ExpirationTime.Time}).TooShort()
 }
 
-// newSkew is the condition of clocks that came apart; nil if they did not, or had before.
+// newSkew is the condition of clocks that differ; nil if they do not, or did before.
 func newSkew(before, after *egainv1alpha1.EgainClient) *metav1.Condition {
 	was := meta.FindStatusCondition(before.Status.Conditions, egainv1alpha1.ConditionClockSkewed)
 	is := meta.FindStatusCondition(after.Status.Conditions, egainv1alpha1.ConditionClockSkewed)
@@ -82,8 +82,8 @@ func newSkew(before, after *egainv1alpha1.EgainClient) *metav1.Condition {
 	return is
 }
 
-// worthTelling reports whether a TokenIssued condition is news to a person.
-func worthTelling(ec *egainv1alpha1.EgainClient, was, is *metav1.Condition) bool {
+// isNews reports whether a TokenIssued condition is news to a person.
+func isNews(ec *egainv1alpha1.EgainClient, was, is *metav1.Condition) bool {
 	switch {
 	case is == nil, is.Reason == egainv1alpha1.ReasonApplicationFailing: // the EgainTenant reports it for all of its clients
 		return false

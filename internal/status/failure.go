@@ -9,7 +9,7 @@ import (
 	"github.com/egain-operator/egain-operator/internal/rotation"
 )
 
-// setFailure notes a failed attempt. A failure that waits for a change is noted once, however often it is looked at.
+// setFailure records a failed attempt. A failure that waits for a change is recorded once, in however many reconciles.
 func setFailure(ec *egainv1alpha1.EgainClient, o *Outcome, now time.Time) {
 	st := &ec.Status
 	if fault.Of(o.Err) == nil && o.Decision.Action == rotation.Wait {
@@ -45,7 +45,7 @@ func (o *Outcome) failure() *fault.Error {
 		return f
 	}
 	return fault.New(fault.Retryable, egainv1alpha1.ReasonLifetimeInvalid,
-		"the token lasts less than %v seconds, so renewal cannot keep up: the operator requests one every %v seconds at most; raise the token lifetime of the client application",
+		"the token lasts less than %v seconds, so renewal cannot keep up (at most one request every %v seconds): raise the token lifetime of the client application",
 		rotation.ShortestLifetime.Seconds(), rotation.Floor.Seconds())
 }
 

@@ -23,7 +23,7 @@ func Repaired(ec *egainv1alpha1.EgainClient, f Facts, d rotation.Decision, now t
 	ec.Status.DeepCopyInto(&st)
 	c := metav1.Condition{
 		Type: egainv1alpha1.ConditionReconciling, Status: metav1.ConditionTrue, Reason: stalled.Reason,
-		Message:            "an object that the last attempt failed with has changed: a token is requested again",
+		Message:            "the spec or an object that the last attempt depended on has changed: a token is being requested",
 		ObservedGeneration: ec.Generation, LastTransitionTime: *second(now),
 	}
 	meta.RemoveStatusCondition(&st.Conditions, egainv1alpha1.ConditionStalled)

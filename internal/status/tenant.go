@@ -29,14 +29,21 @@ func NextTenant(et *egainv1alpha1.EgainTenant, use Use, found provider.Inspectio
 
 // setTenantStatus writes the result of an inspection. Known endpoints stay while the documents cannot be read.
 func setTenantStatus(et *egainv1alpha1.EgainTenant, found provider.Inspection, f *fault.Error, now time.Time) {
+	if f != nil {
+		named := *f
+		named.Message, f = ofTenant(f.Message), &named
+	}
 	st := &et.Status
 	ready := metav1.Condition{Type: egainv1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: egainv1alpha1.ReasonEndpointsKnown, Message: "the endpoints of the tenant are known"}
 	known := st.ObservedGeneration == et.Generation && slices.ContainsFunc(st.Endpoints, func(e egainv1alpha1.ActorEndpointsStatus) bool { return e.TokenURL != "" })
+	if known && f != nil && f.Class == fault.Busy {
+		return // it is queued, so nothing new is known
+	}
 	switch {
 	case f == nil:
 		setFound(st, found, known)
 	case known && f.Class != fault.Terminal && len(found.Actors) == 0:
-		ready.Message += " from before; now: " + f.Message
+		ready.Message += " from an earlier read, and are used; the latest read failed: " + f.Message
 	default:
 		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, f.Reason, f.Message
 		if len(found.Actors) > 0 {
@@ -77,7 +84,7 @@ func actorStatus(a provider.Actor) egainv1alpha1.ActorEndpointsStatus {
 	st, e := egainv1alpha1.ActorEndpointsStatus{Actor: a.Name}, a.Endpoints
 	unusable := e.Unusable.First()
 	if f := fault.Of(cmp.Or(a.Err, unusable)); f != nil {
-		st.Reason, st.Message = f.Reason, shown(f.Message)
+		st.Reason, st.Message = f.Reason, shown(ofTenant(f.Message))
 	}
 	if a.Err != nil && !errors.Is(a.Err, unusable) {
 		return st
@@ -88,6 +95,11 @@ func actorStatus(a provider.Actor) egainv1alpha1.ActorEndpointsStatus {
 	st.APIURL, st.APIURLSource = truncate(e.APIURL, maxURL), egainv1alpha1.EndpointSource(e.Sources.APIURL)
 	st.ScopePrefix, st.ScopePrefixSource = truncate(e.ScopePrefix, maxRenewal), egainv1alpha1.EndpointSource(e.Sources.ScopePrefix)
 	return st
+}
+
+// ofTenant names fields in a message as the author of an EgainTenant wrote them.
+func ofTenant(message string) string {
+	return strings.NewReplacer("EgainTenant.spec.", "spec.", "spec.tenant.", "spec.").Replace(message)
 }
 
 // keepEndpoints keeps the endpoints of actors whose own document cannot be read, as those of all are kept when no document can.
@@ -154,16 +166,21 @@ func TenantEvents(before, after *egainv1alpha1.EgainTenant) []Event {
 	return all
 }
 
-// metadataChanged warns of what a metadata document came to say without a change of the spec.
+// metadataChanged warns of endpoints that changed without a change of the spec.
 func metadataChanged(changes []string) Event {
 	return Event{
 		corev1.EventTypeWarning, reasonMetadataChanged, actionReadMetadata,
-		"the metadata document names other endpoints than before, which may be an attack: " + strings.Join(changes, "; "),
+		"the endpoints changed although the spec did not; confirm with eGain that its metadata document was not forged: " + strings.Join(changes, "; "),
 	}
 }
 
 func changed(what, was, is string) string {
 	return fmt.Sprintf("the %s was %q and is %q", what, was, is)
+}
+
+// refused says of an actor without a token URL why it has none.
+func refused(now egainv1alpha1.ActorEndpointsStatus, was string) string {
+	return fmt.Sprintf("the token URL of %s was %q and is not usable now (%s)", now.Actor, was, now.Reason)
 }
 
 // metadataChanges says how token endpoints and issuer differ; nothing if they do not, or were not known before.
@@ -174,7 +191,11 @@ func metadataChanges(before, after *egainv1alpha1.EgainTenantStatus) []string {
 	}
 	for _, was := range before.Endpoints {
 		i := slices.IndexFunc(after.Endpoints, func(e egainv1alpha1.ActorEndpointsStatus) bool { return e.Actor == was.Actor })
-		if i >= 0 && was.TokenURL != "" && after.Endpoints[i].TokenURL != was.TokenURL {
+		switch {
+		case i < 0 || was.TokenURL == "" || after.Endpoints[i].TokenURL == was.TokenURL:
+		case after.Endpoints[i].TokenURL == "":
+			changes = append(changes, refused(after.Endpoints[i], was.TokenURL))
+		default:
 			changes = append(changes, changed("token URL of "+string(was.Actor), was.TokenURL, after.Endpoints[i].TokenURL))
 		}
 	}

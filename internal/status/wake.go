@@ -29,7 +29,7 @@ const pollInterval = time.Minute
 // queuedTimes are the times at which the status of a queued client changes, and the next poll.
 func queuedTimes(ec *egainv1alpha1.EgainClient, o Outcome, now time.Time) []time.Time {
 	poll := pollInterval - time.Duration(o.Input.Spread*float64(pollInterval/10))
-	times := []time.Time{o.token().Expiry(), waitsSince(ec).Add(untoldWait), now.Add(poll)}
+	times := []time.Time{o.token().Expiry(), waitsSince(ec).Add(unreportedWait), now.Add(poll)}
 	return slices.DeleteFunc(times, func(at time.Time) bool { return !at.After(now) })
 }
 

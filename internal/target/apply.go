@@ -3,6 +3,7 @@ package target
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -89,5 +90,9 @@ func (p Plan) Refused(err error) error {
 	if invalid {
 		class = fault.Terminal
 	}
-	return fault.New(class, egainv1alpha1.ReasonTargetRejected, "the API server does not accept Secret %q: %s", p.ec.TargetName(), refusal.Text(err))
+	advice := refusal.Remedy(err)
+	if apierrors.IsInvalid(err) && !strings.Contains(refusal.Text(err), "AdmissionPolicy") || apierrors.IsRequestEntityTooLargeError(err) {
+		advice = "correct spec.target"
+	}
+	return fault.New(class, egainv1alpha1.ReasonTargetRejected, "the API server does not accept Secret %q: %s; %s", p.ec.TargetName(), refusal.Text(err), advice)
 }

@@ -133,10 +133,10 @@ func TestTarget_RefusedTellsWhatAPersonMustFix(t *testing.T) {
 		class fault.Class
 		want  string
 	}{
-		"invalid":            {apierrors.NewInvalid(schema.GroupKind{Kind: "Secret"}, "sync", nil), fault.Terminal, `does not accept Secret "sync": Secret "sync" is invalid`},
-		"a bad request":      {apierrors.NewBadRequest("too odd"), fault.Terminal, `does not accept Secret "sync": too odd`},
-		"too large":          {apierrors.NewRequestEntityTooLargeError("too much"), fault.Terminal, `does not accept Secret "sync"`},
-		"a quota":            {apierrors.NewForbidden(secrets, "sync", errors.New("exceeded quota")), fault.Retryable, "exceeded quota"},
+		"invalid":            {apierrors.NewInvalid(schema.GroupKind{Kind: "Secret"}, "sync", nil), fault.Terminal, `does not accept Secret "sync": Secret "sync" is invalid; correct spec.target`},
+		"a bad request":      {apierrors.NewBadRequest("too odd"), fault.Terminal, `does not accept Secret "sync": too odd; check the API server, and the admission webhooks`},
+		"too large":          {apierrors.NewRequestEntityTooLargeError("too much"), fault.Terminal, `too much; correct spec.target`},
+		"a quota":            {apierrors.NewForbidden(secrets, "sync", errors.New("exceeded quota")), fault.Retryable, "exceeded quota; raise the quota"},
 		"quoting the token":  {apierrors.NewBadRequest("bad token " + accessToken), fault.Terminal, "(the message quotes the Secret and is not shown)"},
 		"another object":     {another, -1, `applying Secret "sync": `},
 		"a conflict":         {apierrors.NewConflict(secrets, "sync", errors.New("changed")), -1, `applying Secret "sync": `},

@@ -37,9 +37,9 @@ func (i *inspection) field(n *parse.FieldNode) error {
 		return i.fieldOfAll(n.Ident)
 	case dotScope:
 		if slices.Contains(fieldNames, n.Ident[0]) {
-			return templateFault(i.key, fmt.Sprintf("names %s inside of range, where . is a scope: write $%s", n, n))
+			return templateFault(i.key, fmt.Sprintf("names %s inside range, where . is a scope: write $%s", n, n))
 		}
-		return templateFault(i.key, fmt.Sprintf("names %s inside of range, where . is a scope, which has no fields: write {{ . }}", n))
+		return templateFault(i.key, fmt.Sprintf("names %s inside range, where . is a scope, which has no fields: write {{ . }}", n))
 	case dotOther: // which only the run shows
 	}
 	return nil

@@ -109,7 +109,7 @@ func checkMissing(ctx context.Context, clients Clients, ec *egainv1alpha1.EgainC
 		if err := checkUses(ctx, clients, ec); err != nil {
 			return err
 		}
-		return fault.New(fault.Waiting, egainv1alpha1.ReasonTargetNotFound, "Secret %q does not exist: create it, or set target.creationPolicy to Owner", ec.TargetName())
+		return fault.New(fault.Waiting, egainv1alpha1.ReasonTargetNotFound, "Secret %q does not exist: create it, or set spec.target.creationPolicy to Owner", ec.TargetName())
 	}
 	if err := checkRivals(ctx, clients, ec); err != nil {
 		return err

@@ -116,13 +116,13 @@ func checkClaim(ctx context.Context, clients Clients, ec *egainv1alpha1.EgainCli
 			return claimedBy(holder, secret.Name)
 		}
 	case ClaimLeaving:
-		return fault.New(fault.Waiting, egainv1alpha1.ReasonTargetClaimed, "Secret %q belongs to a deleted EgainClient of the same name and is about to be collected", secret.Name)
+		return fault.New(fault.Waiting, egainv1alpha1.ReasonTargetClaimed, "waiting until Secret %q of a deleted EgainClient of the same name is garbage-collected", secret.Name)
 	case ClaimOurs:
 		return nil
 	case ClaimNone:
 	}
 	if !isMerge(ec) {
-		return fault.New(fault.Terminal, egainv1alpha1.ReasonTargetNotOwned, "Secret %q exists and was not created for this EgainClient: name another target.secretName, or set target.creationPolicy to Merge to add keys to it", secret.Name)
+		return fault.New(fault.Terminal, egainv1alpha1.ReasonTargetNotOwned, "Secret %q exists and was not created for this EgainClient: set another spec.target.secretName, or set spec.target.creationPolicy to Merge to add keys to it", secret.Name)
 	}
 	return checkRivals(ctx, clients, ec)
 }
@@ -155,24 +155,24 @@ func checkRivals(ctx context.Context, clients Clients, ec *egainv1alpha1.EgainCl
 }
 
 func claimedBy(holder, secret string) error {
-	return fault.New(fault.Terminal, egainv1alpha1.ReasonTargetClaimed, "Secret %q is the target of EgainClient %q: name another target.secretName", secret, holder)
+	return fault.New(fault.Terminal, egainv1alpha1.ReasonTargetClaimed, "Secret %q is the target of EgainClient %q: set another spec.target.secretName", secret, holder)
 }
 
 // checkMergeable refuses a Secret that the operator's keys cannot be added to. It may contain a token of the EgainClient
 // nevertheless.
 func checkMergeable(ec *egainv1alpha1.EgainClient, secret *corev1.Secret) error {
 	if foreign := ForeignKeys(secret, ec); len(foreign) > 0 {
-		return conflict("Secret %q already has the keys %q: remove them from it, or name another target.secretName", secret.Name, foreign)
+		return conflict("Secret %q already has the keys %q, which the operator did not write: set another spec.target.secretName, or ask its owner to remove them", secret.Name, foreign)
 	}
 	foreign, err := foreignMetadata(secret, ec)
 	switch {
 	case err != nil:
 		return err
 	case len(foreign) > 0:
-		return conflict("Secret %q already has %q: remove them from it, or from target.template.metadata", secret.Name, foreign)
+		return conflict("Secret %q already has %q, which the operator did not write: remove them from spec.target.template.metadata, or ask its owner to", secret.Name, foreign)
 	}
 	if isImmutable(secret) {
-		return fault.New(fault.Terminal, egainv1alpha1.ReasonTargetImmutable, "Secret %q is immutable: replace it by one that is not, or name another target.secretName", secret.Name)
+		return fault.New(fault.Terminal, egainv1alpha1.ReasonTargetImmutable, "Secret %q is immutable: set another spec.target.secretName, or ask its owner to make it mutable", secret.Name)
 	}
 	return nil
 }

@@ -22,11 +22,11 @@ func LogsIn(secretType corev1.SecretType) bool {
 func checkPurpose(ctx context.Context, clients Clients, ec *egainv1alpha1.EgainClient, secret *corev1.Secret) error {
 	switch {
 	case session.Marked(secret):
-		return conflict("Secret %q contains the session of a login: name another target.secretName", secret.Name)
+		return conflict("Secret %q contains the session of a login: set another spec.target.secretName", secret.Name)
 	case CreatedFor(secret, ec):
 		return nil
 	case LogsIn(secret.Type):
-		return conflict("Secret %q is of type %q, whose content logs in to the cluster: name another target.secretName", secret.Name, secret.Type)
+		return conflict("Secret %q is of type %q, whose content logs in to the cluster: set another spec.target.secretName", secret.Name, secret.Type)
 	default:
 		return checkUses(ctx, clients, ec)
 	}
@@ -56,7 +56,7 @@ func checkUses(ctx context.Context, clients Clients, ec *egainv1alpha1.EgainClie
 }
 
 func usedBy(ec *egainv1alpha1.EgainClient, kind, name, field string) error {
-	return conflict("%s %q names Secret %q in %s: name another target.secretName", kind, name, ec.TargetName(), field)
+	return conflict("%s %q names Secret %q in %s: set another spec.target.secretName", kind, name, ec.TargetName(), field)
 }
 
 func conflict(format string, args ...any) error {

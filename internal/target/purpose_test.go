@@ -67,7 +67,7 @@ func TestTarget_ASecretThatAnotherClientReadsIsNoTarget(t *testing.T) {
 						}
 						return
 					}
-					wantConflict(t, err, `EgainClient "user" names Secret "sync" in `+field+`: name another target.secretName`)
+					wantConflict(t, err, `EgainClient "user" names Secret "sync" in `+field+`: set another spec.target.secretName`)
 					if name == "merged" && seen.Token == nil {
 						t.Error("the token that is there is as good as it was")
 					}

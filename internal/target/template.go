@@ -168,7 +168,7 @@ func parseTemplate(key, text string) (*template.Template, parts, error) {
 		return nil, parts{}, templateFault(key, "does not parse: "+strings.TrimPrefix(err.Error(), "template: "))
 	}
 	if len(t.Templates()) > 1 || t.Tree == nil {
-		return nil, parts{}, templateFault(key, "defines another template or is empty: write the value itself")
+		return nil, parts{}, templateFault(key, "is empty or defines another template: write the value itself")
 	}
 	i := inspection{key: key}
 	err = i.node(t.Root)
@@ -187,7 +187,7 @@ func executionFault(key string, err error) error {
 		return templateFault(key, fmt.Sprintf("produces more than %d KiB%s", maxValue>>10, where))
 	}
 	if errors.Is(err, errTooLong) {
-		return templateFault(key, fmt.Sprintf("is too much work%s: a target may take %d units, one for each part of its templates, call and 64 bytes; call fewer functions on long texts, or drop keys", where, MaxUnits))
+		return templateFault(key, fmt.Sprintf("is too much work%s: the limit for all templates is %d units; call fewer functions on long texts, or remove keys", where, MaxUnits))
 	}
 	return templateFault(key, "fails"+where+": "+failure(err))
 }

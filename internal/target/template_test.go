@@ -309,7 +309,7 @@ func TestTarget_AFieldThatDoesNotExistIsNamedBeforeATokenIsSpent(t *testing.T) {
 		"{{ with .Scope }}{{ $.Token }}{{ end }}":          "names .Token,",
 		"{{ with .Scope }}{{ else }}{{ .Token }}{{ end }}": "names .Token,",
 		"{{ range .Scopes }}{{ $.Token }}{{ end }}":        "names .Token,",
-		"{{ range .Scopes }}{{ .AccessToken }}{{ end }}":   "names .AccessToken inside of range, where . is a scope: write $.AccessToken",
+		"{{ range .Scopes }}{{ .AccessToken }}{{ end }}":   "names .AccessToken inside range, where . is a scope: write $.AccessToken",
 		"{{ .AccessToken.Value }}":                         "names .AccessToken.Value, but .AccessToken has no fields",
 	} {
 		wantFault(t, CheckTemplates(client(map[string]egainv1alpha1.Template{"a": egainv1alpha1.Template(text)})), said)

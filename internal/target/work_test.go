@@ -112,7 +112,7 @@ func TestTarget_TheWorkOfTemplatesIsBounded(t *testing.T) {
 			t.Parallel()
 			_, err := execute(h.templates, h.token())
 			wantFault(t, err, "is too much work")
-			wantFault(t, err, "call fewer functions on long texts, or drop keys")
+			wantFault(t, err, "call fewer functions on long texts, or remove keys")
 		})
 	}
 }

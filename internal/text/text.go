@@ -1,4 +1,4 @@
-// Package text knows what people and their tools put around text, and nothing else: marks of an encoding, line breaks, characters
+// Package text knows what users and their tools put around text, and nothing else: marks of an encoding, line breaks, characters
 // that cannot be seen.
 package text
 

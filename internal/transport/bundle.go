@@ -51,7 +51,7 @@ func ParseBundle(bundle []byte) (Bundle, error) {
 	for block, rest := pem.Decode(lines); block != nil; block, rest = pem.Decode(rest) {
 		found++
 		if strings.Contains(block.Type, "PRIVATE KEY") {
-			return Bundle{}, caBundleFault("holds a private key, which is not a certificate and does not belong there: remove it, and keep only CERTIFICATE blocks in it")
+			return Bundle{}, caBundleFault("contains a private key: remove it, and keep only CERTIFICATE blocks there")
 		}
 		cert, why := parseCertificate(block)
 		if cert == nil {
@@ -64,11 +64,11 @@ func ParseBundle(bundle []byte) (Bundle, error) {
 	parsed.Skipped = listed(parsed.Skipped)
 	switch {
 	case found < begun: // the decoder skips what it cannot read
-		return Bundle{}, caBundleFault("holds a PEM block that is cut off or damaged: put the whole of it in again")
+		return Bundle{}, caBundleFault("contains a PEM block that is cut off or damaged: replace it")
 	case found == 0:
-		return Bundle{}, caBundleFault("holds no certificate: %s", instead(unmarked))
+		return Bundle{}, caBundleFault("contains no certificate: %s", instead(unmarked))
 	case used == 0:
-		return Bundle{}, caBundleFault("holds nothing that can be used: %s; keep only CERTIFICATE blocks in it", strings.Join(parsed.Skipped, ", "))
+		return Bundle{}, caBundleFault("contains no usable certificate: %s; put CERTIFICATE blocks there", strings.Join(parsed.Skipped, ", "))
 	}
 	return parsed, nil
 }
@@ -112,13 +112,13 @@ func trimLines(bundle []byte) []byte {
 // instead says what a bundle without a PEM block holds, and what to do.
 func instead(bundle []byte) string {
 	if decoded, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(string(bundle)), "")); err == nil && len(decoded) > 0 {
-		return "it is encoded in Base64 once too often, or lacks the lines BEGIN CERTIFICATE and END CERTIFICATE: put PEM blocks of type CERTIFICATE into it as they are"
+		return "it is encoded in Base64 once too often, or lacks the lines BEGIN CERTIFICATE and END CERTIFICATE: store the PEM blocks as they are"
 	}
 	var der asn1.RawValue
 	if _, err := asn1.Unmarshal(bundle, &der); err == nil && der.Tag == asn1.TagSequence && der.IsCompound {
 		return "it is in DER, or is a PKCS #7 or PKCS #12 file: convert it to PEM, a certificate with openssl x509 -inform der"
 	}
-	return "put PEM blocks of type CERTIFICATE into it"
+	return "store PEM blocks of type CERTIFICATE"
 }
 
 // subjectOf is the subject of a certificate, quoted, even of one that Go does not parse; empty if it has none that can be read.

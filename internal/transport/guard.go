@@ -90,14 +90,14 @@ func (g guard) check(addr netip.Addr) *fault.Error {
 	case g.ranges.SafeAddr(addr) == nil:
 		return nil
 	case within(privateV4, addr) || within(privateV6, addr):
-		return fault.New(fault.Rejected, fault.ReasonEndpointRefused, "the host name leads to an address of a private network, where the operator sends credentials only with --allow-private: correct the URL or its DNS record, or set the flag")
+		return fault.New(fault.Rejected, fault.ReasonEndpointRefused, "the host resolves to a private address, which is allowed only with --allow-private: correct the URL or its DNS record, or have the flag set")
 	default:
 		return refusedAddress()
 	}
 }
 
 func refusedAddress() *fault.Error {
-	return fault.New(fault.Rejected, fault.ReasonEndpointRefused, "the host name leads to an address that credentials are never sent to (loopback, link-local, metadata service, multicast, unspecified or reserved): correct the URL or its DNS record")
+	return fault.New(fault.Rejected, fault.ReasonEndpointRefused, "the host resolves to an address that is never allowed (loopback, link-local, metadata service, multicast or reserved): correct the URL or its DNS record")
 }
 
 // reached is the address that is reached by dialling one: IPv4 addresses are found inside IPv6 ones.

@@ -23,7 +23,7 @@ func ParseHosts(entries []string) (Hosts, error) {
 		domain, wild := strings.CutPrefix(entry, "*.")
 		u, err := url.Parse("https://" + domain)
 		if err != nil || u.Host != domain || !plain.IsHost(u.Hostname()) || (wild && plain.IsAddress(u.Hostname())) {
-			return nil, fmt.Errorf("%q is not a host: write a name, an address or *. and a domain, with a port or without", entry)
+			return nil, fmt.Errorf("%q is not a host: write a name, an address, or *. and a domain, each with or without a port", entry)
 		}
 		host := HostPort(u)
 		if wild {
@@ -52,7 +52,7 @@ func (h Hosts) permit(u *url.URL) *fault.Error {
 	if len(h) == 0 || h.Lists(u) {
 		return nil
 	}
-	return fault.New(fault.Rejected, fault.ReasonEndpointRefused, "%s is not among the hosts that the operator may send requests to: correct the URL, or list the host in --allowed-hosts", u.Host)
+	return fault.New(fault.Rejected, fault.ReasonEndpointRefused, "%s is not in the operator's --allowed-hosts: correct the URL, or have the host added", u.Host)
 }
 
 // permitHost refuses a host that is not spelt as DNS has it: a resolver or a proxy might read it as another one, and net/http dials one
@@ -64,7 +64,7 @@ func permitHost(host string) *fault.Error {
 	case plain.EndsInNumber(host):
 		return refusedAddress()
 	default:
-		return fault.New(fault.Terminal, fault.ReasonEndpointRefused, "the host of a URL is no name as DNS has it, in ASCII (xn-- for other letters), nor an address without a zone: correct the URL")
+		return fault.New(fault.Terminal, fault.ReasonEndpointRefused, "the host of a URL is neither an ASCII DNS name (xn-- for other letters) nor an IP address without a zone: correct the URL")
 	}
 }
 

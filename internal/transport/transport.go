@@ -101,7 +101,7 @@ func (t *Transport) PermitTenant(name string) error {
 func (t *Transport) PermitURL(rawURL string) error {
 	u, err := url.Parse(rawURL)
 	if err != nil {
-		return fault.New(fault.Terminal, fault.ReasonEndpointInvalid, "an endpoint is not a URL")
+		return fault.New(fault.Terminal, fault.ReasonEndpointInvalid, "an endpoint is not a URL: correct the tenant's endpoints")
 	}
 	if f := permitHost(u.Hostname()); f != nil {
 		return f
@@ -202,7 +202,7 @@ type ruled struct {
 // RoundTrip fails before anything is sent if a rule refuses the URL.
 func (r *ruled) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Scheme != "https" {
-		return nil, refuse(req, fault.New(fault.Terminal, fault.ReasonEndpointRefused, "the URL on %s is not https, and credentials are sent over nothing else: correct it", req.URL.Host))
+		return nil, refuse(req, fault.New(fault.Terminal, fault.ReasonEndpointRefused, "the URL on %s is not https, which is required: correct it", req.URL.Host))
 	}
 	if f := permitHost(req.URL.Hostname()); f != nil {
 		return nil, refuse(req, f)

@@ -70,15 +70,15 @@ func TestDoctorNamesTheLinkThatBreaks(t *testing.T) {
 		}, "Target", `does not exist; the operator's last attempt failed: TargetRejected: the API server refuses Secret mine`, "kubectl egain renew mine", "API"},
 		"an address that the rules refuse": {func(s *simulated) {
 			s.healthy(func(ec *egainv1alpha1.EgainClient) { tokensAt(ec, "https://10.96.0.1/token") })
-		}, "DNS", "an address of a private network", "or its DNS record", "TLS"},
+		}, "DNS", "a private address", "or its DNS record", "TLS"},
 		"a server that breaks off its answer": {func(s *simulated) {
 			s.healthy()
 			s.sim.SetFault(egainsim.Match{Endpoint: egainsim.UnknownEndpoint}, egainsim.Fault{Drop: true})
-		}, "TLS", "broke off its answer", "ends connections", "TokenRequest"},
+		}, "TLS", "closed the connection before its answer was complete", "ends connections", "TokenRequest"},
 		"a server that breaks off its token": {func(s *simulated) {
 			s.healthy()
 			s.sim.SetFault(egainsim.Match{Endpoint: egainsim.TokenEndpoint}, egainsim.Fault{Drop: true})
-		}, "TokenRequest", "broke off its answer", "run this again", ""},
+		}, "TokenRequest", "closed the connection before its answer was complete", "run this again", ""},
 		"a subject token that the server denies": {
 			exchange(egainsim.Fault{Status: 403, Error: "access_denied"}), "TokenRequest", "access_denied: check the subject token", `key token of Secret "subject"`, "",
 		},

@@ -293,7 +293,7 @@ func TestDoctorWarns(t *testing.T) {
 			s.Expect(admin.Get(s.t.Context(), client.ObjectKey{Namespace: s.namespace, Name: "egain-ca"}, bundle)).To(gomega.Succeed())
 			bundle.Data["ca.crt"] += "\n-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 			s.Expect(admin.Update(s.t.Context(), bundle)).To(gomega.Succeed())
-		}, "CABundle", "block 2 is not a certificate that can be parsed", "the others are trusted"},
+		}, "CABundle", "block 2 is not a certificate that can be parsed", "the rest of the CA bundle is trusted"},
 		"of an EgainClient that is suspended": {func(s *simulated) {
 			s.healthy(func(ec *egainv1alpha1.EgainClient) { ec.Spec.Suspend = new(true) })
 		}, "EgainClient", "suspended", "kubectl egain resume mine"},

@@ -311,7 +311,7 @@ func TestCreateTenantByABrokenAddress(t *testing.T) {
 		"no API domain":                      {deploymentInfo, egainsim.Fault{Omit: []string{"apiDomain"}}, nil, "localhost:1 names no apiDomain", "the API domain with --api-url"},
 		"an API domain of http":              {deploymentInfo, set(map[string]string{"apiDomain": "http://127.0.0.1"}), nil, "is not an https host", "the API domain with --api-url"},
 		"a tenant id that is none":           {deploymentInfo, set(map[string]string{"tenantId": "../x"}), nil, "is not the id of a tenant", "--metadata-url"},
-		"another tenant":                     {deploymentInfo, egainsim.Fault{}, []string{"--tenant-id", "TMPRODX1"}, "localhost:1 is the address of another tenant than id says", "correct --tenant-id or --url"},
+		"another tenant":                     {deploymentInfo, egainsim.Fault{}, []string{"--tenant-id", "TMPRODX1"}, "localhost:1 is the address of another tenant than EgainTenant.spec.id", "correct --tenant-id or --url"},
 		"a metadata document that is a page": {egainsim.Match{Endpoint: egainsim.MetadataEndpoint}, egainsim.Fault{Body: egainsim.HTMLBody}, nil, "the metadata document of 127.0.0.1:1 is an HTML or XML page", "check --url"},
 		"metadata without a token URL":       {egainsim.Match{Endpoint: egainsim.MetadataEndpoint}, egainsim.Fault{Text: `{"authenticationDetails": {"oAuthUser": [{"authURL": "https://localhost/a"}]}}`}, nil, "leads to no token URL of any actor", "--metadata-url, or the endpoints with --token-url"},
 	}
@@ -427,7 +427,7 @@ func TestCreateTenantByItsAddressAndMore(t *testing.T) {
 		}}}
 		r := x.create("", "--url", "acme.egain.cloud")
 		x.Expect(r.code).To(gomega.Equal(0), r.stderr)
-		x.Expect(r.stderr).To(gomega.ContainSubstring("AnonymousCustomer (no token URL)\n  api.egain.cloud answered HTTP 404 for the metadata document (there is none):\n"))
+		x.Expect(r.stderr).To(gomega.ContainSubstring("AnonymousCustomer (no token URL)\n  api.egain.cloud answered HTTP 404 for the metadata document (there is no such document):\n"))
 		x.Expect(r.stderr).To(gomega.ContainSubstring("User (Metadata)\n  token   https://login.egain.cloud/gw/policy/oauth2/v2.0/token\n  no login URL: no document names one\n"))
 		x.Expect(r.stderr).To(gomega.ContainSubstring("These do not:\n  AnonymousCustomer\n  AuthorizationCode (User, Customer)\n"))
 	})

@@ -400,7 +400,7 @@ func TestLoginIsRefusedBeforeItBegins(t *testing.T) {
 			f.egainClient("mine", withSession("http://127.0.0.1:8765/callback"), func(ec *egainv1alpha1.EgainClient) {
 				ec.Spec.AuthorizationCode.SessionSecretRef.Name = "theirs-session"
 			})
-		}, nil, 1, `holds the session of EgainClient "theirs"`},
+		}, nil, 1, `contains the session of EgainClient "theirs"`},
 		"the session Secret is another's target": {func(f *simulated) {
 			f.egainClient("mine-session")
 			f.egainClient("mine", withSession("http://127.0.0.1:8765/callback"))

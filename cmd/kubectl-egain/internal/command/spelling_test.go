@@ -44,7 +44,7 @@ func TestDoctorTriesTheOtherSpellingOnce(t *testing.T) {
 		advised               string
 	}{
 		"which works": {
-			func(*client) {}, nil, nil, 2, 1, "with RIGHT eGain issues a token: set scopePrefix to it",
+			func(*client) {}, nil, nil, 2, 1, "with RIGHT eGain issues a token: set spec.tenant.scopePrefix to it",
 		},
 		"which works, and the spec has the prefix": {
 			func(ec *client) {

@@ -216,7 +216,7 @@ func (e *examination) caBundle(ctx context.Context) Finding {
 	case err != nil: // e.HTTP would have failed
 	case len(parsed.Skipped) > 0:
 		return warning(fmt.Sprintf("%s %q holds certificates, but %s", e.tenant.CABundleRef.Kind, e.tenant.CABundleRef.Name, strings.Join(parsed.Skipped, ", ")),
-			"issue that certificate again, or remove it: the others are trusted")
+			"replace or remove it; the rest of the CA bundle is trusted")
 	}
 	if e.tenant.CABundleRef == nil {
 		return ok("none: the system's certificates are trusted, here those of this machine")
