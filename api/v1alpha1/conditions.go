@@ -11,13 +11,13 @@ const (
 	// ConditionReconciling is present, and True, while the operator works towards Ready or waits for what it needs
 	// (kstatus: InProgress).
 	ConditionReconciling = "Reconciling"
-	// ConditionStalled is present, and True, while there is no usable token and somebody must act (kstatus: Failed).
+	// ConditionStalled is present, and True, while there is no usable token and an action is needed (kstatus: Failed).
 	ConditionStalled = "Stalled"
 	// ConditionClockSkewed is present, and True, while the clocks of eGain and the operator are 30 seconds or more apart.
 	ConditionClockSkewed = "ClockSkewed"
 )
 
-// Reasons of conditions while things go well, and of those that a failure does not explain.
+// Reasons of conditions without a failure, and of those that a failure does not explain.
 const (
 	// ReasonIssued: the last token request succeeded and the token is in the target.
 	ReasonIssued = "Issued"
@@ -76,7 +76,7 @@ const (
 	ReasonSubjectTokenForbidden = "SubjectTokenForbidden"
 	// ReasonCABundleInvalid: the CA bundle lacks the key or holds no certificate that can be used.
 	ReasonCABundleInvalid = "CABundleInvalid"
-	// ReasonTargetNotOwned: creationPolicy is Owner and a Secret of that name belongs to somebody else.
+	// ReasonTargetNotOwned: creationPolicy is Owner and a Secret of that name has another owner.
 	ReasonTargetNotOwned = "TargetNotOwned"
 	// ReasonTargetClaimed: another EgainClient keeps its token in that Secret.
 	ReasonTargetClaimed = "TargetClaimed"
@@ -97,9 +97,9 @@ const (
 	// ReasonTenantMismatch: the url of the EgainTenant is the address of another tenant than its id says, or a metadataURL names the
 	// document of another.
 	ReasonTenantMismatch = "TenantMismatch"
-	// ReasonReauthorizationRequired: the server does not accept the session's refresh token any more; somebody must log in
-	// again. It is not tried again before the session Secret changes, since servers take a void refresh token that comes
-	// twice for a theft.
+	// ReasonReauthorizationRequired: the server does not accept the session's refresh token any more; a user must log in
+	// again. It is not retried before the session Secret changes, since servers take a void refresh token that comes twice
+	// for a theft.
 	ReasonReauthorizationRequired = "ReauthorizationRequired"
 	// ReasonSessionInvalid: the session Secret is not marked as the session of the EgainClient, is the target of another, or lacks
 	// the refresh token, or that is empty or not text.
@@ -125,7 +125,7 @@ const (
 	ReasonTenantRefRequired = "TenantRefRequired"
 )
 
-// Reasons that need somebody to act at eGain; they are retried, rarely.
+// Reasons that need an action at eGain; they are retried, rarely.
 const (
 	// ReasonClientRejected: the server does not accept the client id and secret, or this client for this flow.
 	ReasonClientRejected = "ClientRejected"
@@ -137,7 +137,7 @@ const (
 	ReasonRequestRejected = "RequestRejected"
 )
 
-// Reasons that pass by themselves; they are retried soon.
+// Reasons of transient failures; they are retried soon.
 const (
 	// ReasonServerUnavailable: the server could not be reached, timed out, or answered with a server error.
 	ReasonServerUnavailable = "ServerUnavailable"
@@ -155,8 +155,8 @@ const (
 	// ReasonTokenInvalid: the server's answer has an empty token, one that is not safe in an HTTP header, or one
 	// that is no Bearer token.
 	ReasonTokenInvalid = "TokenInvalid"
-	// ReasonAPIServerFailed: the API server, or an admission webhook that it asks, has failed a request of the operator time
-	// and again.
+	// ReasonAPIServerFailed: the API server, or an admission webhook that it calls, has failed a request of the operator
+	// repeatedly.
 	ReasonAPIServerFailed = "APIServerFailed"
 	// ReasonApplicationFailing: eGain refuses the credentials of the application. One EgainClient tries them for all; the others keep
 	// their tokens and resume once it succeeds.

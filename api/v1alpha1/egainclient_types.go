@@ -4,16 +4,16 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// RenewRequestedAtAnnotation asks for a new token now. Set it to any new value, by convention the current time in
+// RenewRequestedAtAnnotation requests a new token now. Set it to any new value, by convention the current time in
 // RFC 3339; the operator renews once per value and echoes it in status.lastHandledRenewal.
 const RenewRequestedAtAnnotation = "auth.egain.com/renew-requested-at"
 
-// SubjectTokenLabel is on a Secret that may be sent under --require-application: its value is "true". A person who may write the
+// SubjectTokenLabel is on a Secret that may be sent under --require-application: its value is "true". A user who may write the
 // Secret sets it.
 const SubjectTokenLabel = "auth.egain.com/subject-token"
 
 // CleanupFinalizer is on an EgainClient only while its deletion needs work: revoking the token (revokeOnDelete), or
-// taking our keys out of a Secret that belongs to somebody else (creationPolicy Merge).
+// removing the operator's keys from a Secret of another owner (creationPolicy Merge).
 const CleanupFinalizer = "auth.egain.com/cleanup"
 
 // Flow is the OAuth 2.0 flow that obtains the token.
@@ -45,18 +45,18 @@ type Actor string
 const (
 	// ActorUser is a logged-in agent.
 	ActorUser Actor = "User"
-	// ActorCustomer is a logged-in person who is no agent.
+	// ActorCustomer is a logged-in person who is not an agent.
 	ActorCustomer Actor = "Customer"
 )
 
-// CreationPolicy says how the target Secret comes to be.
+// CreationPolicy says how the target Secret is created.
 //
 // +kubebuilder:validation:Enum=Owner;Merge
 type CreationPolicy string
 
 // The creation policies.
 const (
-	// CreationPolicyOwner creates the Secret and refuses one that belongs to somebody else.
+	// CreationPolicyOwner creates the Secret and refuses one of another owner.
 	CreationPolicyOwner CreationPolicy = "Owner"
 	// CreationPolicyMerge adds keys to a Secret that already exists.
 	CreationPolicyMerge CreationPolicy = "Merge"
@@ -80,7 +80,7 @@ const (
 // +kubebuilder:validation:Enum=Spec;Metadata;Derived
 type EndpointSource string
 
-// The sources of endpoints, in the order in which they are asked.
+// The sources of endpoints, in the order of precedence.
 const (
 	// EndpointSourceSpec is spec.tenant.endpoints.
 	EndpointSourceSpec EndpointSource = "Spec"
@@ -177,14 +177,14 @@ type EgainClientSpec struct {
 	Tenant Tenant `json:"tenant,omitzero"`
 
 	// tenantRef names the EgainTenant that says where the tokens come from, for a platform that describes each tenant once.
-	// A change from tenant to tenantRef, or back, takes no new token if both lead to the same endpoints.
-	// Set either tenant or tenantRef; the operator may be run so that only tenantRef is allowed (--require-tenant-ref).
+	// A change from tenant to tenantRef, or back, needs no new token if both lead to the same endpoints.
+	// Set either tenant or tenantRef; an operator with --require-tenant-ref allows only tenantRef.
 	// +optional
 	TenantRef *TenantReference `json:"tenantRef,omitempty"`
 
 	// credentialsSecretRef names the Secret that holds the client id and client secret of the client application.
 	// Client applications are made in the eGain console: Partition, Integration, Client Application.
-	// The Secret may be created later: a token is issued as soon as it appears, and again when the credentials change.
+	// The Secret may be created later: a token is requested when it appears, and again when the credentials change.
 	// Required unless flow is AnonymousCustomer, or tenantRef.application names the client application.
 	// +optional
 	CredentialsSecretRef *CredentialsSecretReference `json:"credentialsSecretRef,omitempty"`
@@ -192,7 +192,7 @@ type EgainClientSpec struct {
 	// flow is the OAuth 2.0 flow that obtains the token. Default: ClientCredentials.
 	// ClientCredentials: a server acts as itself, with application scopes.
 	// AnonymousCustomer: a customer who is not logged in.
-	// OnBehalfOf: a server acts for a user or customer whom onBehalfOf names, with on-behalf-of scopes.
+	// OnBehalfOf: a server acts for a user or customer that onBehalfOf names, with on-behalf-of scopes.
 	// TokenExchange: a token of another identity provider is exchanged for one of eGain's, with delegated scopes.
 	// AuthorizationCode: a person logs in once with kubectl egain login, with delegated scopes; the operator refreshes.
 	// +optional
@@ -212,7 +212,7 @@ type EgainClientSpec struct {
 	// +optional
 	AuthorizationCode *AuthorizationCode `json:"authorizationCode,omitempty"`
 
-	// scopes to ask for: 1 to 64, each of at most 256 characters. Ask for no more than the workload needs.
+	// scopes to request: 1 to 64, each of at most 256 characters. Request no more than the workload needs.
 	// Required unless flow is TokenExchange, where the server decides if none are given.
 	// +optional
 	// +listType=set
@@ -229,8 +229,8 @@ type EgainClientSpec struct {
 	// +kubebuilder:validation:MaxProperties=16
 	// +kubebuilder:validation:XValidation:rule="self.all(k, k.matches('^[A-Za-z0-9._-]{1,64}$'))",message="the name of a parameter has 1 to 64 characters: letters, digits, '.', '_' and '-'"
 	// +kubebuilder:validation:XValidation:rule="self.all(k, self.exists_one(other, other.lowerAscii() == k.lowerAscii()))",message="two parameters must not differ only in upper and lower case: keep one of them"
-	// +kubebuilder:validation:XValidation:rule="self.all(k, !(k.lowerAscii() in ['grant_type', 'scope', 'client_id', 'client_secret', 'username', 'password', 'subject_username', 'subject_userid', 'subject_email', 'subject_token', 'subject_token_type', 'registration_id', 'client_assertion', 'client_assertion_type', 'assertion', 'actor_token', 'device_code', 'code', 'code_verifier', 'redirect_uri', 'refresh_token']))",message="must not hold what the flow sets itself (grant_type, scope, client_id, subject_token and so on) nor credentials (client_secret, password, code, refresh_token, client_assertion): use scopes, onBehalfOf, tokenExchange, authorizationCode or credentialsSecretRef"
-	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.matches('^(?i)(state|nonce|request|request_uri|response_.*|code_challenge.*)$'))",message="must not hold what a login sets itself: state, nonce, response_*, code_challenge*, request, request_uri"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !(k.lowerAscii() in ['grant_type', 'scope', 'client_id', 'client_secret', 'username', 'password', 'subject_username', 'subject_userid', 'subject_email', 'subject_token', 'subject_token_type', 'registration_id', 'client_assertion', 'client_assertion_type', 'assertion', 'actor_token', 'device_code', 'code', 'code_verifier', 'redirect_uri', 'refresh_token']))",message="must not contain what the flow sets itself (grant_type, scope, client_id, subject_token and so on) nor credentials (client_secret, password, code, refresh_token, client_assertion): use scopes, onBehalfOf, tokenExchange, authorizationCode or credentialsSecretRef"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.matches('^(?i)(state|nonce|request|request_uri|response_.*|code_challenge.*)$'))",message="must not contain what a login sets itself: state, nonce, response_*, code_challenge*, request, request_uri"
 	Parameters map[string]ParameterValue `json:"parameters,omitempty"`
 
 	// target is the Secret in which the token is kept. Default: a Secret with the name of the EgainClient.
@@ -241,24 +241,24 @@ type EgainClientSpec struct {
 	Target Target `json:"target,omitzero"`
 
 	// renewal overrides when a token is replaced: exactly one of percent and before.
-	// Default: after two thirds of the token's life, or half of a life below one minute.
-	// Never before half of the life, nor so late that a mounted file could lag behind its Secret.
-	// The latest is two minutes before the expiry, or a third of the life if that is less.
-	// Up to a tenth of the life is then taken off: clients created together do not renew together.
-	// How much differs from object to object, and a little from token to token.
+	// Default: after two thirds of the token's lifetime, or half of a lifetime below one minute.
+	// Never before half of the lifetime, nor so late that a mounted file could lag behind its Secret.
+	// The latest is two minutes before the expiry, or a third of the lifetime if that is less.
+	// Up to a tenth of the lifetime is subtracted, so that clients created together do not renew together.
+	// The amount differs between objects, and a little between tokens.
 	// +optional
 	Renewal *Renewal `json:"renewal,omitempty"`
 
 	// revokeOnDelete revokes the token (RFC 7009) when the EgainClient is deleted. Default: false.
 	// With flow AuthorizationCode the refresh token is revoked too, which ends the session.
-	// It takes a revocation endpoint: tenant.endpoints.revocationURL, or one in the metadata document.
-	// It is tried for at most a minute; then the object goes, and an event says that the token was not revoked.
+	// It needs a revocation endpoint: tenant.endpoints.revocationURL, or one in the metadata document.
+	// It is tried for at most a minute; then the object is deleted, and an event says that the token was not revoked.
 	// +optional
 	// +default=false
 	RevokeOnDelete *bool `json:"revokeOnDelete,omitempty"`
 
 	// suspend stops token requests, and writes to the target, for this object. Default: false.
-	// The target keeps the token that it holds; once that has expired it is not replaced.
+	// The target keeps the token that it contains, which is not replaced when it expires.
 	// +optional
 	// +default=false
 	Suspend *bool `json:"suspend,omitempty"`
@@ -293,7 +293,7 @@ type Tenant struct {
 // TenantLocation says where a tenant is found, for an EgainClient and an EgainTenant alike.
 type TenantLocation struct {
 	// id of the tenant, such as TMPRODB88619984: at most 64 letters, digits, '-' and '_'.
-	// Alone it stands for a tenant of the self-service platform (ai.egain.cloud).
+	// Alone it means a tenant of the self-service platform (ai.egain.cloud).
 	// A tenant of another platform also needs metadataURL or endpoints.tokenURL.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -302,7 +302,7 @@ type TenantLocation struct {
 	ID string `json:"id,omitempty"`
 
 	// metadataURL is the Metadata URL that the eGain console shows for the client application.
-	// A document as RFC 8414 or OpenID Connect Discovery describe it does as well.
+	// A document by RFC 8414 or OpenID Connect Discovery works as well.
 	// The URLs in it must be https, on the same site as itself; give those that are not in endpoints.
 	// An EgainTenant may list hosts of other sites in trustedHosts.
 	// It is not read if endpoints has both tokenURL and apiURL, unless revokeOnDelete needs it.
@@ -333,7 +333,7 @@ type Endpoints struct {
 	// +optional
 	TokenURL HTTPSURL `json:"tokenURL,omitempty"`
 
-	// authorizationURL is where a person logs in at a browser, used by flow AuthorizationCode.
+	// authorizationURL is where a user logs in at a browser, used by flow AuthorizationCode.
 	// +optional
 	AuthorizationURL HTTPSURL `json:"authorizationURL,omitempty"`
 
@@ -440,19 +440,19 @@ type TokenExchange struct {
 //
 // +kubebuilder:validation:ExactlyOneOf=secretKeyRef;serviceAccountToken;egainClientRef
 type SubjectToken struct {
-	// secretKeyRef names a key of a Secret that somebody else keeps fresh.
-	// When the token in it changes, it is exchanged again at once.
+	// secretKeyRef names a key of a Secret that another tool keeps up to date.
+	// When the token in it changes, it is exchanged again immediately.
 	// +optional
 	SecretKeyRef *SecretKeyReference `json:"secretKeyRef,omitempty"`
 
-	// serviceAccountToken has a token minted for a ServiceAccount of this namespace for each exchange.
-	// Nothing is stored. The operator may do so only where it is granted create on serviceaccounts/token.
+	// serviceAccountToken makes the operator mint a token of a ServiceAccount of this namespace for each exchange.
+	// The token is not stored. The operator needs permission to create serviceaccounts/token.
 	// Its audience must be in the operator's flag --allowed-audiences.
 	// +optional
 	ServiceAccountToken *ServiceAccountToken `json:"serviceAccountToken,omitempty"`
 
 	// egainClientRef names another EgainClient of this namespace, whose access token is exchanged.
-	// When that one rotates, it is exchanged again at once.
+	// When that one rotates, it is exchanged again immediately.
 	// +optional
 	EgainClientRef *EgainClientReference `json:"egainClientRef,omitempty"`
 }
@@ -489,8 +489,8 @@ type AuthorizationCode struct {
 	// parameters go with the login only: 1 to 10, with values of at most 2048 characters.
 	// Allowed are prompt, domain_hint, login_hint, ui_locales, acr_values, max_age, resource, audience, kc_idp_hint and p.
 	// Under a tenantRef, resource and audience must be in allowedParameters of the EgainTenant.
-	// domain_hint is found by itself for an EgainTenant with a url; a value given here wins.
-	// A change of parameters takes no new token.
+	// domain_hint is discovered for an EgainTenant with a url; a value given here wins.
+	// A change of parameters needs no new token.
 	// +optional
 	// +kubebuilder:validation:MinProperties=1
 	// +kubebuilder:validation:MaxProperties=10
@@ -531,8 +531,8 @@ type ServiceAccountToken struct {
 	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{Cc}\\\\p{Cf}\\\\p{Zl}\\\\p{Zp}\\\\x{34F}\\\\x{115F}\\\\x{1160}\\\\x{3164}\\\\x{FFA0}]')",message="must not contain control characters, or characters that are invisible or turn the direction of text"
 	Audience string `json:"audience,omitempty"`
 
-	// expirationSeconds is the life of the minted token in seconds, 600 to 86400. Default: 600.
-	// The token is used once, at once.
+	// expirationSeconds is the lifetime of the minted token in seconds, 600 to 86400. Default: 600.
+	// The token is used once, immediately.
 	// +optional
 	// +kubebuilder:validation:Minimum=600
 	// +kubebuilder:validation:Maximum=86400
@@ -547,16 +547,16 @@ type Target struct {
 	// +optional
 	SecretName SecretName `json:"secretName,omitempty"`
 
-	// creationPolicy says how the Secret comes to be. Default: Owner.
-	// Owner: it is created; one that belongs to somebody else is refused.
+	// creationPolicy says how the Secret is created. Default: Owner.
+	// Owner: the operator creates it, and refuses one of another owner.
 	// Merge: keys are added to a Secret that exists; a key, label or annotation that another writer put there is not overwritten.
 	// Refused are sessions, Secrets that an EgainClient or EgainTenant reads, and those that log in to the cluster.
 	// +optional
 	// +default="Owner"
 	CreationPolicy CreationPolicy `json:"creationPolicy,omitempty"`
 
-	// deletionPolicy says what becomes of the Secret when the EgainClient is deleted. Default: Delete.
-	// Delete: it is deleted; of one with creationPolicy Merge, only the keys that were added are taken out.
+	// deletionPolicy says what happens to the Secret when the EgainClient is deleted. Default: Delete.
+	// Delete: it is deleted; of one with creationPolicy Merge, only the keys that were added are removed.
 	// Retain: it stays as it is, with the last token in it.
 	// +optional
 	// +default="Delete"
@@ -622,7 +622,7 @@ type TargetMetadata struct {
 //
 // +kubebuilder:validation:ExactlyOneOf=percent;before
 type Renewal struct {
-	// percent of the token's life after which it is replaced, 50 to 90 percent.
+	// percent of the token's lifetime after which it is replaced, 50 to 90 percent.
 	// +optional
 	// +kubebuilder:validation:Minimum=50
 	// +kubebuilder:validation:Maximum=90
@@ -636,7 +636,7 @@ type Renewal struct {
 	Before *metav1.Duration `json:"before,omitempty"`
 }
 
-// EgainClientStatus is what the operator last saw and did.
+// EgainClientStatus is what the operator last observed and did.
 //
 // +kubebuilder:validation:MinProperties=1
 type EgainClientStatus struct {
@@ -652,7 +652,7 @@ type EgainClientStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
 	// observedGeneration is the generation of the spec that the rest of the status is about.
-	// It is -1 until the operator has looked at the object.
+	// It is -1 until the operator has reconciled the object.
 	// +optional
 	// +kubebuilder:validation:Minimum=-1
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
@@ -691,7 +691,7 @@ type EgainClientStatus struct {
 
 // TokenStatus describes a token.
 type TokenStatus struct {
-	// issueTime is when the token was asked for. Its life is counted from then.
+	// issueTime is when the token was requested. Its lifetime counts from then.
 	// +optional
 	IssueTime *metav1.Time `json:"issueTime,omitempty"`
 
@@ -703,7 +703,7 @@ type TokenStatus struct {
 	// +optional
 	RenewalTime *metav1.Time `json:"renewalTime,omitempty"`
 
-	// scopes that the server granted; those asked for, if it did not say.
+	// scopes that the server granted; those requested, if it did not say.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=256
@@ -784,8 +784,8 @@ type FailureStatus struct {
 
 	// retryTime is when the next attempt is made, unless the spec or a Secret changes first.
 	// Absent if only such a change can help.
-	// Absent too, and the message says so, while single requests find out whether an endpoint has recovered.
-	// And absent while the API server fails.
+	// Absent too while the circuit of an endpoint is open, as the message says.
+	// Absent as well while the API server fails.
 	// +optional
 	RetryTime *metav1.Time `json:"retryTime,omitempty"`
 
@@ -828,7 +828,7 @@ type EgainClient struct {
 	// +required
 	Spec EgainClientSpec `json:"spec,omitzero"`
 
-	// status is what the operator last saw and did.
+	// status is what the operator last observed and did.
 	// +optional
 	// +default={"observedGeneration":-1}
 	Status EgainClientStatus `json:"status,omitzero"`

@@ -43,7 +43,7 @@ type HostName string
 type EgainURL string
 
 // TenantActor is who a token speaks for. eGain has endpoints and scope prefixes for each.
-// Client: the client application itself. User: a logged-in agent. Customer: a logged-in person who is no agent.
+// Client: the client application itself. User: a logged-in agent. Customer: a logged-in person who is not an agent.
 // AnonymousCustomer: a customer who is not logged in.
 // OnBehalfOfUser and OnBehalfOfCustomer: the client application acting for a user or a customer.
 //
@@ -65,8 +65,8 @@ const (
 // +kubebuilder:validation:XValidation:rule="has(self.url) || has(self.id) || has(self.metadataURL) || (has(self.endpoints) && has(self.endpoints.tokenURL)) || (has(self.actorEndpoints) && self.actorEndpoints.exists(e, has(e.tokenURL)))",message="set at least one of url, id, metadataURL, endpoints.tokenURL or a tokenURL in actorEndpoints"
 type EgainTenantSpec struct {
 	// url is the address at which people open your eGain, such as https://acme.egain.cloud: scheme and host.
-	// The operator asks it for everything else: tenant id, API domain, and endpoints and scope prefix of each actor.
-	// What is given in other fields wins over what is found. An id that differs from the one found is refused.
+	// The operator discovers the rest there: tenant id, API domain, and endpoints and scope prefix of each actor.
+	// Other fields win over what is discovered. An id that differs from the discovered one is refused.
 	// +optional
 	URL EgainURL `json:"url,omitempty"`
 
@@ -84,7 +84,7 @@ type EgainTenantSpec struct {
 	// trustedHosts are hosts of other sites that documents of this tenant may name: 1 to 16 exact names.
 	// Without it, a document may only name hosts of the site of url or metadataURL.
 	// Under domains where anyone gets a name, such as b2clogin.com, that is the same host only.
-	// A trusted host passes on no trust: other hosts of its site stay refused.
+	// Other hosts of the site of a trusted host stay refused.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -100,11 +100,11 @@ type EgainTenantSpec struct {
 	// +optional
 	AllowedNamespaces *AllowedNamespaces `json:"allowedNamespaces,omitempty"`
 
-	// allowedScopes are the scopes that EgainClients may ask for: 1 to 256. Default: all.
+	// allowedScopes are the scopes that EgainClients may request: 1 to 256. Default: all.
 	// An entry that ends in '*' allows every scope that begins with what stands before it.
 	// They are compared without the scope prefix of the flow's actor, in either spelling (with or without https://).
 	// openid and offline_access pass for flow AuthorizationCode. Other scopes of OpenID, and .default, must be listed literally.
-	// A flow that could do without scopes must then list some.
+	// A client must then list scopes, whatever its flow.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -113,7 +113,7 @@ type EgainTenantSpec struct {
 
 	// allowedParameters are the names of form parameters that EgainClients may set: 1 to 32, such as resource and audience.
 	// Default: none. They are what spec.parameters of an EgainClient may hold, and resource and audience of a login.
-	// A name is compared byte for byte. What is taken out of the list is not sent any more.
+	// A name is compared byte for byte. A name that is removed from the list is no longer sent.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -138,7 +138,7 @@ type EgainTenantSpec struct {
 type NamespacedCABundleReference struct {
 	CABundleReference `json:",inline"`
 
-	// namespace of the object. An operator that is limited to some namespaces can read only those.
+	// namespace of the object. An operator with --watch-namespaces can read only those.
 	// +required
 	Namespace NamespaceName `json:"namespace,omitempty"`
 }
@@ -163,21 +163,21 @@ type AllowedNamespaces struct {
 //
 // +kubebuilder:validation:MinProperties=1
 type RequestLimits struct {
-	// concurrent is how many token requests are under way at a time, 1 to 1024.
+	// concurrent is the number of concurrent token requests, 1 to 1024.
 	// Default: what the operator allows for each host (--requests-per-host), which is also never exceeded.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1024
 	Concurrent int32 `json:"concurrent,omitempty"`
 
-	// perSecond is how many token requests are begun in a second, 1 to 10000. Default: no limit.
+	// perSecond is the number of token requests per second, 1 to 10000. Default: no limit.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=10000
 	PerSecond int32 `json:"perSecond,omitempty"`
 }
 
-// EgainTenantStatus is what the operator last found out about a tenant.
+// EgainTenantStatus is what the operator last found about a tenant.
 //
 // +kubebuilder:validation:MinProperties=1
 type EgainTenantStatus struct {
@@ -191,7 +191,7 @@ type EgainTenantStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
 	// observedGeneration is the generation of the spec that the rest of the status is about.
-	// It is -1 until the operator has looked at the object.
+	// It is -1 until the operator has reconciled the object.
 	// +optional
 	// +kubebuilder:validation:Minimum=-1
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
@@ -238,7 +238,7 @@ type ActorEndpoints struct {
 	// +optional
 	TokenURL HTTPSURL `json:"tokenURL,omitempty"`
 
-	// authorizationURL is where a person logs in at a browser, for User and Customer.
+	// authorizationURL is where a user logs in at a browser, for User and Customer.
 	// +optional
 	AuthorizationURL HTTPSURL `json:"authorizationURL,omitempty"`
 
@@ -270,7 +270,7 @@ type ActorEndpointsStatus struct {
 	// +optional
 	Source EndpointSource `json:"source,omitempty"`
 
-	// authorizationURL is where a person logs in at a browser.
+	// authorizationURL is where a user logs in at a browser.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=2048
@@ -354,7 +354,7 @@ type MetadataStatus struct {
 	Issuer string `json:"issuer,omitempty"`
 }
 
-// EgainTenant describes an eGain tenant once for the EgainClients of a whole cluster, and says which of them may use it.
+// EgainTenant describes an eGain tenant once for all EgainClients of a cluster, and says which of them may use it.
 // EgainClients refer to it by spec.tenantRef.
 //
 // +kubebuilder:object:root=true
@@ -364,7 +364,7 @@ type MetadataStatus struct {
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Clients",type=integer,JSONPath=`.status.clients`,description="How many EgainClients refer to the tenant."
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
-// +kubebuilder:printcolumn:name="Metadata since",type=date,priority=1,JSONPath=`.status.metadata.readTime`,description="How long the documents have said what they say now."
+// +kubebuilder:printcolumn:name="Metadata since",type=date,priority=1,JSONPath=`.status.metadata.readTime`,description="How long the documents have had their present content."
 // +kubebuilder:printcolumn:name="Failing applications",type=string,priority=1,JSONPath=`.status.applications[?(@.ready=="False")].name`
 // +kubebuilder:printcolumn:name="API",type=string,priority=1,JSONPath=`.status.endpoints[0].apiURL`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
@@ -379,7 +379,7 @@ type EgainTenant struct {
 	// +required
 	Spec EgainTenantSpec `json:"spec,omitzero"`
 
-	// status is what the operator last found out.
+	// status is what the operator last found.
 	// +optional
 	// +default={"observedGeneration":-1}
 	Status EgainTenantStatus `json:"status,omitzero"`
