@@ -23,7 +23,7 @@ func TestGate_OneClientTriesCredentialsAtATime(t *testing.T) {
 	f := newFixture(t)
 	end := f.start(clientOf("a", with(1)))
 	for _, name := range []string{"b", "c"} {
-		if q := f.refused(clientOf(name, with(1))); q.Cause != nil || q.Error() != string(trying) {
+		if q := f.refused(clientOf(name, with(1))); q.Cause != nil || q.Error() != "queued: "+string(trying) {
 			t.Errorf("%s waits for %q", name, q)
 		}
 	}

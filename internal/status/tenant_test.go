@@ -20,7 +20,7 @@ func inspected(t *testing.T, tokenURL string) *egainv1alpha1.EgainTenant {
 	et := &egainv1alpha1.EgainTenant{}
 	et.Generation = 1
 	found := provider.Inspection{Actors: []provider.Actor{{Name: egainv1alpha1.TenantActorClient, Endpoints: oauth.Endpoints{TokenURL: tokenURL}}}}
-	et.Status = NextTenant(et, 1, found, nil, noon)
+	et.Status = NextTenant(et, Use{}, found, nil, noon)
 	return et
 }
 
@@ -28,7 +28,7 @@ func TestTenant_OneThatIsQueuedKeepsItsStatus(t *testing.T) {
 	t.Parallel()
 	et := inspected(t, "https://login.example.com/token")
 	queued := fault.New(fault.Busy, fault.ReasonServerUnavailable, "all request slots are in use")
-	next := NextTenant(et, 1, provider.Inspection{}, queued, noon.Add(time.Hour))
+	next := NextTenant(et, Use{}, provider.Inspection{}, queued, noon.Add(time.Hour))
 	if !equality.Semantic.DeepEqual(next, et.Status) {
 		t.Errorf("got %+v, want %+v", next, et.Status)
 	}
@@ -38,7 +38,7 @@ func TestTenant_AFailedReadIsNotSaidToBeKnown(t *testing.T) {
 	t.Parallel()
 	et := inspected(t, "https://login.example.com/token")
 	down := fault.New(fault.Retryable, fault.ReasonMetadataUnavailable, "login.example.com answered HTTP 503")
-	next := NextTenant(et, 1, provider.Inspection{}, down, noon.Add(time.Hour))
+	next := NextTenant(et, Use{}, provider.Inspection{}, down, noon.Add(time.Hour))
 	ready := meta.FindStatusCondition(next.Conditions, egainv1alpha1.ConditionReady)
 	if want := "the latest read failed: login.example.com answered HTTP 503"; !strings.HasSuffix(ready.Message, want) {
 		t.Errorf("got %q, want %q", ready.Message, want)

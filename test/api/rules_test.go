@@ -151,7 +151,7 @@ func requestRules() map[string]rule {
 		scope     = "must be one scope without spaces, quotes or backslashes; list each scope as an entry of its own"
 		name      = "the name of a parameter has 1 to 64 characters: letters, digits, '.', '_' and '-'"
 		twice     = "two parameters must not differ only in upper and lower case: keep one of them"
-		forbidden = "must not hold what the flow sets itself (grant_type, scope, client_id, subject_token and so on) nor credentials"
+		forbidden = "must not contain what the flow sets itself (grant_type, scope, client_id, subject_token and so on) nor credentials"
 	)
 	rows := map[string]rule{
 		"two scopes in one entry":      given("spec.scopes", []string{"core.aiservices.read knowledge.portalmgr.manage"}, scope).about("spec.scopes[*]"),
@@ -182,7 +182,7 @@ func requestRules() map[string]rule {
 		"state", "nonce", "request", "request_uri", "response_type", "response_mode", "code_challenge", "code_challenge_method", "State", "RESPONSE_TYPE", "Code_Challenge",
 	} {
 		rows["the parameter of a login "+parameter] = given("spec.parameters", object{parameter: "x"},
-			"must not hold what a login sets itself: state, nonce, response_*, code_challenge*, request, request_uri")
+			"must not contain what a login sets itself: state, nonce, response_*, code_challenge*, request, request_uri")
 		rows["a login's own parameter "+parameter] = given("spec.authorizationCode.parameters", object{parameter: "x"}, "a login sets the rest itself").of(authorizationCode)
 	}
 	for _, parameter := range []string{"Prompt", "client_id", "scope", "redirect_uri", "x", ""} {

@@ -59,7 +59,7 @@ func TestNothingThatTheOperatorSaysHoldsAPartOfASecret(t *testing.T) {
 
 // words are what a failure of each class is known by, wherever it is told.
 var words = map[fault.Class]string{
-	fault.Retryable: "the server or a gateway before it is failing",
+	fault.Retryable: "the server, or a gateway in front of it, is failing",
 	fault.Waiting:   "waiting for ",
 	fault.Terminal:  "is not one line of text",
 	fault.Rejected:  "answered invalid_client",
