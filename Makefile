@@ -97,6 +97,7 @@ shape: ## Print figures of the code's structure: its largest type, arrows that p
 
 .PHONY: lint
 lint: ## Run the linters.
+	hack/words.sh
 	$(TOOL) golangci-lint run $(ARGS)
 	$(TOOL) actionlint -shellcheck= -pyflakes=
 

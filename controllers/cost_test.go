@@ -19,7 +19,7 @@ import (
 	"github.com/egain-operator/egain-operator/internal/rotation"
 )
 
-// calls notes what the reconciler asks of the API server from now on, but for the EgainClient itself, which a manager's
+// calls notes what the reconciler asks of the API server from now on, except for the EgainClient itself, which a manager's
 // client reads from the cache.
 func (f *fixture) calls() func() []string {
 	var all []string

@@ -1,6 +1,6 @@
 // Package controllers moves the cluster: it reads EgainClients and what they name, has tokens issued, applies targets and
 // reports. It is the only package that talks to the API server. A reconcile is observe, decide, act, report: one file each,
-// but for decide, which is internal/rotation.
+// except for decide, which is internal/rotation.
 package controllers
 
 import (

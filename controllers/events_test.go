@@ -31,14 +31,14 @@ func TestWhatGoesWellIsNoEvent(t *testing.T) {
 	f.Expect(f.sent()).To(gomega.BeEmpty())
 }
 
-// What nobody had to mend ends without one.
+// What no one had to fix ends without one.
 func TestEveryTransitionIsOneEvent(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	ec := f.client("sync")
 	expect := func(want string, events ...string) {
 		t.Helper()
-		for range 2 { // looked at once more, nothing is new
+		for range 2 { // looked at again, nothing is new
 			f.run(ec)
 			f.Expect(state(ec)).To(gomega.Equal(want))
 		}

@@ -115,7 +115,7 @@ func TestTellsWhatTheProviderDoesWrong(t *testing.T) {
 			f.Expect(ec.Status.LastFailure).To(gomega.BeNil())
 			ends := []string{"Normal Issued"}
 			if fault.PassesByItself(last(tc.state)) {
-				ends = nil // nobody had to mend it
+				ends = nil // no one had to fix it
 			}
 			f.Expect(reasons(f.sent())).To(gomega.ConsistOf(ends))
 		})

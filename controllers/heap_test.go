@@ -172,7 +172,7 @@ func TestWhatIsHeldOfAClientIsBounded(t *testing.T) {
 		OwnerReferences: []metav1.OwnerReference{{APIVersion: "auth.egain.com/v1alpha1", Kind: "EgainClient", Name: "sync", UID: "uid", Controller: new(true)}},
 		Annotations:     map[string]string{target.AnnotationOwnedBy: "sync", target.AnnotationIssuedForSpec: strings.Repeat("x", 32)},
 	}}
-	client.Spec.TenantRef, client.Spec.Tenant.CABundleRef, client.Finalizers = nil, nil, nil // as a rule there are none
+	client.Spec.TenantRef, client.Spec.Tenant.CABundleRef, client.Finalizers = nil, nil, nil // usually there are none
 	client.Annotations = map[string]string{"kubectl.kubernetes.io/last-applied-configuration": strings.Repeat("x", 1000)}
 	keep := func(kind string, transform cache.TransformFunc, o any) any {
 		stripped, err := transform(o)

@@ -119,7 +119,7 @@ func (f *fixture) token(secret string) string {
 	return f.value(secret, target.KeyAccessToken)
 }
 
-// change edits a Secret as somebody else would.
+// change edits a Secret as another user would.
 func (f *fixture) change(name string, edit func(*corev1.Secret)) *corev1.Secret {
 	f.t.Helper()
 	secret := f.secret(name)

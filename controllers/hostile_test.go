@@ -41,7 +41,7 @@ func TestFindsTheCredentialsAmongTenThousandKeys(t *testing.T) {
 	f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
 }
 
-// filled makes of a client the largest that its schema allows, but for what the token request is made of, and adds
+// filled makes of a client the largest that its schema allows, except for what the token request is made of, and adds
 // annotations up to the bound of Kubernetes: with templates of four bytes a letter a spec of more than 1 MiB, and an object
 // of 1.3 MiB, of the 1.5 MiB that etcd takes.
 func filled(ec *egainv1alpha1.EgainClient, letter, before, after string) {

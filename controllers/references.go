@@ -14,7 +14,7 @@ import (
 )
 
 // references tell which EgainClients name a Secret or ConfigMap. An index of the cache would take 340 bytes for each name, twice,
-// since it has them by namespace and without: a set of its own for what is one client as a rule. The zero value is empty.
+// since it has them by namespace and without: a set of its own for what is one client usually. The zero value is empty.
 type references struct {
 	mu sync.RWMutex
 	by map[named]referrers

@@ -99,7 +99,7 @@ func TestARepairEndsStalledBeforeTheTokenIsRequested(t *testing.T) {
 	}
 }
 
-// TestARepairThatIsNoneIsStalledAgain costs a write each time somebody changes the Secret, and none between.
+// TestARepairThatIsNoneIsStalledAgain costs a write each time a user changes the Secret, and none between.
 func TestARepairThatIsNoneIsStalledAgain(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -94,7 +94,7 @@ type fixture struct {
 
 var namespaces atomic.Int64
 
-// newFixture starts what a test needs. The clock begins a while from now, so that nobody mistakes it for the real one.
+// newFixture starts what a test needs. The clock begins a while from now, so that no one mistakes it for the real one.
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	return newFixtureOf(t, nil)

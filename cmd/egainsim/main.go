@@ -125,7 +125,7 @@ func publish(sim *egainsim.Simulator, o options) error {
 	return writeFile(o.descriptionFile, append(description, '\n'))
 }
 
-// writeFile writes a file that nobody else can read, whole or not at all. Without a name it does nothing.
+// writeFile writes a file that no other user can read, whole or not at all. Without a name it does nothing.
 func writeFile(name string, content []byte) error {
 	if name == "" {
 		return nil

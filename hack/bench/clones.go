@@ -127,7 +127,7 @@ func (c *clones) targetOf(ec *egainv1alpha1.EgainClient, source *corev1.Secret, 
 	return secret
 }
 
-// foreign stores Secrets of 10 kB that are nobody's business.
+// foreign stores Secrets of 10 kB that are no one's business.
 func (c *clones) foreign(ctx context.Context, n int) error {
 	secrets := make([]*corev1.Secret, 0, n)
 	payload := bytes.Repeat([]byte("0123456789"), 1000)

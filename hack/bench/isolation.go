@@ -107,7 +107,7 @@ func (i *isolated) run(ctx context.Context, life time.Duration) error {
 }
 
 // crowd gives the tenant nine times as many clients as the others have together. Since more clients are more work, wherever they
-// are, as many more that are evenly at all tenants come before that, but for the small form.
+// are, as many more that are evenly at all tenants come before that, except for the small form.
 func (i *isolated) crowd(ctx context.Context, without float64) error {
 	more := 9 * len(i.own) * (tenants - 1) / tenants
 	const crowded = "one has 90 % of the clients"

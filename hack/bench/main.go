@@ -85,7 +85,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return o, err
 	}
 	if o.small {
-		// Once more, since what is asked for besides wins over the small form.
+		// Again, since what is asked for besides wins over the small form.
 		o = small
 		flags = o.bind(stderr)
 		if err := flags.Parse(args); err != nil {

@@ -16,7 +16,7 @@ import (
 )
 
 // memory measures the operator's memory: for each size, with a fresh operator that has looked at every client once; then for
-// Secrets that are nobody's business; then over lives of tokens.
+// Secrets that are no one's business; then over lives of tokens.
 //
 // The resident memory is that of the default garbage collection, without a limit, and for the largest size also with the
 // GOMEMLIMIT of config/manager. The live heap is what a collection leaves.

@@ -21,7 +21,7 @@ import (
 
 const mebibyte = 1 << 20
 
-// operator is the operator's binary as a process, with its default flags but for what this machine makes necessary.
+// operator is the operator's binary as a process, with its default flags except for what this machine makes necessary.
 type operator struct {
 	*stage.Operator
 	world   *world

@@ -255,7 +255,7 @@ func (w *world) saveServer(ctx context.Context, name string) error {
 	return os.WriteFile(filepath.Join(w.profiles, name+".pprof"), page, 0o600)
 }
 
-// asked counts the operator's requests in a time, by the audit log, but for those that are the same whatever it does: of its
+// asked counts the operator's requests in a time, by the audit log, except for those that are the same whatever it does: of its
 // Lease, with the event that tells who holds it, and the watches that the API server ends every few minutes.
 func (w *world) asked(from, to time.Time) (map[auditlog.Call]int, error) {
 	file, err := os.Open(w.auditLog)

@@ -47,7 +47,7 @@ func killAPIServer(d time.Duration) func(context.Context, *lane) error {
 		if err := l.hold(ctx, d); err != nil {
 			return err
 		}
-		defer l.mended()
+		defer l.repaired()
 		return l.cluster.Plane.RestartAPIServer(ctx)
 	}
 }
@@ -60,7 +60,7 @@ func stopEtcd(ctx context.Context, l *lane) error {
 		return err
 	}
 	err := l.hold(ctx, 20*time.Second)
-	l.mended()
+	l.repaired()
 	if errResume := l.cluster.Plane.ResumeEtcd(); errResume != nil {
 		return errResume
 	}
@@ -75,7 +75,7 @@ func often(o options, d, interval time.Duration, do func(context.Context, *lane,
 			if err := do(ctx, l, l.clients[random.IntN(len(l.clients))], i); client.IgnoreNotFound(err) != nil {
 				return err
 			}
-			l.mended()
+			l.repaired()
 			if err := l.hold(ctx, interval); err != nil {
 				return err
 			}
@@ -124,7 +124,7 @@ func throttle(d time.Duration) func(context.Context, *lane) error {
 				return fmt.Errorf("ending the limit: %w", errDelete)
 			}
 		}
-		l.mended()
+		l.repaired()
 		return err
 	}
 }
@@ -148,7 +148,7 @@ func limits(namespace, name string) (*flowcontrolv1.PriorityLevelConfiguration, 
 		ObjectMeta: metav1.ObjectMeta{Name: flowName},
 		Spec: flowcontrolv1.FlowSchemaSpec{
 			PriorityLevelConfiguration: flowcontrolv1.PriorityLevelConfigurationReference{Name: flowName},
-			MatchingPrecedence:         2, // the first but for the one that exempts
+			MatchingPrecedence:         2, // the first except for the one that exempts
 			Rules: []flowcontrolv1.PolicyRulesWithSubjects{{
 				Subjects: []flowcontrolv1.Subject{{
 					Kind:           flowcontrolv1.SubjectKindServiceAccount,
@@ -171,7 +171,7 @@ func reapply(times int) func(context.Context, *lane) error {
 			if err := l.cluster.ApplyCRDs(ctx); err != nil {
 				return err
 			}
-			l.mended()
+			l.repaired()
 			if err := l.hold(ctx, time.Second); err != nil {
 				return err
 			}

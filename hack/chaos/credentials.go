@@ -13,7 +13,7 @@ import (
 	"github.com/egain-operator/egain-operator/hack/chaos/internal/report"
 )
 
-// renamedKey is what somebody renames client_secret to.
+// renamedKey is what a user renames client_secret to.
 const renamedKey = "password"
 
 func credentialsScenarios(life time.Duration) []scenario {
@@ -54,7 +54,7 @@ func replace(late time.Duration, overlap bool) func(context.Context, *lane) erro
 		if err := l.each(ctx, l.writeSecond); err != nil {
 			return err
 		}
-		l.mended()
+		l.repaired()
 		if !overlap {
 			return nil
 		}
@@ -102,7 +102,7 @@ func removeCredentials(ctx context.Context, l *lane) error {
 	if err := l.hold(ctx, 10*time.Second); err != nil {
 		return err
 	}
-	defer l.mended()
+	defer l.repaired()
 	return l.each(ctx, func(ctx context.Context, c *tokenClient) error { return l.create(ctx, credentialsOf(c)) })
 }
 
@@ -118,7 +118,7 @@ func renameKey(ctx context.Context, l *lane) error {
 	if err := l.hold(ctx, 10*time.Second); err != nil {
 		return err
 	}
-	defer l.mended()
+	defer l.repaired()
 	return l.each(ctx, func(ctx context.Context, c *tokenClient) error {
 		ec := &egainv1alpha1.EgainClient{ObjectMeta: metav1.ObjectMeta{Namespace: c.Namespace, Name: c.Name}}
 		change := fmt.Appendf(nil, `{"spec":{"credentialsSecretRef":{"clientSecretKey":%q}}}`, renamedKey)

@@ -259,10 +259,10 @@ func (l *lane) hold(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// struck notes that a fault begins, and mended that the last one has ended.
+// struck notes that a fault begins, and repaired that the last one has ended.
 func (l *lane) struck() { l.strikes++ }
 
-func (l *lane) mended() { l.healed = time.Now() }
+func (l *lane) repaired() { l.healed = time.Now() }
 
 // stopAll stops simulator and networks.
 func (l *lane) stopAll() error {

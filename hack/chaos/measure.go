@@ -103,7 +103,7 @@ type plan struct {
 	interval time.Duration
 }
 
-// observe has the simulator count anew, and notes what the schedule of each client is.
+// observe has the simulator count again, and notes what the schedule of each client is.
 func (l *lane) observe(ctx context.Context) ([]plan, error) {
 	var plans []plan
 	err := stage.Await(ctx, settling, "the status of all clients", func(ctx context.Context) (bool, error) {

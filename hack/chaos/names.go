@@ -73,6 +73,6 @@ func forget(ctx context.Context, l *lane) error {
 		}
 	}
 	err := l.hold(ctx, l.outage())
-	defer l.mended()
+	defer l.repaired()
 	return errors.Join(err, l.operators.names.set(knownHosts))
 }

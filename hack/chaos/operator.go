@@ -79,7 +79,7 @@ func replaceLeader(ctx context.Context, l *lane, end func(*stage.Operator) error
 		return err
 	}
 	_, err = l.operators.awaitLeader(ctx)
-	l.mended()
+	l.repaired()
 	return err
 }
 
@@ -130,7 +130,7 @@ func (l *lane) killOnce(ctx context.Context, random *rand.Rand, i int) error {
 		}
 	}
 	_, err = l.operators.awaitLeader(ctx)
-	l.mended()
+	l.repaired()
 	return err
 }
 
@@ -189,7 +189,7 @@ func allDown(d time.Duration, end func(*stage.Operator) error) func(context.Cont
 		for _, r := range l.operators.replicas {
 			r.Hold(false)
 		}
-		l.mended()
+		l.repaired()
 		_, err := l.operators.awaitLeader(ctx)
 		return err
 	}
@@ -209,7 +209,7 @@ func partition(d time.Duration) func(context.Context, *lane) error {
 		if err := l.hold(ctx, d); err != nil {
 			return err
 		}
-		defer l.mended()
+		defer l.repaired()
 		return leader.network.Set(tcpproxy.Forward)
 	}
 }

@@ -46,7 +46,7 @@ func stallOthers(ctx context.Context, l *lane) error {
 // deleteOthers deletes the namespaces of the others, and waits until nothing is left of them.
 func deleteOthers(ctx context.Context, l *lane) error {
 	l.struck()
-	defer l.mended()
+	defer l.repaired()
 	for _, t := range l.others {
 		if err := l.cluster.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: t.namespace}}); err != nil {
 			return fmt.Errorf("deleting namespace %s: %w", t.namespace, err)

@@ -84,7 +84,7 @@ func networks(life time.Duration) []scenario {
 	long.Longest, long.Because = 3*life+soon, "the provider is down for three lives"
 	long.Failed, long.Peak = tries(3*life), 60
 	lost := brief()
-	// Requests that the network held up arrive all the same, when nobody waits for their answers any more: as many as are under way to
+	// Requests that the network held up arrive all the same, when no one waits for their answers any more: as many as are under way to
 	// a host at once by the operator's default, and once, since the circuit is open after them. How many are on a connection that
 	// was there before, so that they can arrive, is chance.
 	lost.Extra = 16. / clientsPerTenant
@@ -140,7 +140,7 @@ func (l *lane) fault(ctx context.Context, f egainsim.Fault, d time.Duration) err
 	if err := l.hold(ctx, d); err != nil {
 		return err
 	}
-	defer l.mended()
+	defer l.repaired()
 	return l.sim.ClearFaults(ctx)
 }
 
@@ -177,7 +177,7 @@ func (l *lane) cut(ctx context.Context, tenants []*tenant, mode tcpproxy.Mode, d
 	if err := l.hold(ctx, d); err != nil {
 		return err
 	}
-	defer l.mended()
+	defer l.repaired()
 	for _, t := range tenants {
 		l.attempts += t.network.Attempts()
 		if err := t.network.Set(tcpproxy.Forward); err != nil {
@@ -197,14 +197,14 @@ func certify(c egainsim.Certificate) func(context.Context, *lane) error {
 		if err := l.hold(ctx, l.outage()); err != nil {
 			return err
 		}
-		defer l.mended()
+		defer l.repaired()
 		return l.sim.SetCertificate(ctx, egainsim.Certificate{})
 	}
 }
 
 func revoke(ctx context.Context, l *lane) error {
 	l.struck()
-	defer l.mended()
+	defer l.repaired()
 	return l.each(ctx, func(ctx context.Context, c *tokenClient) error {
 		_, err := l.sim.RevokeAll(ctx, c.id)
 		return err
@@ -221,7 +221,7 @@ func shrink(to time.Duration) func(context.Context, *lane) error {
 		if err := l.hold(ctx, 2*l.life); err != nil {
 			return err
 		}
-		defer l.mended()
+		defer l.repaired()
 		return l.sim.SetLifetime(ctx, "", l.life)
 	}
 }

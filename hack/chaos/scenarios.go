@@ -21,7 +21,7 @@ type scenario struct {
 	crowd int
 	// arrange changes the lane before its clients are applied, if set.
 	arrange func(context.Context, *lane) error
-	// run breaks things and mends them. It begins when every client has a token.
+	// run breaks things and fixes them. It begins when every client has a token.
 	run    func(context.Context, *lane) error
 	expect report.Expectation
 }
@@ -75,5 +75,5 @@ func wait(d time.Duration) func(context.Context, *lane) error {
 // atRenewal is a step that waits until the first clients are about to renew their tokens.
 func atRenewal(ctx context.Context, l *lane) error { return l.renewing(ctx) }
 
-// healthy is a step that lets all clients renew their tokens once more.
+// healthy is a step that lets all clients renew their tokens again.
 func healthy(ctx context.Context, l *lane) error { return l.hold(ctx, l.life*3/4) }

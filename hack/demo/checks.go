@@ -325,7 +325,7 @@ func (d *demo) checkRepair(ctx context.Context) (check, error) {
 func since(t time.Time) time.Duration { return time.Since(t).Round(10 * time.Millisecond) }
 
 // checkRequests compares what the simulator was asked with what the workloads got. A login takes a request too, of the
-// plugin, whose token nobody gets.
+// plugin, whose token no one gets.
 func (d *demo) checkRequests(ctx context.Context) (check, error) {
 	stats, err := d.sim.Stats(ctx)
 	if err != nil {

@@ -24,7 +24,7 @@ var people = map[egainv1alpha1.Actor]string{
 	egainv1alpha1.ActorCustomer: "customer@example.com",
 }
 
-// logIn has somebody log in for every sample that waits for a session.
+// logIn has a user log in for every sample that waits for a session.
 func (d *demo) logIn(ctx context.Context) (string, error) {
 	logins := 0
 	for i := range d.samples {

@@ -28,7 +28,7 @@ type scraper struct {
 
 // newScraper makes a scraper for a token file; without the token, stranger is who it would be.
 func newScraper(address, tokenFile string) (*scraper, error) {
-	// The operator has signed its certificate itself, since nobody gave it one.
+	// The operator has signed its certificate itself, since no one gave it one.
 	plain := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // It is on this machine.
 	bearer, err := transport.NewBearerAuthWithRefreshRoundTripper("", tokenFile, plain)
 	if err != nil {

@@ -47,7 +47,7 @@ type sample struct {
 	target   types.NamespacedName
 	// credentials is empty for a client without any.
 	credentials types.NamespacedName
-	// session is where a login is kept; empty for a client that nobody logs in for.
+	// session is where a login is kept; empty for a client that no one logs in for.
 	session types.NamespacedName
 	// actor is who logs in. In the demo, customers do so at public client applications and users at confidential ones.
 	actor       egainv1alpha1.Actor
@@ -57,7 +57,7 @@ type sample struct {
 	tenantID string
 	// clientID is its client application; empty for a client without credentials. See countedID.
 	clientID string
-	// began is when there was all that it takes to issue a token: the sample was applied, or somebody had logged in.
+	// began is when there was all that it takes to issue a token: the sample was applied, or a user had logged in.
 	began time.Time
 }
 

@@ -14,7 +14,7 @@ import (
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 )
 
-// rows are of all EgainClients that there are, also those that somebody else made.
+// rows are of all EgainClients that there are, also those that another user made.
 func (d *demo) rows(ctx context.Context) ([]row, error) {
 	var all egainv1alpha1.EgainClientList
 	if err := d.cluster.List(ctx, &all); err != nil {

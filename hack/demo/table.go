@@ -75,7 +75,7 @@ func flowOf(ec *egainv1alpha1.EgainClient) string {
 	}
 }
 
-// identified is by what somebody is named.
+// identified is by what a user is named.
 func identified(who *egainv1alpha1.OnBehalfOf) string {
 	switch {
 	case who.Username != "":

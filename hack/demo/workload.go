@@ -111,7 +111,7 @@ func (w *workload) work(ctx context.Context) {
 	})
 }
 
-// call makes one call with what is mounted, read anew as a workload should.
+// call makes one call with what is mounted, read again as a workload should.
 func (w *workload) call(ctx context.Context) (int, error) {
 	url, err := w.read("request_url")
 	if err != nil {

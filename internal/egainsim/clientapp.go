@@ -18,7 +18,7 @@ type ClientApp struct {
 	Scopes []string `json:"scopes,omitempty"`
 	// Public is a Single Page Application or a native one: it has no secret, and logs people in with PKCE.
 	Public bool `json:"public,omitempty"`
-	// RedirectURIs are where a browser may be sent back to, to the letter. Without one, nobody can log in.
+	// RedirectURIs are where a browser may be sent back to, to the letter. Without one, no one can log in.
 	RedirectURIs []string `json:"redirectURIs,omitempty"`
 	// RefreshTokens says which refresh tokens a login gives. The default is RotatingRefreshTokens.
 	RefreshTokens RefreshTokens `json:"refreshTokens,omitempty"`

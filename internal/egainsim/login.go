@@ -14,7 +14,7 @@ const transactionLifetime = 10 * time.Minute
 // transaction is a page that waits for a person. Its id is good for one form.
 type transaction struct {
 	*authorization
-	// subject is who has logged in, if somebody has yet.
+	// subject is who has logged in, if a user has yet.
 	subject   string
 	expiresAt time.Time
 }
@@ -47,7 +47,7 @@ func (t *transactions) look(id string, now time.Time) *transaction {
 	return found
 }
 
-// take is a transaction, which it ends. It must be of the route, and somebody must have logged in or nobody yet.
+// take is a transaction, which it ends. It must be of the route, and a user must have logged in or no one yet.
 func (t *transactions) take(c *call, id string, loggedIn bool) (*transaction, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -37,7 +37,7 @@ func checkVerifier(verifier string) error {
 }
 
 // verify reports whether a verifier is what a challenge was made of. A verifier without a challenge is refused too: it
-// shows that somebody took the challenge out of the authorization request (RFC 9700 section 4.8.2).
+// shows that a user took the challenge out of the authorization request (RFC 9700 section 4.8.2).
 func verify(challenge, verifier string) bool {
 	if challenge == "" || verifier == "" {
 		return challenge == verifier

@@ -182,7 +182,7 @@ func (s *Simulator) Sessions() []Session {
 	return all
 }
 
-// EndSessions revokes what has come of the logins of a subject at a client, as when an administrator logs somebody out,
+// EndSessions revokes what has come of the logins of a subject at a client, as when an administrator logs a user out,
 // and says how many there were. Either may be empty, which means any.
 func (s *Simulator) EndSessions(clientID, subject string) int {
 	b, now := s.sessions, s.now()

@@ -59,7 +59,7 @@ func (r *tokenRequest) redeemCode() (permission, error) {
 }
 
 // redeemRefreshToken exchanges a refresh token, and replaces it unless the client's are static. One that was replaced
-// already shows that somebody else has it, so it ends the session: which of the two is the thief cannot be told.
+// already shows that another user has it, so it ends the session: which of the two is the thief cannot be told.
 func (r *tokenRequest) redeemRefreshToken() (permission, error) {
 	b := r.sim.sessions
 	b.mu.Lock()

@@ -36,7 +36,7 @@ type Error struct {
 	Class Class
 	// Reason is the condition reason, one per situation.
 	Reason string
-	// RetryAfter is how long the server asked to be left alone, zero if it did not say.
+	// RetryAfter is how long the server asked its clients to wait, zero if it did not say.
 	RetryAfter time.Duration
 	// RetryWithin bounds the wait before the next attempt after a Retryable failure; zero if only the expiry does.
 	RetryWithin time.Duration
@@ -86,7 +86,7 @@ const (
 	// then, so that they become denser as the expiry draws near. Past it they become as sparse again: a tenth of the time
 	// since, so that a recovery is noticed within a tenth of what it took.
 	triesPerLife = 10
-	// triesAfter is into how many parts the life is divided that is left once a server that asked to be left alone may be
+	// triesAfter is into how many parts the life is divided that is left once a server that asked for a wait may be
 	// asked again. One of them at most is waited longer, the rest is for what may go wrong then.
 	triesAfter = 3
 )
@@ -129,7 +129,7 @@ func (a Attempt) share(most time.Duration) time.Duration {
 	return time.Duration(a.Spread * float64(most))
 }
 
-// spare is how much longer than asked a server may be left alone by a token that has some time left.
+// spare is how much longer than asked a client may wait whose token has some time left.
 func spare(asked, left time.Duration) time.Duration {
 	if left <= asked {
 		return min(asked/10, ceilingExpired)

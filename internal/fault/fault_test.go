@@ -242,7 +242,7 @@ func TestRetriesOfATokenThatRunsOut(t *testing.T) {
 		tries++
 		a.Time, _ = (&Error{Class: Retryable}).RetryTime(a)
 	}
-	// 20 minutes at a tenth each, down to the floor: enough tries to catch a short recovery, few enough to bother nobody.
+	// 20 minutes at a tenth each, down to the floor: enough tries to catch a short recovery, few enough to bother no one.
 	if tries < 30 || tries > 80 {
 		t.Errorf("%d tries in the last 20 minutes of a token, want 30 to 80", tries)
 	}

@@ -116,7 +116,7 @@ func TestNoSessionIsNoRequest(t *testing.T) {
 	}
 }
 
-// A refusal of the session ends it until somebody logs in; one of the client or the scopes does not.
+// A refusal of the session ends it until a user logs in; one of the client or the scopes does not.
 func TestErrorCodesOfSessions(t *testing.T) {
 	t.Parallel()
 	const dead = "log in again"

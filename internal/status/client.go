@@ -48,12 +48,12 @@ type Facts struct {
 	Writer string
 	// Object is the UID. Another one of the same name needs a request of its own.
 	Object string
-	// Trust identifies the version of the CA bundle. Another version is no reason for a new token, but for another TLS handshake.
+	// Trust identifies the version of the CA bundle. Another version is no reason for a new token, except for another TLS handshake.
 	Trust string
 	// Lent identifies the version of the credentials of an application; empty without any. It is not written anywhere.
 	Lent string
 	// SessionVersion identifies the version of the session Secret. The operator itself makes new versions, so that another version is no reason for a
-	// new token, but for another attempt with a session that was over.
+	// new token, except for another attempt with a session that was over.
 	SessionVersion string
 	// EndpointsChecked is since when the rules and endpoints that a request depends on are as they are: the first reconcile of this
 	// process, which may have other flags, or the transition of the EgainTenant to Ready.

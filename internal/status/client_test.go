@@ -54,7 +54,7 @@ func TestEveryOutcomeMakesOneStatus(t *testing.T) {
 		err    error
 		failed *egainv1alpha1.FailureStatus
 		action rotation.Action
-		// stalls says whether somebody must act, and reason is that of TokenIssued.
+		// stalls says whether a user must act, and reason is that of TokenIssued.
 		stalls bool
 		reason string
 	}{

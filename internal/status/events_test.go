@@ -72,7 +72,7 @@ func TestEveryReasonIsToldOnceWhenItComes(t *testing.T) {
 	}
 }
 
-// toldAnew is how many events come of two failures of one reason and different words: two if somebody's change lies between.
+// toldAnew is how many events come of two failures of one reason and different words: two if a user's change lies between.
 func toldAnew(class fault.Class) int {
 	if class == fault.Terminal || class == fault.Waiting {
 		return 2
@@ -80,7 +80,7 @@ func toldAnew(class fault.Class) int {
 	return 1
 }
 
-// pausable is the class of a failure once its endpoint is left alone, if that may happen.
+// pausable is the class of a failure once the circuit of its endpoint is open, if it may open.
 func pausable(class fault.Class) fault.Class {
 	if class == fault.Retryable {
 		return fault.Paused

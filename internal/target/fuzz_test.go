@@ -30,7 +30,7 @@ func allocated(call func()) uint64 {
 }
 
 // FuzzTemplate renders any text over tokens of any size. Time is bounded by work: nothing that a template can do takes long
-// but for what it makes, so that the memory which is asked for stands for both.
+// except for what it makes, so that the memory which is asked for stands for both.
 func FuzzTemplate(f *testing.F) {
 	for _, seed := range []string{
 		"", "{{", "{{ .AccessToken }}", "{{ . }}", "{{ range .Scopes }}{{ . }},{{ else }}{{ break }}{{ end }}", "{{ with .Scope }}{{ . | upper }}{{ end }}",

@@ -11,7 +11,7 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 )
 
-// loses takes fields from the applier, as the API server does when somebody else changes them.
+// loses takes fields from the applier, as the API server does when another user changes them.
 func loses(s *corev1.Secret, fields ...string) {
 	raw := s.ManagedFields[0].FieldsV1.GetRawString()
 	for _, field := range fields {

@@ -41,7 +41,7 @@ func Start(ctx context.Context, getenv func(string) string) (trace.Tracer, func(
 	if err != nil {
 		return nil, none, fmt.Errorf("describing the operator to OpenTelemetry: %w", err)
 	}
-	// It connects when there is something to send, so that a collector that is down keeps nobody from starting.
+	// It connects when there is something to send, so that a collector that is down keeps no one from starting.
 	exporter, err := otlptracegrpc.New(ctx)
 	if err != nil {
 		return nil, none, fmt.Errorf("preparing to send spans: %w", err)

@@ -250,7 +250,7 @@ func TestTimeout(t *testing.T) {
 
 func TestHandshakeTimeout(t *testing.T) {
 	t.Parallel()
-	// A listener that nobody accepts from completes TCP handshakes and nothing else.
+	// A listener that no one accepts from completes TCP handshakes and nothing else.
 	silent, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatalf("listening: %v", err)

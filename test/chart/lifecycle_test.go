@@ -71,7 +71,7 @@ func (w *world) helm(args ...string) string {
 	return output
 }
 
-// start runs the operator as the Deployment says, but for the addresses and the credentials, which are this machine's.
+// start runs the operator as the Deployment says, except for the addresses and the credentials, which are this machine's.
 func (w *world) start() {
 	w.t.Helper()
 	deployment := &appsv1.Deployment{}
@@ -195,7 +195,7 @@ func TestTheChartFromInstallToUninstall(t *testing.T) {
 	w.Eventually(w.remains).WithTimeout(patience).Should(gomega.BeEmpty())
 }
 
-// TestTheChartTakesOverFromConfig follows what docs/install.md says of somebody who has installed config/default.
+// TestTheChartTakesOverFromConfig follows what docs/install.md says of a user who has installed config/default.
 func TestTheChartTakesOverFromConfig(t *testing.T) {
 	w := newWorld(t)
 	_, err := w.plane.Install(t.Context(), w.admin, root)

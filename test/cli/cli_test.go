@@ -117,7 +117,7 @@ func (w *world) pasting() answer {
 // command is one of the plugin's.
 type command struct{ name, short string }
 
-// commands are those that the plugin lists, but for the help itself.
+// commands are those that the plugin lists, except for the help itself.
 func (w *world) commands() []command {
 	w.t.Helper()
 	var all []command

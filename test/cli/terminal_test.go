@@ -55,7 +55,7 @@ func (s *screen) await(ended <-chan struct{}, wanted func(shown string) bool) bo
 	return true
 }
 
-// answer is what somebody types, given what the terminal shows.
+// answer is what a user types, given what the terminal shows.
 type answer func(shown string) string
 
 // egain runs the built plugin at a terminal without colours, answers its questions in turn, and returns what the terminal shows
@@ -86,7 +86,7 @@ func (w *world) egain(args []string, answers ...answer) (shown string, code int)
 		_, errType := terminal.WriteString(answer(output.String()) + "\n")
 		w.Expect(errType).NotTo(gomega.HaveOccurred())
 	}
-	// Linux says EIO when nobody has the terminal open any more.
+	// Linux says EIO when no one has the terminal open any more.
 	if <-ended; !errors.Is(err, syscall.EIO) {
 		w.Expect(err).NotTo(gomega.HaveOccurred())
 	}

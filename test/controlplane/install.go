@@ -68,7 +68,7 @@ func AddFlags(object *unstructured.Unstructured, flags ...string) error {
 	return unstructured.SetNestedSlice(object.Object, containers, path...)
 }
 
-// FreeAddress is a loopback address that nobody listens on.
+// FreeAddress is a loopback address that no one listens on.
 func FreeAddress(ctx context.Context) (string, error) {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")

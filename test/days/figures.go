@@ -30,7 +30,7 @@ const (
 // herds are lives that all tokens have, in turn.
 var herds = []time.Duration{shortestLife, time.Hour, longestLife}
 
-// figures are the results of a scenario: as it is, once more, without faults, and with tokens that live for the same time.
+// figures are the results of a scenario: as it is, again, without faults, and with tokens that live for the same time.
 type figures struct {
 	scenario               scenario
 	faults, again, without *result

@@ -88,7 +88,7 @@ func TestProgramsInTheDocsAreThoseOfTheExamples(t *testing.T) {
 	}
 }
 
-// TestManifestsInTheDocsAreThoseOfTheFiles: what is shown of a file is all of it, but for the comments before it.
+// TestManifestsInTheDocsAreThoseOfTheFiles: what is shown of a file is all of it, except for the comments before it.
 func TestManifestsInTheDocsAreThoseOfTheFiles(t *testing.T) {
 	t.Parallel()
 	for document, file := range map[string]string{

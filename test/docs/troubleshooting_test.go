@@ -100,7 +100,7 @@ var cast = []string{
 }
 
 // TestExamplesAreWhatTheOperatorSays derives each example from the strings of the source: a string whose verbs stand for
-// values of the cast, or again for strings of the source. A message that is worded anew has its example fail.
+// values of the cast, or again for strings of the source. The example of a reworded message fails.
 func TestExamplesAreWhatTheOperatorSays(t *testing.T) {
 	t.Parallel()
 	g := &grammar{known: map[string]bool{}}

@@ -20,7 +20,7 @@ import (
 // kills is how often the operator is killed in the life of a session, each time between two refreshes.
 const kills = 3
 
-// person is somebody with a session.
+// person is a user with a session.
 type person struct {
 	*suite
 	name     string

@@ -1,4 +1,4 @@
-// Package e2e_test lives through a session as people and a cluster do: somebody runs kubectl egain login and logs in at a real
+// Package e2e_test lives through a session as people and a cluster do: a user runs kubectl egain login and logs in at a real
 // Chromium, and after that the operator's binary keeps the session on a real control plane, though it is killed again and
 // again.
 package e2e_test
@@ -27,7 +27,7 @@ const (
 	root     = "../.."
 )
 
-// suite is what the tests share: a cluster with the operator installed, an eGain, a browser and somebody's terminal.
+// suite is what the tests share: a cluster with the operator installed, an eGain, a browser and a user's terminal.
 type suite struct {
 	*gomega.WithT
 	t *testing.T

@@ -48,7 +48,7 @@ func blocks(t *testing.T, document string) []block {
 	return all
 }
 
-// reader is somebody with two terminals.
+// reader is a user with two terminals.
 type reader struct {
 	*gomega.WithT
 	t *testing.T

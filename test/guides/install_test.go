@@ -23,7 +23,7 @@ var notInstalled = map[string]string{
 	"cosign":            "needs a release that is published",
 }
 
-// journey are the sections of the guide in the order in which somebody takes them who begins with nothing, goes from YAML to
+// journey are the sections of the guide in the order in which a user takes them who begins with nothing, goes from YAML to
 // Helm, removes all, and begins again with Helm.
 var journey = []string{
 	"Before", "With YAML or Kustomize", "From one way to another", "Uninstall", "With Helm", "Monitoring", "Upgrade", "Uninstall", "Verify a release",
@@ -88,7 +88,7 @@ func TestInstallingIsToldAlike(t *testing.T) {
 	}
 }
 
-// onAnEmptyCluster is a reader with kubectl, helm, and a control plane that nobody has used.
+// onAnEmptyCluster is a reader with kubectl, helm, and a control plane that no one has used.
 func onAnEmptyCluster(t *testing.T) *reader {
 	t.Helper()
 	r := &reader{WithT: gomega.NewWithT(t), t: t, path: kubectlPath(t)}
@@ -105,7 +105,7 @@ func onAnEmptyCluster(t *testing.T) *reader {
 	return r
 }
 
-// take does what a section says, but for what cannot be done here, which is noted.
+// take does what a section says, except for what cannot be done here, which is noted.
 func (r *reader) take(section string, used map[string]bool) {
 	r.t.Helper()
 	for _, match := range fence.FindAllStringSubmatch(section, -1) {

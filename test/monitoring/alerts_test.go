@@ -1,5 +1,5 @@
 // Package monitoring_test holds the alerts, the dashboard and the runbook against the metrics and one another: promtool plays
-// the alerts, and a real Prometheus scrapes an operator whose tenant is broken and mended.
+// the alerts, and a real Prometheus scrapes an operator whose tenant is broken and fixed.
 package monitoring_test
 
 import (

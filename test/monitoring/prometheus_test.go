@@ -90,7 +90,7 @@ func (s *suite) startOperator() *exec.Cmd {
 	return operator.Start(s.t)
 }
 
-// configuration is what docs/operations.md has Prometheus scrape with, but for finding the targets; the interval is short so
+// configuration is what docs/operations.md has Prometheus scrape with, except for finding the targets; the interval is short so
 // that the test is.
 const configuration = `
 global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}
@@ -109,7 +109,7 @@ scrape_configs:
   static_configs: [{targets: [%[1]s]}]
 `
 
-// startPrometheus starts a Prometheus with the alerts as they are, but for how long a state must last, which is a second.
+// startPrometheus starts a Prometheus with the alerts as they are, except for how long a state must last, which is a second.
 func (s *suite) startPrometheus() {
 	s.Expect(s.admin.Create(s.t.Context(), &rbacv1.ClusterRoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: scraper},

@@ -124,7 +124,7 @@ func (h *hostile) hears() string {
 	return all
 }
 
-// pluginWorld is a world in which an administrator runs the plugin on EgainClients of somebody else.
+// pluginWorld is a world in which an administrator runs the plugin on EgainClients of another user.
 type pluginWorld struct {
 	*gomega.WithT
 	t                *testing.T

@@ -488,7 +488,7 @@ func (c *cluster) listsEveryURL() {
 		c.expect(func() error { return c.author.Create(t.Context(), written(t, "new", spec), client.DryRunAll) }, want, spec)
 	}
 	c.expect(func() error { return c.author.Create(t.Context(), writtenTenant(t, `{"id":"T"}`), client.DryRunAll) }, "ai.egain.cloud:443 is not among", "an EgainTenant with an id")
-	// What was there before the list is not held up, but for its spec.
+	// What was there before the list is not held up, except for its spec.
 	touch := func(patch string) error {
 		return c.author.Patch(t.Context(), existing.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(patch)))
 	}

@@ -107,8 +107,8 @@ func constants(t *testing.T, group *ast.GenDecl) (classes, reasons []string) {
 	return classes, reasons
 }
 
-// objects are all that there are in the cluster, as YAML, but for what Secrets are there to hold. Of Secrets that users
-// apply, the annotation of kubectl would be theirs to answer for; here nobody does.
+// objects are all that there are in the cluster, as YAML, except for what Secrets are there to hold. Of Secrets that users
+// apply, the annotation of kubectl would be theirs to answer for; here no one does.
 func (w *world) objects() string {
 	w.t.Helper()
 	discovered, err := discovery.NewDiscoveryClientForConfig(w.plane.Config)

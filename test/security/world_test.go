@@ -54,7 +54,7 @@ rules:
 - level: None
 `
 
-// world is a control plane with an operator, an eGain, and a gateway that is nobody's friend.
+// world is a control plane with an operator, an eGain, and a gateway that is no one's friend.
 type world struct {
 	*gomega.WithT
 	t         *testing.T
@@ -185,7 +185,7 @@ func (w *world) status(url, token string) int {
 	return status
 }
 
-// get asks one of the operator's servers, as somebody with a token or as nobody; the status is 0 if there is no answer.
+// get asks one of the operator's servers, as a user with a token or as no one; the status is 0 if there is no answer.
 func (w *world) get(url, token string) (status int, body string) {
 	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, url, nil)
 	w.Expect(err).NotTo(gomega.HaveOccurred())

@@ -110,7 +110,7 @@ func (s *suite) secret() *corev1.Secret {
 	return secret
 }
 
-// checkMetrics reads the metrics as nobody, as somebody who may not, and as somebody whom the metrics-reader role allows to.
+// checkMetrics reads the metrics as no one, as a user who may not, and as a user whom the metrics-reader role allows to.
 func (s *suite) checkMetrics() {
 	url := "https://" + s.metrics + "/metrics"
 	s.Expect(s.status(url, "")).To(gomega.Equal(http.StatusUnauthorized))
@@ -124,7 +124,7 @@ func (s *suite) checkMetrics() {
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "egain-operator-metrics-reader"},
 		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: metav1.NamespaceDefault, Name: "scraper"}},
 	})).To(gomega.Succeed())
-	// The refusal is remembered for a while by the operator, so that a new token, that is somebody it does not know, is used.
+	// The refusal is remembered for a while by the operator, so that a new token, that is a user it does not know, is used.
 	config, err = s.plane.ServiceAccountConfig(s.t.Context(), metav1.NamespaceDefault, "scraper")
 	s.Expect(err).NotTo(gomega.HaveOccurred())
 	s.Eventually(func() string { return s.get(url, config.BearerToken) }).WithTimeout(patience).Should(gomega.And(

@@ -28,7 +28,7 @@ func Build(t *testing.T, checkout string, more ...string) string {
 	return dir
 }
 
-// FreeAddress is a loopback address that nobody listens on.
+// FreeAddress is a loopback address that no one listens on.
 func FreeAddress(t *testing.T) string {
 	t.Helper()
 	address, err := controlplane.FreeAddress(t.Context())

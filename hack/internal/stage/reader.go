@@ -13,7 +13,7 @@ import (
 // The files of what is printed.
 const stdoutFile, stderrFile = 1, 2
 
-// whileRead returns a context that ends when what is written to one of the files is read by nobody any more, and SIGPIPE tells
+// whileRead returns a context that ends when what is written to one of the files is read by no one any more, and SIGPIPE tells
 // so. The same signal tells of broken connections, on which nothing depends.
 func whileRead(ctx context.Context, files ...int32) (context.Context, context.CancelFunc) {
 	pipes := make(chan os.Signal, 1)

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// awaitInterval is how often an EgainClient is looked at while somebody waits for it.
+	// awaitInterval is how often an EgainClient is looked at while a user waits for it.
 	awaitInterval = time.Second
 	// awaitPatience is after how long it is said that nothing has happened.
 	awaitPatience = 15 * time.Second

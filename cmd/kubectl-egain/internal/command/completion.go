@@ -14,7 +14,7 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 )
 
-// completionTimeout bounds the wait for the cluster: somebody sits at the keyboard.
+// completionTimeout bounds the wait for the cluster: a user sits at the keyboard.
 const completionTimeout = 3 * time.Second
 
 // completeClients completes any number of names of EgainClients.

@@ -134,7 +134,7 @@ func anyChanged(flags *pflag.FlagSet) bool {
 	return changed
 }
 
-// isTerminal tells whether a stream is one that somebody sits at.
+// isTerminal tells whether a stream is one that a user sits at.
 func isTerminal(stream any) bool {
 	file, isFile := stream.(*os.File)
 	return isFile && term.IsTerminal(int(file.Fd()))

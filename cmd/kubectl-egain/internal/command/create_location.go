@@ -15,7 +15,7 @@ import (
 	"github.com/egain-operator/egain-operator/internal/oauth"
 )
 
-// metadataTimeout bounds the wait for a metadata document: somebody sits at the keyboard.
+// metadataTimeout bounds the wait for a metadata document: a user sits at the keyboard.
 const metadataTimeout = 15 * time.Second
 
 // locationFlags are the flags that say where tokens come from.

@@ -13,7 +13,7 @@ import (
 	"github.com/egain-operator/egain-operator/cmd/kubectl-egain/internal/manifest"
 )
 
-// ask asks for what no flag says, but for the name, in the order in which people know the answers.
+// ask asks for what no flag says, except for the name, in the order in which people know the answers.
 func (c *createClient) ask(ctx context.Context) error {
 	for _, question := range []func(context.Context) error{c.askFlow, c.askTenant, c.askCredentials, c.askFlowPart, c.askScopes, c.askTarget} {
 		if err := question(ctx); err != nil {

@@ -51,7 +51,7 @@ func (s *fixture) operatorRuns() {
 	})
 }
 
-// healthy is an EgainClient whose chain holds, but for how a test changes it.
+// healthy is an EgainClient whose chain holds, except for how a test changes it.
 func (s *simulated) healthy(change ...func(*egainv1alpha1.EgainClient)) *egainv1alpha1.EgainClient {
 	s.t.Helper()
 	s.app(egainsim.RigelClientID, egainsim.RigelClientSecret)

@@ -52,7 +52,7 @@ type environment struct {
 	answers bool
 }
 
-// maxAnswer bounds an answer of eGain's API: more is no answer that somebody reads, and would fill a disk in the end.
+// maxAnswer bounds an answer of eGain's API: more is no answer that a user reads, and would fill a disk in the end.
 const maxAnswer = 1 << 30
 
 // silence gives controller-runtime a logger, which it complains at length without; what its client has to say comes as

@@ -95,7 +95,7 @@ func secretFacts(ctx context.Context, c client.Client, ec *egainv1alpha1.EgainCl
 	return facts
 }
 
-// lastChange is the latest time that somebody's fields have.
+// lastChange is the latest time that a user's fields have.
 func lastChange(object client.Object) time.Time {
 	latest := object.GetCreationTimestamp().Time
 	for _, entry := range object.GetManagedFields() {

@@ -25,7 +25,7 @@ import (
 	"github.com/egain-operator/egain-operator/internal/session"
 )
 
-// loginTimeout is how long somebody may take at the browser by default.
+// loginTimeout is how long a user may take at the browser by default.
 const loginTimeout = 5 * time.Minute
 
 // login is the command line of kubectl egain login.

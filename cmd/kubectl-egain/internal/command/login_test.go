@@ -59,7 +59,7 @@ func (f *simulated) transport() *http.Transport {
 	return &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}
 }
 
-// answer does what somebody does at the pages of a login, and returns where the browser is sent.
+// answer does what a user does at the pages of a login, and returns where the browser is sent.
 func (f *simulated) answer(target string, who egainsim.Login) string {
 	f.t.Helper()
 	back, err := egainsim.LogIn(f.t.Context(), f.transport(), target, who)

@@ -18,7 +18,7 @@ import (
 	"github.com/egain-operator/egain-operator/internal/target"
 )
 
-// hidden are characters that a terminal obeys or that nobody sees, within a word that output is searched for.
+// hidden are characters that a terminal obeys or that no one sees, within a word that output is searched for.
 const hidden = "wo\x1b]0;rd\a\b\u009b2J\u0085\u202eab\u2066\u2069\u200b\u200f\u2028\u2029\ufeff\u3164\U000e0041rd"
 
 // expectPlain fails if what a command printed holds any of them, painting apart.

@@ -12,7 +12,7 @@ import (
 	"github.com/egain-operator/egain-operator/internal/request"
 )
 
-// requestTimeout bounds one request to the authorization server: somebody waits for it.
+// requestTimeout bounds one request to the authorization server: a user waits for it.
 const requestTimeout = 20 * time.Second
 
 // provider is the authorization server of an EgainClient.

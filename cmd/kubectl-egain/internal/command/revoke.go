@@ -145,7 +145,7 @@ func (r *revoke) tokens(ctx context.Context, ec *egainv1alpha1.EgainClient) ([]d
 	return tokens, nil
 }
 
-// accessToken is that of the target; empty if there is none, or the target is somebody else's.
+// accessToken is that of the target; empty if there is none, or the target is another owner's.
 func (r *revoke) accessToken(ctx context.Context, ec *egainv1alpha1.EgainClient) (doomed, error) {
 	secret, err := r.read(ctx, ec, ec.TargetName())
 	if err != nil {

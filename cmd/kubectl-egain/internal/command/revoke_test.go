@@ -89,7 +89,7 @@ func TestRevokeAsksWhoeverSitsAtATerminal(t *testing.T) {
 	s.Expect(s.sim.Introspect(token).Active).To(gomega.BeFalse())
 }
 
-// runAtTerminal runs a command line, with what somebody types ahead.
+// runAtTerminal runs a command line, with what a user types ahead.
 func (s *simulated) runAtTerminal(typed string, args ...string) (code int, stderr string) {
 	s.t.Helper()
 	keyboard, terminal, err := pty.Open()

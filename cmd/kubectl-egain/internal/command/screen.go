@@ -17,7 +17,7 @@ type screen struct {
 	style view.Style
 	// redraws is whether what was shown can be drawn over.
 	redraws bool
-	// terminal is nil unless somebody looks at the output.
+	// terminal is nil unless a user looks at the output.
 	terminal *os.File
 }
 

@@ -26,7 +26,7 @@ import (
 	"github.com/egain-operator/egain-operator/test/controlplane"
 )
 
-// Values that no output may show, but for the command whose job it is.
+// Values that no output may show, except for the command whose job it is.
 const (
 	clientSecret = "client-secret-5d2f"
 	// accessToken says {"sub":"knowledge-sync","scope":"knowledge.portalmgr.manage"}.

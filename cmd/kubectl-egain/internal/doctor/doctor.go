@@ -29,7 +29,7 @@ type Status string
 const (
 	// OK holds.
 	OK Status = "OK"
-	// Warning holds, or could not be looked at, and somebody should know.
+	// Warning holds, or could not be looked at, and a user should know.
 	Warning Status = "Warning"
 	// Broken does not hold.
 	Broken Status = "Broken"

@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	// requestTimeout bounds a request: somebody waits for it.
+	// requestTimeout bounds a request: a user waits for it.
 	requestTimeout = 15 * time.Second
 	// certificateNotice is how long before its end a certificate is warned of; those that are renewed by a machine have been by then.
 	certificateNotice = 14 * 24 * time.Hour

@@ -88,7 +88,7 @@ func (w *webhook) data(ref *remoteRef, namespace string, values map[string]value
 
 func plainWord(text string) string { return fmt.Sprintf("%x", text) + "end" }
 
-// execute runs a template. Its errors do not quote it, since it may hold a secret that somebody wrote into it.
+// execute runs a template. Its errors do not quote it, since it may hold a secret that a user wrote into it.
 func execute(what, text string, data map[string]map[string]string) (string, error) {
 	t, err := template.New(what).Funcs(sprig.HermeticTxtFuncMap()).Parse(text)
 	if err != nil {

@@ -71,8 +71,8 @@ func Read(query url.Values, expected Expected) (Answer, error) {
 	return Answer{code, known}, err
 }
 
-// ReadPasted reads what somebody copied: the address that the browser was sent to, whose state is checked, or the code alone.
-// A code of somebody else's login is refused by the server then, since it was not asked for with this login's PKCE verifier.
+// ReadPasted reads what a user copied: the address that the browser was sent to, whose state is checked, or the code alone.
+// A code of another owner's login is refused by the server then, since it was not asked for with this login's PKCE verifier.
 func ReadPasted(text, redirectURL string, expected Expected) (Answer, error) {
 	text = strings.TrimSpace(text)
 	if !strings.Contains(text, "://") {

@@ -1,4 +1,4 @@
-// Package loopback receives the answer to a login on this machine (RFC 8252 section 7.3), and reads an answer that somebody
+// Package loopback receives the answer to a login on this machine (RFC 8252 section 7.3), and reads an answer that a user
 // pastes. It knows neither Kubernetes nor the token endpoint.
 //
 // It is small and its own, over net/http, because github.com/int128/oauth2cli, which kubelogin uses, cannot hand out the code:
@@ -125,7 +125,7 @@ func (r *Receiver) Close(ctx context.Context) {
 	}
 }
 
-// serve takes the first answer with the right state. What comes without it is from somebody else, who must not be able to end
+// serve takes the first answer with the right state. What comes without it is from another user, who must not be able to end
 // the login either.
 func (r *Receiver) serve(w http.ResponseWriter, req *http.Request) {
 	switch {

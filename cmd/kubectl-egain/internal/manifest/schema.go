@@ -1,5 +1,5 @@
 // Package manifest knows how EgainClients and EgainTenants are written for people: from the words of a command line, checked
-// by the API's own rules, without what the API server adds. It is pure: it talks to nobody.
+// by the API's own rules, without what the API server adds. It is pure: it talks to no one.
 package manifest
 
 import (

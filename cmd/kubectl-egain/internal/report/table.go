@@ -176,7 +176,7 @@ const (
 )
 
 // Problem is what is wrong with an EgainClient, in a word and a sentence; both are empty if nothing is. It believes the clock
-// rather than a status that nobody keeps up to date any more.
+// rather than a status that no one keeps up to date any more.
 func Problem(ec *egainv1alpha1.EgainClient, now time.Time) (reason, message string) {
 	if reason, message := silence(ec, now); reason != "" {
 		return reason, message

@@ -1,4 +1,4 @@
-// Package auditlog counts what an API server was asked for, by its audit log. It is pure but for reading the file.
+// Package auditlog counts what an API server was asked for, by its audit log. It is pure except for reading the file.
 package auditlog
 
 import (
@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Policy has an API server log one line for each request of a user that was answered, and for nobody else.
+// Policy has an API server log one line for each request of a user that was answered, and for no other user.
 func Policy(user string) []byte {
 	return fmt.Appendf(nil, `{"apiVersion":"audit.k8s.io/v1","kind":"Policy","omitStages":["RequestReceived","ResponseStarted"],`+
 		`"rules":[{"level":"Metadata","users":[%q]},{"level":"None"}]}`, user)

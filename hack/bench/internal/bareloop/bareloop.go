@@ -1,6 +1,6 @@
 // Package bareloop does what a rotation must and nothing else: it reads the credentials, asks for a token, applies the target
 // and patches the status. No cache, no queue, no decision: it is the limit that the operator is held against. What it writes
-// is what the operator writes, byte for byte but for the times and the token.
+// is what the operator writes, byte for byte except for the times and the token.
 package bareloop
 
 import (

@@ -61,7 +61,7 @@ func Begin(ctx context.Context, secrets *Secrets, interval time.Duration, target
 	return a
 }
 
-// sweep looks at all targets of a provider, time and again.
+// sweep looks at all targets of a provider, repeatedly.
 func (a *Audit) sweep(ctx context.Context, provider *Provider, targets []Target, interval time.Duration) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()

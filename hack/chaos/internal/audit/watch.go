@@ -57,7 +57,7 @@ func NewSecrets(server, tokenFile string, client *http.Client) *Secrets {
 // Watch keeps the state up to date until the context ends.
 func (s *Secrets) Watch(ctx context.Context) {
 	for ctx.Err() == nil {
-		_ = s.follow(ctx) // whatever ended it, it is begun anew
+		_ = s.follow(ctx) // whatever ended it, it is begun again
 		select {
 		case <-ctx.Done():
 		case <-time.After(retryPause):

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// good is a measurement to which nobody objects.
+// good is a measurement to which no one objects.
 func good() Measurement {
 	return Measurement{
 		Clients: 50, Tenants: 3, Needed: 100, Issued: 100, Failed: 50, Faults: 1, Peak: 10, Rotations: 100,
