@@ -42,7 +42,7 @@ func bounds() []bound {
 		{"time that memory keeps a written token", short(rotation.Floor) + ", or " + short(rotation.Contested) + " in a conflict", "", "TestATokenIsNotKeptForLongerThanItMust"},
 		{"lifetime of a token", "1 second to " + fmt.Sprint(int(oauth.MaxLifetime.Hours()/24)) + " days; below " + short(rotation.ShortestLifetime) + " it is `LifetimeInvalid`", "", "TestATokenThatLastsLessThanTheFloorIsWrittenAndReported"},
 		{"a reconcile", short(controllers.ActTimeout), "", "TestAStopFinishesTheRotationInFlight"},
-		{"requests to one host at a time", "16, and half of the free slots; the last quarter only for an endpoint without one", "`--requests-per-host`, `--workers`", "TestGate_HostsAndNamespacesAreBounded"},
+		{"requests to one host at a time", "16, and half of the free slots", "`--requests-per-host`, `--workers`", "TestGate_HostsAndNamespacesAreBounded"},
 		{"requests of all clients of an EgainTenant", "none by default", "`requestLimits`", "TestGate_NoMoreStartInAnySecondThanTheLimit"},
 		{"a request", "10 seconds", "`--request-timeout`", "TestTimeout"},
 		{"an answer; its header", size("internal/transport/transport.go", "maxBody") + "; " + size("internal/transport/transport.go", "maxHeader"), "", "TestLargeAnswersAreRefused"},
@@ -50,9 +50,9 @@ func bounds() []bound {
 		{"metadata documents in memory", count("internal/oauth/directory.go", "maxDocuments"), "", "TestDirectoryForgetsTheOldestDocuments"},
 		{"HTTP clients, by tenant and CA bundle", count("internal/transport/transport.go", "maxClients"), "", "TestTransport_closesConnectionsOfAClientThatIsForgotten"},
 		{"CA bundles of one namespace or EgainTenant in memory", size("internal/provider/shares.go", "maxShare"), "", "TestTheCABundlesOfANamespaceHaveAShareOfMemory"},
-		{"requests of one namespace at a time: in total; to one host; to failing endpoints", "a quarter of `--workers`; half of `--requests-per-host`; a sixteenth of `--workers`", "`--workers`, `--requests-per-host`", "TestGate_HostsAndNamespacesAreBounded"},
+		{"requests of one namespace at a time: in total; to one host; to failing endpoints", "a quarter of `--workers`; half of `--requests-per-host`; a sixteenth of `--workers`", "", "TestGate_HostsAndNamespacesAreBounded"},
 		{"requests of one namespace with one application while others wait", "a quarter of a second's", "", "TestSimulation_ANamespaceGetsAQuarterOfAnApplicationWhileOthersWait"},
-		{"probes of failing endpoints at a time: in total; of one", "a quarter of `--workers`; 3", "`--workers`", "TestGate_ProbesAreBounded"},
+		{"probes of failing endpoints at a time: in total; of one", "a quarter of `--workers`; 3", "", "TestGate_ProbesAreBounded"},
 		{"endpoints without a client in memory", count("internal/gate/gate.go", "maxLines"), "", "TestGate_WhatNoClientAsksForIsForgotten"},
 		{"memory for the metadata of an object", "2 KiB", "", "TestTheCacheDoesNotGrowWithMetadata"},
 		{"a renewal request (annotation)", "its first 256 bytes count", "", "TestBoundsWhatIsEchoedOfARequestToRenew"},
@@ -74,13 +74,17 @@ func table() (string, []byte, error) {
 	if err != nil {
 		return "", nil, fmt.Errorf("reading the page: %w", err)
 	}
-	place := regexp.MustCompile(`(?s)(\n\| what \| bound \| set by \| test \|\n\|---\|---\|---\|---\|\n).*?\n\n`)
+	place := regexp.MustCompile(`(?s)(\n\| what \| bound \| test \|\n\|---\|---\|---\|\n).*?\n\n`)
 	if !place.Match(page) {
 		return "", nil, fmt.Errorf("%s has no table of bounds", operationsFile)
 	}
 	var rows strings.Builder
 	for _, b := range bounds() {
-		fmt.Fprintf(&rows, "| %s | %s | %s | `%s` |\n", b.what, b.most, b.setting, b.test)
+		most := b.most
+		if b.setting != "" {
+			most += " (" + b.setting + ")"
+		}
+		fmt.Fprintf(&rows, "| %s | %s | `%s` |\n", b.what, most, b.test)
 	}
 	return operationsFile, place.ReplaceAll(page, []byte("${1}"+strings.ReplaceAll(rows.String(), "$", "$$")+"\n")), nil
 }
