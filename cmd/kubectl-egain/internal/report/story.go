@@ -262,6 +262,8 @@ func NextTry(last *egainv1alpha1.FailureStatus, now time.Time) string {
 	switch {
 	case last.RetryTime == nil && last.Reason == fault.ReasonAPIServerFailed:
 		return "within 30 seconds"
+	case last.RetryTime == nil && last.Reason == fault.ReasonApplicationFailing:
+		return "once the Secret of the application is corrected, or one EgainClient succeeds"
 	case last.RetryTime == nil && fault.PassesByItself(last.Reason):
 		return "once the endpoint recovers, which single requests find out every few seconds"
 	case last.RetryTime == nil:

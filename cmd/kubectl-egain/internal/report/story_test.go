@@ -25,6 +25,10 @@ func TestNextTry(t *testing.T) {
 			egainv1alpha1.FailureStatus{Reason: "APIServerFailed"},
 			"within 30 seconds", "soon",
 		},
+		"when an application works again": {
+			egainv1alpha1.FailureStatus{Reason: "ApplicationFailing"},
+			"once the Secret of the application is corrected, or one EgainClient succeeds", "soon",
+		},
 		"when single requests find out that an endpoint has recovered": {
 			egainv1alpha1.FailureStatus{Reason: "ServerUnavailable"},
 			"once the endpoint recovers, which single requests find out every few seconds", "soon",
