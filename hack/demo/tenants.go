@@ -173,10 +173,8 @@ func (d *demo) checkApplications(ctx context.Context) (check, error) {
 	found := 0
 	for i := range secrets.Items {
 		for _, value := range secrets.Items[i].Data {
-			for _, s := range d.samples {
-				if s.clientID != "" && slices.Contains(s.secrets(), string(value)) {
-					found++
-				}
+			if d.isClientSecret(string(value)) {
+				found++
 			}
 		}
 	}
@@ -190,4 +188,9 @@ func (d *demo) checkApplications(ctx context.Context) (check, error) {
 	return check{found == 0 && all > 0 && ready == all, fmt.Sprintf(
 		"looked for client secrets in namespace %s: %d in %d Secrets; %d of %d applications of EgainTenant %s issue tokens there",
 		lentNamespace, found, len(secrets.Items), ready, all, lendingTenant)}, nil
+}
+
+// isClientSecret reports whether a value is a secret of a sample with a client application.
+func (d *demo) isClientSecret(value string) bool {
+	return slices.ContainsFunc(d.samples, func(s sample) bool { return s.clientID != "" && slices.Contains(s.secrets(), value) })
 }

@@ -50,7 +50,7 @@ func TestGate_RefusedCredentialsHoldTheirClients(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	end := f.start(clientOf("a", with(1)))
-	f.refused(clientOf("soon", with(1), expiring(time.Minute)))
+	_ = f.refused(clientOf("soon", with(1), expiring(time.Minute)))
 	var q *Queued
 	if err := end(errCredentials); !errors.As(err, &q) || !q.Refused || !errors.Is(q, errCredentials) {
 		t.Fatalf("the client that tried them gets %v", err)
@@ -62,7 +62,7 @@ func TestGate_RefusedCredentialsHoldTheirClients(t *testing.T) {
 			t.Errorf("%s waits for %q", name, q)
 		}
 	}
-	f.refused(clientOf("soon", with(1), expiring(time.Minute)))
+	_ = f.refused(clientOf("soon", with(1), expiring(time.Minute)))
 	f.wait(time.Second)
 	if !slices.Equal(f.woken, []string{"soon"}) {
 		t.Errorf("half an hour later other clients are woken than the soonest to expire: %v", f.woken)
@@ -81,7 +81,7 @@ func TestGate_ARefusalThatIsTheClientsOwnPassesTheTrialOn(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	end := f.start(clientOf("a", with(1)))
-	f.refused(clientOf("b", with(1)))
+	_ = f.refused(clientOf("b", with(1)))
 	f.woken = nil
 	if err := end(errScope); !errors.Is(err, errScope) {
 		t.Fatalf("the client gets %v", err)

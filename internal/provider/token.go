@@ -144,13 +144,18 @@ func (r *Requester) request(ctx context.Context, a Attempt, c Caller) Answer {
 			}
 		}
 	}
-	if p.material.Sources.LentVersion() != a.Lent {
-		return p.answer(fault.New(fault.Busy, fault.ReasonServerUnavailable, "the credentials of %s have just changed", c.lent))
-	}
-	if err := p.addressed.CheckGrant(a.Client, *p.material); err != nil {
+	if err := p.check(a, c); err != nil {
 		return p.answer(err)
 	}
 	return r.exchange(ctx, a, c, p, permit)
+}
+
+// check refuses credentials of an application that changed since the permit was asked for, and what the grant does not allow.
+func (p prepared) check(a Attempt, c Caller) error {
+	if p.material.Sources.LentVersion() != a.Lent {
+		return fault.New(fault.Busy, fault.ReasonServerUnavailable, "the credentials of %s have just changed", c.lent)
+	}
+	return p.addressed.CheckGrant(a.Client, *p.material)
 }
 
 // reusable returns the token in the target if a change of its Secrets, the spec or the tenant still asks for the same one; then only

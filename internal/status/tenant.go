@@ -21,39 +21,44 @@ import (
 // NextTenant is the status of an EgainTenant after an inspection. Known endpoints stay while the documents cannot be read.
 func NextTenant(et *egainv1alpha1.EgainTenant, use Use, found provider.Inspection, f *fault.Error, now time.Time) egainv1alpha1.EgainTenantStatus {
 	after := et.DeepCopy()
-	after.Status.Clients = new(int32(min(len(use.Clients), 1<<31-1))) //nolint:gosec // bounded
+	after.Status.Clients = new(int32(min(len(use.Clients), 1<<31-1)))
 	after.Status.Applications = use.applications(et)
-	setTenantStatus(after, found, f, now)
+	if f != nil {
+		named := *f
+		named.Message, f = ofTenant(f.Message), &named
+	}
+	if queued := f != nil && f.Class == fault.Busy && endpointsKnown(et); !queued { // or nothing new is known
+		setTenantStatus(after, found, f, now)
+	}
 	return after.Status
 }
 
 // setTenantStatus writes the result of an inspection. Known endpoints stay while the documents cannot be read.
 func setTenantStatus(et *egainv1alpha1.EgainTenant, found provider.Inspection, f *fault.Error, now time.Time) {
-	if f != nil {
-		named := *f
-		named.Message, f = ofTenant(f.Message), &named
-	}
 	st := &et.Status
+	known := endpointsKnown(et)
 	ready := metav1.Condition{Type: egainv1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: egainv1alpha1.ReasonEndpointsKnown, Message: "the endpoints of the tenant are known"}
-	known := st.ObservedGeneration == et.Generation && slices.ContainsFunc(st.Endpoints, func(e egainv1alpha1.ActorEndpointsStatus) bool { return e.TokenURL != "" })
-	if known && f != nil && f.Class == fault.Busy {
-		return // it is queued, so nothing new is known
+	stale := f != nil && known && f.Class != fault.Terminal && len(found.Actors) == 0
+	switch {
+	case stale:
+		ready.Message += " from an earlier read, and are used; the latest read failed: " + f.Message
+	case f != nil:
+		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, f.Reason, f.Message
 	}
 	switch {
-	case f == nil:
+	case f == nil || len(found.Actors) > 0:
 		setFound(st, found, known)
-	case known && f.Class != fault.Terminal && len(found.Actors) == 0:
-		ready.Message += " from an earlier read, and are used; the latest read failed: " + f.Message
-	default:
-		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, f.Reason, f.Message
-		if len(found.Actors) > 0 {
-			setFound(st, found, known)
-		} else if st.ObservedGeneration != et.Generation {
-			st.Endpoints, st.Deployment, st.Metadata = nil, nil, nil
-		}
+	case !stale && st.ObservedGeneration != et.Generation:
+		st.Endpoints, st.Deployment, st.Metadata = nil, nil, nil
 	}
 	st.ObservedGeneration = et.Generation
 	setTenantConditions(et, ready, f, now)
+}
+
+// endpointsKnown reports whether the status has endpoints of the present spec.
+func endpointsKnown(et *egainv1alpha1.EgainTenant) bool {
+	st := et.Status
+	return st.ObservedGeneration == et.Generation && slices.ContainsFunc(st.Endpoints, func(e egainv1alpha1.ActorEndpointsStatus) bool { return e.TokenURL != "" })
 }
 
 // setFound takes over what was found; known says that the status is about the present spec. The time is when this content was

@@ -31,36 +31,45 @@ func (u Use) applications(et *egainv1alpha1.EgainTenant) []egainv1alpha1.Applica
 
 // application is what the EgainClients of an application say of it. Their statuses outlast the operator, so that a restart changes nothing.
 func (u Use) application(name egainv1alpha1.ApplicationName) egainv1alpha1.ApplicationStatus {
-	st := egainv1alpha1.ApplicationStatus{Name: name, Ready: metav1.ConditionUnknown, Reason: egainv1alpha1.ApplicationUnused}
-	var clients, rejected int32
-	var issued time.Time
-	var failed *egainv1alpha1.FailureStatus
+	var sum applicationUse
 	for i := range u.Clients {
-		ec := &u.Clients[i]
-		if ec.Application() != string(name) {
-			continue
-		}
-		clients++
-		if is := meta.FindStatusCondition(ec.Status.Conditions, egainv1alpha1.ConditionTokenIssued); is != nil && slices.Contains(ownReasons, is.Reason) {
-			rejected++
-		}
-		if last := ec.Status.LastFailure; last != nil && blamesApplication(last.Reason) && last.Time != nil && (failed == nil || failed.Time.Before(last.Time)) {
-			failed = last
-		}
-		if tok := ec.Status.Token; tok != nil && tok.IssueTime != nil && tok.IssueTime.After(issued) {
-			issued = tok.IssueTime.Time
+		if ec := &u.Clients[i]; ec.Application() == string(name) {
+			sum.add(ec)
 		}
 	}
-	st.Clients, st.RejectedClients = &clients, &rejected
+	st := egainv1alpha1.ApplicationStatus{
+		Name: name, Ready: metav1.ConditionUnknown, Reason: egainv1alpha1.ApplicationUnused, Clients: &sum.clients, RejectedClients: &sum.rejected,
+	}
 	switch f := u.Unreadable[name]; {
 	case f != nil:
 		st.Ready, st.Reason, st.Message = metav1.ConditionFalse, f.Reason, shown(f.Message)
-	case failed != nil && !failed.Time.Time.Before(issued):
-		st.Ready, st.Reason, st.Message = metav1.ConditionFalse, failed.Reason, failed.Message
-	case !issued.IsZero():
+	case sum.failed != nil && !sum.failed.Time.Time.Before(sum.issued):
+		st.Ready, st.Reason, st.Message = metav1.ConditionFalse, sum.failed.Reason, sum.failed.Message
+	case !sum.issued.IsZero():
 		st.Ready, st.Reason = metav1.ConditionTrue, egainv1alpha1.ApplicationAccepted
 	}
 	return st
+}
+
+// applicationUse sums up the EgainClients of an application.
+type applicationUse struct {
+	clients, rejected int32
+	// issued is when the latest token was issued, and failed the latest failure of the application.
+	issued time.Time
+	failed *egainv1alpha1.FailureStatus
+}
+
+func (s *applicationUse) add(ec *egainv1alpha1.EgainClient) {
+	s.clients++
+	if is := meta.FindStatusCondition(ec.Status.Conditions, egainv1alpha1.ConditionTokenIssued); is != nil && slices.Contains(ownReasons, is.Reason) {
+		s.rejected++
+	}
+	if last := ec.Status.LastFailure; last != nil && blamesApplication(last.Reason) && last.Time != nil && (s.failed == nil || s.failed.Time.Before(last.Time)) {
+		s.failed = last
+	}
+	if tok := ec.Status.Token; tok != nil && tok.IssueTime != nil && tok.IssueTime.After(s.issued) {
+		s.issued = tok.IssueTime.Time
+	}
 }
 
 // ownReasons are those of failures that are an EgainClient's own: other EgainClients of the application get tokens.

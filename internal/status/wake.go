@@ -44,11 +44,12 @@ func changeTimes(ec *egainv1alpha1.EgainClient, o Outcome, now time.Time) []time
 	if ec.Suspended() && !unwrittenSession(last) {
 		return times
 	}
-	if o.Decided && o.Decision.Action == rotation.Keep && !o.Decision.At.IsZero() {
-		times = append(times, o.Decision.At)
-	}
-	if o.Decided && o.Decision.Action == rotation.Wait && !o.Decision.At.IsZero() {
-		return append(times, o.Decision.At)
+	switch at := o.decidedAt(); {
+	case at.IsZero():
+	case o.Decision.Action == rotation.Wait:
+		return append(times, at)
+	default:
+		times = append(times, at)
 	}
 	if last != nil && last.RetryTime != nil {
 		return append(times, last.RetryTime.Time)
@@ -57,4 +58,12 @@ func changeTimes(ec *egainv1alpha1.EgainClient, o Outcome, now time.Time) []time
 		times = append(times, o.renewalTime())
 	}
 	return times
+}
+
+// decidedAt is when a decision to keep a token, or to wait, is made again; zero without one.
+func (o Outcome) decidedAt() time.Time {
+	if o.Decided && (o.Decision.Action == rotation.Keep || o.Decision.Action == rotation.Wait) {
+		return o.Decision.At
+	}
+	return time.Time{}
 }

@@ -125,7 +125,7 @@ func (cp *ControlPlane) startManager() error {
 
 // run starts a program of KUBEBUILDER_ASSETS that ends by Stop. Its log is in Dir.
 func (cp *ControlPlane) run(program string, args ...string) error {
-	logs, err := os.Create(filepath.Join(cp.Dir, program+".log"))
+	logs, err := os.Create(filepath.Join(cp.Dir, program+".log")) //nolint:gosec // its own directory
 	if err != nil {
 		return fmt.Errorf("creating the log of %s: %w", program, err)
 	}

@@ -14,7 +14,7 @@ const nodeControllers = ",deployment-controller,replicaset-controller,node-lifec
 // without a kube-proxy, and takes kubelets and pods as that of a real cluster does. It needs hack/node.sh.
 func Node(cp *ControlPlane) {
 	server := cp.env.ControlPlane.GetAPIServer()
-	server.SecureServing.Address, server.SecureServing.Port = "10.0.0.1", "443"
+	server.Address, server.Port = "10.0.0.1", "443"
 	cp.apiServerFlags().Disable("disable-admission-plugins").Set("authorization-mode", "Node", "RBAC").Set("enable-admission-plugins", "NodeRestriction")
 	cp.controllers += nodeControllers
 }

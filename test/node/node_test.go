@@ -49,7 +49,7 @@ func TestMain(m *testing.M) {
 		if said, err := exec.Command(script, "-check").CombinedOutput(); err != nil { //nolint:noctx // it is short
 			unavailable = string(said)
 		} else {
-			unavailable = fmt.Sprint(syscall.Exec(script, append([]string{script}, os.Args...), os.Environ())) //nolint:gosec // ours
+			unavailable = fmt.Sprint(syscall.Exec(script, append([]string{script}, os.Args...), os.Environ()))
 		}
 	}
 	os.Exit(m.Run())
@@ -144,7 +144,7 @@ func showLogs(t *testing.T, patterns ...string) {
 	for _, pattern := range patterns {
 		files, _ := filepath.Glob(pattern)
 		for _, file := range files {
-			content, err := os.ReadFile(file) //nolint:gosec // the test's own
+			content, err := os.ReadFile(file)
 			t.Logf("%s: %v\n%s", file, err, content[max(0, len(content)-shown):])
 		}
 	}
@@ -185,7 +185,7 @@ func (n *node) create(object client.Object) {
 // install applies config/default with the image of the test. The address of the node is a private one.
 func (n *node) install() {
 	n.t.Helper()
-	rendered, err := exec.CommandContext(n.t.Context(), filepath.Join(root, "hack", "render.sh"), "default", operatorImage).Output() //nolint:gosec // ours
+	rendered, err := exec.CommandContext(n.t.Context(), filepath.Join(root, "hack", "render.sh"), "default", operatorImage).Output()
 	n.Expect(err).NotTo(gomega.HaveOccurred())
 	objects, err := controlplane.Decode(rendered)
 	n.Expect(err).NotTo(gomega.HaveOccurred())

@@ -47,11 +47,16 @@ func (r *revoke) runApplication(ctx context.Context) error {
 	if err := r.agree(ctx, question, fmt.Sprintf("the tokens of application %q are", r.application)); err != nil {
 		return err
 	}
+	return b.endAll(ctx, clients)
+}
+
+// endAll revokes the tokens of EgainClients, and goes on after a failure.
+func (b *borrowed) endAll(ctx context.Context, clients []egainv1alpha1.EgainClient) error {
 	failed := 0
 	for i := range clients {
 		if err := b.end(ctx, &clients[i]); err != nil {
 			failed++
-			r.env.notef("egainclient/%s in %s: %v\n", clients[i].Name, clients[i].Namespace, err)
+			b.env.notef("egainclient/%s in %s: %v\n", clients[i].Name, clients[i].Namespace, err)
 		}
 	}
 	if failed > 0 {

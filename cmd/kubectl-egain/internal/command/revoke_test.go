@@ -243,17 +243,20 @@ func TestRevokeSaysWhatItCannotDoForAnApplication(t *testing.T) {
 		"one that no client uses": {args: []string{"--tenant", "", "--application", "other"}, code: 1, said: "no EgainClient uses application"},
 		"without its Secret": {
 			func(s *simulated) { s.Expect(admin.Delete(s.t.Context(), s.secret("egain-app"))).To(gomega.Succeed()) },
-			[]string{"--tenant", "", "--application", "default"}, 1, "does not exist",
+			[]string{"--tenant", "", "--application", "default"},
+			1, "does not exist",
 		},
 		"with a wrong secret": {
 			func(s *simulated) {
 				s.change("egain-app", func(o *corev1.Secret) { o.Data["client_secret"] = []byte("wrong") })
 			},
-			[]string{"--tenant", "", "--application", "default"}, 1, "2 of 3 EgainClients: not revoked",
+			[]string{"--tenant", "", "--application", "default"},
+			1, "2 of 3 EgainClients: not revoked",
 		},
 		"by other flags of the operator": {
 			func(s *simulated) { s.flags = []string{"--allow-loopback=false"} },
-			[]string{"--tenant", "", "--application", "default"}, 1, "2 of 3 EgainClients: not revoked",
+			[]string{"--tenant", "", "--application", "default"},
+			1, "2 of 3 EgainClients: not revoked",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
