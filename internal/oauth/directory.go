@@ -201,7 +201,7 @@ func (d *Directory) fetch(ctx context.Context, hc *http.Client, at Place) (*Docu
 // unavailable is the failure of a document that was answered with a status other than 200.
 func (k Kind) unavailable(host string, status int) *fault.Error {
 	f := fault.New(fault.Retryable, fault.ReasonMetadataUnavailable, "%s answered HTTP %d for the %s", host, status, k)
-	if serverFails(status) || status == http.StatusTooManyRequests {
+	if isServerFailure(status) || status == http.StatusTooManyRequests {
 		f.Message += ": the server, or a gateway in front of it, fails or limits requests" // the URL is not to blame
 	} else if what := meaning(status); what != "" {
 		f.Message = fmt.Sprintf("%s (%s)", f.Message, what)

@@ -56,9 +56,9 @@ func IsPage(response *http.Response, body []byte) bool {
 
 // serverFails reports whether the status speaks of the server, whatever the answer says besides: RFC 9110 sections 15.5.9 and 15.6,
 // RFC 8470 section 5.2.
-func (a received) serverFails() bool { return serverFails(a.response.StatusCode) }
+func (a received) serverFails() bool { return isServerFailure(a.response.StatusCode) }
 
-func serverFails(status int) bool {
+func isServerFailure(status int) bool {
 	return status >= 500 || status == http.StatusRequestTimeout || status == http.StatusTooEarly
 }
 

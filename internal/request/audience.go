@@ -104,7 +104,7 @@ func (r *Reader) ownAudiences(ctx context.Context) ([]string, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	status, err := r.review(ctx, token)
+	status, err := review(ctx, r.API, token)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +120,7 @@ func (r *Reader) ownAudiences(ctx context.Context) ([]string, error) {
 func (r *Reader) refuseAfterMinting(ctx context.Context, audience string, token oauth.Secret) error {
 	accepted, known := r.audiences.judged.Load(audience)
 	if !known {
-		status, err := r.review(ctx, token)
+		status, err := review(ctx, r.API, token)
 		if err != nil {
 			return err
 		}
@@ -133,8 +133,8 @@ func (r *Reader) refuseAfterMinting(ctx context.Context, audience string, token 
 	return nil
 }
 
-func (r *Reader) review(ctx context.Context, token oauth.Secret) (*authenticationv1.TokenReviewStatus, error) {
-	status, err := r.API.ReviewToken(ctx, token)
+func review(ctx context.Context, api API, token oauth.Secret) (*authenticationv1.TokenReviewStatus, error) {
+	status, err := api.ReviewToken(ctx, token)
 	if apierrors.IsForbidden(err) {
 		return nil, audiencesUnknown("the operator may not ask: grant its ServiceAccount create on tokenreviews")
 	} else if err != nil {

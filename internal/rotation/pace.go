@@ -106,7 +106,7 @@ func (in *Input) issueAt(cause string) time.Time {
 	if in.repeats(cause) && !in.History.Issued.IsZero() && !in.History.Issued.After(in.Now) {
 		soonest = in.History.Issued.Add(Floor)
 	}
-	if at := in.History.changeAt(in.Now); cause != CauseRenewalDue && in.History.With != in.With() && at.After(soonest) {
+	if at := in.History.afterChangeAt(in.Now); cause != CauseRenewalDue && in.History.With != in.With() && at.After(soonest) {
 		soonest = at
 	}
 	return soonest
@@ -131,8 +131,8 @@ func (in *Input) repeats(cause string) bool {
 	return cause == CauseRenewalDue || cause == CauseDamaged || cause == CauseNoToken
 }
 
-// changeAt is the soonest that a request may follow a change.
-func (h *History) changeAt(now time.Time) time.Time {
+// afterChangeAt is the soonest that a request may follow a change.
+func (h *History) afterChangeAt(now time.Time) time.Time {
 	oldest, latest := h.Changes[0], h.Changes[FreeChanges-1]
 	if oldest.IsZero() || now.Sub(oldest) >= ChangeWindow {
 		return time.Time{}
