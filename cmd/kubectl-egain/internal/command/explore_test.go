@@ -427,7 +427,7 @@ func TestCreateTenantByItsAddressAndMore(t *testing.T) {
 		}}}
 		r := x.create("", "--url", "acme.egain.cloud")
 		x.Expect(r.code).To(gomega.Equal(0), r.stderr)
-		x.Expect(r.stderr).To(gomega.ContainSubstring("AnonymousCustomer (no token URL)\n  api.egain.cloud answered HTTP 404 for the metadata document (there is no such document):\n"))
+		x.Expect(r.stderr).To(gomega.ContainSubstring("AnonymousCustomer (no token URL)\n  api.egain.cloud answered HTTP 404 for the metadata document (there is no such\n  document): check"))
 		x.Expect(r.stderr).To(gomega.ContainSubstring("User (Metadata)\n  token   https://login.egain.cloud/gw/policy/oauth2/v2.0/token\n  no login URL: no document names one\n"))
 		x.Expect(r.stderr).To(gomega.ContainSubstring("These do not:\n  AnonymousCustomer\n  AuthorizationCode (User, Customer)\n"))
 	})

@@ -404,11 +404,11 @@ func TestLoginIsRefusedBeforeItBegins(t *testing.T) {
 		"the session Secret is another's target": {func(f *simulated) {
 			f.egainClient("mine-session")
 			f.egainClient("mine", withSession("http://127.0.0.1:8765/callback"))
-		}, nil, 1, `holds the access token of EgainClient "mine-session"`},
+		}, nil, 1, `contains the access token of EgainClient "mine-session"`},
 		"the session Secret is another's credentials": {func(f *simulated) {
 			f.egainClient("other", func(ec *egainv1alpha1.EgainClient) { ec.Spec.CredentialsSecretRef.Name = "mine-session" })
 			f.egainClient("mine", withSession("http://127.0.0.1:8765/callback"))
-		}, nil, 1, `holds the credentials of EgainClient "other"`},
+		}, nil, 1, `contains the credentials of EgainClient "other"`},
 		"the session Secret belongs to a ConfigMap": {func(f *simulated) {
 			owner := &corev1.ConfigMap{ObjectMeta: f.named("web")}
 			f.create(owner)

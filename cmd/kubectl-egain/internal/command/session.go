@@ -54,7 +54,7 @@ func (s *sessionStore) read(ctx context.Context) (*corev1.Secret, error) {
 	}
 	for i := range clients.Items {
 		if use := s.useBy(&clients.Items[i]); use != "" {
-			return nil, s.refuse("the Secret %q holds %s of EgainClient %q", s.name(), use, clients.Items[i].Name)
+			return nil, s.refuse("the Secret %q contains %s of EgainClient %q", s.name(), use, clients.Items[i].Name)
 		}
 	}
 	if err := s.refuseOfTenants(ctx); err != nil {
@@ -103,7 +103,7 @@ func (s *sessionStore) useBy(ec *egainv1alpha1.EgainClient) string {
 func (s *sessionStore) refuseForeign(secret *corev1.Secret) error {
 	for _, annotation := range []string{target.AnnotationOwnedBy, target.AnnotationMergedBy} {
 		if by := secret.Annotations[annotation]; by != "" {
-			return s.refuse("the Secret %q holds the access token of EgainClient %q", s.name(), by)
+			return s.refuse("the Secret %q contains the access token of EgainClient %q", s.name(), by)
 		}
 	}
 	if _, present := secret.Data[session.KeyRefreshToken]; present && !session.Marked(secret) {

@@ -51,5 +51,5 @@ func (e *examination) prefixAdvice() string {
 			return "write the prefix of spec.scopes so"
 		}
 	}
-	return "set scopePrefix to it"
+	return "set spec.tenant.scopePrefix to it"
 }

@@ -135,7 +135,7 @@ func unreachable(err error, server *url.URL) Finding {
 	case isNet && timeout.Timeout():
 		return broken(server.Host+" did not answer in time", "see whether a firewall is in the way, and whether HTTPS_PROXY is needed")
 	case !isOp || op.Op == "read" || op.Op == "write":
-		return broken(server.Host+" broke off its answer", "see whether the server, or a proxy or gateway in between, ends connections")
+		return broken(server.Host+" closed the connection before its answer was complete", "see whether the server, or a proxy or gateway in between, ends connections")
 	default:
 		return broken(server.Host+" could not be reached", "see whether it runs, whether a firewall is in the way, and whether HTTPS_PROXY is needed")
 	}
