@@ -56,7 +56,7 @@ func TestHostsThatAreNotListedGetNothing(t *testing.T) {
 			f.Expect(message(ec)).To(gomega.And(gomega.ContainSubstring(f.host()), gomega.ContainSubstring("--allowed-hosts")))
 			f.Expect(f.sim.Stats().Counts).To(gomega.BeEmpty())
 
-			// The flag was corrected and the operator restarted: no object tells of that.
+			// The flag is corrected and the operator restarted, which changes no object.
 			f.allow("*.egain.cloud", f.host())
 			f.clock.SetTime(ec.Status.LastFailure.RetryTime.Time)
 			f.run(ec)

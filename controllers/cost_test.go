@@ -77,7 +77,7 @@ func TestARotationCostsNoMoreThanItMust(t *testing.T) {
 
 	f.change("sync", func(s *corev1.Secret) { s.Labels["theirs"] = "x" })
 	f.run(ec)
-	f.Expect(calls()).To(gomega.Equal([]string{"get sync"}), "a change by somebody else is looked at once")
+	f.Expect(calls()).To(gomega.Equal([]string{"get sync"}), "a change by another client is read once")
 	f.run(ec)
 	f.Expect(calls()).To(gomega.BeEmpty())
 }

@@ -33,8 +33,8 @@ import (
 	"github.com/egain-operator/egain-operator/internal/tracing"
 )
 
-// ActTimeout bounds a reconcile. It goes on for as long after the operator is told to stop, so that a token that was
-// asked for is also written.
+// ActTimeout bounds a reconcile. One under way when the operator is stopped goes on within that bound, so that a requested
+// token is also written.
 const ActTimeout = 90 * time.Second
 
 // EgainClientReconciler keeps the targets of EgainClients.

@@ -341,7 +341,7 @@ func TestTellsThatItMayNotMintTokens(t *testing.T) {
 	result := f.run(ec)
 	f.Expect(state(ec)).To(gomega.Equal("InProgress: NoToken, SubjectTokenForbidden"), "unless it is asked, the audience may be the API server's own")
 	f.Expect(message(ec)).To(gomega.ContainSubstring("tokenreviews"))
-	f.Expect(result.RequeueAfter).To(gomega.BeNumerically(">", 0), "nothing tells of a role that was granted")
+	f.Expect(result.RequeueAfter).To(gomega.BeNumerically(">", 0), "no watch reports that a role was granted")
 	f.Expect(f.requests()).To(gomega.BeZero())
 
 	f.r.Tokens.Reader.API = reviewing{secrets{limited}}

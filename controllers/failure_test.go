@@ -55,7 +55,7 @@ func TestTellsWhatTheProviderDoesWrong(t *testing.T) {
 		"it redirects":                    {egainsim.Fault{Location: "https://elsewhere.example.com/token"}, "Failed: NoToken, RequestRejected", "redirects are not followed", rarely},
 		"it is overloaded":                {egainsim.Fault{Error: "temporarily_unavailable"}, "InProgress: NoToken, ServerUnavailable", "overloaded", soon},
 		"it fails":                        {egainsim.Fault{Status: 500, Text: "stack trace"}, "InProgress: NoToken, ServerUnavailable", "HTTP 500", soon},
-		"a gateway finds nobody":          {egainsim.Fault{Status: 503, Body: egainsim.HTMLBody}, "InProgress: NoToken, ServerUnavailable", "HTTP 503", soon},
+		"a gateway finds no server":       {egainsim.Fault{Status: 503, Body: egainsim.HTMLBody}, "InProgress: NoToken, ServerUnavailable", "HTTP 503", soon},
 		"it hangs up":                     {egainsim.Fault{Drop: true}, "InProgress: NoToken, ServerUnavailable", "closed the connection before its answer was complete", soon},
 		"it is asked too often":           {egainsim.Fault{Status: 429}, "InProgress: NoToken, RateLimited", "the server limits requests", soon},
 		"it answers with a page":          {egainsim.Fault{Body: egainsim.HTMLBody}, "InProgress: NoToken, ResponseInvalid", "check the token URL, and whether a proxy or gateway", soon},
@@ -260,7 +260,7 @@ func TestTellsOfACertificateThatIsNotTrustedAndTriesAgainAtOnceWhenTheBundleChan
 			f.update(ec, func() { ec.Spec.Tenant.CABundleRef.Name = "egain-ca" })
 		},
 	}
-	for name, mend := range tests {
+	for name, repair := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t)
@@ -282,7 +282,7 @@ func TestTellsOfACertificateThatIsNotTrustedAndTriesAgainAtOnceWhenTheBundleChan
 			f.run(ec)
 			unchanged()
 
-			mend(f, ec)
+			repair(f, ec)
 			f.run(ec)
 			f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
 			f.Expect(f.requests()).To(gomega.Equal(1))
@@ -384,7 +384,7 @@ func TestABusyHostIsNoFailure(t *testing.T) {
 	f.clock.SetTime(ec.CreationTimestamp.Add(9 * time.Second))
 	_, err := f.tryReconcile(ec)
 	f.Expect(err).NotTo(gomega.HaveOccurred())
-	f.Expect(ec.Status.Conditions).To(gomega.BeEmpty(), "that one which has just come waits for its turn is not worth a write")
+	f.Expect(ec.Status.Conditions).To(gomega.BeEmpty(), "that a new client is queued is not worth a write")
 	f.Expect(ec.Status.ObservedGeneration).To(gomega.Equal(int64(-1)), "and kstatus takes it to be in progress")
 
 	f.clock.SetTime(later)
@@ -421,7 +421,7 @@ func TestABusyHostDoesNotHideTheExpiry(t *testing.T) {
 	f.step(time.Minute)
 	_, err = f.tryReconcile(ec)
 	f.Expect(err).NotTo(gomega.HaveOccurred())
-	f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"), "its turn may come any moment, and tells of the new token")
+	f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"), "the request may be sent any moment, and its outcome is reported")
 
 	f.step(10 * time.Second)
 	_, err = f.tryReconcile(ec)

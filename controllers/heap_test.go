@@ -157,8 +157,8 @@ func decoded[T any](t *testing.T, original any, replacements ...string) *T {
 	return o
 }
 
-// Not parallel, since it looks at the heap of the whole process. What the queue and the machinery of the cache hold besides is
-// in what make bench measures.
+// Not parallel, since it looks at the heap of the whole process. make bench also measures what the
+// queue and the machinery of the cache hold.
 func TestWhatIsHeldOfAClientIsBounded(t *testing.T) {
 	const clients, bound = 2000, 3700
 	r := &EgainClientReconciler{}

@@ -200,5 +200,5 @@ func TestRenewsWithTheEndpointsOfTheStatusWhileOnlyTheMetadataAreDown(t *testing
 	f.update(ec, func() { ec.Spec.Scopes = []egainv1alpha1.Scope{"core.aiservices.read"} })
 	f.step(5 * time.Second)
 	f.run(ec)
-	f.Expect(state(ec)).To(gomega.Equal("InProgress: TokenOutdated, MetadataUnavailable"), "for another request nobody knows where it goes")
+	f.Expect(state(ec)).To(gomega.Equal("InProgress: TokenOutdated, MetadataUnavailable"), "for another request the token URL is unknown")
 }

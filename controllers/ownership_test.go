@@ -126,7 +126,7 @@ func TestTheOlderOfTwoClientsGetsTheTarget(t *testing.T) {
 	first, second := f.client("a", targeting("shared")), f.client("b", targeting("shared"))
 
 	f.run(second)
-	f.Expect(state(second)).To(gomega.Equal("Failed: NoToken, TargetClaimed"), "whoever is looked at first")
+	f.Expect(state(second)).To(gomega.Equal("Failed: NoToken, TargetClaimed"), "whichever is reconciled first")
 	f.Expect(message(second)).To(gomega.ContainSubstring(`EgainClient "a"`))
 	f.run(first)
 	f.Expect(state(first)).To(gomega.Equal("Current: TokenValid, Issued"))
@@ -347,7 +347,7 @@ func TestCleansUpTheFormerTargetWhenItIsRenamed(t *testing.T) {
 		f.Expect(f.active("renamed")).To(gomega.BeTrue())
 		unchanged()
 	})
-	t.Run("one that somebody else has put there since stays", func(t *testing.T) {
+	t.Run("one that another client has created there since stays", func(t *testing.T) {
 		t.Parallel()
 		f := newFixture(t)
 		f.credentials()

@@ -30,8 +30,8 @@ type referrers struct {
 	several map[string]bool
 }
 
-// add notes what an EgainClient names. The handler of its events does so before it enqueues it: whoever looks for an object in
-// vain has been noted by then, and is woken when that comes.
+// add notes what an EgainClient names. The handler of its events does so before it enqueues the client: one that finds an
+// object missing has been noted by then, and is enqueued when the object appears.
 func (r *references) add(ec *egainv1alpha1.EgainClient) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -36,9 +36,9 @@ func TestReferences(t *testing.T) {
 		events func(*references)
 		want   []string
 	}{
-		"nobody":                      {func(*references) {}, nil},
+		"no client":                   {func(*references) {}, nil},
 		"one":                         {func(r *references) { r.add(a) }, []string{"a"}},
-		"one, told of twice":          {func(r *references) { r.add(a); r.add(a) }, []string{"a"}},
+		"one, added twice":            {func(r *references) { r.add(a); r.add(a) }, []string{"a"}},
 		"several, in order":           {func(r *references) { r.add(b); r.add(c); r.add(a) }, []string{"a", "b", "c"}},
 		"one of several has gone":     {func(r *references) { r.add(a); r.add(b); r.add(c); r.remove(b) }, []string{"a", "c"}},
 		"all have gone":               {func(r *references) { r.add(a); r.add(b); r.remove(b); r.remove(a) }, nil},

@@ -257,13 +257,13 @@ func TestWhatBecomesOfARefreshTokenWhileItsSecretChanges(t *testing.T) {
 				f.Expect(f.secret("session").Labels).To(gomega.HaveKey("team"))
 			},
 		},
-		"somebody logged in anew: theirs stays": {
+		"a user logged in again: the new session stays": {
 			func(f *fixture) { f.keepSession("a-new-login") },
 			func(f *fixture, _ string) {
 				f.Expect(f.value("session", session.KeyRefreshToken)).To(gomega.Equal("a-new-login"))
 			},
 		},
-		"somebody logged out: it is not made again": {
+		"a user logged out: it is not made again": {
 			func(f *fixture) { f.delete(f.secret("session")) },
 			func(f *fixture, _ string) { f.Expect(f.secret("session")).To(gomega.BeNil()) },
 		},

@@ -458,7 +458,7 @@ func TestSession_ADeletionWritesTheRefreshTokenThoughItsOtherStepsFail(t *testin
 	}
 }
 
-// TestSession_OneThatIsDeletedMeanwhileIsNotMadeAgain so that a logout stays one, whoever has not been told of it.
+// TestSession_OneThatIsDeletedMeanwhileIsNotMadeAgain so that a logout stays one, even before the operator has seen it.
 func TestSession_OneThatIsDeletedMeanwhileIsNotMadeAgain(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*fixture, *egainv1alpha1.EgainClient){

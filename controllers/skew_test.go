@@ -72,7 +72,7 @@ func TestFailuresTellOfClocksToo(t *testing.T) {
 	f.Expect(testutil.GatherAndCount(registry, "egain_provider_clock_skew_seconds")).To(gomega.Equal(1))
 
 	f.Expect(admin.Delete(t.Context(), ec)).To(gomega.Succeed())
-	f.Expect(testutil.GatherAndCount(registry, "egain_provider_clock_skew_seconds")).To(gomega.BeZero(), "nobody asks that host any more")
+	f.Expect(testutil.GatherAndCount(registry, "egain_provider_clock_skew_seconds")).To(gomega.BeZero(), "no client uses that host any more")
 }
 
 func TestNoTokenOutlivesItselfInTheSecret(t *testing.T) {

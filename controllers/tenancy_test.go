@@ -137,7 +137,7 @@ func TestATenantRefusesWhoeverItDoesNotAllow(t *testing.T) {
 	}
 	tests := map[string]struct {
 		tenant func(*egainv1alpha1.EgainTenant)
-		mend   func(f *fixture, et *egainv1alpha1.EgainTenant)
+		repair func(f *fixture, et *egainv1alpha1.EgainTenant)
 		reason string
 		says   string
 	}{
@@ -186,7 +186,7 @@ func TestATenantRefusesWhoeverItDoesNotAllow(t *testing.T) {
 			f.Expect(message(ec)).To(gomega.ContainSubstring(tc.says))
 			f.Expect(f.requests()).To(gomega.BeZero())
 
-			f.updateTenant(et, func() { tc.mend(f, et) })
+			f.updateTenant(et, func() { tc.repair(f, et) })
 			f.run(ec)
 			f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
 		})

@@ -78,8 +78,8 @@ check() {
   [[ -z "$(missing)" ]] || cannot "there is no $(missing | paste -sd, -)"
 }
 
-# start makes what namespaces do not hold, and a process of another session that removes it: it ends when whoever has the
-# write end of its pipe has ended, be it by kill -9.
+# start makes what namespaces do not hold, and a process of another session that removes it: it ends when the process
+# with the write end of its pipe has ended, be it by kill -9.
 start() {
   local dir name cleaner
   name="egain-node-$$-$RANDOM"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Prints the manifests of config/$1, with the image $2 if given. It works on a copy: `kustomize edit` would leave the image
-# of whoever deployed last in the tree.
+# of the last deployment in the tree.
 set -euo pipefail
 hack="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 

@@ -24,7 +24,7 @@ const (
 // isolation measures how late rotations of nine tenants are while a tenth hangs, or answers in 10 seconds, or has 90 % of all
 // clients, against how late they are while it does not. Each tenant is a host of its own.
 //
-// A rotation is late by the time from when it was due to when a watch tells of the new token.
+// A rotation is late by the time from when it was due to when a watch reports the new token.
 func isolation(ctx context.Context, h *harness) (err error) {
 	life := 30 * time.Second
 	if h.small {

@@ -21,8 +21,8 @@ import (
 const secondSecret = "second-password"
 
 // latency measures how long it takes until the token is in the target, from the moment that an EgainClient is sent to the API
-// server, or edited credentials are, to the moment that a watch tells of the token. What the provider is told to wait is taken
-// off, not what it takes to answer besides.
+// server, or edited credentials are, to the moment that a watch reports the token. The delay that is set at the provider is
+// subtracted, the rest of the time in which it answers is not.
 //
 // It is measured with nothing else to do, and while one person applies other clients, credentials and EgainClient one after
 // the other as `kubectl apply -f` does, as fast as the API server takes them.

@@ -85,7 +85,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return o, err
 	}
 	if o.small {
-		// Again, since what is asked for besides wins over the small form.
+		// Again, since other flags override the small form.
 		o = small
 		flags = o.bind(stderr)
 		if err := flags.Parse(args); err != nil {
@@ -117,7 +117,7 @@ func (o *options) bind(stderr io.Writer) *flag.FlagSet {
 	flags.IntVar(&o.clients, "clients", o.clients, "for how many clients rates are measured")
 	flags.IntVar(&o.applied, "applied", o.applied, "how many clients a storm is made of")
 	flags.Var(&o.sizes, "sizes", "for how many clients memory, restarts and growth are measured, as in 1000,10000,100000")
-	flags.IntVar(&o.foreign, "foreign", o.foreign, "how many Secrets of 10 kB there are that are nobody's business")
+	flags.IntVar(&o.foreign, "foreign", o.foreign, "how many Secrets of 10 kB there are that no EgainClient names")
 	flags.IntVar(&o.repeats, "repeats", o.repeats, "how often what varies is measured")
 	flags.DurationVar(&o.window, "window", o.window, "how long a rate is measured")
 	flags.DurationVar(&o.delay, "delay", 20*time.Millisecond, "how long the simulated eGain takes to answer")
@@ -137,7 +137,7 @@ func run(ctx context.Context, o options) (correct bool, err error) {
 		}
 		return true, nil
 	}
-	// What envtest and client-go say is not for whoever measures.
+	// The logs of envtest and client-go are no measurements.
 	ctrl.SetLogger(logr.Discard())
 	klog.SetLogger(logr.Discard())
 	return newHarness(o, os.Stdout).run(ctx)

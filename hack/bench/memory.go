@@ -93,7 +93,7 @@ func deployedLimit() (string, error) {
 	return "", fmt.Errorf("%s sets no GOMEMLIMIT", file)
 }
 
-// asDeployed measures the memory of an operator that is told to stay below the limit of its container.
+// asDeployed measures the memory of an operator with the GOMEMLIMIT of config/manager.
 func (w *world) asDeployed(ctx context.Context, c *clones) error {
 	limit, err := deployedLimit()
 	if err != nil {

@@ -31,7 +31,7 @@ type operator struct {
 	began   time.Time
 }
 
-// operate starts an operator, with variables of its environment besides if need be. It trusts the providers as it would trust a
+// operate starts an operator, with more variables in its environment if given. It trusts the providers as it would trust a
 // public CA, without a CA bundle to read.
 func (w *world) operate(ctx context.Context, environment ...string) (*operator, error) {
 	w.started++

@@ -14,8 +14,8 @@ import (
 )
 
 // restart measures, for each size, how long an operator that starts takes to have its caches in sync and to replace the one
-// token that is due, what it writes and asks for besides, which must be nothing, and how long a replica that stands by takes
-// to do so once the leader is told to end.
+// token that is due, what else it writes and requests, which must be nothing, and how long a replica that stands by takes
+// to do so once the leader is stopped.
 func restart(ctx context.Context, h *harness) (err error) {
 	w, err := h.open(ctx, setting{life: time.Hour, audit: true})
 	defer func() { err = errors.Join(err, w.close(ctx)) }()
@@ -85,7 +85,7 @@ func (w *world) restartWith(ctx context.Context, c *clones, n int) error {
 	return w.failover(ctx, c, o, n)
 }
 
-// nothingElse counts what the operator did since its start besides the one rotation that was due.
+// nothingElse counts what the operator did since its start, except the one rotation that was due.
 func (w *world) nothingElse(ctx context.Context, o *operator, before, n int) error {
 	calls, err := w.asked(o.began, time.Now())
 	if err != nil {
@@ -98,12 +98,12 @@ func (w *world) nothingElse(ctx context.Context, o *operator, before, n int) err
 		}
 	}
 	_, note := perRotation(calls, 1)
-	w.must(fmt.Sprintf("writes besides, %d clients", n), report.Exactly, 0, float64(writes)).Note = note
+	w.must(fmt.Sprintf("other writes, %d clients", n), report.Exactly, 0, float64(writes)).Note = note
 	requests, _, err := w.tokens(ctx)
 	if err != nil {
 		return err
 	}
-	w.must(fmt.Sprintf("token requests besides, %d clients", n), report.Exactly, 0, float64(requests-before-1))
+	w.must(fmt.Sprintf("other token requests, %d clients", n), report.Exactly, 0, float64(requests-before-1))
 	return nil
 }
 

@@ -117,7 +117,7 @@ func owner(secret *corev1.Secret) string {
 	return ""
 }
 
-// expect returns what tells of the next token of a target.
+// expect returns a channel that receives the time of the next token of a target.
 func (t *targets) expect(name types.NamespacedName) <-chan time.Time {
 	told := make(chan time.Time, 1)
 	t.mu.Lock()

@@ -104,7 +104,7 @@ func vandalize(o options, d time.Duration) func(context.Context, *lane) error {
 		if i%2 == 0 {
 			return l.cluster.Delete(ctx, target)
 		}
-		return l.cluster.Patch(ctx, target, client.RawPatch(mergePatch, []byte(`{"stringData":{"access_token":"somebody-else-was-here"}}`)))
+		return l.cluster.Patch(ctx, target, client.RawPatch(mergePatch, []byte(`{"stringData":{"access_token":"another-client-was-here"}}`)))
 	})
 }
 

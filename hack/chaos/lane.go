@@ -27,8 +27,8 @@ const (
 	clientsPerTenant = 17
 	// caConfigMap holds the simulator's CA in each namespace.
 	caConfigMap = "egain-ca"
-	// auditInterval is the time between two looks at a client, a hundredth or less of what its token lives. What changes is
-	// looked at besides.
+	// auditInterval is the time between two looks at a client, a hundredth or less of what its token lives. Each change
+	// is audited too.
 	auditInterval = 250 * time.Millisecond
 	// settling bounds the time until every client has its first token.
 	settling = time.Minute

@@ -86,7 +86,7 @@ func replaceLeader(ctx context.Context, l *lane, end func(*stage.Operator) error
 // killMany kills one leader after the other while the API server is slow: at every second time at a random moment, and
 // else as soon as the provider has given a token, which the leader has not written then. Of four kills, one is the loss of a
 // node, so that another replica has to wait for the Lease to end; after one the leader is started again and the Lease is its own;
-// and after two the Lease is ended at once, for whoever comes first.
+// and after two the Lease is ended immediately, for the first replica to take.
 func killMany(o options) func(context.Context, *lane) error {
 	return func(ctx context.Context, l *lane) error {
 		random := rand.New(rand.NewPCG(o.seed, 0)) //nolint:gosec // Moments are to be the same with the same seed.

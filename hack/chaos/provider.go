@@ -118,7 +118,7 @@ func promises() []scenario {
 			name: "all tokens revoked early", run: steps(wait(2*time.Second), revoke),
 			expect: report.Expectation{
 				Longest: longLife * 2 / 3, Recovery: longLife * 2 / 3,
-				Because: "nothing tells the operator, so that the next renewal mends it",
+				Because: "the operator is not notified: the next renewal replaces the tokens",
 			},
 		},
 		{

@@ -344,7 +344,7 @@ func (d *demo) checkRequests(ctx context.Context) (check, error) {
 			differing = append(differing, fmt.Sprintf("%s %d for %d", s, asked, got))
 		}
 	}
-	text := fmt.Sprintf("one token request per token, for every client: %d requests, %d tokens, besides %d logins", requests, tokens, logins)
+	text := fmt.Sprintf("one token request per token, for every client: %d requests, %d tokens, plus %d logins", requests, tokens, logins)
 	if len(differing) > 0 {
 		text += "; not for " + strings.Join(differing, ", ")
 	}

@@ -105,7 +105,7 @@ func (d *demo) show(ctx context.Context, below func() footer) ([]string, error) 
 	return last, context.Cause(drawing)
 }
 
-// watch shows the table until the demo is told to stop.
+// watch shows the table until the demo is stopped.
 func (d *demo) watch(ctx context.Context) error {
 	last, err := d.show(ctx, d.hints)
 	if d.view.live {

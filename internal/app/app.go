@@ -138,7 +138,7 @@ func (f *onceFilled) check(*http.Request) error {
 	return nil
 }
 
-// endingCache is a cache that is not waited for after the end of a run. A manager that is told to stop before its caches are
+// endingCache is a cache that is not waited for after the end of a run. A manager whose context ends before its caches are
 // filled would wait for them on a busy processor, and never end (controller-runtime v0.25.2, pkg/manager/runnable_group.go).
 type endingCache struct {
 	cache.Cache

@@ -138,7 +138,7 @@ func (c *AdminClient) RevokeAll(ctx context.Context, clientID string) (int, erro
 	return result.Revoked, err
 }
 
-// Introspect tells of each token, in their order, whether it is valid now, and what for.
+// Introspect reports, in the order of the tokens, whether each is valid now, and what for.
 func (c *AdminClient) Introspect(ctx context.Context, tokens ...string) ([]Introspection, error) {
 	var result []Introspection
 	err := c.do(ctx, http.MethodPost, "introspect", introspectRequest{tokens}, &result)

@@ -72,7 +72,7 @@ func (c *call) checkAuthorization(form url.Values) error {
 }
 
 // parseForm decodes a form. Other than url.ParseQuery it accepts neither empty pairs nor names without a value, nor
-// octets that no encoder leaves alone.
+// octets that every encoder escapes.
 func parseForm(encoded string) (url.Values, error) {
 	form := url.Values{}
 	if encoded == "" {

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// checkChallenge holds an authorization request to PKCE: a public client must use it, and whoever does uses S256. The
-// plain method shows the verifier to whoever sees the request (RFC 9700 section 2.1.1).
+// checkChallenge holds an authorization request to PKCE: a public client must use it, and a client that does uses S256.
+// With the plain method, the request itself contains the verifier (RFC 9700 section 2.1.1).
 func checkChallenge(client *clientState, query url.Values) error {
 	challenge, method := query.Get("code_challenge"), query.Get("code_challenge_method")
 	if challenge == "" && method == "" && !client.public {

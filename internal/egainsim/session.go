@@ -76,7 +76,7 @@ type authorizationCode struct {
 	session *session
 }
 
-// expired leaves a code to be recognized for as long as its session goes on, since whoever brings it again ends that.
+// expired leaves a code to be recognized for as long as its session goes on, since a second request with it ends that.
 func (c *authorizationCode) expired(now time.Time) bool {
 	if c.session != nil {
 		return c.session.expired(now)

@@ -22,14 +22,14 @@ const (
 	RenewDeadline = 10 * time.Second
 )
 
-// Lock is the Lease in a namespace, the pod's if that is empty, as this process asks for it. It tells of nothing by events
+// Lock is the Lease in a namespace, the pod's if that is empty, as this process asks for it. It sends no event
 // until it is given a recorder.
 //
 // It asks in the name of its pod: of a container that is restarted the next process finds the Lease to be its own and goes on
 // at once. With an identity of its own, which controller-runtime gives each process, it would wait for the Lease of the one
 // before to end, 15 seconds more if a renewal was still on its way when that died. Two processes of one pod cannot meet: the
-// kubelet starts a container when the one before has ended. Without a pod's UID in the environment each process is somebody
-// else, as a hostname alone can be that of two pods: in the network of a node it is the node's.
+// kubelet starts a container when the one before has ended. Without a pod's UID in the environment each process has its own
+// identity, as a hostname alone can be that of two pods: in the network of a node it is the node's.
 func Lock(config *rest.Config, namespace string) (*resourcelock.LeaseLock, error) {
 	made, err := leaderelection.NewResourceLock(rest.CopyConfig(config), silent{}, leaderelection.Options{
 		LeaderElection:          true,

@@ -16,7 +16,7 @@ func TestWhatAReasonSaysOfTheWayOut(t *testing.T) {
 		reasons             []string
 		rejection, byItself bool
 	}{
-		"somebody must act at the provider": {
+		"a user must act at the provider": {
 			[]string{ReasonClientRejected, ReasonSubjectRejected, ReasonScopeRejected, ReasonRequestRejected, ReasonEndpointInvalid, ReasonEndpointRefused},
 			true, false,
 		},
@@ -24,8 +24,8 @@ func TestWhatAReasonSaysOfTheWayOut(t *testing.T) {
 			[]string{ReasonServerUnavailable, ReasonRateLimited, ReasonTLSFailed, ReasonMetadataUnavailable, ReasonResponseInvalid, ReasonLifetimeInvalid, ReasonTokenInvalid, ReasonAPIServerFailed},
 			false, true,
 		},
-		"a watch tells of the change": {[]string{ReasonCABundleInvalid, ReasonReauthorizationRequired}, false, false},
-		"of another package":          {[]string{"", "TokenValid"}, false, false},
+		"a watch reports the change": {[]string{ReasonCABundleInvalid, ReasonReauthorizationRequired}, false, false},
+		"of another package":         {[]string{"", "TokenValid"}, false, false},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// dating is what an answer tells of the server's clock.
+// dating is what an answer says about the server's clock.
 type dating struct {
 	// sent and received are when the request was sent and the answer's header had come, by our clock.
 	sent, received time.Time

@@ -83,7 +83,7 @@ func fails(err error) func(context.Context) answer {
 	return func(context.Context) answer { return answer{err: err} }
 }
 
-// hanging answers once it is told to, with whatever the next function says.
+// hanging answers once it is released, with whatever the next function says.
 func hanging(next func(context.Context) answer) (says func(context.Context) answer, release func()) {
 	released := make(chan struct{})
 	return func(ctx context.Context) answer {
@@ -323,7 +323,7 @@ func TestDirectoryTellsWhenADocumentWasRead(t *testing.T) {
 	})
 }
 
-// Whoever was to refresh a copy may be gone before the answer comes, and the next must be able to.
+// The client that was to refresh a copy may be gone before the answer comes. Then the next one must be able to.
 func TestDirectoryRefreshesAfterTheRefresherLeft(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

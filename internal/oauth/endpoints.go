@@ -37,7 +37,7 @@ type Endpoints struct {
 	Unusable Unusable
 }
 
-// Sources say where the endpoints besides the token URL came from; empty for those that are missing.
+// Sources say where the endpoints other than the token URL came from; empty for those that are missing.
 type Sources struct {
 	AuthorizationURL, RevocationURL, APIURL, ScopePrefix Source
 }
@@ -65,7 +65,7 @@ const (
 
 // Resolve finds the endpoints of a flow: those of the spec, else of the documents, else derived from documented URLs. It
 // fails if that leaves no token URL: Terminal if only the spec can change that, Rejected if a document can, since no event
-// tells of its change. What is wrong with an endpoint that the flow does not need to get a token is in Unusable.
+// reports its change. What is wrong with an endpoint that the flow does not need to get a token is in Unusable.
 func Resolve(t Tenant, d Discovery, flow Flow, subject Subject) (Endpoints, error) {
 	r := resolution{tenant: t, found: d, flow: flow, actor: ActorOf(flow, subject)}
 	r.own, r.said = t.For(r.actor), d.about(r.actor)

@@ -311,7 +311,7 @@ func TestResolveForALogin(t *testing.T) {
 			subject Subject
 			want    endpoint
 		}{
-			"somebody": {anybody, tc.user}, "a user": {Subject{Actor: ActorUser}, tc.user}, "a customer": {shopper, tc.customer},
+			"any subject": {anybody, tc.user}, "a user": {Subject{Actor: ActorUser}, tc.user}, "a customer": {shopper, tc.customer},
 		} {
 			t.Run(name+", "+who, func(t *testing.T) {
 				t.Parallel()
@@ -352,7 +352,7 @@ func TestResolveFails(t *testing.T) {
 		"metadata that is not there": {
 			Tenant{ID: tenantID, MetadataURL: commercialURL}, nil, ClientCredentials, fault.Rejected, "set spec.tenant.endpoints.tokenURL",
 		},
-		"on behalf of somebody without an API domain": {
+		"on behalf of a user without an API domain": {
 			Tenant{MetadataURL: commercialURL},
 			&Metadata{Any: ActorMetadata{TokenURL: commercialUser}}, OnBehalfOf,
 			fault.Rejected, "set spec.tenant.endpoints.apiURL",

@@ -281,7 +281,7 @@ func endpointFault(format string, args ...any) error {
 	return fault.New(fault.Terminal, fault.ReasonEndpointInvalid, format, args...)
 }
 
-// metadataInvalid is about a document that was read. No event tells of its change, so it is rarely retried.
+// metadataInvalid is about a document that was read. No event reports its change, so it is rarely retried.
 func metadataInvalid(format string, args ...any) error {
 	return fault.New(fault.Rejected, fault.ReasonEndpointInvalid, format, args...)
 }

@@ -242,7 +242,7 @@ func TestMetadataForAnActor(t *testing.T) {
 		}
 	}
 	if diff := cmp.Diff(ActorMetadata{}, (&Metadata{}).EndpointsOf(ActorUser)); diff != "" {
-		t.Errorf("for nobody (-want +got):\n%s", diff)
+		t.Errorf("of no metadata (-want +got):\n%s", diff)
 	}
 }
 

@@ -54,7 +54,7 @@ func IsPage(response *http.Response, body []byte) bool {
 	return looksLike == "text/html" || (page && len(leadingMembers(body)) == 0)
 }
 
-// serverFails reports whether the status speaks of the server, whatever the answer says besides: RFC 9110 sections 15.5.9 and 15.6,
+// serverFails reports whether the status speaks of the server, whatever else the answer says: RFC 9110 sections 15.5.9 and 15.6,
 // RFC 8470 section 5.2.
 func (a received) serverFails() bool { return isServerFailure(a.response.StatusCode) }
 

@@ -113,8 +113,8 @@ type Client struct {
 // answer but a known error code.
 //
 // An answer may bring a new refresh token and be unusable otherwise. Then the error comes with a Token that holds the
-// refresh token and its expiry: since the earlier one is void, it must be kept, whatever the error. Besides those, the Token
-// of an error holds the skew of the clocks and nothing else.
+// refresh token and its expiry: since the earlier one is void, it must be kept, whatever the error. The Token of an error
+// also holds the skew of the clocks, and nothing else.
 func (c *Client) Token(ctx context.Context, hc *http.Client, r Request) (Token, error) {
 	if err := r.validate(); err != nil {
 		return Token{}, err

@@ -76,8 +76,8 @@ func AdmitAudience(allowed []string, ec *egainv1alpha1.EgainClient) error {
 	return fault.New(fault.Terminal, egainv1alpha1.ReasonSubjectTokenForbidden, "audience %q is not in --allowed-audiences: set spec.tokenExchange.subjectToken.serviceAccountToken.audience to one of %q, or ask an administrator to add it", audience, allowed)
 }
 
-// refuseBeforeMinting fails if an audience is known to be the API server's own, or cannot be known not to be: whoever gets
-// such a token could act as the ServiceAccount in the cluster, so that not even the operator is to have one.
+// refuseBeforeMinting fails if an audience is known to be the API server's own, or cannot be known not to be: with such
+// a token, its holder could act as the ServiceAccount in the cluster, so that not even the operator may have one.
 func (r *Reader) refuseBeforeMinting(ctx context.Context, audience string) error {
 	own, err := r.ownAudiences(ctx)
 	if err != nil {

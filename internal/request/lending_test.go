@@ -159,7 +159,7 @@ func TestAdmitByApplication(t *testing.T) {
 		"not an address as a name":         {nil, onBehalfOf(egainv1alpha1.OnBehalfOf{Username: "jane@acme.com"}), refused, "allowedSubjects.usernames"},
 		"not a name as an address":         {nil, onBehalfOf(egainv1alpha1.OnBehalfOf{Email: "agent.smith"}), refused, "allowedSubjects.emails"},
 		"not one of two subjects":          {nil, onBehalfOf(egainv1alpha1.OnBehalfOf{Username: "agent.smith", Email: "a@evil.com"}), refused, "allowedSubjects.emails"},
-		"nobody without lists":             {func(a *application) { a.AllowedSubjects = nil }, onBehalfOf(egainv1alpha1.OnBehalfOf{Username: "agent.smith"}), refused, "allowedSubjects.usernames"},
+		"no subject without lists":         {func(a *application) { a.AllowedSubjects = nil }, onBehalfOf(egainv1alpha1.OnBehalfOf{Username: "agent.smith"}), refused, "allowedSubjects.usernames"},
 		"a registration":                   {nil, exchanging("okta-prod"), "", ""},
 		"not a registration in other case": {nil, exchanging("OKTA-prod"), refused, lender + ` does not allow registration "OKTA-prod": change the spec, or ask its owner to add it to allowedRegistrations`},
 		"not a registration by its start":  {nil, exchanging("okta"), refused, "allowedRegistrations"},

@@ -56,7 +56,7 @@ func TestRequest_SaysWhatTheSpecSays(t *testing.T) {
 			`{"flow":"AuthorizationCode","authorizationCode":{"actor":"User","sessionSecretRef":{"name":"s"}},"scopes":["a.read"]}`,
 			oauth.Request{Flow: oauth.AuthorizationCode, Scopes: []string{"a.read"}, Subject: oauth.Subject{Actor: oauth.ActorUser}},
 		},
-		"the login of somebody, who is a user": {
+		"the login of a user, the default actor": {
 			`{"flow":"AuthorizationCode","authorizationCode":{"sessionSecretRef":{"name":"s"}},"scopes":["a.read"]}`,
 			oauth.Request{Flow: oauth.AuthorizationCode, Scopes: []string{"a.read"}, Subject: oauth.Subject{Actor: oauth.ActorUser}},
 		},

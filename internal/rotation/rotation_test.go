@@ -74,11 +74,11 @@ func TestDecide(t *testing.T) {
 			inputOf(func(in *Input) { in.Token = nil }),
 			Decision{Action: Issue, Cause: CauseNoToken},
 		},
-		"replaces a token that somebody changed": {
+		"replaces a token that another client changed": {
 			inputOf(func(in *Input) { in.Damaged = true }),
 			Decision{Action: Issue, Cause: CauseDamaged},
 		},
-		"replaces a token that somebody destroyed": {
+		"replaces a token that another client destroyed": {
 			inputOf(func(in *Input) { in.Token, in.Damaged = nil, true }),
 			Decision{Action: Issue, Cause: CauseDamaged},
 		},

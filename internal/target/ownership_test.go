@@ -65,7 +65,7 @@ func TestTarget_ClaimOn(t *testing.T) {
 		meta         *metav1.ObjectMeta
 		owner, merge want
 	}{
-		"nobody's":                      {&metav1.ObjectMeta{}, want{ClaimNone, ""}, want{ClaimNone, ""}},
+		"of no owner":                   {&metav1.ObjectMeta{}, want{ClaimNone, ""}, want{ClaimNone, ""}},
 		"owned by it":                   {owner("EgainClient", "sync", "uid-of-sync"), want{ClaimOurs, ""}, want{ClaimOurs, ""}},
 		"owned by another client":       {owner("EgainClient", "other", "another"), want{ClaimOther, "other"}, want{ClaimOther, "other"}},
 		"owned by a former namesake":    {owner("EgainClient", "sync", "another"), want{ClaimLeaving, ""}, want{ClaimLeaving, ""}},
@@ -106,7 +106,7 @@ func TestTarget_CreatedForAndMergedBy(t *testing.T) {
 		meta            *metav1.ObjectMeta
 		created, merged bool
 	}{
-		"nobody's":             {&metav1.ObjectMeta{}, false, false},
+		"of no owner":          {&metav1.ObjectMeta{}, false, false},
 		"owned by it":          {controlled("ours"), true, false},
 		"owned by a namesake":  {controlled("another's"), false, false},
 		"retained for it":      {&metav1.ObjectMeta{Annotations: map[string]string{AnnotationOwnedBy: "sync"}}, true, false},

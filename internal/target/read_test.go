@@ -63,14 +63,14 @@ func TestTarget_ReadGivesBackWhatRenderWrote(t *testing.T) {
 func TestTarget_ReadNoticesDamage(t *testing.T) {
 	t.Parallel()
 	tests := map[string]func(*corev1.Secret){
-		"a key is gone":                     func(s *corev1.Secret) { loses(s, "access_token") },
-		"a key became somebody else's":      func(s *corev1.Secret) { s.Data["scope"] = []byte("x"); loses(s, "scope") },
-		"the header is not the token's":     func(s *corev1.Secret) { s.Data["authorization"] = []byte("Bearer x") },
-		"the expiry is not the memory's":    func(s *corev1.Secret) { s.Data["expires_at"] = []byte("2099-01-01T00:00:00Z") },
-		"the token is empty":                func(s *corev1.Secret) { s.Data["access_token"], s.Data["authorization"] = nil, []byte("Bearer ") },
-		"the memory is gone":                func(s *corev1.Secret) { s.Annotations = nil },
-		"the memory became somebody else's": func(s *corev1.Secret) { loses(s, AnnotationIssueTime) },
-		"the memory does not say it whole":  func(s *corev1.Secret) { s.Annotations[AnnotationExpirationTime] = "never" },
+		"a key is gone":                       func(s *corev1.Secret) { loses(s, "access_token") },
+		"a key became another manager's":      func(s *corev1.Secret) { s.Data["scope"] = []byte("x"); loses(s, "scope") },
+		"the header is not the token's":       func(s *corev1.Secret) { s.Data["authorization"] = []byte("Bearer x") },
+		"the expiry is not the memory's":      func(s *corev1.Secret) { s.Data["expires_at"] = []byte("2099-01-01T00:00:00Z") },
+		"the token is empty":                  func(s *corev1.Secret) { s.Data["access_token"], s.Data["authorization"] = nil, []byte("Bearer ") },
+		"the memory is gone":                  func(s *corev1.Secret) { s.Annotations = nil },
+		"the memory became another manager's": func(s *corev1.Secret) { loses(s, AnnotationIssueTime) },
+		"the memory does not say it whole":    func(s *corev1.Secret) { s.Annotations[AnnotationExpirationTime] = "never" },
 	}
 	for name, change := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -203,7 +203,7 @@ func TestTarget_Recall(t *testing.T) {
 		"an expiry before the issue":   {but(AnnotationExpirationTime, "2026-11-23T09:00:00Z"), nil},
 		"an expiry at the issue":       {but(AnnotationExpirationTime, "2026-11-23T10:00:00Z"), nil},
 		"not saying what it is for":    {but(AnnotationIssuedForSpec, ""), nil},
-		"annotations of somebody else": {map[string]string{"note": "x"}, nil},
+		"annotations of another owner": {map[string]string{"note": "x"}, nil},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -27,8 +27,7 @@ const lastSend = 5 * time.Second
 
 // Start returns a tracer that sends spans by OTLP, if OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is set
 // and OTEL_SDK_DISABLED is not true; else nil. The variables for headers, certificates, timeouts, samplers and batches are
-// honoured too. What cannot be sent is logged. The function that is returned besides sends the spans that are left, in 5 seconds
-// at most.
+// honoured too. What cannot be sent is logged. The returned function sends the spans that are left, in 5 seconds at most.
 func Start(ctx context.Context, getenv func(string) string) (trace.Tracer, func(), error) {
 	none := func() {}
 	if first(getenv, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT") == "" || getenv("OTEL_SDK_DISABLED") == "true" {

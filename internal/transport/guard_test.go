@@ -40,7 +40,7 @@ func TestGuard(t *testing.T) {
 		"addresses that service meshes make up": {
 			[]string{"198.18.0.1:443", "198.19.255.255:443", "240.240.0.1:443", "255.255.255.254:443", "[2001:2::1]:443"}, private,
 		},
-		"ranges for documentation and protocols, where nobody serves anything": {
+		"ranges for documentation and protocols, where no server listens": {
 			[]string{
 				"192.0.0.8:443", "192.0.2.1:443", "198.51.100.1:443", "203.0.113.1:443", "192.88.99.1:443", "0.1.2.3:443",
 				"[2001:db8::1]:443", "[3fff::1]:443", "[100::1]:443", "[5f00::1]:443", "[fec0::1]:443",

@@ -150,8 +150,8 @@ func applicationRules() map[string]rule {
 		"an application of every namespace, by an empty selector": inApplication("allowedNamespaces", object{"selector": object{}}, selector),
 		"an application of every namespace, by no labels":         inApplication("allowedNamespaces", object{"names": []any{"a"}, "selector": object{"matchLabels": object{}, "matchExpressions": []any{}}}, selector),
 		"an application for logins":                               inApplication("allowedFlows", []any{"AuthorizationCode"}, "must not contain AuthorizationCode: its login needs the client secret at a terminal"),
-		"an application that acts for nobody":                     inApplication("allowedSubjects", nil, "allowedSubjects is required with flow OnBehalfOf").about(whole),
-		"an application that exchanges tokens of nobody":          inApplication("allowedRegistrations", nil, "allowedRegistrations is required with flow TokenExchange").about(whole),
+		"an application that acts for no subject":                 inApplication("allowedSubjects", nil, "allowedSubjects is required with flow OnBehalfOf").about(whole),
+		"an application without allowedRegistrations":             inApplication("allowedRegistrations", nil, "allowedRegistrations is required with flow TokenExchange").about(whole),
 	}
 	for what, value := range noLabels {
 		rows["an application's name "+what] = inApplication("name", value, label)

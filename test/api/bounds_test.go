@@ -31,7 +31,7 @@ type bound struct {
 	least, most int64
 	// of makes a value of a size; nil if there is no valid one that small.
 	of func(n int64) any
-	// base to change, and what to change besides.
+	// base to change, and what else to change.
 	base string
 	with change
 }

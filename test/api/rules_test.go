@@ -85,16 +85,16 @@ func flowRules() map[string]rule {
 		anonymous   = "flow AnonymousCustomer needs tenant.id (or the whole URL in tenant.endpoints.tokenURL)"
 	)
 	rows := map[string]rule{
-		"client credentials without a Secret":         given("spec.credentialsSecretRef", nil, credentials),
-		"on behalf of a user without a Secret":        given("spec.credentialsSecretRef", nil, credentials).of(onBehalfOf),
-		"a token exchange without a Secret":           given("spec.credentialsSecretRef", nil, credentials).of(secretExchange),
-		"client credentials without scopes":           given("spec.scopes", nil, scopes),
-		"an anonymous customer without scopes":        given("spec.scopes", nil, scopes).of(anonymousCustomer),
-		"on behalf of a user without scopes":          given("spec.scopes", nil, scopes).of(onBehalfOf),
-		"on behalf of nobody":                         given("spec.onBehalfOf", nil, subject).of(onBehalfOf),
-		"client credentials on behalf of somebody":    given("spec.onBehalfOf", object{"username": "agent.smith"}, subject),
-		"an anonymous customer on behalf of somebody": given("spec.onBehalfOf", object{"userID": "42"}, subject).of(anonymousCustomer),
-		"a token exchange of nothing":                 given("spec.tokenExchange", nil, exchange).of(secretExchange),
+		"client credentials without a Secret":       given("spec.credentialsSecretRef", nil, credentials),
+		"on behalf of a user without a Secret":      given("spec.credentialsSecretRef", nil, credentials).of(onBehalfOf),
+		"a token exchange without a Secret":         given("spec.credentialsSecretRef", nil, credentials).of(secretExchange),
+		"client credentials without scopes":         given("spec.scopes", nil, scopes),
+		"an anonymous customer without scopes":      given("spec.scopes", nil, scopes).of(anonymousCustomer),
+		"on behalf of a user without scopes":        given("spec.scopes", nil, scopes).of(onBehalfOf),
+		"on behalf of no subject":                   given("spec.onBehalfOf", nil, subject).of(onBehalfOf),
+		"client credentials on behalf of a user":    given("spec.onBehalfOf", object{"username": "agent.smith"}, subject),
+		"an anonymous customer on behalf of a user": given("spec.onBehalfOf", object{"userID": "42"}, subject).of(anonymousCustomer),
+		"a token exchange of nothing":               given("spec.tokenExchange", nil, exchange).of(secretExchange),
 		"an anonymous customer of an unknown tenant": given("spec.tenant", object{"metadataURL": "https://login.egain.cloud/metadata"},
 			anonymous).of(anonymousCustomer),
 		"an anonymous customer of an unknown tenant with an API": given("spec.tenant", object{
@@ -227,7 +227,7 @@ func subjectRules() map[string]rule {
 	both := object{"secretKeyRef": object{"name": "a", "key": "b"}, "serviceAccountToken": object{"name": "a", "audience": "b"}}
 	self := "spec.tokenExchange.subjectToken.egainClientRef must name another EgainClient: one cannot exchange its own token"
 	return map[string]rule{
-		"nobody to act for":                       given("spec.onBehalfOf", object{}, subject).of(onBehalfOf),
+		"no subject to act for":                   given("spec.onBehalfOf", object{}, subject).of(onBehalfOf),
 		"a user with two names":                   given("spec.onBehalfOf", object{"username": "a", "userID": "1"}, subject).of(onBehalfOf),
 		"a user who is a customer":                given("spec.onBehalfOf", object{"username": "a", "email": "a@b"}, subject).of(onBehalfOf),
 		"a customer who is a user":                given("spec.onBehalfOf", object{"userID": "1", "email": "a@b"}, subject).of(onBehalfOf),
@@ -253,7 +253,7 @@ func sessionRules() map[string]rule {
 		session = "spec.authorizationCode.sessionSecretRef.name"
 	)
 	rows := map[string]rule{
-		"a login of nobody":                 given("spec.authorizationCode", nil, code).about("spec"),
+		"a login without authorizationCode": given("spec.authorizationCode", nil, code).about("spec"),
 		"a login without credentials":       given("spec.credentialsSecretRef", nil, "credentialsSecretRef is required").about("spec"),
 		"a login without scopes":            given("spec.scopes", nil, "scopes is required: list at least one scope").about("spec"),
 		"client credentials with a session": {base: clientCredentials, change: change{"spec.authorizationCode": object{"sessionSecretRef": object{"name": "a"}}}, field: "spec", says: code},

@@ -62,7 +62,7 @@ func Audiences(audiences ...string) Option {
 func AuditLog(policy, file string) Option {
 	return func(cp *ControlPlane) {
 		cp.apiServerFlags().Set("audit-policy-file", policy).Set("audit-log-path", file).Set("audit-log-mode", "blocking-strict").
-			Set("audit-log-maxsize", "10000") // in MB: at 100, the default, the log would begin anew
+			Set("audit-log-maxsize", "10000") // in MB: at 100, the default, the log would be rotated
 	}
 }
 
@@ -149,7 +149,7 @@ func (cp *ControlPlane) caFile() string {
 
 func startProcess(cmd *exec.Cmd, logs io.Writer) error {
 	cmd.Stdout, cmd.Stderr = logs, logs
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for whoever started it, who then stops it
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C reaches only the parent, which then stops it
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("starting %s: %w", cmd.Path, err)
 	}

@@ -23,7 +23,7 @@ func TestFiguresAreWithinTheirBounds(t *testing.T) {
 	}
 	// 2,202 are refused. Clients that retry without a gate met 11,391 refusals in four days.
 	if f.faults.failed > 2500 {
-		t.Errorf("hosts that fail are not left alone:\n%s", table.String())
+		t.Errorf("hosts that fail get too many requests:\n%s", table.String())
 	}
 }
 

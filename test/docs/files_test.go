@@ -111,7 +111,7 @@ const screenHeight = 24 * 17
 // typed matches the commands of the session that is recorded for the front page. A longer one goes on in a second line.
 var typed = regexp.MustCompile(`(?m)^(?:show|write) '([^'\\\n]+)`)
 
-// TestThePictureShowsTheSession: whoever changes what hack/picture types, or the EgainClient there, records it again.
+// TestThePictureShowsTheSession: a change of what hack/picture types, or of the EgainClient there, needs a new recording.
 func TestThePictureShowsTheSession(t *testing.T) {
 	t.Parallel()
 	picture := read(t, root+"docs/terminal.svg")

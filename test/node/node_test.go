@@ -214,10 +214,10 @@ func (n *node) createClient() *egainv1alpha1.EgainClient {
 // createWorkload creates a pod that calls the API of the simulator with the token of an EgainClient.
 func (n *node) createWorkload(ec *egainv1alpha1.EgainClient) {
 	n.t.Helper()
-	no, yes, nobody, mode := false, true, int64(65532), int32(0o440)
+	no, yes, nonRoot, mode := false, true, int64(65532), int32(0o440)
 	n.create(&corev1.Pod{ObjectMeta: testbed.Named("workload"), Spec: corev1.PodSpec{
 		AutomountServiceAccountToken: &no,
-		SecurityContext:              &corev1.PodSecurityContext{RunAsNonRoot: &yes, FSGroup: &nobody},
+		SecurityContext:              &corev1.PodSecurityContext{RunAsNonRoot: &yes, FSGroup: &nonRoot},
 		Containers: []corev1.Container{{
 			Name: "workload", Image: workloadImage,
 			Env: []corev1.EnvVar{

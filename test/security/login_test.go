@@ -62,7 +62,7 @@ func TestALoginTakesNoCodeToAnotherServer(t *testing.T) {
 		// lost says that the code arrives: what --yes takes upon itself.
 		lost bool
 	}{
-		"without iss, nobody to ask":            {tenant: a.inline, code: 1, said: "the code was sent nowhere"},
+		"without iss, no metadata":              {tenant: a.inline, code: 1, said: "the code was sent nowhere"},
 		"without iss, an EgainTenant":           {tenant: a.of, code: 1, said: "the code was sent nowhere"},
 		"without iss, and --yes":                {tenant: a.inline, args: []string{"--yes"}, lost: true},
 		"with iss, no metadata":                 {tenant: a.inline, iss: []string{honest}, args: []string{"--yes"}, code: 1, said: "is of server " + honest},
@@ -110,7 +110,7 @@ func TestALoginTakesNoCodeToAnotherServer(t *testing.T) {
 	}
 }
 
-// afterLogin is what was heard besides the requests for the login page and the document, which hold no secret.
+// afterLogin is what was heard, except the requests for the login page and the document, which hold no secret.
 func afterLogin(heard string) string {
 	for _, harmless := range []string{"GET /authorize?", "GET /metadata "} {
 		for {

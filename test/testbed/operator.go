@@ -40,7 +40,7 @@ func FreeAddress(t *testing.T) string {
 type Operator struct {
 	// Bin is the directory with the binary, and Kubeconfig who the operator is to the API server.
 	Bin, Kubeconfig string
-	// Flags are those besides the ones for the kubeconfig and the probes.
+	// Flags are added to those for the kubeconfig and the probes.
 	Flags []string
 	// Environment is added to that of the test.
 	Environment []string

@@ -73,7 +73,7 @@ app.kubernetes.io/component: controller-manager
 {{- end -}}
 
 {{/*
-The metadata of an object but for its name. Takes a list: the context of the chart, then maps of labels and of
+The metadata of an object, except its name. Takes a list: the context of the chart, then maps of labels and of
 annotations, of which the later ones win.
 */}}
 {{- define "egain-operator.metadata" -}}

@@ -27,7 +27,7 @@ elseif ready.reason == "TokenExpired" then
   -- It may pass by itself, but until then every workload with the token is refused.
   hs.status = "Degraded"
 elseif issued ~= nil and issued.reason == "SessionNotFound" then
-  -- Nothing that is synchronized ends this: somebody has to log in.
+  -- No sync ends this: a user has to log in.
   hs.status = "Suspended"
 end
 return hs

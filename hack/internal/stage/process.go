@@ -42,7 +42,7 @@ func StartProcess(ctx context.Context, logFile string, environment []string, pro
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.Cancel = func() error { return p.cmd.Process.Signal(syscall.SIGTERM) }
 	p.cmd.WaitDelay = stopGrace
-	// Ctrl-C reaches every process of the terminal's group. Whoever started the programs stops them, in order.
+	// Ctrl-C reaches every process of the terminal's group. The parent stops the programs, in order.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := p.cmd.Start(); err != nil {
 		cancel()

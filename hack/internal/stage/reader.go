@@ -14,7 +14,7 @@ import (
 const stdoutFile, stderrFile = 1, 2
 
 // whileRead returns a context that ends when what is written to one of the files is read by no one any more, and SIGPIPE tells
-// so. The same signal tells of broken connections, on which nothing depends.
+// so. The same signal reports broken connections, on which nothing depends.
 func whileRead(ctx context.Context, files ...int32) (context.Context, context.CancelFunc) {
 	pipes := make(chan os.Signal, 1)
 	signal.Notify(pipes, syscall.SIGPIPE)
@@ -26,7 +26,7 @@ func whileRead(ctx context.Context, files ...int32) (context.Context, context.Ca
 				return
 			case <-pipes:
 				if abandoned(files) {
-					cancel(errors.New("nobody reads what is printed"))
+					cancel(errors.New("no process reads what is printed"))
 				}
 			}
 		}

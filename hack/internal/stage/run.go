@@ -11,8 +11,8 @@ import (
 	"syscall"
 )
 
-// Run does what main of a program for people does: it reads the command line, has the work done until that is through or the
-// program is told to stop, and returns the exit code: 0 for work that came to what it should, 1 for work that failed or did
+// Run does what main of a program for people does: it reads the command line, does the work until that is through or the
+// program is stopped, and returns the exit code: 0 for work that came to what it should, 1 for work that failed or did
 // not, and 2 for a command line that makes no sense. Errors go to stderr under the program's name; work that has told why it
 // came to nothing returns false without one.
 //

@@ -1,6 +1,6 @@
 // Package seed puts objects into etcd as kube-apiserver would have stored them: a hundred thousand clients that have run for
 // a while are there in a minute, where creating them and issuing their tokens through the API server takes a quarter of an
-// hour. Whoever uses it must check that the operator takes them for its own, which it does if it neither writes nor asks for
+// hour. Its caller must check that the operator takes them for its own, which it does if it neither writes nor asks for
 // anything when it finds them.
 package seed
 

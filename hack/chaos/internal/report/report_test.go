@@ -37,7 +37,7 @@ func TestJudge(t *testing.T) {
 		"too many failures":               {func(m *Measurement, _ *Expectation) { m.Failed = 51 }, "51 requests failed, at most 50"},
 		"attempts are failures":           {func(m *Measurement, _ *Expectation) { m.Attempts = 1 }, "51 requests failed, at most 50"},
 		"a stampede":                      {func(m *Measurement, _ *Expectation) { m.Peak = 21 }, "21 requests came in one second"},
-		"a peak that nobody bounds":       {func(m *Measurement, e *Expectation) { m.Peak, e.Peak = 1000, 0 }, ""},
+		"a peak without a bound":          {func(m *Measurement, e *Expectation) { m.Peak, e.Peak = 1000, 0 }, ""},
 		"a Secret that is left over":      {func(m *Measurement, _ *Expectation) { m.Strays = []string{"a/b"} }, "left over: a/b"},
 		"a target that is missing":        {func(m *Measurement, _ *Expectation) { m.Missing = []string{"a/b"} }, "missing: a/b"},
 		"an auditor who cannot ask":       {func(m *Measurement, _ *Expectation) { m.Unknown = 1 }, "could not ask"},
