@@ -122,8 +122,8 @@ type ApplicationStatus struct {
 	// +required
 	Name ApplicationName `json:"name,omitempty"`
 
-	// ready is True once eGain has issued a token with the credentials, False while it refuses them or they cannot be read, and
-	// Unknown while no EgainClient has a token of the application.
+	// ready is True once eGain has issued a token with the credentials.
+	// It is False while eGain refuses them or they cannot be read, and Unknown while no EgainClient has a token of the application.
 	// +required
 	// +kubebuilder:validation:Enum=True;False;Unknown
 	Ready metav1.ConditionStatus `json:"ready,omitempty"`
@@ -145,8 +145,8 @@ type ApplicationStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	Clients *int32 `json:"clients,omitempty"`
 
-	// rejectedClients is how many of those get no token for a reason of their own: the EgainTenant or the application does not allow
-	// them, or eGain rejects their scope, subject or request.
+	// rejectedClients is how many of those get no token for a reason of their own.
+	// The EgainTenant or the application does not allow them, or eGain rejects their scope, subject or request.
 	// +required
 	// +kubebuilder:validation:Minimum=0
 	RejectedClients *int32 `json:"rejectedClients,omitempty"`

@@ -82,6 +82,28 @@ func many(n int64, length int) any {
 
 const inApplications = "spec.applications[*]."
 
+const ofApplications = "status.applications[*]."
+
+// reported is what a status says of an application, with one field changed, or without it.
+func reported(field string, value any) object {
+	st := object{"name": "default", "ready": "True", "reason": "Accepted", "clients": 1, "rejectedClients": 0}
+	if st[field] = value; value == nil {
+		delete(st, field)
+	}
+	return st
+}
+
+// reports are a number of those, with everything as long as may be.
+func reports(n int64) any {
+	all := []any{}
+	for i := range n {
+		st := reported("name", padded(i, 63))
+		st["reason"], st["message"] = long(256), long(1024)
+		all = append(all, st)
+	}
+	return all
+}
+
 // applicationBounds are those of all fields of an application.
 var applicationBounds = map[string]bound{
 	"spec.applications": {measure: items, least: 1, most: 32, of: applications},
@@ -106,6 +128,13 @@ var applicationBounds = map[string]bound{
 	inApplications + "allowedSubjects.emails[*]":            {measure: length, least: 1, most: 320, of: inList(text)},
 	inApplications + "allowedRegistrations":                 {measure: items, least: 1, most: 32, of: list},
 	inApplications + "allowedRegistrations[*]":              {measure: length, least: 1, most: 256, of: inList(text)},
+
+	"status.applications":              {measure: items, least: none, most: 32, of: reports},
+	ofApplications + "name":            {measure: length, least: 1, most: 63, of: text},
+	ofApplications + "reason":          {measure: length, least: 1, most: 256, of: text},
+	ofApplications + "message":         {measure: length, least: 1, most: 1024, of: text},
+	ofApplications + "clients":         {measure: number, least: 0, most: none, of: integer},
+	ofApplications + "rejectedClients": {measure: number, least: 0, most: none, of: integer},
 }
 
 var applicationRequired = map[string]string{
@@ -115,10 +144,17 @@ var applicationRequired = map[string]string{
 	inApplications + "credentialsSecretRef.name":      sharedTenant,
 	inApplications + "allowedNamespaces":              sharedTenant,
 	inApplications + "allowedFlows":                   sharedTenant,
+
+	ofApplications + "name":            sharedTenant,
+	ofApplications + "ready":           sharedTenant,
+	ofApplications + "reason":          sharedTenant,
+	ofApplications + "clients":         sharedTenant,
+	ofApplications + "rejectedClients": sharedTenant,
 }
 
 var applicationListTypes = map[string]string{
 	"spec.applications":                          "map",
+	"status.applications":                        "map",
 	inApplications + "allowedNamespaces.names":   "set",
 	inApplications + "allowedFlows":              "set",
 	inApplications + "allowedScopes":             "set",
@@ -155,6 +191,7 @@ func applicationRules() map[string]rule {
 	}
 	for what, value := range noLabels {
 		rows["an application's name "+what] = inApplication("name", value, label)
+		rows["a reported application's name "+what] = rule{change: within(ofApplications+"name", value), field: ofApplications + "name", says: label}
 		rows["an application's namespace "+what] = inApplication("credentialsSecretRef.namespace", value, namespace)
 		rows["an application's allowed namespace "+what] = inApplication("allowedNamespaces.names", []any{value}, namespace).about(inApplications + "allowedNamespaces.names[*]")
 	}

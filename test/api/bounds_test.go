@@ -294,6 +294,9 @@ func within(path string, value any) change {
 	if list == "spec.applications" {
 		return change{list: []any{applicationWith(field, value)}}
 	}
+	if list == "status.applications" {
+		return change{list: []any{reported(field, value)}}
+	}
 	element := map[string]any{"actor": "User"}
 	if list == "spec.actorEndpoints" {
 		element["tokenURL"] = someURL
@@ -334,7 +337,7 @@ func TestRequiredFields(t *testing.T) {
 
 // without removes a field. Of a status, which has none to remove, it sets what the field is in.
 func without(path string) change {
-	if strings.HasPrefix(path, inApplications) {
+	if strings.HasPrefix(path, inApplications) || strings.HasPrefix(path, ofApplications) {
 		return within(path, nil)
 	}
 	parent := path[:max(0, strings.LastIndex(path, "."))]
@@ -358,7 +361,7 @@ func TestListsWithoutDuplicates(t *testing.T) {
 	condition := map[string]string{
 		"type": "Ready", "status": "True", "reason": "Reason", "message": "", "lastTransitionTime": "2026-11-23T00:00:00Z",
 	}
-	ofMaps := map[string]any{"status.conditions": condition, "status.endpoints": map[string]string{"actor": "User"}, "spec.actorEndpoints": map[string]string{"actor": "User", "tokenURL": someURL}, "spec.applications": anApplication()}
+	ofMaps := map[string]any{"status.conditions": condition, "status.endpoints": map[string]string{"actor": "User"}, "spec.actorEndpoints": map[string]string{"actor": "User", "tokenURL": someURL}, "spec.applications": anApplication(), "status.applications": reported("message", "m")}
 	for _, k := range kinds {
 		for path, listType := range k.listTypes {
 			t.Run(k.name+" "+path, func(t *testing.T) {

@@ -321,17 +321,21 @@ func TestColumns(t *testing.T) {
 			&tenants,
 			[]string{
 				"Name: columns", "Ready: <nil>", "Reason: <nil>", "Clients: <nil>", "Age: set",
-				"wide Metadata since: <nil>", "wide API: <nil>", "wide Message: <nil>",
+				"wide Metadata since: <nil>", "wide Failing applications: <nil>", "wide API: <nil>", "wide Message: <nil>",
 			},
 			[]string{
 				"Name: columns", "Ready: True", "Reason: EndpointsKnown", "Clients: 0", "Age: set",
-				"wide Metadata since: set", "wide API: https://api.egain.cloud", "wide Message: known",
+				"wide Metadata since: set", "wide Failing applications: other", "wide API: https://api.egain.cloud", "wide Message: known",
 			},
 			map[string]any{
 				"conditions": []any{condition("Ready", "True", "EndpointsKnown", "known")},
 				"endpoints":  []any{map[string]string{"actor": "Client", "apiURL": "https://api.egain.cloud"}, map[string]string{"actor": "User"}},
 				"metadata":   map[string]string{"readTime": "2026-11-23T00:00:00Z"},
-				"clients":    0,
+				"applications": []any{
+					object{"name": "default", "ready": "True", "reason": "Accepted", "clients": 1, "rejectedClients": 0},
+					object{"name": "other", "ready": "False", "reason": "ApplicationFailing", "clients": 1, "rejectedClients": 0},
+				},
+				"clients": 0,
 			},
 		},
 	} {

@@ -112,6 +112,7 @@ func address(n int64) any {
 var tenantEnums = map[string][]string{
 	"spec.applications[*].allowedFlows[*]":       clientEnums["spec.flow"],
 	"spec.caBundleRef.kind":                      {"ConfigMap", "Secret"},
+	ofApplications + "ready":                     {"True", "False", "Unknown"},
 	"spec.actorEndpoints[*].actor":               actorNames,
 	"status.endpoints[*].actor":                  actorNames,
 	"status.endpoints[*].source":                 {"Spec", "Metadata", "Derived"},
