@@ -276,7 +276,7 @@ var tenantStates = map[string]tenantState{
 			spec.MetadataURL = "https://169.254.169.254/metadata"
 			return spec
 		},
-		expectation: expectation{"EndpointRefused", status.FailedStatus, degraded, "credentials are never sent to"},
+		expectation: expectation{"EndpointRefused", status.FailedStatus, degraded, "resolves to an address that is never allowed"},
 	},
 	"changed and not seen by the operator": {
 		spec: byConsole(egainsim.ConsoleFlatCamel),
