@@ -13,8 +13,8 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 )
 
-// references tell which EgainClients name a Secret or ConfigMap. An index of the cache would take 340 bytes for each name, twice,
-// since it has them by namespace and without: a set of its own for what is one client usually. The zero value is empty.
+// references tell which EgainClients name a Secret or ConfigMap. An index of the cache would take 340 bytes for each name, twice:
+// it keeps a set for each, with and without the namespace, although usually one client names an object. The zero value is empty.
 type references struct {
 	mu sync.RWMutex
 	by map[named]referrers

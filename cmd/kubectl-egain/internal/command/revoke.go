@@ -199,7 +199,7 @@ func (r *revoke) agree(ctx context.Context, question, subject string) error {
 		return nil
 	}
 	if !isTerminal(r.env.In) {
-		return usagef("nobody can be asked here: give --yes if %s to be revoked", subject)
+		return usagef("cannot ask for confirmation without a terminal: give --yes if %s to be revoked", subject)
 	}
 	agreed, err := newPrompter(r.env).confirm(ctx, question)
 	if err == nil && !agreed {

@@ -55,7 +55,7 @@ func TestRevokeEndsATokenAndAsksForTheNext(t *testing.T) {
 	token := s.issue(ec)
 
 	r := s.run("revoke", "mine")
-	s.Expect(r.code).To(gomega.Equal(2), "nobody can be asked")
+	s.Expect(r.code).To(gomega.Equal(2), "there is no terminal to ask at")
 	s.Expect(r.stderr).To(gomega.ContainSubstring("--yes"))
 	s.Expect(s.sim.Introspect(token).Active).To(gomega.BeTrue())
 
@@ -208,7 +208,7 @@ func TestRevokeEndsTheTokensOfAnApplication(t *testing.T) {
 	}
 
 	r := s.run(args...)
-	s.Expect(r.code).To(gomega.Equal(2), "nobody can be asked")
+	s.Expect(r.code).To(gomega.Equal(2), "there is no terminal to ask at")
 	code, stderr := s.runAtTerminal("n\n", args...)
 	s.Expect(code).To(gomega.Equal(1))
 	s.Expect(stderr).To(gomega.HavePrefix(`Revoke the access tokens of 3 EgainClients that use application "default" of EgainTenant "` + s.namespace + `"? (y/N): `))
