@@ -35,7 +35,11 @@ func (w *world) expectNoDrift(t *testing.T, manifest *unstructured.Unstructured)
 		t.Errorf("a dry run of what is in Git changes the object (-live +applied):\n%s", diff)
 	}
 	w.reconcile(manifest)
-	g.Expect(w.live(manifest).GetResourceVersion()).To(gomega.Equal(live.GetResourceVersion()), "an apply of what is in Git writes nothing")
+	// What stringData says is never stored, so the API server dates each apply of it anew, and may store the entries of
+	// managedFields in another order then. Tools do not apply it: their dry run shows no difference.
+	if _, writeOnly := manifest.Object["stringData"]; !writeOnly {
+		g.Expect(w.live(manifest).GetResourceVersion()).To(gomega.Equal(live.GetResourceVersion()), "an apply of what is in Git writes nothing")
+	}
 	if live.GroupVersionKind().Group != egainv1alpha1.SchemeGroupVersion.Group {
 		return // kinds of Kubernetes' own are merged by rules of theirs
 	}

@@ -366,7 +366,7 @@ func (w *world) misled() []*egainv1alpha1.EgainClient {
 		URL: egainv1alpha1.EgainURL(w.gateway.URL), TenantLocation: egainv1alpha1.TenantLocation{ID: "T"},
 		CABundleRef: &egainv1alpha1.NamespacedCABundleReference{CABundleReference: theirs, Namespace: team},
 	}})
-	return []*egainv1alpha1.EgainClient{
+	return append(w.borrowers(), []*egainv1alpha1.EgainClient{
 		by("another-ca", theirs, endpoint(w.sim.Rigel().TokenURL(egainsim.Client))),
 		by("no-ca", egainv1alpha1.CABundleReference{Kind: "Secret", Name: "no-bundle"}, endpoint(w.sim.Rigel().TokenURL(egainsim.Client))),
 		by("metadata-service", theirs, endpoint("https://169.254.169.254/latest/api/token")),
@@ -375,7 +375,36 @@ func (w *world) misled() []*egainv1alpha1.EgainClient {
 		w.client("another-tenant", func(ec *egainv1alpha1.EgainClient) {
 			ec.Spec.Tenant, ec.Spec.TenantRef = egainv1alpha1.Tenant{}, &egainv1alpha1.TenantReference{Name: "elsewhere"}
 		}),
+	}...)
+}
+
+// borrowers are clients of an application whose client secret is wrong. One of them finds out, the others wait.
+func (w *world) borrowers() []*egainv1alpha1.EgainClient {
+	w.t.Helper()
+	w.create(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "wrong-app", Namespace: system}, StringData: map[string]string{
+		"client_id": egainsim.RigelClientID, "client_secret": w.secret("a wrong secret of an application"),
+	}})
+	w.create(&egainv1alpha1.EgainTenant{ObjectMeta: metav1.ObjectMeta{Name: "wrong"}, Spec: egainv1alpha1.EgainTenantSpec{
+		TenantLocation: egainv1alpha1.TenantLocation{Endpoints: &egainv1alpha1.Endpoints{
+			TokenURL: egainv1alpha1.HTTPSURL(w.sim.Rigel().TokenURL(egainsim.Client)),
+		}},
+		CABundleRef: &egainv1alpha1.NamespacedCABundleReference{CABundleReference: egainv1alpha1.CABundleReference{Name: "egain-ca"}, Namespace: team},
+		Applications: []egainv1alpha1.Application{{
+			Name: "default", AllowedFlows: []egainv1alpha1.Flow{egainv1alpha1.FlowClientCredentials},
+			AllowedNamespaces: egainv1alpha1.AllowedNamespaces{Names: []egainv1alpha1.NamespaceName{team}},
+			CredentialsSecretRef: egainv1alpha1.ApplicationCredentialsReference{
+				Namespace: system, CredentialsSecretReference: egainv1alpha1.CredentialsSecretReference{Name: "wrong-app"},
+			},
+		}},
+	}})
+	var clients []*egainv1alpha1.EgainClient
+	for i := range 2 {
+		clients = append(clients, w.client(fmt.Sprintf("borrower-%d", i), func(ec *egainv1alpha1.EgainClient) {
+			ec.Spec.Tenant, ec.Spec.CredentialsSecretRef = egainv1alpha1.Tenant{}, nil
+			ec.Spec.TenantRef = &egainv1alpha1.TenantReference{Name: "wrong", Application: "default"}
+		}))
 	}
+	return clients
 }
 
 // crowd has more clients than an EgainTenant serves within the time in which waiting is nothing to speak of. Its server is
