@@ -35,7 +35,7 @@ func (w *world) expectNoDrift(t *testing.T, manifest *unstructured.Unstructured)
 		t.Errorf("a dry run of what is in Git changes the object (-live +applied):\n%s", diff)
 	}
 	w.reconcile(manifest)
-	// What stringData says is never stored, so the API server dates each apply of it anew, and may store the entries of
+	// What stringData says is never stored, so the API server writes a new time at each apply of it, and may store the entries of
 	// managedFields in another order then. Tools do not apply it: their dry run shows no difference.
 	if _, writeOnly := manifest.Object["stringData"]; !writeOnly {
 		g.Expect(w.live(manifest).GetResourceVersion()).To(gomega.Equal(live.GetResourceVersion()), "an apply of what is in Git writes nothing")
