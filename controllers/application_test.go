@@ -43,7 +43,7 @@ func lend(t *testing.T, change ...func(*egainv1alpha1.EgainTenant)) *platform {
 		et.Spec.Applications = []egainv1alpha1.Application{{
 			Name: "default",
 			CredentialsSecretRef: egainv1alpha1.ApplicationCredentialsReference{
-				Namespace: egainv1alpha1.NamespaceName(p.secret.Namespace), CredentialsSecretReference: egainv1alpha1.CredentialsSecretReference{Name: "acme-app"},
+				Namespace: egainv1alpha1.NamespaceName(p.secret.Namespace), Name: "acme-app",
 			},
 			AllowedNamespaces:    egainv1alpha1.AllowedNamespaces{Names: []egainv1alpha1.NamespaceName{egainv1alpha1.NamespaceName(p.namespace)}},
 			AllowedFlows:         []egainv1alpha1.Flow{egainv1alpha1.FlowClientCredentials, egainv1alpha1.FlowOnBehalfOf, egainv1alpha1.FlowTokenExchange},

@@ -1,6 +1,10 @@
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	"cmp"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
 
 // ApplicationName is the name of an application of an EgainTenant.
 //
@@ -76,12 +80,38 @@ type Application struct {
 }
 
 // ApplicationCredentialsReference names the Secret with the credentials of an application.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.clientIDKey) && has(self.clientSecretKey) ? self.clientIDKey != self.clientSecretKey : (!has(self.clientIDKey) || self.clientIDKey != 'client_secret') && (!has(self.clientSecretKey) || self.clientSecretKey != 'client_id')",message="clientIDKey and clientSecretKey must be different keys of the Secret"
 type ApplicationCredentialsReference struct {
-	CredentialsSecretReference `json:",inline"`
+	// name of the Secret.
+	// +required
+	Name SecretName `json:"name,omitempty"`
+
+	// clientIDKey is the key that holds the client id. Default: client_id.
+	// +optional
+	ClientIDKey SecretKey `json:"clientIDKey,omitempty"`
+
+	// clientSecretKey is the key that holds the client secret. Default: client_secret.
+	// +optional
+	ClientSecretKey SecretKey `json:"clientSecretKey,omitempty"`
 
 	// namespace of the Secret: one of --application-namespaces.
 	// +required
 	Namespace NamespaceName `json:"namespace,omitempty"`
+}
+
+// WithDefaults is the reference with both keys. The API server does not fill them in: tools that compare lists as a whole, such
+// as Argo CD by default and kubectl diff, would report what it adds to an item of a list as drift.
+func (r ApplicationCredentialsReference) WithDefaults() ApplicationCredentialsReference {
+	r.ClientIDKey = cmp.Or(r.ClientIDKey, "client_id")
+	r.ClientSecretKey = cmp.Or(r.ClientSecretKey, "client_secret")
+	return r
+}
+
+// Keys is the Secret and its keys, without the namespace.
+func (r ApplicationCredentialsReference) Keys() *CredentialsSecretReference {
+	r = r.WithDefaults()
+	return &CredentialsSecretReference{Name: r.Name, ClientIDKey: r.ClientIDKey, ClientSecretKey: r.ClientSecretKey}
 }
 
 // AllowedSubjects are the users and customers that EgainClients may act for.

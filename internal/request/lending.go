@@ -170,7 +170,7 @@ func (r *Reader) origin(ec *egainv1alpha1.EgainClient, t Tenant) (*origin, error
 			"%s has its credentials where the operator may not read them: ask its owner to move them to a namespace of --application-namespaces", t.Lent(ec))
 	}
 	name := types.NamespacedName{Namespace: string(ref.Namespace), Name: string(ref.Name)}
-	return &origin{secret: name, keys: &ref.CredentialsSecretReference, lent: true}, nil
+	return &origin{secret: name, keys: ref.Keys(), lent: true}, nil
 }
 
 // CheckApplication says why the credentials of an application cannot be read; nil if they can be. It is for the status of the

@@ -17,8 +17,8 @@ func lendingTenant(change func(*egainv1alpha1.Application)) *egainv1alpha1.Egain
 	lent := egainv1alpha1.Application{
 		Name: "default",
 		CredentialsSecretRef: egainv1alpha1.ApplicationCredentialsReference{
-			Namespace:                  "platform",
-			CredentialsSecretReference: egainv1alpha1.CredentialsSecretReference{Name: "lent-app", ClientIDKey: "client_id", ClientSecretKey: "client_secret"},
+			Namespace: "platform",
+			Name:      "lent-app", ClientIDKey: "client_id", ClientSecretKey: "client_secret",
 		},
 		AllowedNamespaces:    egainv1alpha1.AllowedNamespaces{Names: []egainv1alpha1.NamespaceName{"team-a"}},
 		AllowedFlows:         []egainv1alpha1.Flow{egainv1alpha1.FlowClientCredentials, egainv1alpha1.FlowOnBehalfOf, egainv1alpha1.FlowTokenExchange},

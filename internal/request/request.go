@@ -104,7 +104,7 @@ func SpecID(ec *egainv1alpha1.EgainClient, t Tenant) string {
 	relevant.AuthorizationCode = withoutParameters(ec.Spec.AuthorizationCode)
 	var lent *egainv1alpha1.ApplicationCredentialsReference
 	if app := t.Application(ec); app != nil {
-		lent = &app.CredentialsSecretRef
+		lent = new(app.CredentialsSecretRef.WithDefaults())
 	}
 	// Fields that are empty do not count, so that the id is the one that earlier versions wrote.
 	return identify(struct {

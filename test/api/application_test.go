@@ -183,6 +183,10 @@ func applicationRules() map[string]rule {
 	rows := map[string]rule{
 		"an application of which both keys are one": inApplication("credentialsSecretRef.clientIDKey", "client_secret",
 			"clientIDKey and clientSecretKey must be different keys of the Secret").about(inApplications + "credentialsSecretRef"),
+		"an application whose client id is in the key of the secret": inApplication("credentialsSecretRef", object{"namespace": "platform", "name": "acme-app", "clientIDKey": "client_secret"},
+			"clientIDKey and clientSecretKey must be different keys of the Secret"),
+		"an application whose secret is in the key of the client id": inApplication("credentialsSecretRef", object{"namespace": "platform", "name": "acme-app", "clientSecretKey": "client_id"},
+			"clientIDKey and clientSecretKey must be different keys of the Secret"),
 		"an application of every namespace, by an empty selector": inApplication("allowedNamespaces", object{"selector": object{}}, selector),
 		"an application of every namespace, by no labels":         inApplication("allowedNamespaces", object{"names": []any{"a"}, "selector": object{"matchLabels": object{}, "matchExpressions": []any{}}}, selector),
 		"an application for logins":                               inApplication("allowedFlows", []any{"AuthorizationCode"}, "must not contain AuthorizationCode: its login needs the client secret at a terminal"),

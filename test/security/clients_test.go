@@ -249,7 +249,7 @@ func (w *world) useTenant() {
 			Name: "default", AllowedFlows: []egainv1alpha1.Flow{egainv1alpha1.FlowClientCredentials},
 			AllowedNamespaces: egainv1alpha1.AllowedNamespaces{Names: []egainv1alpha1.NamespaceName{team}},
 			CredentialsSecretRef: egainv1alpha1.ApplicationCredentialsReference{
-				Namespace: system, CredentialsSecretReference: egainv1alpha1.CredentialsSecretReference{Name: "acme-app"},
+				Namespace: system, Name: "acme-app",
 			},
 		}},
 	}}
@@ -393,7 +393,7 @@ func (w *world) borrowers() []*egainv1alpha1.EgainClient {
 			Name: "default", AllowedFlows: []egainv1alpha1.Flow{egainv1alpha1.FlowClientCredentials},
 			AllowedNamespaces: egainv1alpha1.AllowedNamespaces{Names: []egainv1alpha1.NamespaceName{team}},
 			CredentialsSecretRef: egainv1alpha1.ApplicationCredentialsReference{
-				Namespace: system, CredentialsSecretReference: egainv1alpha1.CredentialsSecretReference{Name: "wrong-app"},
+				Namespace: system, Name: "wrong-app",
 			},
 		}},
 	}})

@@ -114,7 +114,7 @@ func TestNamespaces_AnApplicationServesOnceItsNamespaceCanBeRead(t *testing.T) {
 			Name: "default", AllowedFlows: []egainv1alpha1.Flow{egainv1alpha1.FlowClientCredentials},
 			AllowedNamespaces: egainv1alpha1.AllowedNamespaces{Names: []egainv1alpha1.NamespaceName{team}},
 			CredentialsSecretRef: egainv1alpha1.ApplicationCredentialsReference{
-				Namespace: platform, CredentialsSecretReference: egainv1alpha1.CredentialsSecretReference{Name: egainv1alpha1.SecretName(lent.Name)},
+				Namespace: platform, Name: egainv1alpha1.SecretName(lent.Name),
 			},
 		}},
 	}})

@@ -440,7 +440,7 @@ func TestDoctorLeavesTheRequestOfAnApplicationToTheOperator(t *testing.T) {
 			Name: "default", AllowedFlows: []egainv1alpha1.Flow{egainv1alpha1.FlowClientCredentials},
 			AllowedNamespaces: egainv1alpha1.AllowedNamespaces{Names: []egainv1alpha1.NamespaceName{egainv1alpha1.NamespaceName(s.namespace)}},
 			CredentialsSecretRef: egainv1alpha1.ApplicationCredentialsReference{
-				Namespace: "platform", CredentialsSecretReference: egainv1alpha1.CredentialsSecretReference{Name: "acme-app"},
+				Namespace: "platform", Name: "acme-app",
 			},
 		}}
 	}), func(ec *egainv1alpha1.EgainClient) {

@@ -179,8 +179,8 @@ func (s *simulated) lending() (clients []*egainv1alpha1.EgainClient, tokens []st
 			Name: "default", AllowedFlows: []egainv1alpha1.Flow{egainv1alpha1.FlowClientCredentials},
 			AllowedNamespaces: egainv1alpha1.AllowedNamespaces{Names: []egainv1alpha1.NamespaceName{"no-longer-this-one"}},
 			CredentialsSecretRef: egainv1alpha1.ApplicationCredentialsReference{
-				Namespace:                  egainv1alpha1.NamespaceName(s.namespace),
-				CredentialsSecretReference: egainv1alpha1.CredentialsSecretReference{Name: "egain-app"},
+				Namespace: egainv1alpha1.NamespaceName(s.namespace),
+				Name:      "egain-app",
 			},
 		}}
 	})

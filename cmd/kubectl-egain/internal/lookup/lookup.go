@@ -99,7 +99,7 @@ func ApplicationCredentials(ctx context.Context, c client.Reader, et *egainv1alp
 	if err != nil {
 		return oauth.Credentials{}, err
 	}
-	creds, err := request.CredentialsFrom(secret, &ref.CredentialsSecretReference, false)
+	creds, err := request.CredentialsFrom(secret, ref.Keys(), false)
 	if err != nil {
 		return creds, &Error{What: err.Error(), Next: "kubectl -n " + secret.Namespace + " describe secret " + secret.Name + " shows its keys, not their values", cause: err}
 	}
