@@ -163,7 +163,7 @@ func TestARestartCostsOneReadOfTheTarget(t *testing.T) {
 	f.Expect(calls()).To(gomega.BeEmpty())
 }
 
-func TestATargetIsInOrderOnlyOnceItWasMended(t *testing.T) {
+func TestATargetIsInOrderOnlyAfterItsRepair(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.credentials()

@@ -216,7 +216,7 @@ func TestRenewsWhenDueThoughTheCredentialsWereMerelyLabelled(t *testing.T) {
 	f.Expect(f.requests()).To(gomega.Equal(2))
 }
 
-func TestIssuesAnewOnceAfterCredentialsWereLabelledWhileTheOperatorWasDown(t *testing.T) {
+func TestIssuesOnceAfterCredentialsWereLabelledWhileTheOperatorWasDown(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.credentials()

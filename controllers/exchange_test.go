@@ -85,7 +85,7 @@ func TestAsksForNothingWhenTheCredentialsOfAnExchangeAreMerelyLabelled(t *testin
 	f.Expect(f.requests()).To(gomega.Equal(1), "a minted token differs each time and must not count")
 }
 
-func TestTellsThatTheServiceAccountIsMissingAndLooksAgain(t *testing.T) {
+func TestReportsAMissingServiceAccountAndRetries(t *testing.T) {
 	t.Parallel()
 	f := withServiceAccounts(t)
 	ec := f.client("sync", byServiceAccount("egain"))
@@ -312,7 +312,7 @@ func TestReadsItsOwnTokenAsTheFileIsAtTheTime(t *testing.T) {
 	}
 }
 
-func TestTellsThatItMayNotMintTokens(t *testing.T) {
+func TestReportsThatItMayNotMintTokens(t *testing.T) {
 	t.Parallel()
 	f := withServiceAccounts(t)
 	f.create(&corev1.ServiceAccount{ObjectMeta: f.named("sync")})

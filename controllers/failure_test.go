@@ -35,7 +35,7 @@ func answered(set map[string]string, omit ...string) egainsim.Fault {
 	return fault
 }
 
-func TestTellsWhatTheProviderDoesWrong(t *testing.T) {
+func TestReportsWhatTheProviderDoesWrong(t *testing.T) {
 	t.Parallel()
 	const soon, rarely = 3 * time.Second, 31 * time.Minute
 	tests := map[string]struct {
@@ -142,7 +142,7 @@ func TestTellsWhatTheProviderDoesWrong(t *testing.T) {
 	}
 }
 
-func TestTakesTheLifeOfATokenFromWhereItIsTold(t *testing.T) {
+func TestReadsTheLifetimeOfATokenFromTheAnswer(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		fault egainsim.Fault
@@ -234,7 +234,7 @@ func TestTriesAgainAtOnceWhenTheSpecChanges(t *testing.T) {
 	f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
 }
 
-func TestTriesAgainAtOnceWhenSomebodyAsks(t *testing.T) {
+func TestRetriesImmediatelyOnARenewalRequest(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.credentials()
@@ -248,7 +248,7 @@ func TestTriesAgainAtOnceWhenSomebodyAsks(t *testing.T) {
 	f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
 }
 
-func TestTellsOfACertificateThatIsNotTrustedAndTriesAgainAtOnceWhenTheBundleChanges(t *testing.T) {
+func TestReportsAnUntrustedCertificateAndRetriesWhenTheBundleChanges(t *testing.T) {
 	t.Parallel()
 	tests := map[string]func(*fixture, *egainv1alpha1.EgainClient){
 		"in its ConfigMap": func(f *fixture, _ *egainv1alpha1.EgainClient) {

@@ -240,7 +240,7 @@ func TestFindsTheEndpointOfAnotherActorNextToTheOneThatTheMetadataNames(t *testi
 	f.Expect(f.sim.Introspect(f.token("sync")).Subject).To(gomega.Equal("customer@example.com"))
 }
 
-func TestTellsWhenTheMetadataDoesNotLeadToTheEndpointOfTheFlow(t *testing.T) {
+func TestReportsThatTheMetadataLacksTheEndpointOfTheFlow(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	ec := f.client("sync", func(ec *egainv1alpha1.EgainClient) {
@@ -365,7 +365,7 @@ func TestExchangesAnewWhenTheSubjectTokenChanges(t *testing.T) {
 	f.Expect(f.requests()).To(gomega.Equal(2), "a label is no other token")
 }
 
-func TestTellsWhatIsWrongWithTheSubjectToken(t *testing.T) {
+func TestReportsWhatIsWrongWithTheSubjectToken(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		data  func(*identityProvider) []byte
@@ -402,7 +402,7 @@ func TestTellsWhatIsWrongWithTheSubjectToken(t *testing.T) {
 	}
 }
 
-func TestAnUnknownSubjectIsTheCustomersToMend(t *testing.T) {
+func TestAnUnknownSubjectIsForTheCustomerToCorrect(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.credentials()

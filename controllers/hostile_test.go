@@ -78,7 +78,7 @@ func TestWritesTheTargetOfAClientAsLargeAsTheyCome(t *testing.T) {
 	f.Expect(admin.Update(t.Context(), monster)).NotTo(gomega.Succeed(), "what is larger does not get as far as the operator")
 }
 
-func TestTellsThatATargetIsTooLargeAndHoldsItsToken(t *testing.T) {
+func TestReportsThatATargetIsTooLargeAndKeepsItsToken(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.credentials()

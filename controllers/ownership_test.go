@@ -18,7 +18,7 @@ import (
 	"github.com/egain-operator/egain-operator/internal/target"
 )
 
-func TestRefusesASecretOfSomebodyElse(t *testing.T) {
+func TestRefusesASecretOfAnotherOwner(t *testing.T) {
 	t.Parallel()
 	tests := map[string]func(*corev1.Secret){
 		"with data of its own": func(*corev1.Secret) {},
@@ -63,7 +63,7 @@ func TestRefusesASecretOfSomebodyElse(t *testing.T) {
 	}
 }
 
-func TestLeavesASecretThatSomebodyElseCreatesDuringTheRequest(t *testing.T) {
+func TestLeavesASecretThatAnotherCreatesDuringTheRequest(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.credentials()

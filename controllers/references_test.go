@@ -135,7 +135,7 @@ func TestWhoNamesAnObjectIsLookedUpInTheCache(t *testing.T) {
 	}
 }
 
-func TestReferences_TheTargetIsToldFromWhatIsRead(t *testing.T) {
+func TestReferences_TheTargetIsNotWhatIsRead(t *testing.T) {
 	t.Parallel()
 	a, b, c := naming("a", "target-a", "app"), naming("b", "app", "other"), naming("c", "target-c", "app")
 	for name, tc := range map[string]struct {

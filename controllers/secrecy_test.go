@@ -96,7 +96,7 @@ func (w *witness) expectSilence() {
 	}
 }
 
-func TestNobodyButTheTargetLearnsASecret(t *testing.T) {
+func TestOnlyTheTargetHoldsASecret(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	const canary = "canary-client-secret"

@@ -151,7 +151,7 @@ func TestADeadSessionIsAskedForOnceAndSaysWhatToDo(t *testing.T) {
 	f.Expect(state(ec)).To(gomega.Equal("Current: TokenValid, Issued"))
 }
 
-func TestASessionThatSomebodyMendsByHandIsTriedAtOnce(t *testing.T) {
+func TestASessionThatAUserRepairsIsTriedImmediately(t *testing.T) {
 	t.Parallel()
 	f := withLogins(t)
 	ec := f.client("desk", byLogin)

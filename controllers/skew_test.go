@@ -13,7 +13,7 @@ import (
 	"github.com/egain-operator/egain-operator/internal/rotation"
 )
 
-func TestClocksThatAreApartAreToldOfOnce(t *testing.T) {
+func TestClockSkewIsReportedOnce(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.credentials()
@@ -56,7 +56,7 @@ func TestClocksThatAreApartAreToldOfOnce(t *testing.T) {
 	f.Expect(f.sent()).To(gomega.BeEmpty())
 }
 
-func TestFailuresTellOfClocksToo(t *testing.T) {
+func TestFailuresReportClockSkewToo(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	registry := f.measured()

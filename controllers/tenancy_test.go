@@ -112,7 +112,7 @@ func TestAMoveBetweenTenantsOfOneEndpointTakesNoNewToken(t *testing.T) {
 	}
 }
 
-func TestARestatedSpecDoesNotPutOffARenewal(t *testing.T) {
+func TestAnEquivalentSpecDoesNotDelayARenewal(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.credentials()
@@ -127,7 +127,7 @@ func TestARestatedSpecDoesNotPutOffARenewal(t *testing.T) {
 	f.Expect(f.token("sync")).NotTo(gomega.Equal(token))
 }
 
-func TestATenantRefusesWhoeverItDoesNotAllow(t *testing.T) {
+func TestATenantRefusesClientsThatItDoesNotAllow(t *testing.T) {
 	t.Parallel()
 	allow := func(allowed egainv1alpha1.AllowedNamespaces) func(*egainv1alpha1.EgainTenant) {
 		return func(et *egainv1alpha1.EgainTenant) { et.Spec.AllowedNamespaces = &allowed }

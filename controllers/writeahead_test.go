@@ -175,7 +175,7 @@ func TestAFailureWhoseStatusCannotBeWrittenIsNotTriedAgainEarly(t *testing.T) {
 	f.Expect(reasons(f.sent())).To(gomega.Equal([]string{"Warning ClientRejected"}))
 }
 
-func TestATargetThatTheAPIServerRefusesIsTold(t *testing.T) {
+func TestATargetThatTheAPIServerRefusesIsReported(t *testing.T) {
 	t.Parallel()
 	resource := corev1.Resource("secrets")
 	tests := map[string]struct {
@@ -235,7 +235,7 @@ func TestARefusalThatQuotesTheTokenIsNotShown(t *testing.T) {
 	}
 }
 
-func TestATargetThatIsTooLargeIsTold(t *testing.T) {
+func TestATargetThatIsTooLargeIsReported(t *testing.T) {
 	t.Parallel()
 	for name, keys := range map[string]int{"for a Secret": 6, "for a request": 16} {
 		t.Run(name, func(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 	"github.com/egain-operator/egain-operator/internal/egainsim"
 )
 
-func TestItServesUntilItIsToldToStop(t *testing.T) {
+func TestItServesUntilASignalStopsIt(t *testing.T) {
 	t.Parallel()
 	g := gomega.NewWithT(t)
 	directory := t.TempDir()

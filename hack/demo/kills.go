@@ -81,15 +81,15 @@ func (d *demo) whatStands(ctx context.Context, tokens []int, sessions []egainsim
 	if err != nil {
 		return nil, fmt.Errorf("asking for the sessions: %w", err)
 	}
-	standing := append(whatLacks(rows, 0), whatSessionsLack(d.samples, now, 0)...)
+	unrecovered := append(whatLacks(rows, 0), whatSessionsLack(d.samples, now, 0)...)
 	for i, count := range d.tokens() {
 		s := d.samples[i]
 		refreshed := s.session.Name == "" || refreshes(now, s) > refreshes(sessions, s)
 		if count <= tokens[i] || !refreshed {
-			standing = append(standing, s.String()+": no other token")
+			unrecovered = append(unrecovered, s.String()+": no other token")
 		}
 	}
-	return standing, nil
+	return unrecovered, nil
 }
 
 // refreshes counts how often the sessions at a sample's client application were refreshed.

@@ -68,7 +68,7 @@ func TestTheAnswerToALoginHasTheShapeOfItsPlatform(t *testing.T) {
 	}
 }
 
-func TestAuthorizationRequestsFromNobodyKnownAreShownAndNotRedirected(t *testing.T) {
+func TestAuthorizationRequestsOfUnknownClientsAreShownAndNotRedirected(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	l := w.webLogin()
@@ -198,7 +198,7 @@ func TestEachKindOfPersonIsAskedForWhatItGoesBy(t *testing.T) {
 	}
 }
 
-func TestWhoCannotLogInIsToldWhyOnThePage(t *testing.T) {
+func TestThePageSaysWhyALoginFails(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	gomega.NewWithT(t).Expect(w.AddSubject(egainsim.RigelTenantID,

@@ -340,7 +340,7 @@ func TestATenantThatIsAddedLaterHasItsHostAtOnce(t *testing.T) {
 	}
 }
 
-func TestABareHandlerTellsItsDeploymentsApart(t *testing.T) {
+func TestABareHandlerSeparatesItsDeployments(t *testing.T) {
 	t.Parallel()
 	g := gomega.NewWithT(t)
 	sim, err := egainsim.New(egainsim.Config{Tenants: append(egainsim.DefaultTenants(), egainsim.DeploymentTenants()...)})

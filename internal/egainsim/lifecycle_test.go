@@ -90,7 +90,7 @@ func TestRevokedTokensAreDead(t *testing.T) {
 	g.Expect(w.Introspect(third).Active).To(gomega.BeFalse())
 }
 
-func TestIntrospectionTellsTheTenantsClientsOnly(t *testing.T) {
+func TestIntrospectionAnswersClientsOfTheTenantOnly(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	g := gomega.NewWithT(t)

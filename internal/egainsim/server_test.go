@@ -58,7 +58,7 @@ func TestItServesWithoutANetwork(t *testing.T) {
 	g.Expect(answer.Code).To(gomega.Equal(http.StatusOK), answer.Body.String())
 }
 
-func TestItsCertificateIsGoodUntilToldOtherwise(t *testing.T) {
+func TestItsCertificateIsValidUntilItIsChanged(t *testing.T) {
 	t.Parallel()
 	g := gomega.NewWithT(t)
 	w := newWorld(t)

@@ -5,25 +5,25 @@ import (
 	"time"
 )
 
-// dating is what an answer says about the server's clock.
-type dating struct {
+// clockReading is what an answer says about the server's clock.
+type clockReading struct {
 	// sent and received are when the request was sent and the answer's header had come, by our clock.
 	sent, received time.Time
 	// date is the answer's Date; zero if it has none that can be read. It has no fractions (RFC 9110 section 6.6.1).
 	date time.Time
 }
 
-func dated(h http.Header, sent, received time.Time) dating {
+func readClock(h http.Header, sent, received time.Time) clockReading {
 	date, err := http.ParseTime(h.Get("Date"))
 	if err != nil {
 		date = time.Time{}
 	}
-	return dating{sent: sent, received: received, date: date}
+	return clockReading{sent: sent, received: received, date: date}
 }
 
 // skew is how far the server's clock is ahead of ours, or behind it if negative, as far as that is certain: the Date was
 // written at some time between the request and its answer. It is nil if there is no Date.
-func (d dating) skew() *time.Duration {
+func (d clockReading) skew() *time.Duration {
 	if d.date.IsZero() {
 		return nil
 	}
@@ -40,7 +40,7 @@ func (d dating) skew() *time.Duration {
 
 // serverTime is the latest that the server's clock may have shown when the request was sent; zero if there is no Date. Where
 // the clocks agree as far as can be told, ours says more than a Date without fractions.
-func (d dating) serverTime() time.Time {
+func (d clockReading) serverTime() time.Time {
 	switch skew := d.skew(); {
 	case skew == nil:
 		return time.Time{}

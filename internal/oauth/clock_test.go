@@ -46,7 +46,7 @@ func TestSkew(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := dated(http.Header{"Date": {tc.date}}, at(tc.sent), at(tc.received))
+			d := readClock(http.Header{"Date": {tc.date}}, at(tc.sent), at(tc.received))
 			if diff := cmp.Diff(tc.skew, d.skew()); diff != "" {
 				t.Error("skew (-want +got):", diff)
 			}
@@ -149,7 +149,7 @@ func TestLifetimesByClaims(t *testing.T) {
 	}
 }
 
-func TestEveryAnswerTellsTheSkew(t *testing.T) {
+func TestEveryAnswerReportsTheSkew(t *testing.T) {
 	t.Parallel()
 	ahead := at(31).Format(http.TimeFormat)
 	for name, handler := range map[string]http.HandlerFunc{

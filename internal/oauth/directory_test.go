@@ -298,7 +298,7 @@ func TestDirectoryServesAStaleCopyWhileTheServerIsAsked(t *testing.T) {
 	})
 }
 
-func TestDirectoryTellsWhenADocumentWasRead(t *testing.T) {
+func TestDirectoryReturnsWhenADocumentWasRead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(document("one"))
@@ -402,7 +402,7 @@ func TestDirectoryOutlivesACallerThatLeaves(t *testing.T) {
 	})
 }
 
-func TestDirectoryTellsOfADeadline(t *testing.T) {
+func TestDirectoryReturnsADeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		says, release := hanging(document("one"))

@@ -481,7 +481,7 @@ func TestNetworkErrors(t *testing.T) {
 }
 
 // What is left to say if x/oauth2 fails in a way that is not foreseen here.
-func TestUnforeseenFailuresAreClassified(t *testing.T) {
+func TestUnknownFailuresAreClassified(t *testing.T) {
 	t.Parallel()
 	rec := &recorder{status: 200}
 	rec.body.WriteString(`{"access_token":"canary"}`)

@@ -19,8 +19,8 @@ type received struct {
 	body     []byte
 	// code is the OAuth error code; empty if there is none.
 	code string
-	// statusTold says that messages have the status before the code.
-	statusTold bool
+	// statusFirst says that messages have the status before the code.
+	statusFirst bool
 }
 
 func readReceived(response *http.Response, body []byte) received {
@@ -74,7 +74,7 @@ func (a received) refusal(m verdicts, server string, now time.Time, scopes []str
 	status := a.response.StatusCode
 	said := fmt.Sprintf("HTTP %d", status)
 	v, known := m(a.code)
-	if known && (a.statusTold || a.serverFails()) {
+	if known && (a.statusFirst || a.serverFails()) {
 		said += " (" + a.code + ")"
 	}
 	switch {
@@ -83,7 +83,7 @@ func (a received) refusal(m verdicts, server string, now time.Time, scopes []str
 	case a.serverFails():
 		v = verdict{class: fault.Retryable, reason: fault.ReasonServerUnavailable, advice: "the server, or a gateway in front of it, is failing"}
 	case known:
-		if !a.statusTold {
+		if !a.statusFirst {
 			said = a.code
 		}
 		if v.reason == fault.ReasonScopeRejected {

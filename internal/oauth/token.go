@@ -142,11 +142,11 @@ func (c *Client) Token(ctx context.Context, hc *http.Client, r Request) (Token, 
 	issue := c.Now()
 	tok, err := cfg.Token(context.WithValue(ctx, oauth2.HTTPClient, &recording))
 	if _, refused := errors.AsType[*oauth2.RetrieveError](err); refused {
-		return Token{Skew: rec.dating.skew()}, classify(err, rec, r, c.Now())
+		return Token{Skew: rec.clock.skew()}, classify(err, rec, r, c.Now())
 	}
 	var answer Token
 	if err == nil {
-		answer, err = validateToken(tok, r.Scopes, issue, rec.dating.serverTime())
+		answer, err = validateToken(tok, r.Scopes, issue, rec.clock.serverTime())
 	} else {
 		err = classify(err, rec, r, c.Now())
 	}
@@ -154,7 +154,7 @@ func (c *Client) Token(ctx context.Context, hc *http.Client, r Request) (Token, 
 		// Not from x/oauth2: it hands out the one that was sent if the answer has none.
 		answer.RefreshToken, answer.RefreshExpirationTime = rec.refreshToken(issue)
 	}
-	answer.Skew = rec.dating.skew()
+	answer.Skew = rec.clock.skew()
 	return answer, err
 }
 
@@ -289,7 +289,7 @@ func (c *Client) Revoke(ctx context.Context, hc *http.Client, revocationURL stri
 	}
 	body, _ := io.ReadAll(resp.Body) // what came before an error is enough for the code
 	refused := readReceived(resp, body)
-	refused.statusTold = true
+	refused.statusFirst = true
 	return refused.refusal(ofRevocation, host(revocationURL), c.Now(), nil)
 }
 
@@ -317,7 +317,7 @@ type recorder struct {
 	next        http.RoundTripper
 	now         func() time.Time
 	status      int // zero if there was no answer
-	dating      dating
+	clock       clockReading
 	contentType string
 	header      http.Header
 	body        bytes.Buffer
@@ -342,7 +342,7 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.dating = dated(resp.Header, sent, r.now())
+	r.clock = readClock(resp.Header, sent, r.now())
 	r.status, r.header, r.contentType = resp.StatusCode, resp.Header, resp.Header.Get("Content-Type")
 	resp.Body = &recordedBody{ReadCloser: resp.Body, to: r}
 	return resp, nil

@@ -118,7 +118,7 @@ func TestEveryOutcomeMakesOneStatus(t *testing.T) {
 	}
 }
 
-func TestReadyTellsWhyThereIsNoToken(t *testing.T) {
+func TestReadySaysWhyThereIsNoToken(t *testing.T) {
 	t.Parallel()
 	ec := &egainv1alpha1.EgainClient{}
 	ec.Name = "sync"

@@ -16,7 +16,7 @@ import (
 )
 
 // Of each reason there is one event when it comes, and none for what is tried again.
-func TestEveryReasonIsToldOnceWhenItComes(t *testing.T) {
+func TestEveryReasonSendsOneEventWhenItAppears(t *testing.T) {
 	t.Parallel()
 	for _, reason := range conditionReasons(t) {
 		class := fault.Terminal
@@ -36,8 +36,8 @@ func TestEveryReasonIsToldOnceWhenItComes(t *testing.T) {
 			"it is tried three times":              {[]*fault.Error{fault.New(class, reason, "no"), fault.New(class, reason, "no"), fault.New(class, reason, "no")}, 1},
 			"it goes and comes":                    {[]*fault.Error{fault.New(class, reason, "no"), nil, fault.New(class, reason, "no")}, 2},
 			"another comes between":                {[]*fault.Error{fault.New(class, reason, "no"), fault.New(fault.Waiting, "Another", "no"), fault.New(class, reason, "no")}, 2},
-			"it is replaced by one of other words": {[]*fault.Error{fault.New(class, reason, "no"), fault.New(class, reason, "not so either")}, toldAnew(class)},
-			"its endpoint comes to be left alone":  {[]*fault.Error{fault.New(class, reason, "no"), fault.New(pausable(class), reason, "no; it is left alone")}, toldAnew(pausable(class))},
+			"it is replaced by one of other words": {[]*fault.Error{fault.New(class, reason, "no"), fault.New(class, reason, "not so either")}, eventsOfOneReason(class)},
+			"its endpoint comes to be left alone":  {[]*fault.Error{fault.New(class, reason, "no"), fault.New(pausable(class), reason, "no; it is left alone")}, eventsOfOneReason(pausable(class))},
 		}
 		for name, tc := range tests {
 			if reason == egainv1alpha1.ReasonApplicationFailing { // the EgainTenant reports it for all of its clients
@@ -72,8 +72,8 @@ func TestEveryReasonIsToldOnceWhenItComes(t *testing.T) {
 	}
 }
 
-// toldAnew is how many events come of two failures of one reason and different words: two if a user's change lies between.
-func toldAnew(class fault.Class) int {
+// eventsOfOneReason is how many events come of two failures of one reason and different words: two if a user's change lies between.
+func eventsOfOneReason(class fault.Class) int {
 	if class == fault.Terminal || class == fault.Waiting {
 		return 2
 	}

@@ -85,7 +85,7 @@ func TestTarget_ReadNoticesDamage(t *testing.T) {
 	}
 }
 
-func TestTarget_ReadFindsNothingInTheSecretOfSomebodyElse(t *testing.T) {
+func TestTarget_ReadFindsNothingInAnothersSecret(t *testing.T) {
 	t.Parallel()
 	theirs := rendered(t, client(nil), token())
 	theirs.ManagedFields[0].Manager = "kubectl"

@@ -132,7 +132,7 @@ func TestNothingIsSentToHostsThatAreNotListed(t *testing.T) {
 	_ = resp.Body.Close()
 }
 
-func TestEgressTellsBeforehandWhatItPermits(t *testing.T) {
+func TestEgressSaysBeforeARequestWhatItAllows(t *testing.T) {
 	t.Parallel()
 	limited := New(Options{AllowedHosts: Hosts{"*.egain.cloud:443"}})
 	if err := limited.PermitURL("https://ai.egain.cloud/token"); err != nil {

@@ -39,15 +39,15 @@ func (r *routed) RoundTrip(req *http.Request) (*http.Response, error) {
 	if proxy == nil {
 		return r.direct.RoundTrip(req)
 	}
-	if f := r.foresee(req.Context(), req.URL.Hostname()); f != nil {
+	if f := r.checkBeforeProxy(req.Context(), req.URL.Hostname()); f != nil {
 		return nil, refuse(req, f)
 	}
 	return r.proxied.RoundTrip(req)
 }
 
-// foresee refuses a host of which any address is refused, since the proxy may take any. A name that cannot be resolved here
+// checkBeforeProxy refuses a host of which any address is refused, since the proxy may take any. A name that cannot be resolved here
 // is left to the proxy, except those that mean the proxy's own machine (RFC 6761 section 6.3).
-func (r *routed) foresee(ctx context.Context, host string) *fault.Error {
+func (r *routed) checkBeforeProxy(ctx context.Context, host string) *fault.Error {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return r.guard.check(addr)
 	}

@@ -242,7 +242,7 @@ func TestALookupThatHangsIsGivenUp(t *testing.T) {
 		}
 		return nil, context.DeadlineExceeded
 	}}
-	if f := r.foresee(t.Context(), "public.example.com"); f != nil {
+	if f := r.checkBeforeProxy(t.Context(), "public.example.com"); f != nil {
 		t.Errorf("refused: %v", f)
 	}
 }

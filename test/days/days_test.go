@@ -85,13 +85,13 @@ func TestAudit(t *testing.T) {
 
 // Each wave of requests must meet what it is meant to: a fault that overlaps the next would hide that clients could have
 // had a token in between.
-func TestSpellsOfAHostLieApart(t *testing.T) {
+func TestFaultsOfAHostDoNotOverlap(t *testing.T) {
 	t.Parallel()
 	const length = 30 * day
 	for number := range 50 {
 		seen := map[kind]bool{}
 		last := time.Duration(0)
-		for _, s := range spells(number, length) {
+		for _, s := range faults(number, length) {
 			if s.start < last || s.end <= s.start {
 				t.Errorf("host %d: a fault from %s to %s, after one until %s", number, s.start, s.end, last)
 			}
@@ -105,8 +105,8 @@ func TestSpellsOfAHostLieApart(t *testing.T) {
 
 func TestHostsAnswerAsTheyAreTold(t *testing.T) {
 	t.Parallel()
-	spell := func(k kind) *host {
-		return &host{spells: []spell{{start: time.Hour, end: 2 * time.Hour, kind: k, retryAfter: time.Minute}}}
+	faulty := func(k kind) *host {
+		return &host{faults: []hostFault{{start: time.Hour, end: 2 * time.Hour, kind: k, retryAfter: time.Minute}}}
 	}
 	tests := map[string]struct {
 		host               *host
@@ -114,13 +114,13 @@ func TestHostsAnswerAsTheyAreTold(t *testing.T) {
 		took, retry, until time.Duration
 		fails              bool
 	}{
-		"before a fault":  {host: spell(unavailable), at: time.Hour - 1, took: answerTime},
-		"after a fault":   {host: spell(unavailable), at: 2 * time.Hour, took: answerTime},
-		"down":            {host: spell(unavailable), at: time.Hour, took: answerTime, until: 2 * time.Hour, fails: true},
-		"asking for time": {host: spell(retryLater), at: 2*time.Hour - 1, took: answerTime, retry: time.Minute, until: 2*time.Hour - 1 + answerTime + time.Minute, fails: true},
-		"asking for less": {host: spell(tooMany), at: time.Hour, took: answerTime, retry: time.Minute, until: 2 * time.Hour, fails: true},
-		"hanging":         {host: spell(hanging), at: 2*time.Hour - 1, took: requestTimeout, until: 2*time.Hour + hangingProbe, fails: true},
-		"slow":            {host: spell(slow), at: time.Hour, took: slowAnswerTime},
+		"before a fault":  {host: faulty(unavailable), at: time.Hour - 1, took: answerTime},
+		"after a fault":   {host: faulty(unavailable), at: 2 * time.Hour, took: answerTime},
+		"down":            {host: faulty(unavailable), at: time.Hour, took: answerTime, until: 2 * time.Hour, fails: true},
+		"asking for time": {host: faulty(retryLater), at: 2*time.Hour - 1, took: answerTime, retry: time.Minute, until: 2*time.Hour - 1 + answerTime + time.Minute, fails: true},
+		"asking for less": {host: faulty(tooMany), at: time.Hour, took: answerTime, retry: time.Minute, until: 2 * time.Hour, fails: true},
+		"hanging":         {host: faulty(hanging), at: 2*time.Hour - 1, took: requestTimeout, until: 2*time.Hour + hangingProbe, fails: true},
+		"slow":            {host: faulty(slow), at: time.Hour, took: slowAnswerTime},
 		"over its rate":   {host: &host{limits: true}, took: answerTime, retry: rateRetryAfter, until: answerTime + rateRetryAfter, fails: true},
 		"within its rate": {host: &host{limits: true}, at: time.Minute, took: answerTime},
 	}

@@ -196,7 +196,7 @@ func hostsOf(clients int) int { return (clients + clientsPerHost - 1) / clientsP
 func outShare(hosts int, length time.Duration) float64 {
 	var out time.Duration
 	for i := range hosts {
-		for _, s := range spells(i, length) {
+		for _, s := range faults(i, length) {
 			if s.kind != slow {
 				out += min(s.end, length) - min(s.start, length)
 			}

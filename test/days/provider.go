@@ -42,8 +42,8 @@ const (
 
 const kinds = int(slow) + 1
 
-// spell is a time in which a host misbehaves.
-type spell struct {
+// hostFault is a time in which a host misbehaves.
+type hostFault struct {
 	start, end time.Duration
 	kind       kind
 	retryAfter time.Duration
@@ -59,13 +59,13 @@ var lengths = []time.Duration{
 // retryAfters are what hosts ask for, in an order that differs from host to host.
 var retryAfters = []time.Duration{5 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 10 * time.Minute}
 
-// spells are the faults of a host, in their order.
-func spells(number int, length time.Duration) []spell {
-	var all []spell
+// faults are the faults of a host, in their order.
+func faults(number int, length time.Duration) []hostFault {
+	var all []hostFault
 	for k := 0; time.Duration(k)*faultPeriod < length; k++ {
 		lasts := time.Duration((0.5 + fraction("lasts", number, k)) * float64(lengths[(number+7*k)%len(lengths)]))
 		start := time.Duration(k)*faultPeriod + time.Duration(fraction("starts", number, k)*float64(faultPeriod-time.Hour))
-		all = append(all, spell{
+		all = append(all, hostFault{
 			start: start, end: start + lasts, kind: kind((number + k) % kinds), retryAfter: retryAfters[(number+2*k)%len(retryAfters)],
 		})
 	}
@@ -74,7 +74,7 @@ func spells(number int, length time.Duration) []spell {
 
 // host is where the clients of a tenant ask for tokens.
 type host struct {
-	spells []spell
+	faults []hostFault
 	limits bool
 	tokens float64
 	at     time.Duration
@@ -90,7 +90,7 @@ func (s *scenario) newHost(number int) *host {
 	name := fmt.Sprintf("%d.example", number)
 	h := &host{endpoint: gate.Endpoint{URL: "https://" + name + "/token", Host: name, Tenant: name}}
 	if !s.calm {
-		h.spells, h.limits, h.tokens = spells(number, s.length), true, hostBurst
+		h.faults, h.limits, h.tokens = faults(number, s.length), true, hostBurst
 	}
 	return h
 }
@@ -111,11 +111,11 @@ func (h *host) ask(now time.Duration) answer {
 }
 
 func (h *host) answer(now time.Duration) answer {
-	for len(h.spells) > 0 && h.spells[0].end <= now {
-		h.spells = h.spells[1:]
+	for len(h.faults) > 0 && h.faults[0].end <= now {
+		h.faults = h.faults[1:]
 	}
-	if len(h.spells) > 0 && h.spells[0].start <= now {
-		return h.spells[0].answer(now)
+	if len(h.faults) > 0 && h.faults[0].start <= now {
+		return h.faults[0].answer(now)
 	}
 	if !h.limits || h.admits(now) {
 		return answer{took: answerTime}
@@ -134,7 +134,7 @@ func (h *host) admits(now time.Duration) bool {
 	return true
 }
 
-func (s *spell) answer(now time.Duration) answer {
+func (s *hostFault) answer(now time.Duration) answer {
 	switch s.kind {
 	case slow:
 		return answer{took: slowAnswerTime}

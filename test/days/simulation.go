@@ -161,7 +161,7 @@ func restarts(hosts []*host, length time.Duration) []outage {
 // faultWithin is the middle of a fault between two times; zero if there is none.
 func faultWithin(hosts []*host, earliest, latest time.Duration) time.Duration {
 	for _, h := range hosts {
-		for _, s := range h.spells {
+		for _, s := range h.faults {
 			if middle := s.start + (s.end-s.start)/2; earliest < middle && middle < latest {
 				return middle
 			}

@@ -62,8 +62,8 @@ func TestTheInstallGuideByItsCommands(t *testing.T) {
 	r.Expect(rendered).To(gomega.BeNumerically(">", 2))
 }
 
-// TestInstallingIsToldAlike holds the shorter pages to the guide, whose commands are run.
-func TestInstallingIsToldAlike(t *testing.T) {
+// TestAllPagesInstallInTheSameWay holds the shorter pages to the guide, whose commands are run.
+func TestAllPagesInstallInTheSameWay(t *testing.T) {
 	t.Parallel()
 	guide, err := os.ReadFile(filepath.Join(root, installGuide))
 	if err != nil {

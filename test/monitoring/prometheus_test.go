@@ -50,9 +50,9 @@ type suite struct {
 	prometheus promv1.API
 }
 
-// TestPrometheusSeesATenantBreakAndMend has a real Prometheus scrape the operator as it is installed: over TLS, with the token
+// TestPrometheusSeesATenantFailAndRecover has a real Prometheus scrape the operator as it is installed: over TLS, with the token
 // of a ServiceAccount that the API server is asked about. The dashboard is looked at while most goes wrong.
-func TestPrometheusSeesATenantBreakAndMend(t *testing.T) {
+func TestPrometheusSeesATenantFailAndRecover(t *testing.T) {
 	s := &suite{WithT: gomega.NewWithT(t), t: t, dir: t.TempDir(), metrics: testbed.FreeAddress(t)}
 	s.plane, s.admin = testbed.StartCluster(t)
 	s.sim = testbed.StartSimulator(t, egainsim.Config{})

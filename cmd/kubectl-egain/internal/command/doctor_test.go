@@ -356,7 +356,7 @@ func TestDoctorNeverRefreshesASession(t *testing.T) {
 	s.Expect(r.stdout + r.stderr).NotTo(gomega.ContainSubstring("precious"))
 }
 
-func TestDoctorForSomebodyWhoMayReadLittle(t *testing.T) {
+func TestDoctorForAUserWhoMayReadLittle(t *testing.T) {
 	t.Parallel()
 	s := newSimulated(t)
 	s.healthy()

@@ -71,7 +71,7 @@ func TestRevokeEndsATokenAndAsksForTheNext(t *testing.T) {
 	s.Expect(r.stdout + r.stderr).NotTo(gomega.ContainSubstring(token))
 }
 
-func TestRevokeAsksWhoeverSitsAtATerminal(t *testing.T) {
+func TestRevokeAsksAtATerminal(t *testing.T) {
 	t.Parallel()
 	s := newSimulated(t)
 	s.app(egainsim.RigelClientID, egainsim.RigelClientSecret)

@@ -131,7 +131,7 @@ func TestStatusOfNoneSaysSo(t *testing.T) {
 	f.Expect(f.err.String()).To(gomega.Equal("There are no such EgainClients in namespace " + f.namespace + ".\n"))
 }
 
-func TestStatusOfOneTellsTheWholeStory(t *testing.T) {
+func TestStatusOfOneClientShowsAllOfIt(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.credentials()

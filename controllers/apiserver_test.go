@@ -58,7 +58,7 @@ func failingPatch(f *fixture, failure func() error) {
 	}})
 }
 
-func TestAnAPIServerThatKeepsFailingIsToldOnce(t *testing.T) {
+func TestAnAPIServerThatKeepsFailingIsReportedOnce(t *testing.T) {
 	t.Parallel()
 	secrets := corev1.Resource("secrets")
 	tests := map[string]struct {
@@ -265,7 +265,7 @@ func (f *fixture) denying() *httptest.Server {
 	return server
 }
 
-func TestAnAdmissionWebhookThatDeniesEachWriteIsTold(t *testing.T) {
+func TestAnAdmissionWebhookThatDeniesEachWriteIsReported(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.credentials()
