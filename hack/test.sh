@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs every test in random order, and fails if they run less than the given percentage of internal/ and controllers/. Only the
-# tests of internal/ and cmd/ run with the race detector, which the others take twice as long with. RACE=all: all of them.
+# tests of internal/ and cmd/ run with the race detector, which the others take twice as long with. Simulations run without it,
+# too: they take one step after another, and many times as long with it. RACE=all: all with the race detector.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -21,22 +22,25 @@ if [[ "$(go env CGO_ENABLED)" != 1 ]]; then
 fi
 whole=()
 if [[ "${RACE:-}" == all ]]; then whole=("${race[@]+"${race[@]}"}"); fi
+simulations='^(TestSimulation_|TestTrial_|TestGate_RandomCalls$)'
 
 # On two cores the suite of controllers takes minutes under the race detector, as it shares the machine: the default limit is 10.
 run() { hack/controlplane.sh hack/tools/run.sh gotestsum --format=pkgname -- -timeout=30m -shuffle=on "$@"; }
 
 # Coverage counts across packages: most of what internal packages do is proven by controller tests.
 covered=(-covermode=atomic -coverpkg=./internal/...,./controllers/...)
-run ${race[@]+"${race[@]}"} "${covered[@]}" -coverprofile="$profile.internal" "$@" ./internal/... ./cmd/...
+run ${race[@]+"${race[@]}"} "${covered[@]}" -coverprofile="$profile.internal" -skip="$simulations" "$@" ./internal/... ./cmd/...
+run ${whole[@]+"${whole[@]}"} "${covered[@]}" -coverprofile="$profile.simulations" -run="$simulations" "$@" ./internal/gate ./internal/provider
 run ${whole[@]+"${whole[@]}"} "${covered[@]}" -coverprofile="$profile.controllers" "$@" ./controllers/...
-run ${whole[@]+"${whole[@]}"} "$@" . ./api/... ./hack/... ./test/...
+# The suite that waits longest comes first, so that the others run meanwhile.
+run ${whole[@]+"${whole[@]}"} "$@" ./test/security . ./api/... ./hack/... ./test/...
 
-# One profile of both. Generated code has no tests of its own.
+# One profile of all. Generated code has no tests of its own.
 {
   cat "$profile.internal"
-  tail -n +2 "$profile.controllers"
+  tail -qn +2 "$profile.simulations" "$profile.controllers"
 } | grep -vE '/zz_generated|/applyconfiguration/' >"$profile"
-rm "$profile.internal" "$profile.controllers"
+rm "$profile.internal" "$profile.simulations" "$profile.controllers"
 
 total="$(go tool cover -func="$profile" | awk '$1 == "total:" { sub("%", "", $NF); print $NF }')"
 echo "Coverage of internal/ and controllers/: $total %, at least $minimum % wanted."

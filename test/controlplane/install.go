@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os/exec"
 	"path/filepath"
@@ -66,16 +65,6 @@ func AddFlags(object *unstructured.Unstructured, flags ...string) error {
 		}
 	}
 	return unstructured.SetNestedSlice(object.Object, containers, path...)
-}
-
-// FreeAddress is a loopback address that no one listens on.
-func FreeAddress(ctx context.Context) (string, error) {
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("finding a free port: %w", err)
-	}
-	return listener.Addr().String(), listener.Close()
 }
 
 // AwaitReady waits until the operator whose probes are served at an address is ready.
