@@ -28,6 +28,12 @@ var selfServiceEndpoint = regexp.MustCompile(`^/system/auth/(.+)-([UC])/oauth2/(
 // and the sign-in policy.
 var commercialEndpoint = regexp.MustCompile(`^/([^/]+)/[^/]+/oauth2/v2\.0/token$`)
 
+// commercial reports whether a token URL may be of the commercial platform. Tenants of Azure AD B2C have its paths, on hosts
+// under a name that anyone can rent.
+func commercial(u *url.URL) bool {
+	return commercialEndpoint.MatchString(u.Path) && !rented(u.Hostname())
+}
+
 func selfServicePath(tenantID string, person Actor, end string) string {
 	realm := "U"
 	if person == ActorCustomer {
@@ -73,10 +79,10 @@ func (r resolution) clientFrom(base string) (string, error) {
 	if match := selfServiceEndpoint.FindStringSubmatch(u.Path); match != nil {
 		return first(sibling(u, selfServicePath(match[1], ActorUser, endToken)), base), nil
 	}
-	match := commercialEndpoint.FindStringSubmatch(u.Path)
-	if match == nil || rented(u.Hostname()) { // an identity provider has no gateway of eGain's
+	if !commercial(u) { // an identity provider has no gateway of eGain's
 		return "", r.noTokenURL()
 	}
+	match := commercialEndpoint.FindStringSubmatch(u.Path)
 	return sibling(&url.URL{Scheme: u.Scheme, Host: u.Host}, "/global/"+url.PathEscape(match[1])+"/oauth2/v2.0/token"), nil
 }
 
@@ -91,7 +97,7 @@ func (r resolution) special(base string, e Endpoints) (string, error) {
 	switch {
 	case r.flow == AnonymousCustomer && selfService != nil:
 		return onAPI(e, selfServiceAnonymous, "user_type", "customer", "domain_hint", first(r.tenantID(), selfService[1]))
-	case r.flow == AnonymousCustomer && rented(login.Hostname()): // an identity provider knows no anonymous customers
+	case r.flow == AnonymousCustomer && !commercial(login): // an identity provider knows no anonymous customers
 		return "", r.noTokenURL()
 	case r.flow == AnonymousCustomer:
 		return withQuery("https://"+login.Host, commercialAnonymous, "user_type", "customer", "domain_hint", r.tenantID()), nil

@@ -234,7 +234,7 @@ func firstString(fields map[string]json.RawMessage, names []string) string {
 // issuerOf returns the issuer, if there is one, and holds it against the URL that the document came from. RFC 8414 section
 // 3.3 asks for identity, which is checked for a document at that RFC's well-known place. OpenID providers of the Azure AD
 // B2C family, to which the commercial platform belongs, publish issuers of another path, so elsewhere the host must be
-// the same.
+// the same. Entra ID's document for several tenants has {tenantid} in the path, which names no issuer.
 func issuerOf(fields map[string]json.RawMessage, base *url.URL) (string, error) {
 	raw, ok := fields["issuer"]
 	if !ok {
@@ -244,15 +244,26 @@ func issuerOf(fields map[string]json.RawMessage, base *url.URL) (string, error) 
 	if json.Unmarshal(raw, &issuer) != nil {
 		return "", metadataInvalid("the issuer in the metadata document of %s is not a string", base.Host)
 	}
-	path, standard := strings.CutPrefix(base.Path, "/.well-known/oauth-authorization-server")
 	u, err := url.Parse(issuer)
-	if err != nil || !printable(issuer) || !servedFrom(u, base) {
+	switch {
+	case err == nil && u.Scheme == "http":
+		return "", metadataInvalid("the issuer in the metadata document of %s is an http URL, as of a server that does not know its own https address: "+
+			"set that address at the server, or set spec.tenant.endpoints.tokenURL", base.Host)
+	case err != nil || !printable(issuer) || !servedFrom(u, base):
 		return "", metadataInvalid("the issuer in the metadata document is not on %s, where the document is from", base.Host)
-	}
-	if standard && (strings.TrimSuffix(u.Path, "/") != strings.TrimSuffix(path, "/") || u.RawQuery != "" || u.Fragment != "") {
+	case !standsFor(base, u):
 		return "", metadataInvalid("the issuer in the metadata document of %s is not the one that the URL of the document stands for (RFC 8414 section 3.3)", base.Host)
+	case strings.Contains(u.Path, "{tenantid}"):
+		return "", nil
 	}
 	return issuer, nil
+}
+
+// standsFor reports whether the URL of a document at the well-known place of RFC 8414 is that of an issuer. Documents at other
+// places stand for any.
+func standsFor(base, issuer *url.URL) bool {
+	path, standard := strings.CutPrefix(base.Path, "/.well-known/oauth-authorization-server")
+	return !standard || (strings.TrimSuffix(issuer.Path, "/") == strings.TrimSuffix(path, "/") && issuer.RawQuery == "" && issuer.Fragment == "")
 }
 
 // servedFrom reports whether a URL is https, and of the host and port of another one.
