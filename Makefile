@@ -75,6 +75,11 @@ KUBERNETES_TESTS = ./controllers/... ./cmd/kubectl-egain/... ./test/api ./test/c
 test-kubernetes: ## Run the tests that touch the API server on another Kubernetes, such as VERSION=1.34.4. It is built the first time.
 	KUBERNETES_VERSION=$(VERSION) hack/controlplane.sh hack/tools/run.sh gotestsum --format=pkgname -- -timeout=30m -shuffle=on $(ARGS) $(KUBERNETES_TESTS)
 
+.PHONY: node
+node: ## Run the chart on a kubelet through an upgrade from the previous commit, and measure how long a mounted file lags: 8 minutes.
+	NODE_PREVIOUS=HEAD~1 EGAIN_NODE=required hack/controlplane.sh go test -tags=long -count=1 -timeout=30m -v -run=TestTheChart ./test/node
+	EGAIN_NODE=required hack/controlplane.sh go test -tags=long -count=1 -timeout=30m -v -run=TestHowLong ./test/node
+
 .PHONY: node-leftovers
 node-leftovers: ## Kill the test of a node at several moments, and fail if it leaves anything on this machine.
 	hack/node-leftovers.sh

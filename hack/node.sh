@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs a command where a kubelet can run: hack/node.sh COMMAND [ARGUMENT...]
 # It has mounts, a network, processes, a host name and IPC of its own, and containerd runs beside it. Its environment has
-#   NODE_DIR      a directory of the node's own. bin in it has the operator and test/node/workload, without libraries.
+#   NODE_DIR      a directory of the node's own. bin in it has the operator and test/node/workload, without libraries, and previous
+#                 the operator of the commit NODE_PREVIOUS, if that is set.
 #   NODE_CGROUP   a cgroup in each hierarchy, for the kubelet's cgroupRoot
 #   NODE_ADDRESS  the node's address, which pods reach; they reach 10.0.0.1, the API server's, too
 # There is no other network. Nothing of it is left when the command has ended, nor when any part of it was killed.
@@ -107,6 +108,15 @@ start() {
   if ! said="$(cd "$hack/.." && TMPDIR="$dir/tmp" go build ${static[@]+"${static[@]}"} -o "$dir/bin/" . ./test/node/workload 2>&1)"; then
     log "$said"
     exit 1
+  fi
+  if [[ -n "${NODE_PREVIOUS:-}" ]]; then
+    mkdir "$dir/source"
+    git -C "$hack/.." archive "$NODE_PREVIOUS" | tar -x -C "$dir/source"
+    (cd "$dir/source" && TMPDIR="$dir/tmp" go build ${static[@]+"${static[@]}"} -o "$dir/previous/" . 2>"$dir/tmp/said") || {
+      log "$(cat "$dir/tmp/said")"
+      exit 1
+    }
+    rm -rf "$dir/source"
   fi
   find /sys/fs/cgroup -mindepth 1 -maxdepth 1 -type d -exec mkdir "{}/$name" ';'
   exec unshare --mount --net --pid --uts --ipc --fork --kill-child --mount-proc -- "$BASH" "$hack/node.sh" -inside "$@"

@@ -37,6 +37,8 @@ const (
 	operatorImage = "localhost/egain-operator:node"
 	// workloadImage is also the sandbox image of hack/node.sh.
 	workloadImage = "localhost/workload:node"
+	// previousImage is there if hack/node.sh was to build one.
+	previousImage = "localhost/egain-operator:previous"
 )
 
 // unavailable says why no node can run here.
@@ -62,19 +64,15 @@ type node struct {
 	admin   client.Client
 	sim     *egainsim.Simulator
 	address string
+	// kubeconfig is the administrator's.
+	kubeconfig string
 }
 
 func TestAPodFollowsItsTokenWhenTheLeaderIsKilled(t *testing.T) {
-	if unavailable != "" {
-		if os.Getenv("EGAIN_NODE") == "required" {
-			t.Fatal(unavailable)
-		}
-		t.Skip(unavailable)
-	}
-	n := startNode(t)
+	n := startNode(t, time.Second)
 	n.install()
 	ec := n.createClient()
-	n.createWorkload(ec)
+	n.createWorkload("workload", ec, nil)
 	n.expectCalls(time.Now())
 
 	n.renew(ec)
@@ -87,16 +85,25 @@ func TestAPodFollowsItsTokenWhenTheLeaderIsKilled(t *testing.T) {
 	), "the Lease is taken back")
 }
 
-// startNode starts a control plane and a kubelet. All of it ends with the namespaces that this process is in.
-func startNode(t *testing.T) *node {
+// startNode starts a control plane and a kubelet that looks at each pod so often, and up to half as long again between. All of it ends
+// with the namespaces that this process is in, so that a process can start one.
+func startNode(t *testing.T, sync time.Duration) *node {
 	t.Helper()
+	if unavailable != "" {
+		if os.Getenv("EGAIN_NODE") == "required" {
+			t.Fatal(unavailable)
+		}
+		t.Skip(unavailable)
+	}
 	n := &node{WithT: gomega.NewWithT(t), t: t, address: os.Getenv("NODE_ADDRESS")}
 	dir := os.Getenv("NODE_DIR")
-	images := filepath.Join(dir, "images.tar")
-	n.Expect(writeImages(images,
-		image{operatorImage, filepath.Join(dir, "bin", "egain-operator")}, image{workloadImage, filepath.Join(dir, "bin", "workload")},
-	)).To(gomega.Succeed())
-	said, err := exec.CommandContext(t.Context(), "ctr", "--namespace=k8s.io", "images", "import", images).CombinedOutput()
+	images := []image{{operatorImage, filepath.Join(dir, "bin", "egain-operator")}, {workloadImage, filepath.Join(dir, "bin", "workload")}}
+	if previous := filepath.Join(dir, "previous", "egain-operator"); exists(previous) {
+		images = append(images, image{previousImage, previous})
+	}
+	archive := filepath.Join(dir, "images.tar")
+	n.Expect(writeImages(archive, images...)).To(gomega.Succeed())
+	said, err := exec.CommandContext(t.Context(), "ctr", "--namespace=k8s.io", "images", "import", archive).CombinedOutput()
 	n.Expect(err).NotTo(gomega.HaveOccurred(), string(said))
 
 	plane, err := controlplane.Start("", controlplane.Node)
@@ -107,8 +114,10 @@ func startNode(t *testing.T) *node {
 		}
 	})
 	n.admin = testbed.Admin(t, plane)
+	n.kubeconfig = filepath.Join(plane.Dir, "admin.kubeconfig")
+	n.Expect(controlplane.WriteKubeconfig(n.kubeconfig, plane.Config)).To(gomega.Succeed())
 	config := filepath.Join(dir, "kubelet.yaml")
-	n.Expect(os.WriteFile(config, kubeletConfig(), 0o600)).To(gomega.Succeed())
+	n.Expect(os.WriteFile(config, kubeletConfig(sync), 0o600)).To(gomega.Succeed())
 	n.Expect(plane.StartNode("node", n.address, config)).To(gomega.Succeed())
 	n.startSimulator()
 	return n
@@ -116,7 +125,7 @@ func startNode(t *testing.T) *node {
 
 // kubeletConfig is for a cgroup and a directory of the node's own. Nothing is evicted or collected as the machine's disk and
 // memory are not the test's, and nothing asks the kubelet.
-func kubeletConfig() []byte {
+func kubeletConfig(sync time.Duration) []byte {
 	return fmt.Appendf(nil, `
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
@@ -133,8 +142,13 @@ makeIPTablesUtilChains: false
 enableServer: false
 resolvConf: ""
 podLogsDir: /var/log/pods
-syncFrequency: 1s
-`, os.Getenv("NODE_CGROUP"))
+syncFrequency: %s
+`, os.Getenv("NODE_CGROUP"), sync)
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
 }
 
 // showLogs shows the ends of files.
@@ -195,10 +209,18 @@ func (n *node) install() {
 	n.Expect(controlplane.Apply(n.t.Context(), n.admin, objects...)).To(gomega.Succeed())
 }
 
-// createClient creates an EgainClient of the simulator.
+// createClient creates an EgainClient of the simulator, and its credentials.
 func (n *node) createClient() *egainv1alpha1.EgainClient {
 	n.t.Helper()
 	n.create(testbed.Credentials())
+	ec := n.client()
+	n.create(ec)
+	return ec
+}
+
+// client is an EgainClient of the simulator.
+func (n *node) client() *egainv1alpha1.EgainClient {
+	n.t.Helper()
 	token, err := url.Parse(n.sim.Rigel().TokenURL(egainsim.Client))
 	n.Expect(err).NotTo(gomega.HaveOccurred())
 	ec := testbed.Client(n.sim, testbed.Named("knowledge-sync"))
@@ -207,19 +229,24 @@ func (n *node) createClient() *egainv1alpha1.EgainClient {
 		TokenURL: egainv1alpha1.HTTPSURL("https://" + n.address + token.Path),
 		APIURL:   egainv1alpha1.HTTPSURL("https://" + n.address),
 	}
-	n.create(ec)
 	return ec
 }
 
-// createWorkload creates a pod that calls the API of the simulator with the token of an EgainClient.
-func (n *node) createWorkload(ec *egainv1alpha1.EgainClient) {
+// createWorkload creates a pod, changed as a test needs, that calls the API of the simulator with the token of an EgainClient.
+// The Pod Security Standard restricted allows it.
+func (n *node) createWorkload(name string, ec *egainv1alpha1.EgainClient, change func(*corev1.Container)) *corev1.Pod {
 	n.t.Helper()
-	no, yes, nonRoot, mode := false, true, int64(65532), int32(0o440)
-	n.create(&corev1.Pod{ObjectMeta: testbed.Named("workload"), Spec: corev1.PodSpec{
-		AutomountServiceAccountToken: &no,
-		SecurityContext:              &corev1.PodSecurityContext{RunAsNonRoot: &yes, FSGroup: &nonRoot},
+	pod := &corev1.Pod{ObjectMeta: testbed.Named(name), Spec: corev1.PodSpec{
+		AutomountServiceAccountToken:  new(false),
+		TerminationGracePeriodSeconds: new(int64(1)),
+		SecurityContext: &corev1.PodSecurityContext{
+			RunAsNonRoot: new(true), FSGroup: new(int64(65532)), SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+		},
 		Containers: []corev1.Container{{
 			Name: "workload", Image: workloadImage,
+			SecurityContext: &corev1.SecurityContext{
+				AllowPrivilegeEscalation: new(false), Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+			},
 			Env: []corev1.EnvVar{
 				{Name: "URL", Value: "https://" + n.address + egainsim.PortalsPath},
 				{Name: "AUTHORIZATION", Value: "/var/run/egain/authorization"},
@@ -228,12 +255,17 @@ func (n *node) createWorkload(ec *egainv1alpha1.EgainClient) {
 			VolumeMounts: []corev1.VolumeMount{{Name: "token", MountPath: "/var/run/egain"}, {Name: "ca", MountPath: "/etc/egain"}},
 		}},
 		Volumes: []corev1.Volume{
-			{Name: "token", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: ec.TargetName(), DefaultMode: &mode}}},
+			{Name: "token", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: ec.TargetName(), DefaultMode: new(int32(0o440))}}},
 			{Name: "ca", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
 				LocalObjectReference: corev1.LocalObjectReference{Name: "egain-ca"},
 			}}},
 		},
-	}})
+	}}
+	if change != nil {
+		change(&pod.Spec.Containers[0])
+	}
+	n.create(pod)
+	return pod
 }
 
 // expectCalls waits until the pod's calls succeed after a time.
@@ -253,18 +285,28 @@ func (n *node) expectCalls(after time.Time) {
 // renew has the token of an EgainClient renewed, and waits until the pod calls with the new one: the old one is revoked.
 func (n *node) renew(ec *egainv1alpha1.EgainClient) {
 	n.t.Helper()
-	secret := &corev1.Secret{}
-	key := client.ObjectKey{Namespace: ec.Namespace, Name: ec.TargetName()}
-	n.Expect(n.admin.Get(n.t.Context(), key, secret)).To(gomega.Succeed())
-	old := secret.Data["access_token"]
-	request := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, egainv1alpha1.RenewRequestedAtAnnotation, time.Now().Format(time.RFC3339Nano))
-	n.Expect(n.admin.Patch(n.t.Context(), ec, client.RawPatch(types.MergePatchType, request))).To(gomega.Succeed())
-	n.Eventually(func(g gomega.Gomega) {
-		g.Expect(n.admin.Get(n.t.Context(), key, secret)).To(gomega.Succeed())
-		g.Expect(bytes.Equal(secret.Data["access_token"], old)).To(gomega.BeFalse())
-	}).WithTimeout(patience).Should(gomega.Succeed(), "the token is renewed")
+	old := n.token(ec)
+	n.requestRenewal(ec)
 	n.sim.RevokeToken(string(old))
 	n.expectCalls(time.Now())
+}
+
+// token is what the target of an EgainClient holds.
+func (n *node) token(ec *egainv1alpha1.EgainClient) []byte {
+	n.t.Helper()
+	secret := &corev1.Secret{}
+	n.Expect(n.admin.Get(n.t.Context(), client.ObjectKey{Namespace: ec.Namespace, Name: ec.TargetName()}, secret)).To(gomega.Succeed())
+	return secret.Data["access_token"]
+}
+
+// requestRenewal has the token of an EgainClient renewed, and returns the new one.
+func (n *node) requestRenewal(ec *egainv1alpha1.EgainClient) []byte {
+	n.t.Helper()
+	old := n.token(ec)
+	request := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, egainv1alpha1.RenewRequestedAtAnnotation, time.Now().Format(time.RFC3339Nano))
+	n.Expect(n.admin.Patch(n.t.Context(), ec, client.RawPatch(types.MergePatchType, request))).To(gomega.Succeed())
+	n.Eventually(func() bool { return bytes.Equal(n.token(ec), old) }).WithTimeout(patience).Should(gomega.BeFalse(), "the token is renewed")
+	return n.token(ec)
 }
 
 // lease is the operator's.

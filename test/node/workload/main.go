@@ -1,5 +1,6 @@
-// Workload calls URL with the Authorization header in the file AUTHORIZATION, which it reads for each call, until it is
-// stopped. Without a URL it only waits, as the container does that keeps the namespaces of a pod.
+// Workload calls URL until it is stopped, and prints the status of each answer. The Authorization header is HEADER or, without
+// that, in the file AUTHORIZATION, which it reads for each call. Without a URL it only waits, as the container does that
+// keeps the namespaces of a pod.
 package main
 
 import (
@@ -30,11 +31,14 @@ func main() {
 	}
 }
 
-// call fails if there is no answer. What the answer is, the server knows.
+// call fails if there is no answer.
 func call(ctx context.Context) error {
-	header, err := os.ReadFile(os.Getenv("AUTHORIZATION")) //nolint:gosec // the pod's own
-	if err != nil {
-		return err
+	header := []byte(os.Getenv("HEADER"))
+	if len(header) == 0 {
+		var err error
+		if header, err = os.ReadFile(os.Getenv("AUTHORIZATION")); err != nil { //nolint:gosec // the pod's own
+			return err
+		}
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, os.Getenv("URL"), http.NoBody) //nolint:gosec // the pod's own
 	if err != nil {
@@ -45,5 +49,6 @@ func call(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	fmt.Println(response.StatusCode)
 	return response.Body.Close()
 }
