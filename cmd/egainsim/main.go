@@ -44,16 +44,16 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("egainsim", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&o.addr, "addr", "127.0.0.1:0", "the loopback address to serve on; port 0 means any free one")
-	flags.StringVar(&o.caFile, "ca-file", "", "the file to write the CA certificate to, in PEM")
+	flags.StringVar(&o.addr, "addr", "127.0.0.1:0", "loopback address to serve on; port 0 means any free port")
+	flags.StringVar(&o.caFile, "ca-file", "", "file to write the CA certificate to, in PEM")
 	flags.StringVar(&o.descriptionFile, "description-file", "",
-		"the file to write URLs, clients, secrets and the administration token to, as JSON; written when all is ready")
-	flags.DurationVar(&o.lifetime, "token-lifetime", time.Hour, "the life of access tokens")
-	flags.DurationVar(&o.refreshLifetime, "refresh-token-lifetime", 24*time.Hour, "the life of refresh tokens")
+		"file to write URLs, clients, secrets and the administration token to, as JSON; written when the simulator is ready")
+	flags.DurationVar(&o.lifetime, "token-lifetime", time.Hour, "lifetime of access tokens")
+	flags.DurationVar(&o.refreshLifetime, "refresh-token-lifetime", 24*time.Hour, "lifetime of refresh tokens")
 	flags.BoolVar(&o.deployments, "deployments", false,
-		"also serve tenants with eGain addresses of their own, which are printed; macOS needs: sudo ifconfig lo0 alias "+
+		"also serve tenants with their own eGain addresses, and print them; macOS needs: sudo ifconfig lo0 alias "+
 			egainsim.ElsewhereHost)
-	flags.Func("redirect-uri", "one more redirect URI of the default web and public clients; may be repeated",
+	flags.Func("redirect-uri", "additional redirect URI of the default web and public clients; may be repeated",
 		func(uri string) error {
 			o.redirectURIs = append(o.redirectURIs, uri)
 			return nil
@@ -62,7 +62,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return o, err
 	}
 	if flags.NArg() > 0 {
-		return o, fmt.Errorf("there is an argument too many: %s", flags.Arg(0))
+		return o, fmt.Errorf("unexpected argument: %s", flags.Arg(0))
 	}
 	return o, nil
 }

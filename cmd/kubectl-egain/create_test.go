@@ -80,7 +80,7 @@ func TestCreateWritesToTheCluster(t *testing.T) {
 		t.Errorf("managed by %v, want kubectl-egain", managers)
 	}
 	again := egain(t, "", line...)
-	if again.code != 1 || !strings.Contains(again.stderr, `there is EgainClient "kept" already`) || !strings.Contains(again.stderr, "kubectl apply --server-side") {
+	if again.code != 1 || !strings.Contains(again.stderr, `EgainClient "kept" already exists`) || !strings.Contains(again.stderr, "kubectl apply --server-side") {
 		t.Errorf("exit code %d, want 1 and what to do about it:\n%s", again.code, again.stderr)
 	}
 }
@@ -108,7 +108,7 @@ func TestCreateRefusesWithWhatToChange(t *testing.T) {
 		code int
 		want string
 	}{
-		"a flow that there is not":             {good + " --flow Implicit", 2, "the flows are ClientCredentials, AnonymousCustomer"},
+		"a flow that there is not":             {good + " --flow Implicit", 2, "unknown flow \"Implicit\": use one of ClientCredentials, AnonymousCustomer"},
 		"no tenant":                            {"client c --credentials s --scope a", 1, "set exactly one of tenant"},
 		"two tenants":                          {good + " --tenant-id T", 1, "set exactly one of tenant"},
 		"no scope":                             {"client c --tenant-ref t --credentials s", 1, "scopes is required"},
@@ -117,26 +117,26 @@ func TestCreateRefusesWithWhatToChange(t *testing.T) {
 		"credentials that are not readable":    {"client c --tenant-ref t --credentials s:id --scope a", 2, "SECRET or SECRET:ID_KEY:SECRET_KEY"},
 		"a CA bundle that is not readable":     {good + " --ca-bundle corp-ca", 2, "KIND/NAME or KIND/NAME/KEY"},
 		"a subject token that is not readable": {good + " --registration-id r --subject-secret s", 2, "SECRET:KEY"},
-		"a field that a token has not":         {good + " --env-var X=RefreshToken", 2, "the fields are AccessToken"},
+		"a field that a token has not":         {good + " --env-var X=RefreshToken", 2, "unknown field \"RefreshToken\" of variable X: use one of AccessToken"},
 		"a URL that is not https":              {"client c --token-url http://a.b/c --credentials s --scope a", 1, "must be an absolute https URL"},
 		"a parameter that is a credential":     {good + " --parameter client_secret=hush", 1, "credentialsSecretRef"},
 		"the token over its own credentials":   {good + " --target s", 1, "the token would overwrite the Secret it is made from"},
 		"both ways to renew":                   {good + " --renew-percent 80 --renew-before 10m", 1, "exactly one of the fields in [percent before]"},
 		"what belongs to another flow":         {good + " --flow ClientCredentials --on-behalf-of-email a@b.c", 1, "flow OnBehalfOf needs spec.onBehalfOf"},
-		"an application without its tenant":    {"client c --tenant-id T --application a --scope a", 2, "is one of an EgainTenant: name that too"},
+		"an application without its tenant":    {"client c --tenant-id T --application a --scope a", 2, "needs an EgainTenant: pass --tenant-ref too"},
 		"an application and credentials":       {good + " --application a", 1, "set either credentialsSecretRef or tenantRef.application"},
 		"a login with an application":          {"client c --flow AuthorizationCode --tenant-ref t --application a --scope a", 1, "needs the client secret at a terminal"},
-		"a dry run that there is not":          {good + " --dry-run=maybe", 2, "none of none, client and server"},
+		"a dry run that there is not":          {good + " --dry-run=maybe", 2, "use none, client or server"},
 		"an output that there is not":          {good + " --dry-run=client -o picture", 1, "unable to match a printer"},
-		"a customer's login of nowhere":        {"client c --flow AuthorizationCode --token-url https://a.b/c --credentials s --scope a", 1, "nothing says where people log in"},
-		"a certificate without a document":     {good + " --ca-file x", 2, "--ca-file is for --from-metadata"},
+		"a customer's login of nowhere":        {"client c --flow AuthorizationCode --token-url https://a.b/c --credentials s --scope a", 1, "the tenant has no authorization URL"},
+		"a certificate without a document":     {good + " --ca-file x", 2, "--ca-file needs --from-metadata"},
 		"a parameter that the login sets":      {good + " --login-parameter state=x", 1, "must be one of prompt, domain_hint"},
 		"a login parameter of another flow":    {good + " --flow ClientCredentials --login-parameter prompt=login", 1, "authorizationCode"},
 		"a host to trust that is a URL":        {"tenant t --tenant-id T --trust-host https://a.b", 1, "must be the exact name of a host"},
 		"two documents":                        {good + " --metadata-url https://a.b/c --from-metadata https://a.b/d", 2, "different documents"},
 		"an .env file that is not there":       {good + " --from-env-file nowhere/.env", 1, "no such file"},
 		"a tenant that is nowhere":             {"tenant t", 1, "set at least one of url, id"},
-		"a tenant's selector that is no good":  {"tenant t --tenant-id T --namespace-selector =", 2, "the selector of namespaces"},
+		"a tenant's selector that is no good":  {"tenant t --tenant-id T --namespace-selector =", 2, "the namespace selector"},
 		"an unknown word behind create":        {"clients", 2, "unknown command"},
 	}
 	for name, test := range tests {
@@ -171,7 +171,7 @@ func TestAnEnvFileNeverShowsItsSecrets(t *testing.T) {
 		"a plain file":           {lines, "kubectl create secret generic sync-credentials --from-env-file="},
 		"a file with quotes":     {strings.ReplaceAll(lines, secret, `"`+secret+`"`), "--from-env-file=/dev/stdin"},
 		"a file with other data": {lines + "EGAIN_ACCESS_TOKEN=" + token + "\nDB_PASSWORD=" + other + "\n", "--from-env-file=/dev/stdin"},
-		"a file with a comment":  {strings.ReplaceAll(lines, secret, secret+" # of March"), "write their values without quotes"},
+		"a file with a comment":  {strings.ReplaceAll(lines, secret, secret+" # of March"), "write the values without quotes"},
 		"a file that is damaged": {lines + `OTHER="` + other + "\n", "error on line 5"},
 	}
 	for name, test := range tests {
@@ -227,13 +227,13 @@ func TestAMetadataDocumentIsShownAndHeldAgainstTheFlow(t *testing.T) {
 		}
 	}
 	r = succeed(t, "create", "tenant", "shared", "--from-metadata", url, "--ca-file", bundle, "--insecure-skip-operator-rules", "--dry-run=client")
-	all := "These flows work with that:\n  ClientCredentials\n  AnonymousCustomer\n  OnBehalfOf (User, Customer)\n  TokenExchange\n  AuthorizationCode (User, Customer)\n\n"
+	all := "These flows work:\n  ClientCredentials\n  AnonymousCustomer\n  OnBehalfOf (User, Customer)\n  TokenExchange\n  AuthorizationCode (User, Customer)\n\n"
 	if !strings.HasSuffix(r.stderr, all) {
 		t.Errorf("want all flows in:\n%s", r.stderr)
 	}
 	r = egain(t, "", "create", "client", "sync", "--from-metadata", url, "--insecure-skip-operator-rules", "--credentials", "app", "--scope", "a")
 	if r.code != 1 || !strings.Contains(r.stderr, "certificate") {
-		t.Errorf("exit code %d, want 1 for a certificate that nobody vouches for:\n%s", r.code, r.stderr)
+		t.Errorf("exit code %d, want 1 for a certificate that is not trusted:\n%s", r.code, r.stderr)
 	}
 	r = egain(t, "", "create", "client", "sync", "--from-metadata", url+"/gone", "--ca-file", bundle, "--insecure-skip-operator-rules", "--credentials", "app", "--scope", "a")
 	if r.code != 1 || !strings.Contains(r.stderr, "answered HTTP 4") || r.stdout != "" {
@@ -247,7 +247,7 @@ func TestQuestions(t *testing.T) {
 	tests := map[string]struct{ args, answers []string }{
 		"client credentials of an EgainTenant": {nil, []string{"Bad Name", "sync", "", "1", "production", "", "", "egain-app", "", "a.read b.read", ""}},
 		"an anonymous customer":                {[]string{"widget"}, []string{"anonymouscustomer", "tenant id", "TM 1", "TM1", "", "a", "widget-token"}},
-		"on behalf of a customer":              {[]string{"agent"}, []string{"9", "3", "1", "production", "Not a label", "default", "3", "nobody", "a@b.c", "a", ""}},
+		"on behalf of a customer":              {[]string{"agent"}, []string{"9", "3", "1", "production", "Not a label", "default", "3", "no address", "a@b.c", "a", ""}},
 		"an exchanged token":                   {[]string{"x", "--scope=a"}, []string{"4", "4", "https://a.b/token", "", "app", "okta", "1", "okta", "okta:token", ""}},
 		"a minted token":                       {[]string{"x"}, []string{"4", "1", "production", "", "app", "okta", "2", "egain", "sync", "", ""}},
 		"another client's token":               {[]string{"x"}, []string{"4", "1", "production", "", "app", "okta", "3", "other", "", ""}},

@@ -62,8 +62,8 @@ func TestALoginTakesNoCodeToAnotherServer(t *testing.T) {
 		// lost says that the code arrives: what --yes takes upon itself.
 		lost bool
 	}{
-		"without iss, no metadata":              {tenant: a.inline, code: 1, said: "the code was sent nowhere"},
-		"without iss, an EgainTenant":           {tenant: a.of, code: 1, said: "the code was sent nowhere"},
+		"without iss, no metadata":              {tenant: a.inline, code: 1, said: "the code was not sent"},
+		"without iss, an EgainTenant":           {tenant: a.of, code: 1, said: "the code was not sent"},
 		"without iss, and --yes":                {tenant: a.inline, args: []string{"--yes"}, lost: true},
 		"with iss, no metadata":                 {tenant: a.inline, iss: []string{honest}, args: []string{"--yes"}, code: 1, said: "is of server " + honest},
 		"with iss, metadata of the author's":    {tenant: byDocument, document: document(""), iss: []string{honest}, args: []string{"--yes"}, code: 1, said: "and the tenant's is " + a.hostile.URL},

@@ -34,19 +34,19 @@ type meaning struct {
 	next string
 }
 
-const renew = "replace the token with kubectl egain renew NAME --wait; if that does not help, check endpoints.apiURL: the API may be another tenant's"
+const renew = "run kubectl egain renew NAME --wait; if that does not help, check endpoints.apiURL: the API may belong to another tenant"
 
 var noPermission = meaning{
 	"accepts the token, but the user or the client application lacks a permission for this call",
-	"have an eGain administrator grant the user or the client application the permission that eGain documents for the call",
+	"ask an eGain administrator to grant the permission that eGain documents for the call",
 }
 
-var tooMany = meaning{"refuses the call, because there were too many requests", "wait a minute, then try again"}
+var tooMany = meaning{"refuses the call: too many requests", "wait a minute, then try again"}
 
 // meanings are those of eGain's error codes. Other codes exist, whose meaning is not public.
 var meanings = map[string]meaning{
 	"401-101": {"does not accept the token: it is expired or invalid", renew},
-	"401-104": {"got no Authorization header: a proxy or gateway on the way removed it", "have the header passed on by what HTTPS_PROXY names, or by the gateway before the API"},
+	"401-104": {"got no Authorization header: a proxy or gateway on the way removed it", "configure the proxy in HTTPS_PROXY, or the gateway before the API, to pass the header on"},
 	"401-012": {"does not accept the token: it is stale", renew},
 	"403-197": {
 		"accepts the token, but it lacks the scope for this call",

@@ -24,19 +24,19 @@ const (
 )
 
 // operatorAdvice is how to look whether there is an operator.
-const operatorAdvice = "see whether the operator runs with kubectl get pods -A -l app.kubernetes.io/part-of=egain-operator, and that it watches the namespace"
+const operatorAdvice = "check with kubectl get pods -A -l app.kubernetes.io/part-of=egain-operator that the operator runs, and that it watches the namespace"
 
 // awaitLogin waits until the operator has issued a token from a session that was stored after an EgainClient was read.
 func (e *environment) awaitLogin(ctx context.Context, before *egainv1alpha1.EgainClient) error {
 	if before.Suspended() {
-		e.notef("EgainClient %q is suspended: the operator issues a token once kubectl egain resume %s ends that.\n", before.Name, before.Name)
+		e.notef("EgainClient %q is suspended: run kubectl egain resume %s for the operator to request a token.\n", before.Name, before.Name)
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, awaitTimeout)
 	defer cancel()
 	ticker := e.clock.NewTicker(awaitInterval)
 	defer ticker.Stop()
-	e.notef("Waiting for the operator to issue a token (Ctrl-C ends the wait, not the session).\n")
+	e.notef("Waiting for the operator to store a token (Ctrl-C ends the wait, not the session).\n")
 	impatient := e.clock.After(awaitPatience)
 	for {
 		ec, err := e.look(ctx, before)
@@ -51,14 +51,14 @@ func (e *environment) awaitLogin(ctx context.Context, before *egainv1alpha1.Egai
 			return nil
 		case failedForGood(ec, before):
 			last := ec.Status.LastFailure
-			return advise(fmt.Errorf("the session is stored, but no token was issued: %s: %s", last.Reason, last.Message),
-				"kubectl egain doctor "+ec.Name+" finds what is wrong")
+			return advise(fmt.Errorf("the session is stored, but the operator got no token: %s: %s", last.Reason, last.Message),
+				"kubectl egain doctor "+ec.Name+" shows which check fails")
 		}
 		select {
 		case <-ctx.Done():
 		case <-ticker.C():
 		case <-impatient:
-			e.notef("Nothing yet: %s.\n", operatorAdvice)
+			e.notef("No token yet: %s.\n", operatorAdvice)
 		}
 	}
 }
@@ -93,8 +93,8 @@ func failedForGood(ec, before *egainv1alpha1.EgainClient) bool {
 
 func awaitEnded(ctx context.Context, ec *egainv1alpha1.EgainClient) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return advise(fmt.Errorf("the session is stored, but within %s the operator has not issued a token", awaitTimeout),
+		return advise(fmt.Errorf("the session is stored, but the operator got no token within %s", awaitTimeout),
 			operatorAdvice+"; then kubectl egain status "+ec.Name)
 	}
-	return advise(errors.New("the session is stored; whether a token was issued was not waited for"), "see kubectl egain status "+ec.Name)
+	return advise(errors.New("the session is stored, but the wait for a token was interrupted"), "see kubectl egain status "+ec.Name)
 }

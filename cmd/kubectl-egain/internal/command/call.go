@@ -42,34 +42,34 @@ func newCallCommand(env *environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "call NAME PATH",
 		Short: "Call eGain's API with the token",
-		Long: `Call eGain's API with the token of an EgainClient. PATH is put after the API URL that the token's Secret holds; a whole URL
-must be of the same host, since the token goes there. Redirects are shown, not followed.
+		Long: `Call eGain's API with the token of an EgainClient. PATH is appended to the API URL in the token's Secret. A full URL must have the
+same host, since the token is sent there. Redirects are shown, not followed.
 
-The API URL must be the EgainTenant's, or on a host of the site that issued the token. The command asks about any other, and
-without a terminal fails unless --yes is given. What the operator's flags refuse is not sent.
+The API URL must be the EgainTenant's, or on a host of the site that issued the token. The command asks about any other; without
+a terminal it fails unless --yes is given. Requests that the operator's flags forbid are not sent.
 
-The body of the answer goes to standard output, its status to standard error. A pipe or file gets the body byte for byte; on a
-terminal, characters that it would obey or that are invisible are spelt out. An answer of 400 and above is a failure.
-The tenant's CA bundle is trusted, as by the operator, and HTTPS_PROXY is honoured.`,
+The body of the answer goes to standard output, its status to standard error. Pipes and files get the exact body; on a terminal,
+control and invisible characters are escaped. A status of 400 and above is a failure. The tenant's CA bundle is trusted, and
+HTTPS_PROXY is used.`,
 		Example: `  kubectl egain call knowledge-sync '/knowledge/portalmgr/v4/portals?$lang=en-US'
   kubectl egain call knowledge-sync /core/aiservices/v4/... -d @question.json`,
 		Args:              cobra.ExactArgs(2),
 		ValidArgsFunction: env.completeClient,
 		RunE:              func(cmd *cobra.Command, args []string) error { return c.run(cmd, args[0], args[1]) },
 	}
-	cmd.Flags().StringVarP(&c.method, "request", "X", "", "the HTTP method; by default GET, or POST with --data")
-	cmd.Flags().StringVarP(&c.data, "data", "d", "", "the body to send: itself, @FILE for that of a file, or - for standard input")
-	cmd.Flags().StringArrayVarP(&c.headers, "header", "H", nil, "a `header` to send, as \"Name: value\"; may be repeated")
+	cmd.Flags().StringVarP(&c.method, "request", "X", "", "HTTP method; default: GET, or POST with --data")
+	cmd.Flags().StringVarP(&c.data, "data", "d", "", "body to send: the text itself, @FILE to read a file, or - to read standard input")
+	cmd.Flags().StringArrayVarP(&c.headers, "header", "H", nil, "`header` to send, as \"Name: value\"; may be repeated")
 	cmd.Flags().BoolVarP(&c.include, "include", "i", false, "print the headers of the answer before its body")
-	cmd.Flags().BoolVarP(&c.yes, "yes", "y", false, "do not ask whether the token may go to a host of another site")
+	cmd.Flags().BoolVarP(&c.yes, "yes", "y", false, "do not ask before the token is sent to a host of another site")
 	env.addRulesFlag(cmd.Flags())
-	cmd.Flags().DurationVar(&c.timeout, "timeout", callTimeout, "how long the whole call may take")
+	cmd.Flags().DurationVar(&c.timeout, "timeout", callTimeout, "timeout of the whole call")
 	return cmd
 }
 
 func (c *call) run(cmd *cobra.Command, name, path string) error {
 	if c.timeout <= 0 {
-		return usagef("--timeout %s leaves no time: give a positive one", c.timeout)
+		return usagef("--timeout must be positive, not %s", c.timeout)
 	}
 	ctx, hasBody := cmd.Context(), cmd.Flags().Changed("data")
 	namespace, err := c.env.namespace()
@@ -98,7 +98,7 @@ func (c *call) run(cmd *cobra.Command, name, path string) error {
 	}
 	if err != nil {
 		return advise(fmt.Errorf("calling the API: %w", err),
-			"see that the host can be reached from here, through HTTPS_PROXY if need be, and that its certificate is trusted: tenant.caBundleRef names others")
+			"check that this machine reaches the host, through HTTPS_PROXY if needed, and trusts its certificate: caBundleRef of the tenant adds a CA")
 	}
 	defer resp.Body.Close() //nolint:errcheck // all that is wanted of it has been read
 	var head apierror.Head
@@ -135,13 +135,13 @@ func (c *call) confirmHost(ctx context.Context, doubt string) error {
 		return nil
 	}
 	if !c.env.answers {
-		return advise(errors.New(doubt+", and there is no terminal to ask at: the token was sent nowhere"),
+		return advise(errors.New(doubt+", and there is no terminal to ask at: the token was not sent"),
 			"if the host is right, pass --yes, or set endpoints.apiURL of the EgainTenant")
 	}
 	c.env.paragraph(doubt + ".")
 	agreed, err := newPrompter(c.env).confirm(ctx, "Send the token there?")
 	if err == nil && !agreed {
-		return advise(errors.New("the token was sent nowhere"), "set endpoints.apiURL of the EgainTenant to the API domain that the eGain console shows")
+		return advise(errors.New("the token was not sent"), "set endpoints.apiURL of the EgainTenant to the API domain that the eGain console shows")
 	}
 	return err
 }
@@ -172,7 +172,7 @@ func (c *call) newRequest(ctx context.Context, h *held, path string, hasBody boo
 	}
 	req, err := http.NewRequestWithContext(ctx, method, target.String(), bytes.NewReader(body))
 	if err != nil {
-		return nil, usagef("the call cannot be made: %w", err)
+		return nil, usagef("creating the request: %w", err)
 	}
 	if header.Get("Accept") == "" {
 		header.Set("Accept", "application/json")
@@ -191,7 +191,7 @@ func (c *call) body() ([]byte, error) {
 	case isFile:
 		content, err := os.ReadFile(file) //nolint:gosec // the user names it
 		if err != nil {
-			return nil, advise(fmt.Errorf("reading the body to send: %w", err), "give -d another file, or the body itself")
+			return nil, advise(fmt.Errorf("reading the body to send: %w", err), "pass another file to -d, or the body itself")
 		}
 		return content, nil
 	default:
@@ -207,14 +207,14 @@ func resolve(apiURL, path string) (*url.URL, error) {
 	}
 	u, err := url.Parse(path)
 	if err != nil {
-		return nil, usagef("%q is no path of the API: give one such as /knowledge/portalmgr/v4/portals", path)
+		return nil, usagef("%q is not an API path: use one such as /knowledge/portalmgr/v4/portals", path)
 	}
 	if isPath(u) {
 		return lookup.UnderAPI(base, u), nil
 	}
 	if u.User != nil || u.Scheme != base.Scheme || origin(u) != origin(base) {
-		return nil, advise(usagef("%q is not of the API's host %s, and the token is sent nowhere else", path, base.Host),
-			"give a path, which is put after "+base.Scheme+"://"+base.Host+base.Path)
+		return nil, advise(usagef("%q is not on the API's host %s, and the token is only sent there", path, base.Host),
+			"pass a path, which is appended to "+base.Scheme+"://"+base.Host+base.Path)
 	}
 	u.Fragment = ""
 	return u, nil
@@ -228,11 +228,11 @@ func isPath(u *url.URL) bool {
 // apiBase reads the API URL of a target.
 func apiBase(apiURL string) (*url.URL, error) {
 	if apiURL == "" {
-		return nil, advise(errors.New("the target does not say where the API is"), "set endpoints.apiURL of the tenant, and have the token replaced with kubectl egain renew")
+		return nil, advise(errors.New("the target Secret has no API URL"), "set endpoints.apiURL of the tenant, then run kubectl egain renew")
 	}
 	base, err := url.Parse(apiURL)
 	if err != nil || base.Scheme != "https" || base.Host == "" {
-		return nil, advise(errors.New("the API URL of the target is no https URL"), "correct endpoints.apiURL of the tenant")
+		return nil, advise(errors.New("the API URL in the target Secret is not an https URL"), "correct endpoints.apiURL of the tenant")
 	}
 	return base, nil
 }
@@ -256,9 +256,9 @@ func parseHeaders(lines []string) (http.Header, error) {
 		name = textproto.CanonicalMIMEHeaderKey(strings.TrimSpace(name))
 		switch {
 		case !found || name == "":
-			return nil, usagef(`one of the headers is not like "Name: value"`)
+			return nil, usagef(`a --header is not "Name: value"`)
 		case slices.Contains(ownHeaders, name):
-			return nil, usagef("the header %s is set by the call itself: leave it out", name)
+			return nil, usagef("the header %s is set by this command: omit it", name)
 		}
 		header.Add(name, strings.TrimSpace(value))
 	}
@@ -296,16 +296,16 @@ func verdict(a apierror.Answer, h *held) error {
 	case known && a.Status >= http.StatusBadRequest:
 		return advise(errors.New("the API "+what), next)
 	case a.Status == http.StatusUnauthorized:
-		return advise(fmt.Errorf("the API does not accept the token (%s): it is expired, revoked, or of another tenant", a),
-			"have it replaced with kubectl egain renew "+name+" --wait, and see kubectl egain status "+name)
+		return advise(fmt.Errorf("the API does not accept the token (%s): it is expired, revoked or of another tenant", a),
+			"run kubectl egain renew "+name+" --wait, then see kubectl egain status "+name)
 	case a.Status == http.StatusForbidden:
-		return advise(fmt.Errorf("the API accepts the token but not for this call (%s): it has the scopes %s", a, scopesOf(h)),
-			"add the scope that eGain documents for the call to spec.scopes, and see that the flow is of the kind of that scope")
+		return advise(fmt.Errorf("the API accepts the token, but not for this call (%s): the token has the scopes %s", a, scopesOf(h)),
+			"add the scope that eGain documents for the call to spec.scopes, and check that the flow takes scopes of that kind")
 	case a.Status >= http.StatusBadRequest:
-		return advise(fmt.Errorf("the API answered %s", a), "see the answer above, and eGain's documentation of the call")
+		return advise(fmt.Errorf("the API answered %s", a), "see the answer above and eGain's documentation of the call")
 	case a.Status >= http.StatusMultipleChoices && a.Status != http.StatusNotModified:
 		return advise(fmt.Errorf("the API answered with a redirect (HTTP %d), which is not followed", a.Status),
-			"call the place that it names, if it is of the same host: -i shows it as Location")
+			"call the URL in its Location header, shown by -i, if it is on the same host")
 	default:
 		return nil
 	}
@@ -315,5 +315,5 @@ func scopesOf(h *held) string {
 	if tok := h.client.Status.Token; tok != nil && len(tok.Scopes) > 0 {
 		return strings.Join(tok.Scopes, " ")
 	}
-	return "that eGain gave it"
+	return "that eGain granted"
 }

@@ -74,7 +74,7 @@ func TestRenewDoesNotWaitInVain(t *testing.T) {
 	f.client("suspended", func(ec *egainv1alpha1.EgainClient) { ec.Spec.Suspend = new(true) })
 	f.rejectedBefore(f.client("silent"))
 	f.Expect(f.run("renew", "suspended", "--wait")).To(gomega.Equal(1))
-	f.Expect(f.err.String()).To(gomega.ContainSubstring("suspended, so it is not renewed"))
+	f.Expect(f.err.String()).To(gomega.ContainSubstring("suspended, not renewed"))
 	f.Expect(f.run("renew", "silent", "--wait", "--timeout", "300ms")).To(gomega.Equal(1))
 	f.Expect(f.err.String()).To(gomega.ContainSubstring("not renewed in time: ClientRejected"))
 }
@@ -96,9 +96,9 @@ func TestSuspendAndResumeSayWhatItMeans(t *testing.T) {
 		says string
 		want bool
 	}{
-		{[]string{"suspend", "knowledge-sync"}, "suspended: the token in Secret knowledge-sync-token expires in 40m and will not be replaced", true},
+		{[]string{"suspend", "knowledge-sync"}, "suspended: the token in Secret knowledge-sync-token expires in 40m and will not be renewed", true},
 		{[]string{"suspend", "--all"}, "unchanged: the token", true},
-		{[]string{"resume", "knowledge-sync"}, "resumed: the token in Secret knowledge-sync-token is replaced in 20m", false},
+		{[]string{"resume", "knowledge-sync"}, "resumed: the token in Secret knowledge-sync-token is renewed in 20m", false},
 		{[]string{"resume", "knowledge-sync"}, "unchanged: the token", false},
 	}
 	for _, step := range steps {
@@ -118,10 +118,10 @@ func TestSuspendKnowsTokensThatAreGone(t *testing.T) {
 		st.Token = &egainv1alpha1.TokenStatus{IssueTime: f.at(-2 * time.Hour), ExpirationTime: f.at(-time.Hour), RenewalTime: f.at(-90 * time.Minute)}
 	})
 	f.Expect(f.run("suspend", "none", "old")).To(gomega.Equal(0), f.err.String())
-	f.Expect(f.out.String()).To(gomega.ContainSubstring("there is no token in Secret none-token, and none will be requested"))
-	f.Expect(f.out.String()).To(gomega.ContainSubstring("the token in Secret old-token has expired and will not be replaced"))
+	f.Expect(f.out.String()).To(gomega.ContainSubstring("Secret none-token contains no token, and none will be requested"))
+	f.Expect(f.out.String()).To(gomega.ContainSubstring("the token in Secret old-token has expired and will not be renewed"))
 	f.Expect(f.run("resume", "old")).To(gomega.Equal(0), f.err.String())
-	f.Expect(f.out.String()).To(gomega.ContainSubstring("is requested at once"))
+	f.Expect(f.out.String()).To(gomega.ContainSubstring("is requested immediately"))
 }
 
 func TestSelectionsThatMakeNoSense(t *testing.T) {
@@ -132,13 +132,13 @@ func TestSelectionsThatMakeNoSense(t *testing.T) {
 		code int
 		says string
 	}{
-		"nothing":                      {"", 2, "say which EgainClients"},
-		"two ways":                     {"one --all", 2, "give one of them"},
-		"a name of all namespaces":     {"one -A", 2, "give -n"},
-		"a selector that matches none": {"-l team=nobody", 1, "no EgainClient matches the selector"},
-		"all of an empty namespace":    {"--all", 1, "no EgainClient is there in the namespace"},
-		"a name that is not there":     {"one", 1, "there is no EgainClient \"one\""},
-		"a selector that is none":      {"-l =", 2, "cannot be read"},
+		"nothing":                      {"", 2, "pass the NAMEs of EgainClients"},
+		"two ways":                     {"one --all", 2, "pass only one of"},
+		"a name of all namespaces":     {"one -A", 2, "pass -n"},
+		"a selector that matches none": {"-l team=none", 1, "no EgainClients found with selector"},
+		"all of an empty namespace":    {"--all", 1, "no EgainClients found in the namespace"},
+		"a name that is not there":     {"one", 1, "EgainClient \"one\" not found"},
+		"a selector that is none":      {"-l =", 2, "parsing the selector"},
 	}
 	for name, test := range tests {
 		for _, command := range []string{"renew", "suspend", "resume"} {
@@ -153,7 +153,7 @@ func TestRenewWithoutThePermissionChangesNothing(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	ec := f.client("knowledge-sync")
-	f.Expect(f.run("renew", "knowledge-sync", "--as", "nobody")).To(gomega.Equal(1))
+	f.Expect(f.run("renew", "knowledge-sync", "--as", "guest")).To(gomega.Equal(1))
 	f.Expect(f.err.String()).To(gomega.ContainSubstring("ask an administrator of the cluster"))
 	f.Expect(f.read(ec).Annotations).To(gomega.BeEmpty())
 	f.Expect(f.read(ec).ManagedFields).NotTo(gomega.ContainElement(gomega.HaveField("Operation", metav1.ManagedFieldsOperationApply)))

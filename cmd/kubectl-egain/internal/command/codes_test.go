@@ -31,12 +31,12 @@ func TestCallSaysWhatACodeMeans(t *testing.T) {
 		_, _ = io.WriteString(w, errorBody(code)+long)
 	})
 	tests := map[string][]string{
-		"401-101": {"does not accept the token: it is expired or invalid (HTTP 401, code 401-101)", "next:  replace the token with kubectl egain renew knowledge-sync --wait"},
+		"401-101": {"does not accept the token: it is expired or invalid (HTTP 401, code 401-101)", "next:  run kubectl egain renew knowledge-sync --wait"},
 		"401-104": {"got no Authorization header", "(HTTP 401, code 401-104)"},
 		"401-999": {"does not accept the token (HTTP 401, code 401-999)"},
 		"403-197": {"lacks the scope for this call (HTTP 403, code 403-197): the token has the scopes knowledge.portalmgr.manage", "spec.scopes"},
 		"403-105": {"lacks a permission for this call (HTTP 403, code 403-105)", "eGain administrator"},
-		"403-abc": {"not for this call (HTTP 403): it has the scopes"},
+		"403-abc": {"not for this call (HTTP 403): the token has the scopes"},
 		"429-001": {"it allows 100 a minute (HTTP 429, code 429-001)", "next:  wait 42s, then try again"},
 	}
 	for code, said := range tests {
@@ -139,7 +139,7 @@ func TestDoctorCallsTheAPIWithTheTokenInTheTarget(t *testing.T) {
 			s := newSimulated(t)
 			r := s.run("doctor", "mine", "--path", path)
 			s.Expect(r.code).To(gomega.Equal(2))
-			s.Expect(r.stderr).To(gomega.ContainSubstring("is not a path of the API: give one such as " + portals))
+			s.Expect(r.stderr).To(gomega.ContainSubstring("is not an API path: use one such as " + portals))
 		})
 	}
 }

@@ -22,7 +22,7 @@ func TestCompletion(t *testing.T) {
 		"no second name where one is all": {[]string{"token", "knowledge-chat", ""}, ":4\n"},
 		"namespaces":                      {[]string{"status", "-n", f.namespace}, f.namespace + "\n:4\n"},
 		"contexts":                        {[]string{"status", "--context", "eg"}, "egain\n:4\n"},
-		"commands":                        {[]string{"susp"}, "suspend\tStop replacing tokens\n:4\n"},
+		"commands":                        {[]string{"susp"}, "suspend\tSuspend the renewal of tokens\n:4\n"},
 	}
 	for name, test := range tests {
 		f.Expect(f.run(append([]string{"__complete"}, test.args...)...)).To(gomega.Equal(0), f.err.String())

@@ -44,15 +44,15 @@ func (a *attempt) confirmHosts(ctx context.Context) error {
 	if len(foreign) == 0 || a.yes {
 		return nil
 	}
-	what := fmt.Sprintf("%s: not of the site of %s, by which the tenant is known", strings.Join(foreign, "; "), hostOf(known))
+	what := fmt.Sprintf("%s: not on the site of %s, the tenant's own", strings.Join(foreign, "; "), hostOf(known))
 	if !a.env.answers {
 		return advise(errors.New(what+", and there is no terminal to ask at"), "if the hosts are right, pass --yes")
 	}
 	a.env.notef("\n")
-	a.env.paragraph(what + ". Who runs a host that gets the code gets a session in your name.")
+	a.env.paragraph(what + ". A host that gets the code can act in your name.")
 	agreed, err := a.prompter.confirm(ctx, "Log in with these hosts?")
 	if err == nil && !agreed {
-		return advise(errors.New("nothing was sent"), "ask the author of the tenant why it names these hosts")
+		return advise(errors.New("nothing was sent"), "ask the owner of the tenant why it names these hosts")
 	}
 	return err
 }
@@ -65,13 +65,13 @@ func (a *attempt) confirmServer(ctx context.Context, answer loopback.Answer) err
 	}
 	at, to := hostOf(a.provider.endpoints.AuthorizationURL), hostOf(a.provider.endpoints.TokenURL)
 	if !a.env.answers {
-		return advise(fmt.Errorf("the answer does not name its server (iss), and there is no terminal to ask whether it is %s: the code was sent nowhere", at),
+		return advise(fmt.Errorf("the answer does not name its server (iss), and there is no terminal to ask whether it is %s: the code was not sent", at),
 			"if the tenant's hosts are right, pass --yes")
 	}
 	a.env.paragraph(fmt.Sprintf("The answer does not name its server (iss). If %s forwarded you to the login page of another eGain, answer n: its code would go to %s.", at, to))
 	agreed, err := a.prompter.confirm(ctx, fmt.Sprintf("Was the login page of eGain on %s?", at))
 	if err == nil && !agreed {
-		return advise(errors.New("the code was sent nowhere, and nothing was stored"), "ask the author of the tenant why its login page forwards to another server")
+		return advise(errors.New("the code was not sent, and nothing was stored"), "ask the owner of the tenant why its login page forwards to another server")
 	}
 	return err
 }

@@ -27,7 +27,7 @@ func TestLoginWithoutARefreshTokenAsksForConsent(t *testing.T) {
 	r := s.run("login", "mine", "--yes", "--wait=false")
 	s.Expect(r.code).To(gomega.Equal(1), r.stderr)
 	s.Expect(r.stderr).To(gomega.And(
-		gomega.ContainSubstring("gave no refresh token"), gomega.ContainSubstring("prompt=consent (spec.authorizationCode.parameters: {prompt: consent})")))
+		gomega.ContainSubstring("issued no refresh token"), gomega.ContainSubstring("prompt=consent (spec.authorizationCode.parameters: {prompt: consent})")))
 	s.Expect(s.secret("mine-session")).To(gomega.BeNil())
 	s.Expect(refreshAdvice([]string{"core.aiservices.use"})).NotTo(gomega.ContainSubstring("consent"))
 }

@@ -47,7 +47,7 @@ func (c *creation) addFlags(cmd *cobra.Command) {
 	c.print = genericclioptions.NewPrintFlags("created").WithTypeSetter(newScheme())
 	c.print.AddFlags(cmd)
 	cmd.Flags().StringVar(&c.dryRun, "dry-run", dryRunNone,
-		`"client" only prints what would be created; "server" sends it to the API server, which does not keep it`)
+		`"none", "client" to only print the object, or "server" to send it to the API server without storing it`)
 	complete(cmd, "dry-run", dryRunNone, dryRunClient, dryRunServer)
 }
 
@@ -57,7 +57,7 @@ func (c *creation) validate() error {
 	case dryRunNone, dryRunClient, dryRunServer:
 		return nil
 	default:
-		return advise(usagef("--dry-run=%s is none of none, client and server", c.dryRun), "pass --dry-run=client to print the manifest")
+		return advise(usagef("unknown value --dry-run=%s: use none, client or server", c.dryRun), "pass --dry-run=client to print the manifest")
 	}
 }
 
@@ -101,8 +101,8 @@ func (c *creation) create(ctx context.Context, object *unstructured.Unstructured
 	}
 	err = client.WithFieldValidation(cluster, metav1.FieldValidationStrict).Create(ctx, object, options...)
 	if apierrors.IsAlreadyExists(err) {
-		return advise(fmt.Errorf("there is %s %q already", object.GetKind(), object.GetName()),
-			"choose another name, or change the one that there is: the same command with --dry-run=client -o yaml | kubectl apply --server-side -f -")
+		return advise(fmt.Errorf("%s %q already exists", object.GetKind(), object.GetName()),
+			"choose another name, or change the existing object: add --dry-run=client -o yaml | kubectl apply --server-side -f -")
 	}
 	if err != nil {
 		return fmt.Errorf("creating %s %q: %w", object.GetKind(), object.GetName(), err)
@@ -116,8 +116,8 @@ func invalid(object *unstructured.Unstructured, errs field.ErrorList) error {
 	for _, err := range errs {
 		lines = append(lines, "  "+explain(err))
 	}
-	return advise(fmt.Errorf("%s %q would not be accepted:\n%s", object.GetKind(), object.GetName(), strings.Join(lines, "\n")),
-		"correct the flags for these fields; --help lists them, and --interactive asks for them one by one")
+	return advise(fmt.Errorf("%s %q is not valid:\n%s", object.GetKind(), object.GetName(), strings.Join(lines, "\n")),
+		"correct the flags of these fields; --help lists them")
 }
 
 // explain says what is wrong with a field. The values are left out, since the rules speak for themselves.
@@ -150,7 +150,7 @@ func firstUnder(errs field.ErrorList, paths ...string) error {
 // encode returns the manifest of an object.
 func encode(schema *manifest.Schema, object runtime.Object, err error) (*unstructured.Unstructured, error) {
 	if err != nil {
-		return nil, advise(usageError{err}, "correct that flag; --help shows how it is written")
+		return nil, advise(usageError{err}, "correct the flag; --help shows its format")
 	}
 	return schema.Encode(object), nil
 }

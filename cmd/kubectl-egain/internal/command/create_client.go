@@ -44,17 +44,17 @@ func newCreateClientCommand(env *environment) *cobra.Command {
 		Use:     "client NAME",
 		Aliases: []string{"egainclient", "egc"},
 		Short:   "Create an EgainClient, or print its manifest",
-		Long: `Create an EgainClient from flags, from a metadata document, from an .env file, or by questions: they are asked if there is no
-flag, or with --interactive. It is checked by the rules of the API before anything is written. With --dry-run=client -o yaml the
-manifest is printed, to be kept in Git: it never holds a secret, and no field that has its default.
+		Long: `Create an EgainClient from flags, a metadata document, an .env file, or answers to questions. Questions are asked without flags, or
+with --interactive. The object is validated before it is written. With --dry-run=client -o yaml the manifest is printed; it never
+contains a secret, and omits fields with default values.
 
-An .env file may hold EGAIN_CLIENT_ID, EGAIN_CLIENT_SECRET, EGAIN_TENANT_ID, EGAIN_METADATA_URL, EGAIN_TOKEN_URL, EGAIN_API_URL
-and EGAIN_SCOPES (or EGAIN_SCOPE). The names are this command's own, not eGain's. The credentials are not read into the manifest:
-what is printed is the command that puts them into the Secret that the manifest refers to. Flags win over the file.
+An .env file may contain EGAIN_CLIENT_ID, EGAIN_CLIENT_SECRET, EGAIN_TENANT_ID, EGAIN_METADATA_URL, EGAIN_TOKEN_URL, EGAIN_API_URL
+and EGAIN_SCOPES (or EGAIN_SCOPE). These names are this command's own, not eGain's. The credentials do not go into the manifest;
+the command prints how to create the Secret that the manifest refers to. Flags override the file.
 
-A document of --from-metadata may name a host of another site, where the operator would send the credentials. It refuses that
-unless the spec names the URL, so this command asks about each such host, and puts the URLs on it into the manifest. Without a
-terminal it fails, and names the flags to pass. What the operator's flags refuse is not asked.`,
+A document of --from-metadata may name a host of another site. The operator sends no credentials there unless the spec contains the
+URL, so the command asks about each such host and puts its URLs into the manifest. Without a terminal it fails and lists the flags
+to pass. Requests that the operator's flags forbid are not sent.`,
 		Example: `  kubectl egain create client knowledge-sync --tenant-ref production --credentials egain-app --scope knowledge.portalmgr.manage
   kubectl egain create client knowledge-sync --from-env-file .env --dry-run=client -o yaml > knowledge-sync.yaml
   kubectl egain create client knowledge-sync --tenant-ref production --application default --scope knowledge.portalmgr.manage
@@ -70,7 +70,7 @@ terminal it fails, and names the flags to pass. What the operator's flags refuse
 	}
 	c.addSpecFlags(spec)
 	cmd.Flags().AddFlagSet(spec)
-	cmd.Flags().BoolVarP(&c.interactive, "interactive", "i", false, "ask for what no flag says")
+	cmd.Flags().BoolVarP(&c.interactive, "interactive", "i", false, "ask for values that no flag sets")
 	env.addRulesFlag(cmd.Flags())
 	c.addFlags(cmd)
 	c.completeFlags(cmd)
@@ -78,13 +78,13 @@ terminal it fails, and names the flags to pass. What the operator's flags refuse
 }
 
 func (c *createClient) addSpecFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&c.client.Flow, "flow", "", "flow that obtains the token; default: the one that the other flags belong to, or ClientCredentials")
-	flags.StringVar(&c.client.TenantRef, "tenant-ref", "", "EgainTenant that says where tokens come from")
-	flags.StringVar(&c.client.Application, "application", "", "application of the EgainTenant, whose client id and secret stay there; with --tenant-ref, in place of --credentials")
+	flags.StringVar(&c.client.Flow, "flow", "", "flow of the token; default: the flow that the other flags belong to, or ClientCredentials")
+	flags.StringVar(&c.client.TenantRef, "tenant-ref", "", "EgainTenant that issues the tokens")
+	flags.StringVar(&c.client.Application, "application", "", "application of the EgainTenant to use instead of --credentials; needs --tenant-ref")
 	c.location.addFlags(flags, "--from-metadata")
 	flags.StringVar(&c.client.Credentials, "credentials", "", "SECRET or SECRET:ID_KEY:SECRET_KEY with the client id and the client secret; the keys default to client_id and client_secret")
-	flags.StringArrayVar(&c.client.Scopes, "scope", nil, "`scopes` to ask for, separated by commas or spaces; may be repeated")
-	flags.StringVar(&c.envFile, "from-env-file", "", ".env file of the client application, see above")
+	flags.StringArrayVar(&c.client.Scopes, "scope", nil, "`scopes` to request, separated by commas or spaces; may be repeated")
+	flags.StringVar(&c.envFile, "from-env-file", "", ".env file of the client application (see above)")
 	flags.StringToStringVar(&c.client.Parameters, "parameter", nil, "`NAME=VALUE`, an extra parameter of the token request; may be repeated")
 	// Not --as-…, since kubectl's own --as, --as-uid and --as-group say who talks to the API server.
 	flags.StringVar(&c.client.OnBehalfOf.Username, "on-behalf-of-username", "", "user to act for (flow OnBehalfOf)")
@@ -93,18 +93,18 @@ func (c *createClient) addSpecFlags(flags *pflag.FlagSet) {
 	c.addExchangeFlags(flags)
 	flags.StringVar(&c.client.Session.Actor, "actor", "", "who logs in (flow AuthorizationCode): User or Customer")
 	flags.StringVar(&c.client.Session.Secret, "session", "", "Secret that keeps the session (flow AuthorizationCode); default: NAME-session")
-	flags.StringVar(&c.client.Session.RedirectURL, "redirect-url", "", "where the browser goes after the login, as registered at eGain (flow AuthorizationCode)")
+	flags.StringVar(&c.client.Session.RedirectURL, "redirect-url", "", "redirect URL of the login, as registered at eGain (flow AuthorizationCode)")
 	flags.StringToStringVar(&c.client.LoginParameters, "login-parameter", nil, "`NAME=VALUE`, an extra parameter of the login, such as prompt=consent (flow AuthorizationCode); may be repeated")
 	flags.StringVar(&c.client.Target.Secret, "target", "", "Secret for the token; default: NAME")
-	flags.StringVar(&c.client.Target.CreationPolicy, "creation-policy", "", "how that Secret comes to be: Owner or Merge")
-	flags.StringVar(&c.client.Target.DeletionPolicy, "deletion-policy", "", "what becomes of it when the EgainClient is deleted: Delete or Retain")
+	flags.StringVar(&c.client.Target.CreationPolicy, "creation-policy", "", "Owner to create that Secret, or Merge to add keys to an existing one")
+	flags.StringVar(&c.client.Target.DeletionPolicy, "deletion-policy", "", "Delete or Retain that Secret when the EgainClient is deleted")
 	flags.StringVar(&c.client.Target.Type, "type", "", "type of that Secret")
 	flags.StringArrayVar(&c.client.Target.EnvVars, "env-var", nil,
 		"`NAME[=FIELD]`, an extra key for envFrom, such as EGAIN_ACCESS_TOKEN or EGAIN_API_URL=APIURL; fields: "+strings.Join(manifest.Fields, ", ")+"; may be repeated")
-	flags.Int32Var(&c.client.RenewPercent, "renew-percent", 0, "percent of the token's life after which it is replaced, 50 to 90")
-	flags.DurationVar(&c.client.RenewBefore, "renew-before", 0, "how long before its expiry the token is replaced, 5s to 720h")
+	flags.Int32Var(&c.client.RenewPercent, "renew-percent", 0, "percent of the token's lifetime after which it is renewed, 50 to 90")
+	flags.DurationVar(&c.client.RenewBefore, "renew-before", 0, "how long before its expiry the token is renewed, 5s to 720h")
 	flags.BoolVar(&c.client.RevokeOnDelete, "revoke-on-delete", false, "revoke the token when the EgainClient is deleted")
-	flags.BoolVar(&c.client.Suspend, "suspend", false, "request no token yet: kubectl egain resume does")
+	flags.BoolVar(&c.client.Suspend, "suspend", false, "request no token until kubectl egain resume")
 }
 
 func (c *createClient) addExchangeFlags(flags *pflag.FlagSet) {
@@ -113,7 +113,7 @@ func (c *createClient) addExchangeFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&c.client.Exchange.Secret, "subject-secret", "", "SECRET:KEY of the subject token (flow TokenExchange)")
 	flags.StringVar(&c.client.Exchange.ServiceAccount, "subject-service-account", "", "ServiceAccount for which a subject token is minted (flow TokenExchange)")
 	flags.StringVar(&c.client.Exchange.Audience, "subject-audience", "", "audience of the minted token, with --subject-service-account")
-	flags.DurationVar(&c.client.Exchange.Life, "subject-life", 0, "life of the minted token, with --subject-service-account: 10m to 24h")
+	flags.DurationVar(&c.client.Exchange.Life, "subject-life", 0, "lifetime of the minted token, with --subject-service-account: 10m to 24h")
 	flags.StringVar(&c.client.Exchange.Client, "subject-client", "", "EgainClient whose token is the subject token (flow TokenExchange)")
 }
 
@@ -226,7 +226,7 @@ func (c *createClient) discover(ctx context.Context, url string, bundle []byte) 
 func (c *createClient) readEnvFile() error {
 	content, err := c.readAll(c.envFile)
 	if err != nil {
-		return advise(err, "name an .env file by --from-env-file")
+		return advise(err, "pass an .env file to --from-env-file")
 	}
 	if c.file, err = dotenv.Parse(content); err != nil {
 		return advise(fmt.Errorf("reading %s: %w", c.envFile, err), "write each line of the file as NAME=value")
@@ -292,16 +292,16 @@ func (c *createClient) advise() {
 		c.env.notef("Log in once it is in the cluster: kubectl egain login %s\n", c.client.Name)
 	}
 	if len(c.client.Target.EnvVars) > 0 {
-		c.env.notef("Environment variables are read when a container starts, so that a token outlives its expiry there: mount the Secret as files where you can.\n")
+		c.env.notef("Containers read environment variables once, when they start, and then keep an expired token: mount the Secret as files where possible.\n")
 	}
 }
 
 func (c *createClient) adviseOnFile() {
 	if c.file.HasAccessToken {
-		c.env.notef("%s in the file is left alone: the operator keeps a fresh token in the target. --env-var %s adds it under that name.\n", dotenv.AccessToken, dotenv.AccessToken)
+		c.env.notef("%s in the file is not used: the operator stores a valid token in the target. --env-var %s adds it under that name.\n", dotenv.AccessToken, dotenv.AccessToken)
 	}
 	if len(c.file.Ignored) > 0 {
-		c.env.notef("Not used from the file, since this command does not know them: %s\n", strings.Join(c.file.Ignored, ", "))
+		c.env.notef("Unknown variables in the file, not used: %s\n", strings.Join(c.file.Ignored, ", "))
 	}
 	if c.client.Application != "" || (!c.file.HasClientID && !c.file.HasClientSecret) {
 		return
@@ -311,9 +311,9 @@ func (c *createClient) adviseOnFile() {
 		return // the user named a Secret that has other keys
 	}
 	if command, ok := c.file.Command(c.envFile, secret, c.client.Namespace); ok && c.envFile != "-" {
-		c.env.notef("The credentials are not in the manifest. Put them into Secret %s:\n\n  %s\n\n", secret, command)
+		c.env.notef("The credentials are not in the manifest. Create Secret %s with them:\n\n  %s\n\n", secret, command)
 		return
 	}
-	c.env.notef("The credentials are not in the manifest. Create Secret %s with the keys %s and %s; kubectl would not read them from this file as it stands: write their values without quotes, escapes and comments.\n",
+	c.env.notef("The credentials are not in the manifest. Create Secret %s with the keys %s and %s. kubectl cannot read them from this file: write the values without quotes, escapes and comments.\n",
 		secret, dotenv.ClientID, dotenv.ClientSecret)
 }

@@ -31,15 +31,15 @@ type locationFlags struct {
 
 func (l *locationFlags) addFlags(flags *pflag.FlagSet, asking string) {
 	l.asking = asking
-	flags.StringVar(&l.ID, "tenant-id", "", "id of the tenant, such as TMPRODB88619984; alone it stands for one of the self-service platform")
+	flags.StringVar(&l.ID, "tenant-id", "", "tenant id, such as TMPRODB88619984; alone it means a tenant of the self-service platform")
 	flags.StringVar(&l.MetadataURL, "metadata-url", "", "Metadata URL that the eGain console shows for the client application")
-	flags.StringVar(&l.fromMetadata, "from-metadata", "", "like --metadata-url, but reads the document now, shows what it names and checks that it serves")
-	flags.StringVar(&l.caFile, "ca-file", "", "file with the PEM certificates to trust for "+asking+"; default: the system's")
+	flags.StringVar(&l.fromMetadata, "from-metadata", "", "like --metadata-url, but also reads the document now, shows it and checks its endpoints")
+	flags.StringVar(&l.caFile, "ca-file", "", "PEM file of the certificates to trust for "+asking+"; default: the system's")
 	flags.StringVar(&l.TokenURL, "token-url", "", "token endpoint")
 	flags.StringVar(&l.APIURL, "api-url", "", "base URL of API calls, the console's Domain URL or API Domain")
-	flags.StringVar(&l.AuthorizationURL, "authorization-url", "", "where a person logs in at a browser")
+	flags.StringVar(&l.AuthorizationURL, "authorization-url", "", "authorization endpoint, the login page")
 	flags.StringVar(&l.RevocationURL, "revocation-url", "", "RFC 7009 revocation endpoint, for --revoke-on-delete")
-	flags.StringVar(&l.ScopePrefix, "scope-prefix", "", "put before scopes that lack it, the console's API Permission Prefix, such as https://api.egain.cloud/auth/")
+	flags.StringVar(&l.ScopePrefix, "scope-prefix", "", "prefix added to scopes that lack it, the console's API Permission Prefix, such as https://api.egain.cloud/auth/")
 	flags.StringVar(&l.CABundle, "ca-bundle", "", "KIND/NAME or KIND/NAME/KEY of the PEM certificates that the operator trusts, such as configmap/corp-ca/ca.crt")
 }
 
@@ -48,7 +48,7 @@ func (l *locationFlags) addFlags(flags *pflag.FlagSet, asking string) {
 func (l *locationFlags) settle(asks bool) (bool, error) {
 	if l.fromMetadata == "" {
 		if l.caFile != "" && !asks {
-			return false, advise(usagef("--ca-file is for %s", l.asking), "name the certificates that the operator trusts with --ca-bundle")
+			return false, advise(usagef("--ca-file needs %s", l.asking), "pass --ca-bundle for certificates that the operator trusts")
 		}
 		return false, nil
 	}
@@ -66,7 +66,7 @@ func (l *locationFlags) bundle() ([]byte, error) {
 	}
 	bundle, err := os.ReadFile(l.caFile)
 	if err != nil {
-		return nil, advise(fmt.Errorf("reading the certificates: %w", err), "name a file with PEM certificates by --ca-file")
+		return nil, advise(fmt.Errorf("reading the certificates: %w", err), "pass a file with PEM certificates to --ca-file")
 	}
 	return bundle, nil
 }
@@ -83,7 +83,7 @@ func (e *environment) discover(ctx context.Context, r rules, url string, caBundl
 		return nil, advise(err, next)
 	}
 	if err != nil {
-		return nil, advise(err, "correct the URL, which the eGain console shows for the client application, or give the endpoints with --token-url and --api-url instead")
+		return nil, advise(err, "correct the URL, which the eGain console shows for the client application, or pass the endpoints with --token-url and --api-url")
 	}
 	e.notef("The metadata document at %s names:\n", view.OneLine(url))
 	e.showMetadata(read.Metadata)
@@ -130,10 +130,10 @@ func checkEndpoints(tenant oauth.Tenant, document *oauth.Metadata, flow egainv1a
 	found := oauth.Discovery{Metadata: document, MetadataURL: tenant.MetadataURL}
 	endpoints, err := oauth.Resolve(tenant, found, oauth.Flow(flow), subject)
 	if err != nil {
-		return advise(fmt.Errorf("flow %s: %w", flow, err), "choose another flow with --flow, or give the endpoints with --token-url and --api-url")
+		return advise(fmt.Errorf("flow %s: %w", flow, err), "choose another flow with --flow, or pass the endpoints with --token-url and --api-url")
 	}
 	if flow == egainv1alpha1.FlowAuthorizationCode && endpoints.AuthorizationURL == "" {
-		return advise(fmt.Errorf("flow %s: nothing says where people log in", flow), "give that with --authorization-url")
+		return advise(fmt.Errorf("flow %s: the tenant has no authorization URL", flow), "pass it with --authorization-url")
 	}
 	return nil
 }

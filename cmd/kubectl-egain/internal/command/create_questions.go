@@ -39,7 +39,7 @@ func (c *createClient) agree(ctx context.Context, object *unstructured.Unstructu
 	c.env.notef("\n%s\n", text)
 	agreed, err := c.prompter.confirm(ctx, fmt.Sprintf("Create it in namespace %s?", namespace))
 	if err == nil && !agreed {
-		c.env.notef("Nothing was created. With --dry-run=client -o yaml the manifest is printed to be kept.\n")
+		c.env.notef("Nothing was created. Pass --dry-run=client -o yaml to print the manifest.\n")
 	}
 	return agreed, err
 }
@@ -62,7 +62,7 @@ func (c *createClient) required(ctx context.Context, to *string, paths ...string
 	accept := c.accept(ctx, to, paths...)
 	return func(answer string) error {
 		if answer == "" {
-			return errors.New("it is needed")
+			return errors.New("a value is required")
 		}
 		return accept(answer)
 	}
@@ -89,8 +89,8 @@ var meanings = map[egainv1alpha1.Flow]string{
 	egainv1alpha1.FlowClientCredentials: "a server acts as itself",
 	egainv1alpha1.FlowAnonymousCustomer: "a customer who is not logged in",
 	egainv1alpha1.FlowOnBehalfOf:        "a server acts for a user or a customer",
-	egainv1alpha1.FlowTokenExchange:     "a token of another identity provider is exchanged",
-	egainv1alpha1.FlowAuthorizationCode: "a person logs in once at a browser",
+	egainv1alpha1.FlowTokenExchange:     "exchange a token of another identity provider",
+	egainv1alpha1.FlowAuthorizationCode: "a person logs in once in a browser",
 }
 
 func (c *createClient) askFlow(ctx context.Context) error {
@@ -101,7 +101,7 @@ func (c *createClient) askFlow(ctx context.Context) error {
 	for _, flow := range manifest.Flows {
 		choices = append(choices, choice{string(flow), meanings[flow]})
 	}
-	chosen, err := c.prompter.choose(ctx, "Who does the token speak for?", choices)
+	chosen, err := c.prompter.choose(ctx, "Who is the token for?", choices)
 	c.client.Flow = string(manifest.Flows[chosen])
 	return err
 }
@@ -119,7 +119,7 @@ func (c *createClient) askTenant(ctx context.Context) error {
 		choice
 		ask func(context.Context) error
 	}{
-		{choice{"EgainTenant", "an object of this cluster describes it"}, func(ctx context.Context) error {
+		{choice{"EgainTenant", "an object of this cluster"}, func(ctx context.Context) error {
 			return c.prompter.ask(ctx, "Name of the EgainTenant", "", c.required(ctx, &c.client.TenantRef, "spec.tenantRef"))
 		}},
 		{choice{"Metadata URL", "the eGain console shows it for the client application"}, c.askMetadata},
@@ -130,7 +130,7 @@ func (c *createClient) askTenant(ctx context.Context) error {
 	for i, way := range ways {
 		choices[i] = way.choice
 	}
-	chosen, err := c.prompter.choose(ctx, "How is the tenant described?", choices)
+	chosen, err := c.prompter.choose(ctx, "How is the tenant defined?", choices)
 	if err != nil {
 		return err
 	}
@@ -164,7 +164,7 @@ func (c *createClient) askEndpoints(ctx context.Context) error {
 	if err := c.prompter.ask(ctx, "Token URL", "", c.required(ctx, &c.client.TokenURL, "spec.tenant.endpoints.tokenURL")); err != nil {
 		return err
 	}
-	return c.prompter.ask(ctx, "Base URL of API calls, if workloads need it", "", c.accept(ctx, &c.client.APIURL, "spec.tenant.endpoints.apiURL"))
+	return c.prompter.ask(ctx, "Base URL of API calls (optional)", "", c.accept(ctx, &c.client.APIURL, "spec.tenant.endpoints.apiURL"))
 }
 
 func (c *createClient) askCredentials(ctx context.Context) error {
@@ -172,14 +172,14 @@ func (c *createClient) askCredentials(ctx context.Context) error {
 		return nil
 	}
 	if c.client.TenantRef != "" && !c.is(egainv1alpha1.FlowAuthorizationCode) && !c.is(egainv1alpha1.FlowAnonymousCustomer) {
-		err := c.prompter.ask(ctx, "Application of the EgainTenant, if the platform keeps the client secret", "", c.accept(ctx, &c.client.Application, "spec.tenantRef"))
+		err := c.prompter.ask(ctx, "Application of the EgainTenant (optional, instead of a Secret)", "", c.accept(ctx, &c.client.Application, "spec.tenantRef"))
 		if err != nil || c.client.Application != "" {
 			return err
 		}
 	}
 	question, accept := "Secret with the client id and client secret (SECRET or SECRET:ID_KEY:SECRET_KEY)", c.required
 	if c.is(egainv1alpha1.FlowAnonymousCustomer) {
-		question, accept = question+", if there is one", c.accept
+		question, accept = question+", optional", c.accept
 	}
 	return c.prompter.ask(ctx, question, "", accept(ctx, &c.client.Credentials, "spec.credentialsSecretRef"))
 }
@@ -204,8 +204,8 @@ func (c *createClient) askFlowPart(ctx context.Context) error {
 func (c *createClient) askOnBehalfOf(ctx context.Context) error {
 	who := &c.client.OnBehalfOf
 	fields := []*string{&who.Username, &who.UserID, &who.Email}
-	chosen, err := c.prompter.choose(ctx, "How is the person named?", []choice{
-		{"User name", "of a user; eGain finds it fastest"}, {"User id", "of a user"}, {"E-mail address", "of a customer"},
+	chosen, err := c.prompter.choose(ctx, "How is the person identified?", []choice{
+		{"User name", "of a user; the fastest for eGain"}, {"User id", "of a user"}, {"E-mail address", "of a customer"},
 	})
 	if err != nil {
 		return err
@@ -224,9 +224,9 @@ func (c *createClient) askExchange(ctx context.Context) error {
 		return nil
 	}
 	chosen, err := c.prompter.choose(ctx, "Where does the subject token come from?", []choice{
-		{"Secret", "somebody else keeps it there"},
+		{"Secret", "stored by another tool"},
 		{"ServiceAccount", "a token is minted for each exchange"},
-		{"EgainClient", "the token of another one of this namespace"},
+		{"EgainClient", "the token of another EgainClient of this namespace"},
 	})
 	switch {
 	case err != nil:
@@ -249,11 +249,11 @@ func (c *createClient) askScopes(ctx context.Context) error {
 	optional := c.is(egainv1alpha1.FlowTokenExchange)
 	question := "Scopes, separated by spaces"
 	if optional {
-		question += ", if not what the server decides"
+		question += " (optional)"
 	}
 	return c.prompter.ask(ctx, question, "", func(answer string) error {
 		if answer == "" && !optional {
-			return errors.New("at least one is needed: ask for no more than the workload needs")
+			return errors.New("at least one scope is required: use only those that the workload needs")
 		}
 		c.client.Scopes = strings.Fields(answer)
 		if err := c.objection(ctx, "spec.scopes"); err != nil {

@@ -27,13 +27,14 @@ func newCreateTenantCommand(env *environment) *cobra.Command {
 		Use:     "tenant NAME",
 		Aliases: []string{"egaintenant", "egt"},
 		Short:   "Create an EgainTenant, or print its manifest",
-		Long: `Create an EgainTenant, which describes an eGain tenant once for the EgainClients of the whole cluster. It is checked by the
-rules of the API before anything is written. With --dry-run=client -o yaml the manifest is printed.
+		Long: `Create an EgainTenant, which defines an eGain tenant for the EgainClients of the whole cluster. The object is validated before it
+is written. With --dry-run=client -o yaml the manifest is printed.
 
-With --url it needs nothing but the address at which people open eGain. It asks eGain, shows the endpoints of each actor, and
-says which flows work. The manifest holds the address only: the operator asks eGain by itself, and follows later changes. A
-document may name a host of another site, such as acmeint.b2clogin.com. The operator refuses it unless spec.trustedHosts lists
-it, so this command asks about each such host. Without a terminal it fails, and names the --trust-host flags to pass.`,
+--url needs only the address at which people open eGain. The command reads eGain's documents, shows the endpoints of each actor,
+and lists the flows that work. The manifest contains the address only: the operator discovers the endpoints itself.
+
+A document may name a host of another site, such as acmeint.b2clogin.com. The operator refuses it unless spec.trustedHosts lists
+it, so the command asks about each such host. Without a terminal it fails and lists the --trust-host flags to pass.`,
 		Example: `  kubectl egain create tenant acme --url https://acme.egain.cloud
   kubectl egain create tenant acme --url https://acme.egain.cloud --trust-host acmeint.b2clogin.com --dry-run=client -o yaml
   kubectl egain create tenant production --from-metadata https://login.example.com/metadata --allow-namespace team-a,team-b
@@ -46,15 +47,15 @@ it, so this command asks about each such host. Without a terminal it fails, and 
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&c.tenant.URL, "url", "", "address at which people open your eGain, such as https://acme.egain.cloud; eGain is asked for the rest")
-	flags.StringArrayVar(&c.tenant.TrustedHosts, "trust-host", nil, "`hosts` of other sites that eGain's documents may name, separated by commas; may be repeated")
+	flags.StringVar(&c.tenant.URL, "url", "", "address at which people open your eGain, such as https://acme.egain.cloud; endpoints are discovered from it")
+	flags.StringArrayVar(&c.tenant.TrustedHosts, "trust-host", nil, "`hosts` of other sites that eGain's documents may name (spec.trustedHosts), separated by commas; may be repeated")
 	c.location.addFlags(flags, "--url and --from-metadata")
 	flags.StringVar(&c.tenant.CABundleNamespace, "ca-bundle-namespace", "", "namespace of the CA bundle; default: that of --namespace")
-	flags.StringArrayVar(&c.tenant.AllowedNamespaces, "allow-namespace", nil, "`namespaces` whose EgainClients may use the tenant, separated by commas; may be repeated; default: all")
-	flags.StringVar(&c.tenant.NamespaceSelector, "namespace-selector", "", "selector of further namespaces by their labels")
-	flags.StringArrayVar(&c.tenant.AllowedScopes, "allow-scope", nil, "`scopes` that EgainClients may ask for, or their beginnings and '*', separated by commas; may be repeated; default: all")
-	flags.Int32Var(&c.tenant.ConcurrentRequests, "concurrent", 0, "token requests under way at a time, of all EgainClients together; default: what the operator allows for each host")
-	flags.Int32Var(&c.tenant.RequestsPerSecond, "per-second", 0, "token requests begun in a second, of all EgainClients together; default: no limit")
+	flags.StringArrayVar(&c.tenant.AllowedNamespaces, "allow-namespace", nil, "`namespaces` that may use the tenant, separated by commas; may be repeated; default: all")
+	flags.StringVar(&c.tenant.NamespaceSelector, "namespace-selector", "", "label selector of more namespaces that may use the tenant")
+	flags.StringArrayVar(&c.tenant.AllowedScopes, "allow-scope", nil, "`scopes` that EgainClients may request, or prefixes that end in '*', separated by commas; may be repeated; default: all")
+	flags.Int32Var(&c.tenant.ConcurrentRequests, "concurrent", 0, "concurrent token requests of all EgainClients; default: the operator's limit for each host")
+	flags.Int32Var(&c.tenant.RequestsPerSecond, "per-second", 0, "token requests per second of all EgainClients; default: no limit")
 	env.addRulesFlag(flags)
 	c.addFlags(cmd)
 	return cmd
@@ -129,15 +130,15 @@ func (c *createTenant) settleURL() error {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil || u.Hostname() == "":
-		return advise(usagef("--url is not the address of an eGain"), "pass the address at which people open eGain, such as https://acme.egain.cloud")
+		return advise(usagef("--url is not an address"), "pass the address at which people open eGain, such as https://acme.egain.cloud")
 	case u.Scheme != "https":
-		return advise(usagef("--url has the scheme %s, and eGain is asked by https only", u.Scheme), "pass --url https://"+u.Host)
+		return advise(usagef("--url must start with https://, not %s://", u.Scheme), "pass --url https://"+u.Host)
 	case u.User != nil:
-		return advise(usagef("--url holds a user name, which no request to eGain needs"), "pass --url https://"+u.Host)
+		return advise(usagef("--url must not contain a user name"), "pass --url https://"+u.Host)
 	}
 	c.tenant.URL = "https://" + strings.ToLower(u.Host)
 	if strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
-		c.env.notef("Only scheme and host of --url count: %s\n", view.OneLine(c.tenant.URL))
+		c.env.notef("Using only the scheme and host of --url: %s\n", view.OneLine(c.tenant.URL))
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ func (c *createClient) trust(ctx context.Context, ec *egainv1alpha1.EgainClient)
 			named, flags = append(named, "\n  "+string(f.use)+" "+f.url), append(flags, f.flag+" '"+f.url+"'")
 		}
 		return advise(errors.New("the document names hosts of other sites, and there is no terminal to ask about them:"+strings.Join(named, "")),
-			"if they are right, pass "+strings.Join(flags, " "))
+			"if the hosts are right, pass "+strings.Join(flags, " "))
 	}
 	prompter := c.prompter
 	if prompter == nil {

@@ -31,24 +31,21 @@ func newDoctorCommand(env *environment) *cobra.Command {
 	e := &examine{env: env}
 	cmd := &cobra.Command{
 		Use:   "doctor NAME",
-		Short: "Find out where the chain to a working token breaks, and what to do",
-		Long: `Check every link of the chain from an EgainClient to the workloads that use its token, in order: the object, its tenant and
-Secrets, the documents of the tenant (the address, then the metadata, then the endpoints of the flow's actor), the way to eGain,
-a token request, the target, the operator, the API. The first that is broken is marked, and what depends on it is left out. The
-exit code is 1 if one is broken.
+		Short: "Check every step from an EgainClient to a working token",
+		Long: `Check every step from an EgainClient to the workloads that use its token, in order: the object, its tenant and Secrets, the
+tenant's documents and endpoints, the network, a token request, the operator, the target and the API. The first failed check is
+marked, and the checks that depend on it are skipped. The exit code is 1 if a check fails.
 
-The token request is a dry run: it is sent with the client's credentials, shown with its secrets masked, and its token is revoked
-at once if the tenant has an endpoint for that. If its scopes are refused, it is sent again, with the other spelling of their
-prefix (with or without https://), for ClientCredentials and AnonymousCustomer. It is never sent for flow AuthorizationCode, whose
-refresh token serves once. Checks of the network are made from this machine, which may see other names and proxies than the
-cluster.
+The token request uses the client's credentials. It is shown with its secrets masked, and its token is revoked if the tenant has a
+revocation endpoint. If eGain refuses the scopes for ClientCredentials or AnonymousCustomer, the request is repeated with the
+other spelling of the scope prefix (with or without https://). No request is sent for flow AuthorizationCode, since a refresh token
+works once. Network checks run on this machine, whose DNS and proxies may differ from the cluster's.
 
-The API is called with the token in the target Secret: GET at --path, or at the root of the API, where nothing need exist. Only an
-answer that depends on the token shows that it is accepted. Name a path that needs a token to find out.
+The API check sends GET with the token in the target Secret to --path. The default path / may not exist: pass one that requires a
+token to see whether the API accepts it.
 
-The operator's flags are looked at first. What they refuse is not sent: nothing for a tenant in the spec under
---require-tenant-ref, nothing to a host that is not in --allowed-hosts, nothing to loopback and private addresses unless they
-allow it. Flags that cannot be read count as the strictest.`,
+Requests that the operator's flags forbid are not sent: for a tenant in spec.tenant under --require-tenant-ref, to a host that
+--allowed-hosts does not list, or to loopback and private addresses. If the flags cannot be read, the strictest are assumed.`,
 		Example: `  kubectl egain doctor knowledge-sync
   kubectl egain doctor knowledge-sync --path '/knowledge/portalmgr/v4/portals?$lang=en-US'
   kubectl egain doctor knowledge-sync --no-request -o json`,
@@ -56,20 +53,20 @@ allow it. Flags that cannot be read count as the strictest.`,
 		ValidArgsFunction: env.completeClient,
 		RunE:              func(cmd *cobra.Command, args []string) error { return e.run(cmd.Context(), args[0]) },
 	}
-	cmd.Flags().StringVarP(&e.output, "output", "o", "", "json or yaml, for programs")
-	cmd.Flags().StringVar(&e.path, "path", "/", "the path of the API to call with the token in the target Secret")
+	cmd.Flags().StringVarP(&e.output, "output", "o", "", "Output format. One of: (json, yaml).")
+	cmd.Flags().StringVar(&e.path, "path", "/", "API path to call with the token in the target Secret")
 	env.addRulesFlag(cmd.Flags())
-	cmd.Flags().BoolVar(&e.noRequest, "no-request", false, "do not ask eGain for a token")
+	cmd.Flags().BoolVar(&e.noRequest, "no-request", false, "send no token request to eGain")
 	return cmd
 }
 
 func (x *examine) run(ctx context.Context, name string) error {
 	if !slices.Contains([]string{"", "json", "yaml"}, x.output) {
-		return usagef("-o %s is not an output of this command: give json or yaml", x.output)
+		return usagef("unknown output format %q: use json or yaml", x.output)
 	}
 	path, err := url.Parse(x.path)
 	if err != nil || !isPath(path) || !strings.HasPrefix(path.Path, "/") {
-		return usagef("--path %q is not a path of the API: give one such as /knowledge/portalmgr/v4/portals", x.path)
+		return usagef("--path %q is not an API path: use one such as /knowledge/portalmgr/v4/portals", x.path)
 	}
 	namespace, err := x.env.namespace()
 	if err != nil {
@@ -97,7 +94,7 @@ func (x *examine) run(ctx context.Context, name string) error {
 		return err
 	}
 	if ctx.Err() != nil {
-		return errors.New("interrupted: not every check was made")
+		return errors.New("interrupted before all checks ran")
 	}
 	return breakOf(&report)
 }
@@ -138,7 +135,7 @@ func itemsOf(report *doctor.Report) []view.Item {
 func breakOf(report *doctor.Report) error {
 	for _, f := range report.Findings {
 		if f.Check == report.Break {
-			return advise(fmt.Errorf("the chain breaks at %s: %s", f.Check, f.Message), f.Advice)
+			return advise(fmt.Errorf("check %s failed: %s", f.Check, f.Message), f.Advice)
 		}
 	}
 	return nil

@@ -59,7 +59,7 @@ func TestDoctorWalksTheDocuments(t *testing.T) {
 	s.registered(egainsim.AmericasClientID, egainsim.AmericasClientSecret)
 	report, r := s.diagnose()
 	s.Expect(finding(report, "Address")).To(gomega.Equal(doctor.Finding{
-		Check: "Address", Status: doctor.OK, Message: hostOfURL(t, tenant.URL()) + " says who it is", Details: []string{
+		Check: "Address", Status: doctor.OK, Message: hostOfURL(t, tenant.URL()) + " identifies the tenant", Details: []string{
 			"GET " + tenant.DeploymentInfoURL(), "tenant id    " + egainsim.AmericasTenantID, "API URL      " + tenant.APIURL(), "domain hint  " + tenant.DomainHint(),
 		},
 	}))
@@ -94,7 +94,7 @@ func TestDoctorPointsAtTheDocumentThatIsBroken(t *testing.T) {
 		"the address is a page": {func(s *simulated) {
 			s.healthy(s.byAddress(americas))
 			s.sim.SetFault(deploymentInfo, egainsim.Fault{Body: egainsim.HTMLBody})
-		}, "Address", "is an HTML or XML page", "/system/deploymentInfo: an eGain answers with JSON, and asks for no login", []string{"Metadata", "Endpoints", "TokenRequest"}},
+		}, "Address", "is an HTML or XML page", "/system/deploymentInfo: eGain answers with JSON, without a login", []string{"Metadata", "Endpoints", "TokenRequest"}},
 		"the address is not there": {func(s *simulated) {
 			s.healthy(s.byAddress(americas))
 			s.sim.SetFault(deploymentInfo, egainsim.Fault{Status: http.StatusNotFound})
@@ -112,7 +112,7 @@ func TestDoctorPointsAtTheDocumentThatIsBroken(t *testing.T) {
 		"the API domain is of another site": {func(s *simulated) {
 			s.healthy(s.byAddress(americas))
 			s.sim.SetFault(deploymentInfo, set(map[string]string{"apiDomain": "api.egain.invalid" + portOf(s.t, s.deployed(americas).URL())}))
-		}, "Address", "names the apiDomain api.egain.invalid", `add to spec.trustedHosts of EgainTenant "test-`, []string{"Metadata"}},
+		}, "Address", "names the apiDomain api.egain.invalid", `add it to spec.trustedHosts of EgainTenant "test-`, []string{"Metadata"}},
 		"the metadata document is not there": {func(s *simulated) {
 			s.healthy(s.byAddress(americas))
 			s.sim.SetFault(metadataDocuments, egainsim.Fault{Status: http.StatusNotFound})
@@ -146,7 +146,7 @@ func TestDoctorNamesTheHostsToTrust(t *testing.T) {
 		f := finding(report, "Endpoints")
 		s.Expect(f.Status).To(gomega.Equal(doctor.Broken), r.stdout)
 		s.Expect(f.Message).To(gomega.ContainSubstring("names a token URL on 127.0.0.2, a host of another site"))
-		s.Expect(f.Advice).To(gomega.Equal(`if that is right, add to spec.trustedHosts of EgainTenant "` + s.namespace + `": 127.0.0.2`))
+		s.Expect(f.Advice).To(gomega.Equal(`if the host is right, add it to spec.trustedHosts of EgainTenant "` + s.namespace + `": 127.0.0.2`))
 	})
 	t.Run("of a login URL, without which there is no login", func(t *testing.T) {
 		t.Parallel()
@@ -201,7 +201,7 @@ func TestDoctorWhileDocumentsAreDown(t *testing.T) {
 			s.Expect(report.Break).To(gomega.BeEmpty(), r.stdout)
 			f := finding(report, check)
 			s.Expect(f.Status).To(gomega.Equal(doctor.Warning), r.stdout)
-			s.Expect(f.Message).To(gomega.ContainSubstring(`meanwhile the operator uses the endpoints in the status of EgainTenant "` + s.namespace + `"`))
+			s.Expect(f.Message).To(gomega.ContainSubstring(`until then the operator uses the endpoints in the status of EgainTenant "` + s.namespace + `"`))
 			s.Expect(finding(report, "Endpoints").Message).To(gomega.Equal(`the token URL of actor Client comes from the status of EgainTenant "` + s.namespace + `"`))
 			s.Expect(finding(report, "TokenRequest").Status).To(gomega.Equal(doctor.OK), r.stdout)
 		})
@@ -237,7 +237,7 @@ func TestDoctorWhileDocumentsAreDown(t *testing.T) {
 		s.Expect(finding(report, "Address").Status).To(gomega.Equal(doctor.Warning), r.stdout)
 		s.Expect(finding(report, "Address").Message).To(gomega.HaveSuffix("; only a login needs it"))
 		s.Expect(finding(report, "Endpoints").Status).To(gomega.Equal(doctor.Warning), r.stdout)
-		s.Expect(finding(report, "Endpoints").Message).To(gomega.HaveSuffix("and nothing says where people log in"))
+		s.Expect(finding(report, "Endpoints").Message).To(gomega.HaveSuffix("but the tenant has no authorization URL"))
 	})
 	t.Run("they are not asked for if the spec has all", func(t *testing.T) {
 		t.Parallel()
@@ -277,6 +277,6 @@ func TestDoctorHoldsEveryHostAgainstTheFlags(t *testing.T) {
 		}
 		f := finding(report, unlisted.check)
 		s.Expect(f.Message).To(gomega.And(gomega.ContainSubstring(unlisted.host), gomega.ContainSubstring("--allowed-hosts")), r.stdout)
-		s.Expect(f.Advice).NotTo(gomega.ContainSubstring("open https"), "nobody has to look at a document that was not asked for")
+		s.Expect(f.Advice).NotTo(gomega.ContainSubstring("open https"), "a document that was not read needs no advice")
 	}
 }

@@ -74,7 +74,7 @@ func TestDoctorNamesTheLinkThatBreaks(t *testing.T) {
 		"a server that breaks off its answer": {func(s *simulated) {
 			s.healthy()
 			s.sim.SetFault(egainsim.Match{Endpoint: egainsim.UnknownEndpoint}, egainsim.Fault{Drop: true})
-		}, "TLS", "closed the connection before its answer was complete", "ends connections", "TokenRequest"},
+		}, "TLS", "closed the connection before its answer was complete", "closes connections", "TokenRequest"},
 		"a server that breaks off its token": {func(s *simulated) {
 			s.healthy()
 			s.sim.SetFault(egainsim.Match{Endpoint: egainsim.TokenEndpoint}, egainsim.Fault{Drop: true})
@@ -92,7 +92,7 @@ func TestDoctorNamesTheLinkThatBreaks(t *testing.T) {
 			s.healthy(exchanging, func(ec *egainv1alpha1.EgainClient) {
 				ec.Spec.TokenExchange.SubjectToken = egainv1alpha1.SubjectToken{EgainClientRef: &egainv1alpha1.EgainClientReference{Name: "first"}}
 			})
-		}, "SubjectToken", `there is no EgainClient "first"`, "create it, or name another in spec.tokenExchange.subjectToken.egainClientRef", ""},
+		}, "SubjectToken", `EgainClient "first" not found`, "create it, or name another in spec.tokenExchange.subjectToken.egainClientRef", ""},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

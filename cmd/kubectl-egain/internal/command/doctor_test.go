@@ -160,10 +160,10 @@ func TestDoctorPointsAtTheLinkThatIsBroken(t *testing.T) {
 			s.healthy(s.shared(func(et *egainv1alpha1.EgainTenantSpec) {
 				et.AllowedNamespaces = &egainv1alpha1.AllowedNamespaces{Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": "b"}}}
 			}))
-		}, "Tenant", "does not allow namespace", "shows what it allows", "TokenRequest"},
+		}, "Tenant", "does not allow namespace", "see what it allows", "TokenRequest"},
 		"the scope is not allowed": {func(s *simulated) {
 			s.healthy(s.shared(func(et *egainv1alpha1.EgainTenantSpec) { et.AllowedScopes = []egainv1alpha1.ScopePattern{"core.*"} }))
-		}, "Endpoints", "does not allow the scopes", "shows what it allows", "TokenRequest"},
+		}, "Endpoints", "does not allow the scopes", "see what it allows", "TokenRequest"},
 		"the scope is of the wrong kind": {func(s *simulated) {
 			s.healthy(func(ec *client) { ec.Spec.Scopes = []egainv1alpha1.Scope{"core.aiservices.use"} })
 		}, "TokenRequest", "invalid_scope", "flow ClientCredentials takes application scopes", ""},
@@ -191,15 +191,15 @@ func TestDoctorPointsAtTheLinkThatIsBroken(t *testing.T) {
 			s.healthy()
 			s.change("egain-app", func(secret *corev1.Secret) { secret.Data["client_secret"] = []byte("wrong-secret") })
 		}, "TokenRequest", "invalid_client", `key client_secret of Secret "egain-app"`, ""},
-		"the target is somebody else's": {func(s *simulated) {
+		"the target is of another writer": {func(s *simulated) {
 			s.create(&corev1.Secret{ObjectMeta: s.named("mine"), StringData: map[string]string{"password": "theirs"}})
 			s.healthy()
-		}, "Target", "belongs to somebody else", "spec.target.secretName", "API"},
+		}, "Target", "is not the operator's", "spec.target.secretName", "API"},
 		"the target was changed": {func(s *simulated) {
 			s.healthy()
 			s.change("mine", func(secret *corev1.Secret) { secret.Data[target.KeyAccessToken] = []byte("edited") })
-		}, "Target", "is not as the operator wrote it", "kubectl egain renew mine", "API"},
-		"nobody has logged in": {func(s *simulated) {
+		}, "Target", "was changed by another writer", "kubectl egain renew mine", "API"},
+		"no user has logged in": {func(s *simulated) {
 			s.healthy(withSession("http://127.0.0.1:8765/callback"))
 		}, "Session", `Secret "mine-session" in namespace`, "kubectl egain login mine", "TokenRequest"},
 		"the API does not accept the token": {func(s *simulated) {
@@ -209,7 +209,7 @@ func TestDoctorPointsAtTheLinkThatIsBroken(t *testing.T) {
 		"the operator works elsewhere": {func(s *simulated) {
 			s.flags = []string{"--leader-elect=true", "--watch-namespaces=team-a,team-b"}
 			s.healthy()
-		}, "Flags", "does not work in namespace", "one of the namespaces team-a, team-b", ""},
+		}, "Flags", "does not watch namespace", "use one of team-a, team-b", ""},
 		"the operator takes no inline tenants": {func(s *simulated) {
 			s.flags = []string{"--require-tenant-ref"}
 			s.healthy()
@@ -217,7 +217,7 @@ func TestDoctorPointsAtTheLinkThatIsBroken(t *testing.T) {
 		"the operator may not ask the tenant": {func(s *simulated) {
 			s.flags = []string{"--allowed-hosts=*.egain.cloud"}
 			s.healthy()
-		}, "Flags", "may not send requests to localhost:", "have the host listed there", ""},
+		}, "Flags", "may not send requests to localhost:", "ask an administrator to allow the host", ""},
 		"the operator mints no token for the audience": {func(s *simulated) {
 			s.flags = []string{"--allowed-audiences=egain"}
 			s.healthy(func(ec *client) {
@@ -227,8 +227,8 @@ func TestDoctorPointsAtTheLinkThatIsBroken(t *testing.T) {
 					},
 				}
 			})
-		}, "Flags", `for audience "sts.amazonaws.com"`, "have the audience listed", "Endpoints"},
-		"there is no such EgainClient": {func(*simulated) {}, "EgainClient", `there is no EgainClient "mine"`, "kubectl egain status", "Status"},
+		}, "Flags", `for audience "sts.amazonaws.com"`, "ask an administrator to allow the audience", "Endpoints"},
+		"there is no such EgainClient": {func(*simulated) {}, "EgainClient", `EgainClient "mine" not found`, "kubectl egain status", "Status"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -255,7 +255,7 @@ func (s *simulated) expectBreak(check, said, advised string, args ...string) doc
 	f := finding(report, check)
 	s.Expect(f.Message).To(gomega.ContainSubstring(said))
 	s.Expect(f.Advice).To(gomega.ContainSubstring(advised))
-	s.Expect(r.stderr).To(gomega.ContainSubstring("the chain breaks at " + check))
+	s.Expect(r.stderr).To(gomega.ContainSubstring("check " + check))
 	return report
 }
 
@@ -269,7 +269,7 @@ func TestDoctorWarns(t *testing.T) {
 		"of a clock that is behind": {func(s *simulated) {
 			s.healthy()
 			s.sim.SetClockSkew(-10 * time.Minute)
-		}, "Clock", "behind this machine's", "set the clock that is wrong"},
+		}, "Clock", "behind this machine's", "correct the wrong clock"},
 		"of a certificate that ends soon": {func(s *simulated) {
 			s.healthy()
 			s.Expect(s.sim.SetCertificate(egainsim.Certificate{NotAfter: time.Now().Add(5 * 24 * time.Hour)})).To(gomega.Succeed())
@@ -286,7 +286,7 @@ func TestDoctorWarns(t *testing.T) {
 					}},
 				}},
 			}})
-		}, "Workloads", "read the token once", "without subPath"},
+		}, "Workloads", "read the token only at start", "without subPath"},
 		"of a certificate that cannot be parsed": {func(s *simulated) {
 			s.healthy()
 			bundle := &corev1.ConfigMap{}
@@ -321,9 +321,9 @@ func TestDoctorReadsCredentialsAsTheOperatorDoes(t *testing.T) {
 		status doctor.Status
 		said   string
 	}{
-		"as Windows writes text": {"\ufeff" + egainsim.RigelClientSecret + "\r\n", doctor.OK, "holds client_id"},
-		"with quotes around":     {`"` + egainsim.RigelClientSecret + `"`, doctor.Warning, `the value under client_secret in Secret "egain-app" begins or ends with a quotation mark or space`},
-		"with a space after":     {egainsim.RigelClientSecret + " ", doctor.Warning, "begins or ends with a quotation mark or space"},
+		"as Windows writes text": {"\ufeff" + egainsim.RigelClientSecret + "\r\n", doctor.OK, "contains client_id"},
+		"with quotes around":     {`"` + egainsim.RigelClientSecret + `"`, doctor.Warning, `the value of client_secret in Secret "egain-app" starts or ends with a quotation mark or space`},
+		"with a space after":     {egainsim.RigelClientSecret + " ", doctor.Warning, "starts or ends with a quotation mark or space"},
 		"with a hidden space":    {egainsim.RigelClientSecret + "\u200b", doctor.Broken, `key "client_secret" of Secret "egain-app" contains U+200B (zero-width space)`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -376,7 +376,7 @@ func TestDoctorForAUserWhoMayReadLittle(t *testing.T) {
 	s.Expect(finding(report, "Credentials").Message).To(gomega.ContainSubstring("you may not read"))
 	s.Expect(finding(report, "Status").Status).To(gomega.Equal(doctor.OK))
 	s.Expect(finding(report, "Flags").Status).To(gomega.Equal(doctor.Skipped))
-	s.Expect(finding(report, "Flags").Message).To(gomega.ContainSubstring("flags are not known"))
+	s.Expect(finding(report, "Flags").Message).To(gomega.ContainSubstring("flags are unknown"))
 }
 
 func TestDoctorReadsTheFlagsOfTheOperator(t *testing.T) {
@@ -451,7 +451,7 @@ func TestDoctorLeavesTheRequestOfAnApplicationToTheOperator(t *testing.T) {
 	s.Expect(r.code).To(gomega.Equal(0), r.stdout)
 	request := finding(report, "TokenRequest")
 	s.Expect(request.Status).To(gomega.Equal(doctor.Skipped))
-	s.Expect(request.Message).To(gomega.ContainSubstring(`application "default" stay with the platform`))
+	s.Expect(request.Message).To(gomega.ContainSubstring(`only the operator uses the credentials of application "default"`))
 	s.Expect(s.sim.Count(egainsim.Match{Endpoint: egainsim.TokenEndpoint}, "")).To(gomega.Equal(before), "nothing is sent")
 }
 
@@ -471,7 +471,7 @@ func TestDoctorForPeople(t *testing.T) {
 	s.Expect(r.code).To(gomega.Equal(1))
 	s.Expect(r.stdout).To(gomega.MatchRegexp(`(?m)^\+ EgainClient +flow ClientCredentials`))
 	s.Expect(r.stdout).To(gomega.MatchRegexp(`(?m)^x Credentials .*<- it breaks here$`))
-	s.Expect(r.stdout).To(gomega.MatchRegexp(`(?m)^- TokenRequest +not looked at without Credentials$`))
+	s.Expect(r.stdout).To(gomega.MatchRegexp(`(?m)^- TokenRequest +skipped: needs Credentials$`))
 	s.Expect(strings.Count(r.stdout, "it breaks here")).To(gomega.Equal(1))
 
 	s.Expect(s.run("doctor", "mine", "-o", "table").code).To(gomega.Equal(2))

@@ -115,9 +115,9 @@ func configError(err error) error {
 	case err == nil:
 		return nil
 	case clientcmd.IsEmptyConfig(err):
-		return advise(errors.New("no cluster is named"), "set KUBECONFIG, or pass --kubeconfig")
+		return advise(errors.New("no cluster is configured"), "set KUBECONFIG, or pass --kubeconfig")
 	default:
-		return advise(err, "look at the kubeconfig with kubectl config view, and choose one of its contexts with --context")
+		return advise(err, "check the kubeconfig with kubectl config view, and choose a context with --context")
 	}
 }
 
@@ -134,8 +134,8 @@ func (e *environment) egainClient(ctx context.Context, name string) (*egainv1alp
 	ec := &egainv1alpha1.EgainClient{}
 	err = c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, ec)
 	if apierrors.IsNotFound(err) {
-		return nil, advise(fmt.Errorf("there is no EgainClient %q in namespace %q", name, namespace),
-			"list those that there are with kubectl egain status -n "+namespace+", or name another namespace with -n")
+		return nil, advise(fmt.Errorf("EgainClient %q not found in namespace %q", name, namespace),
+			"list EgainClients with kubectl egain status -n "+namespace+", or choose another namespace with -n")
 	}
 	return ec, err
 }

@@ -83,9 +83,9 @@ func advice(err error, commandPath string) string {
 		return next
 	}
 	if fault.Of(err) != nil {
-		return "fix that; kubectl egain doctor shows, for the name of an EgainClient, which link of the chain is broken"
+		return "fix it; kubectl egain doctor shows which check fails for an EgainClient"
 	}
-	return "see " + commandPath + " --help, and kubectl egain status for what the cluster knows"
+	return "see " + commandPath + " --help, and kubectl egain status"
 }
 
 // clusterAdvice is for errors on the way to the API server, and its answers.
@@ -96,17 +96,17 @@ func clusterAdvice(err error) string {
 	case meta.IsNoMatchError(err):
 		return "install the CRDs of egain-operator in this cluster, or choose another with --context"
 	case apierrors.IsForbidden(err):
-		return "ask an administrator of the cluster for that permission, or choose another user with --as or --context"
+		return "ask an administrator of the cluster for this permission, or choose another user with --as or --context"
 	case apierrors.IsUnauthorized(err):
 		return "log in to the cluster again, or choose other credentials with --context"
 	case apierrors.IsConflict(err):
-		return "somebody else changed the object just now: try again"
+		return "the object was changed at the same time: try again"
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
 		return "correct what the API server does not accept"
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return "try again, with more time"
+		return "try again, with a longer --timeout if the command has one"
 	case isNet, isDiscovery, apierrors.IsServiceUnavailable(err), apierrors.IsTooManyRequests(err):
-		return "see whether the cluster answers with kubectl cluster-info, and that it is the one that you mean"
+		return "check with kubectl cluster-info that the cluster answers, and that it is the right one"
 	default:
 		return ""
 	}

@@ -17,8 +17,10 @@ import (
 type exploration struct {
 	env      *environment
 	prompter *prompter
-	tenant   oauth.Tenant
-	read     oauth.Reader
+	// name of the EgainTenant.
+	name   string
+	tenant oauth.Tenant
+	read   oauth.Reader
 	// found is what the documents say so far, and failure why they say no more.
 	found   oauth.Discovery
 	failure error
@@ -33,7 +35,7 @@ func (e *environment) explore(ctx context.Context, r rules, name string, tenant 
 		return nil, adviseClient(err)
 	}
 	directory := &oauth.Directory{Now: e.clock.Now, Lifetime: metadataTimeout}
-	x := &exploration{env: e, prompter: newPrompter(e), tenant: tenant, read: directory.Reader(hc), given: tenant.TrustedHosts}
+	x := &exploration{env: e, prompter: newPrompter(e), name: name, tenant: tenant, read: directory.Reader(hc), given: tenant.TrustedHosts}
 	if err := x.walk(ctx); err != nil {
 		return nil, err
 	}
@@ -50,7 +52,7 @@ func (x *exploration) start() string {
 
 // walk reads the documents, again after each answer that lets it go further.
 func (x *exploration) walk(ctx context.Context) error {
-	x.env.notef("Asking %s ...\n", view.OneLine(x.start()))
+	x.env.notef("Reading %s ...\n", view.OneLine(x.start()))
 	x.discover(ctx)
 	for {
 		hosts := x.unasked()
@@ -78,6 +80,12 @@ func (x *exploration) discover(ctx context.Context) {
 		actors[i] = role.Actor
 	}
 	x.found, x.failure = x.tenant.Discover(ctx, x.read, actors...)
+	x.failure = x.nameFields(x.failure)
+}
+
+// nameFields makes a failure name the fields of the EgainTenant.
+func (x *exploration) nameFields(err error) error {
+	return request.Tenant{Name: x.name}.NameFields(err)
 }
 
 // unasked are the hosts of other sites without a decision.
@@ -92,7 +100,7 @@ func (x *exploration) ask(ctx context.Context, host oauth.ForeignHost) error {
 			x.env.notef("    %s\n", line)
 		}
 	}
-	x.env.notef("The operator would send credentials and tokens there, and people to log in.\n")
+	x.env.notef("The operator would send credentials, tokens and people who log in there.\n")
 	agreed, err := x.prompter.confirm(ctx, "Trust "+view.OneLine(host.Name)+"?")
 	switch {
 	case err != nil:
@@ -144,15 +152,15 @@ func (x *exploration) conclude() error {
 	case x.failure != nil && x.needed():
 		return advise(x.failure, x.advice(fault.Of(x.failure)))
 	case x.failure != nil:
-		x.note("The documents could not be read, and are not needed with these flags: " + x.failure.Error())
+		x.note("The documents could not be read, but these flags do not need them: " + x.failure.Error())
 	case !usable:
-		return advise(fmt.Errorf("%s leads to no token URL of any actor", x.start()), otherWays)
+		return advise(fmt.Errorf("no token URL of any actor found at %s", x.start()), otherWays)
 	}
 	return nil
 }
 
 // otherWays are those to describe a tenant whose address does not.
-const otherWays = "pass the Metadata URL that the eGain console shows with --metadata-url, or the endpoints with --token-url and --api-url"
+const otherWays = "pass --metadata-url with the Metadata URL that the eGain console shows, or --token-url and --api-url"
 
 // needed reports whether the operator reads the documents.
 func (x *exploration) needed() bool {
@@ -165,17 +173,17 @@ func (x *exploration) advice(f *fault.Error) string {
 	case f == nil:
 		return otherWays
 	case f.Reason == fault.ReasonTenantMismatch:
-		return "correct --tenant-id or --url, or leave --tenant-id out: the address says which tenant it is"
+		return "correct --tenant-id or --url, or omit --tenant-id: the address names the tenant"
 	case f.Reason == fault.ReasonTLSFailed:
-		return "pass the certificates of a private CA with --ca-file, and say with --ca-bundle where the operator finds them"
+		return "for a private CA, pass its certificates with --ca-file, and their place in the cluster with --ca-bundle"
 	case f.Reason == fault.ReasonEndpointRefused:
 		return x.refusedAdvice(f)
 	case f.Reason == fault.ReasonEndpointInvalid && x.found.Metadata == nil && x.found.APIURL == "":
-		return "pass what the address does not say: the API domain with --api-url, or the Metadata URL with --metadata-url"
+		return "pass the API domain with --api-url, or the Metadata URL with --metadata-url"
 	case x.tenant.URL != "":
-		return "check --url; else " + otherWays
+		return "check --url, or " + otherWays
 	default:
-		return "correct the URL, which the eGain console shows for the client application, or give the endpoints with --token-url and --api-url"
+		return "correct the URL, which the eGain console shows for the client application, or pass the endpoints with --token-url and --api-url"
 	}
 }
 
@@ -198,9 +206,9 @@ func (x *exploration) untrusted(hosts []oauth.ForeignHost) error {
 		named = append(named, "\n  "+host.Name+": "+strings.Join(purposes, "; "))
 		flags = append(flags, "--trust-host "+host.Name)
 	}
-	next := "if they are right, pass " + strings.Join(flags, " ")
+	next := "if the hosts are right, pass " + strings.Join(flags, " ")
 	if x.found.RefusedAPIURL != "" {
-		next += "; the documents of the API domain, which were not read, may name more hosts"
+		next += "; documents that were not read may name more hosts"
 	}
 	return advise(errors.New("documents name hosts of other sites, and there is no terminal to ask about them:"+strings.Join(named, "")), next)
 }
@@ -215,7 +223,7 @@ func (x *exploration) noteUnused() {
 	foreign := plain.ForeignHosts(x.found)
 	for _, given := range x.given {
 		if !slices.ContainsFunc(foreign, func(h oauth.ForeignHost) bool { return strings.EqualFold(h.Name, given) }) {
-			x.note("No document names " + given + " as a host of another site. --trust-host keeps it in trustedHosts.")
+			x.note("No document names " + given + " as a host of another site. It is still written to spec.trustedHosts.")
 		}
 	}
 }

@@ -112,13 +112,13 @@ func spec(url string, before ...string) string {
 func TestCreateTenantByItsAddress(t *testing.T) {
 	t.Parallel()
 	x := newExplorer(t)
-	const all = "These flows work with that:\n  ClientCredentials\n  AnonymousCustomer\n  OnBehalfOf (User, Customer)\n  TokenExchange\n  AuthorizationCode (User, Customer)\n\n"
+	const all = "These flows work:\n  ClientCredentials\n  AnonymousCustomer\n  OnBehalfOf (User, Customer)\n  TokenExchange\n  AuthorizationCode (User, Customer)\n\n"
 	tests := map[string]struct {
 		id    string
 		shown []string
 	}{
 		"on the self-service platform": {egainsim.SelfServiceAddressTenantID, []string{
-			"Asking https://localhost:1 ...\n\ntenant id     TMPRODB20000001\nAPI URL       https://127.0.0.1:1\ndomain hint   tmprodb20000001.egain.cloud\n\nClient (Derived)\n",
+			"Reading https://localhost:1 ...\n\ntenant id     TMPRODB20000001\nAPI URL       https://127.0.0.1:1\ndomain hint   tmprodb20000001.egain.cloud\n\nClient (Derived)\n",
 			"Client (Derived)\n  token   https://localhost:2/system/auth/TMPRODB20000001-U/oauth2/token\n\n",
 			"User (Metadata)\n  token   https://localhost:2/system/auth/TMPRODB20000001-U/oauth2/token\n  login   https://localhost:2/system/auth/TMPRODB20000001-U/oauth2/authorize\n\n",
 			"Customer (Metadata)\n  token   https://localhost:2/system/auth/TMPRODB20000001-C/oauth2/token\n  login   https://localhost:2/system/auth/TMPRODB20000001-C/oauth2/authorize\n\n",
@@ -157,10 +157,10 @@ func TestCreateTenantWithAHostOfAnotherSite(t *testing.T) {
 	t.Parallel()
 	const (
 		question = "127.0.0.2 is a host of another site. The documents name it for:\n    token URL of User\n    login URL of User\n" +
-			"The operator would send credentials and tokens there, and people to log in.\nTrust 127.0.0.2? (y/N): "
+			"The operator would send credentials, tokens and people who log in there.\nTrust 127.0.0.2? (y/N): "
 		trusted   = "User (Metadata)\n  token   https://127.0.0.2:2/"
 		untrusted = "User (no token URL)\n  the metadata document of 127.0.0.1:1 names a token URL on 127.0.0.2,"
-		without   = "These do not:\n  TokenExchange\n  AuthorizationCode (User)\n\n"
+		without   = "These flows do not:\n  TokenExchange\n  AuthorizationCode (User)\n\n"
 	)
 	listed := "  trustedHosts:\n  - 127.0.0.2\n"
 	tests := map[string]struct {
@@ -172,15 +172,15 @@ func TestCreateTenantWithAHostOfAnotherSite(t *testing.T) {
 		shown      []string
 		hidden     string
 	}{
-		"which the user trusts":                   {true, "y\n", nil, 0, listed, []string{question, trusted}, "These do not"},
-		"after an answer that is none":            {true, "perhaps\nyes\n", nil, 0, listed, []string{question + "  answer with y or n\n", trusted}, "These do not"},
+		"which the user trusts":                   {true, "y\n", nil, 0, listed, []string{question, trusted}, "These flows do not"},
+		"after an answer that is none":            {true, "perhaps\nyes\n", nil, 0, listed, []string{question + "  answer with y or n\n", trusted}, "These flows do not"},
 		"which the user does not trust":           {true, "n\n", nil, 0, "", []string{question, untrusted, without}, trusted},
 		"by default":                              {true, "\n", nil, 0, "", []string{question, untrusted, without}, trusted},
 		"unless the input ends":                   {true, "", nil, 1, "", []string{"the input ended before every question was answered"}, "tenant id"},
 		"which a flag trusts":                     {true, "", []string{"--trust-host", "127.0.0.2"}, 0, listed, []string{trusted}, "Trust"},
 		"which a flag trusts, without a terminal": {false, "", []string{"--trust-host", "127.0.0.2"}, 0, listed, []string{trusted}, "Trust"},
 		"without a terminal": {false, "y\n", nil, 1, "", []string{
-			untrusted, without, "there is no terminal to ask about them:\n  127.0.0.2: token URL of User; login URL of User\n", "next:  if they are right, pass --trust-host 127.0.0.2\n",
+			untrusted, without, "there is no terminal to ask about them:\n  127.0.0.2: token URL of User; login URL of User\n", "next:  if the hosts are right, pass --trust-host 127.0.0.2\n",
 		}, "(y/N)"},
 		"and one that no document names": {
 			false, "",
@@ -190,7 +190,7 @@ func TestCreateTenantWithAHostOfAnotherSite(t *testing.T) {
 			"No document names 127.0.0.2",
 		},
 		"and a flag that names no host": {
-			false, "", []string{"--trust-host", "https://127.0.0.2"}, 1, "", []string{"spec.trustedHosts[0]: must be the exact name of a host"}, "Asking",
+			false, "", []string{"--trust-host", "https://127.0.0.2"}, 1, "", []string{"spec.trustedHosts[0]: must be the exact name of a host"}, "Reading",
 		},
 	}
 	for name, tc := range tests {
@@ -264,7 +264,7 @@ func TestCreateTenantWithAnAPIDomainOfAnotherSite(t *testing.T) {
 		r := x.create("", "--url", url)
 		x.Expect(r.code).To(gomega.Equal(1))
 		x.Expect(r.stderr).To(gomega.ContainSubstring("\n  api.egain.invalid: API domain\n"))
-		x.Expect(r.stderr).To(gomega.ContainSubstring("pass --trust-host api.egain.invalid; the documents of the API domain, which were not read, may name more hosts\n"))
+		x.Expect(r.stderr).To(gomega.ContainSubstring("pass --trust-host api.egain.invalid; documents that were not read may name more hosts\n"))
 	})
 	t.Run("from which the chain goes on to further hosts", func(t *testing.T) {
 		t.Parallel()
@@ -283,7 +283,7 @@ func TestCreateTenantWithAnAPIDomainOfAnotherSite(t *testing.T) {
 		x.Expect(x.documents.asked).To(gomega.Equal([]string{"https://acme.egain.cloud/system/deploymentInfo"}), "a host is asked after consent only")
 		x.atTerminal = false
 		r = x.create("", "--url", "acme.egain.cloud", "--trust-host", "api.other.example")
-		x.Expect(r.stderr).To(gomega.ContainSubstring("next:  if they are right, pass --trust-host acmeint.b2clogin.com\n"))
+		x.Expect(r.stderr).To(gomega.ContainSubstring("next:  if the hosts are right, pass --trust-host acmeint.b2clogin.com\n"))
 	})
 	t.Run("unless a flag names the API URL", func(t *testing.T) {
 		t.Parallel()
@@ -303,7 +303,7 @@ func TestCreateTenantByABrokenAddress(t *testing.T) {
 		flags         []string
 		said, advised string
 	}{
-		"a page":                             {deploymentInfo, egainsim.Fault{Body: egainsim.HTMLBody}, nil, "the document /system/deploymentInfo of localhost:1 is an HTML or XML page", "check --url; else pass the Metadata URL"},
+		"a page":                             {deploymentInfo, egainsim.Fault{Body: egainsim.HTMLBody}, nil, "the document /system/deploymentInfo of localhost:1 is an HTML or XML page", "check --url, or pass --metadata-url"},
 		"nothing":                            {deploymentInfo, egainsim.Fault{Body: egainsim.EmptyBody}, nil, "is empty", "check --url"},
 		"404":                                {deploymentInfo, egainsim.Fault{Status: http.StatusNotFound}, nil, "answered HTTP 404", "check --url"},
 		"401":                                {deploymentInfo, egainsim.Fault{Status: http.StatusUnauthorized}, nil, "answered HTTP 401", "check --url"},
@@ -313,7 +313,7 @@ func TestCreateTenantByABrokenAddress(t *testing.T) {
 		"a tenant id that is none":           {deploymentInfo, set(map[string]string{"tenantId": "../x"}), nil, "is not the id of a tenant", "--metadata-url"},
 		"another tenant":                     {deploymentInfo, egainsim.Fault{}, []string{"--tenant-id", "TMPRODX1"}, "localhost:1 is the address of another tenant than EgainTenant.spec.id", "correct --tenant-id or --url"},
 		"a metadata document that is a page": {egainsim.Match{Endpoint: egainsim.MetadataEndpoint}, egainsim.Fault{Body: egainsim.HTMLBody}, nil, "the metadata document of 127.0.0.1:1 is an HTML or XML page", "check --url"},
-		"metadata without a token URL":       {egainsim.Match{Endpoint: egainsim.MetadataEndpoint}, egainsim.Fault{Text: `{"authenticationDetails": {"oAuthUser": [{"authURL": "https://localhost/a"}]}}`}, nil, "leads to no token URL of any actor", "--metadata-url, or the endpoints with --token-url"},
+		"metadata without a token URL":       {egainsim.Match{Endpoint: egainsim.MetadataEndpoint}, egainsim.Fault{Text: `{"authenticationDetails": {"oAuthUser": [{"authURL": "https://localhost/a"}]}}`}, nil, "no token URL of any actor found at", "or --token-url and --api-url"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -336,14 +336,14 @@ func TestCreateTenantByABrokenAddress(t *testing.T) {
 		r := x.create("", "--url", x.tenant(egainsim.AmericasTenantID).URL())
 		x.Expect(r.code).To(gomega.Equal(1))
 		x.Expect(r.stderr).To(gomega.ContainSubstring("not trusted"))
-		x.Expect(r.stderr).To(gomega.ContainSubstring("next:  pass the certificates of a private CA with --ca-file"))
+		x.Expect(r.stderr).To(gomega.ContainSubstring("next:  for a private CA, pass its certificates with --ca-file"))
 	})
 	t.Run("a name that does not exist", func(t *testing.T) {
 		t.Parallel()
 		x := newExplorer(t)
 		r := x.create("", "--url", "acme.egain.invalid")
 		x.Expect(r.code).To(gomega.Equal(1))
-		x.Expect(r.stderr).To(gomega.ContainSubstring("Asking https://acme.egain.invalid ...\n"))
+		x.Expect(r.stderr).To(gomega.ContainSubstring("Reading https://acme.egain.invalid ...\n"))
 		x.Expect(r.stderr).To(gomega.MatchRegexp("error: reading the document /system/deploymentInfo: acme.egain.invalid (has no address in DNS|could not be reached)"))
 	})
 }
@@ -353,7 +353,7 @@ func TestCreateTenantReadsTheAddressAsPeopleWriteIt(t *testing.T) {
 	x := newExplorer(t)
 	url := x.tenant(egainsim.EMEATenantID).URL()
 	host := strings.TrimPrefix(url, "https://")
-	const note = "Only scheme and host of --url count: https://localhost:1\n"
+	const note = "Using only the scheme and host of --url: https://localhost:1\n"
 	tests := map[string]struct {
 		url  string
 		code int
@@ -364,10 +364,10 @@ func TestCreateTenantReadsTheAddressAsPeopleWriteIt(t *testing.T) {
 		"in capitals":                   {strings.ToUpper(url), 0, ""},
 		"with a path, as it is pasted":  {url + "/system/web/apps/login", 0, note},
 		"with a query, as it is pasted": {host + "/?session=precious#x", 0, note},
-		"with http":                     {"http://" + host, 2, "--url has the scheme http, and eGain is asked by https only"},
-		"with a user name":              {"https://me:precious@" + host, 2, "--url holds a user name"},
-		"without a host":                {"https:///path", 2, "--url is not the address of an eGain"},
-		"with spaces":                   {"acme egain", 2, "--url is not the address of an eGain"},
+		"with http":                     {"http://" + host, 2, "--url must start with https://, not http://"},
+		"with a user name":              {"https://me:precious@" + host, 2, "--url must not contain a user name"},
+		"without a host":                {"https:///path", 2, "--url is not an address"},
+		"with spaces":                   {"acme egain", 2, "--url is not an address"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -409,7 +409,7 @@ func TestCreateTenantByItsAddressAndMore(t *testing.T) {
 		x.sim.SetFault(deploymentInfo, egainsim.Fault{Status: http.StatusServiceUnavailable})
 		r := x.create("", "--url", x.tenant(egainsim.EMEATenantID).URL(), "--token-url", "https://login.example.com/token", "--api-url", "https://api.example.com")
 		x.Expect(r.code).To(gomega.Equal(0), r.stderr)
-		x.Expect(r.stderr).To(gomega.ContainSubstring("The documents could not be read, and are not needed with these flags"))
+		x.Expect(r.stderr).To(gomega.ContainSubstring("The documents could not be read, but these flags do not need them"))
 	})
 	t.Run("a metadata URL wins over what the address leads to", func(t *testing.T) {
 		t.Parallel()
@@ -429,6 +429,6 @@ func TestCreateTenantByItsAddressAndMore(t *testing.T) {
 		x.Expect(r.code).To(gomega.Equal(0), r.stderr)
 		x.Expect(r.stderr).To(gomega.ContainSubstring("AnonymousCustomer (no token URL)\n  api.egain.cloud answered HTTP 404 for the metadata document (there is no such\n  document): check"))
 		x.Expect(r.stderr).To(gomega.ContainSubstring("User (Metadata)\n  token   https://login.egain.cloud/gw/policy/oauth2/v2.0/token\n  no login URL: no document names one\n"))
-		x.Expect(r.stderr).To(gomega.ContainSubstring("These do not:\n  AnonymousCustomer\n  AuthorizationCode (User, Customer)\n"))
+		x.Expect(r.stderr).To(gomega.ContainSubstring("These flows do not:\n  AnonymousCustomer\n  AuthorizationCode (User, Customer)\n"))
 	})
 }

@@ -28,7 +28,7 @@ func (x *exploration) resolve() []actorFound {
 		if x.failure != nil && x.tenant.NeedsDocuments(role.Actor) {
 			err = x.failure
 		}
-		found[i] = actorFound{role, endpoints, err}
+		found[i] = actorFound{role, endpoints, x.nameFields(err)}
 	}
 	return found
 }
@@ -41,9 +41,9 @@ func (x *exploration) show(found []actorFound) {
 	}
 	x.env.notef("\n")
 	sources := map[oauth.Source]string{
-		oauth.SourceMetadata: "Metadata: a document of eGain's lists the token URL.",
-		oauth.SourceDerived:  "Derived:  it follows from other URLs, by the patterns that eGain documents.",
-		oauth.SourceSpec:     "Spec:     a flag gave it.",
+		oauth.SourceMetadata: "Metadata: the token URL is in a document of eGain.",
+		oauth.SourceDerived:  "Derived:  the token URL follows from other URLs, as eGain documents.",
+		oauth.SourceSpec:     "Spec:     the token URL is from a flag.",
 	}
 	for _, source := range []oauth.Source{oauth.SourceMetadata, oauth.SourceDerived, oauth.SourceSpec} {
 		if slices.ContainsFunc(found, func(f actorFound) bool { return f.failure == nil && f.endpoints.Source == source }) {
@@ -51,7 +51,7 @@ func (x *exploration) show(found []actorFound) {
 		}
 	}
 	if slices.ContainsFunc(found, func(f actorFound) bool { return f.failure == nil && f.endpoints.ScopePrefix != "" }) {
-		x.env.notef("prefix:   the operator puts it before scopes of the actor that lack it.\n")
+		x.env.notef("prefix:   the operator adds it to scopes of the actor that lack it.\n")
 	}
 	x.showFlows(found)
 }
@@ -83,7 +83,7 @@ func (x *exploration) showDeployment() {
 		x.env.notef("%s\n", line)
 	}
 	if apiErr != nil {
-		x.indented("no API URL: " + apiErr.Error())
+		x.indented("no API URL: " + x.nameFields(apiErr).Error())
 	}
 }
 
@@ -129,7 +129,7 @@ func (x *exploration) showActor(f actorFound) {
 	}
 	for _, err := range []error{e.Unusable.AuthorizationURL, e.Unusable.RevocationURL} {
 		if err != nil {
-			x.indented(err.Error())
+			x.indented(x.nameFields(err).Error())
 		}
 	}
 }
@@ -177,8 +177,8 @@ func (x *exploration) showFlows(found []actorFound) {
 			lack = append(lack, name(cannot))
 		}
 	}
-	x.showList("These flows work with that:", work)
-	x.showList("These do not:", lack)
+	x.showList("These flows work:", work)
+	x.showList("These flows do not:", lack)
 	x.env.notef("\n")
 }
 

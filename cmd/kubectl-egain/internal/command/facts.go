@@ -69,7 +69,7 @@ func sourcesOf(ctx context.Context, c client.Client, ec *egainv1alpha1.EgainClie
 // trouble says why something was not read, in place of it.
 func trouble(err error) string {
 	if apierrors.IsForbidden(err) {
-		return "you may not read this"
+		return "you have no permission to read this"
 	}
 	return "not read: " + err.Error()
 }

@@ -189,7 +189,7 @@ func (f *follower) frame(ctx context.Context) ([]string, error) {
 		return f.table(f.clients(), now), nil
 	}
 	if len(f.known) == 0 {
-		return []string{"EgainClient " + f.name + " is not there."}, nil
+		return []string{"EgainClient " + f.name + " not found."}, nil
 	}
 	if f.facts == nil || now.Sub(f.factsTime) > refresh {
 		facts, err := gatherFacts(ctx, f.env, &f.clients()[0])

@@ -39,18 +39,18 @@ func (e *environment) held(ctx context.Context, name string) (*held, error) {
 	}
 	secret := &corev1.Secret{}
 	err = c.Get(ctx, client.ObjectKey{Namespace: ec.Namespace, Name: ec.TargetName()}, secret)
-	why := "see why with kubectl egain status " + ec.Name
+	why := "see the reason with kubectl egain status " + ec.Name
 	switch {
 	case apierrors.IsNotFound(err):
-		return nil, advise(fmt.Errorf("there is no Secret %q, so there is no token yet", ec.TargetName()), why)
+		return nil, advise(fmt.Errorf("Secret %q not found: there is no token yet", ec.TargetName()), why)
 	case err != nil:
 		return nil, fmt.Errorf("reading Secret %q: %w", ec.TargetName(), err)
 	}
 	if claim, _ := target.ClaimOn(secret, ec); claim != target.ClaimOurs {
-		return nil, advise(fmt.Errorf("the Secret %q does not belong to EgainClient %q, so what it holds may be of another", secret.Name, ec.Name), why)
+		return nil, advise(fmt.Errorf("Secret %q does not belong to EgainClient %q", secret.Name, ec.Name), why)
 	}
 	if len(secret.Data[target.KeyAccessToken]) == 0 {
-		return nil, advise(fmt.Errorf("the Secret %q holds no token", secret.Name), why)
+		return nil, advise(fmt.Errorf("Secret %q contains no token", secret.Name), why)
 	}
 	h := &held{
 		client:        ec,
@@ -75,5 +75,5 @@ func (h *held) refuseExpired(now time.Time) error {
 		return nil
 	}
 	return advise(fmt.Errorf("the token of EgainClient %q expired %s ago", h.client.Name, duration.HumanDuration(ago)),
-		"have it replaced with kubectl egain renew "+h.client.Name+" --wait, or see why it was not with kubectl egain status "+h.client.Name)
+		"run kubectl egain renew "+h.client.Name+" --wait, or see kubectl egain status "+h.client.Name)
 }

@@ -24,7 +24,7 @@ import (
 func newImportCommand(env *environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import",
-		Short: "Print the EgainClient that replaces what another tool does",
+		Short: "Convert the configuration of another tool to an EgainClient",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -45,19 +45,19 @@ func newImportExternalSecretsCommand(env *environment) *cobra.Command {
 		Use:     "external-secrets NAME",
 		Aliases: []string{"external-secret", "externalsecret", "externalsecrets", "es"},
 		Short:   "Print the EgainClient that replaces an ExternalSecret",
-		Long: `Print the EgainClient that replaces an ExternalSecret of external-secrets.io which fetches a token by a webhook: a SecretStore or
-ClusterSecretStore of provider webhook, or a generator of kind Webhook. It is read from the cluster, or with -f from files, which
-takes no cluster. Nothing is changed. The manifest goes to standard output; what could not be carried over, and the steps by which
-the Secret changes hands, go to standard error. No secret is read or printed.`,
+		Long: `Print the EgainClient that replaces an ExternalSecret of external-secrets.io that fetches a token by a webhook: a SecretStore or
+ClusterSecretStore of provider webhook, or a generator of kind Webhook. The ExternalSecret is read from the cluster, or from files
+with -f. Nothing is changed. The manifest goes to standard output. What could not be converted, and the steps of the migration, go
+to standard error. No secret is read or printed.`,
 		Example: `  kubectl egain import external-secrets knowledge-token -n team-a > knowledge-token.yaml
   kubectl egain import external-secrets knowledge-token -f external-secret.yaml -f store.yaml`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              func(cmd *cobra.Command, args []string) error { return i.run(cmd.Context(), args[0]) },
 	}
-	cmd.Flags().StringArrayVarP(&i.files, "filename", "f", nil, "`file` with the ExternalSecret and what it refers to, instead of the cluster; - for standard input; may be repeated")
-	cmd.Flags().StringArrayVar(&i.options.Scopes, "scope", nil, "`scopes` to ask for instead of the webhook's, separated by commas or spaces; may be repeated")
-	cmd.Flags().StringVar(&i.options.Target, "target", "", "Secret to keep the token in instead of the ExternalSecret's, to move workloads one by one")
+	cmd.Flags().StringArrayVarP(&i.files, "filename", "f", nil, "`file` with the ExternalSecret and what it refers to, or - for standard input; may be repeated")
+	cmd.Flags().StringArrayVar(&i.options.Scopes, "scope", nil, "`scopes` to request instead of the webhook's, separated by commas or spaces; may be repeated")
+	cmd.Flags().StringVar(&i.options.Target, "target", "", "target Secret instead of the ExternalSecret's, to move workloads one by one")
 	return cmd
 }
 
@@ -73,8 +73,8 @@ func (i *importExternalSecret) run(ctx context.Context, name string) error {
 	i.options.Scopes = manifest.Words(i.options.Scopes)
 	conversion, err := externalsecret.Convert(object, find, i.options)
 	if err != nil {
-		return advise(fmt.Errorf("ExternalSecret %q cannot be replaced: %w", name, err),
-			"if it does fetch a token of eGain, write the EgainClient with kubectl egain create client")
+		return advise(fmt.Errorf("converting ExternalSecret %q: %w", name, err),
+			"if it fetches a token of eGain, use kubectl egain create client")
 	}
 	return i.print(ctx, conversion)
 }
@@ -87,7 +87,7 @@ func (i *importExternalSecret) print(ctx context.Context, conversion *externalse
 	}
 	object := manifest.ClientSchema().Encode(conversion.Client)
 	if errs := manifest.ClientSchema().Check(ctx, object); len(errs) > 0 {
-		return advise(invalid(object, errs), "pass --scope or --target for what the ExternalSecret lacks, or write the EgainClient with kubectl egain create client")
+		return advise(invalid(object, errs), "pass --scope or --target if the ExternalSecret lacks them, or use kubectl egain create client")
 	}
 	if conversion.CABundle != nil {
 		text, err := yaml.Marshal(conversion.CABundle)

@@ -42,30 +42,30 @@ func newLoginCommand(env *environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "login NAME",
 		Short: "Log in at eGain for an EgainClient of flow AuthorizationCode",
-		Long: `Log in at eGain for an EgainClient of flow AuthorizationCode, as the user or customer whose tokens it is to keep.
+		Long: `Log in at eGain for an EgainClient of flow AuthorizationCode, as the user or customer that its tokens are for.
 
-Your browser opens eGain's login page; what it answers comes back to spec.authorizationCode.redirectURL on this machine. The
-refresh token is put into the session Secret, from which the operator keeps the access token fresh. Nobody need log in again
-before the session ends. The login uses PKCE (S256), and no token is shown.
+The browser opens eGain's login page, which redirects to spec.authorizationCode.redirectURL on this machine. The command stores
+the refresh token in the session Secret, and the operator renews the access token with it until the session ends. The login uses
+PKCE (S256), and no token is shown.
 
-With --no-browser, or with a redirect URL that is not of this machine, open the address anywhere, and paste what the browser's
-address bar shows in the end.
+With --no-browser, or with a redirect URL on another machine, open the address in any browser, and paste the address that it
+shows after the login.
 
-Before the browser opens, the hosts are shown: the one to log in at, and the one that gets the code and the client secret. If one
-is of another site than the tenant's URL, the command asks. It also asks after a login whose answer does not name its server
-(iss, RFC 9207), since a hostile login page can forward you to that of another server, for whose code it waits. Without a
-terminal, it fails instead, unless --yes is given. An answer that names another server is always refused.
+Before the browser opens, the command shows the host of the login page and the host that gets the code and the client secret. It
+asks about a host of another site than the tenant's URL. It also asks if the answer does not name its server (iss, RFC 9207): a
+hostile login page can forward you to another server to get your code. Without a terminal it fails instead, unless --yes is
+given. An answer that names another server is always refused.
 
-What the operator's flags refuse is not sent.`,
+Requests that the operator's flags forbid are not sent.`,
 		Example: `  kubectl egain login my-session
   kubectl egain login my-session --no-browser`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: env.completeClient,
 		RunE:              func(cmd *cobra.Command, args []string) error { return l.run(cmd.Context(), args[0]) },
 	}
-	cmd.Flags().BoolVar(&l.noBrowser, "no-browser", false, "open no browser, and have the answer pasted: for machines without one")
-	cmd.Flags().BoolVarP(&l.yes, "yes", "y", false, "do not ask which servers are right: the hosts of the tenant were checked")
-	cmd.Flags().BoolVar(&l.wait, "wait", true, "wait until the operator has issued the first token")
+	cmd.Flags().BoolVar(&l.noBrowser, "no-browser", false, "do not open a browser; paste the answer instead")
+	cmd.Flags().BoolVarP(&l.yes, "yes", "y", false, "do not ask about hosts: you have checked those of the tenant")
+	cmd.Flags().BoolVar(&l.wait, "wait", true, "wait until the operator has stored the first token")
 	cmd.Flags().DurationVar(&l.timeout, "timeout", loginTimeout, "how long to wait for the login at the browser")
 	env.addRulesFlag(cmd.Flags())
 	return cmd
@@ -85,7 +85,7 @@ type attempt struct {
 
 func (l *login) run(ctx context.Context, name string) error {
 	if l.timeout <= 0 {
-		return usagef("--timeout %s leaves no time to log in: give a positive one", l.timeout)
+		return usagef("--timeout must be positive, not %s", l.timeout)
 	}
 	a, err := l.begin(ctx, name)
 	if err != nil {
@@ -107,7 +107,7 @@ func (l *login) run(ctx context.Context, name string) error {
 	}
 	l.env.notef("Logged in. The refresh token is in Secret %q%s.\n", a.store.name(), a.until(session))
 	if refused := a.store.refused; len(refused) > 0 {
-		text := fmt.Sprintf("Not granted, so that no token has them: %s. Have them granted at eGain and log in again, or remove them from spec.scopes.", strings.Join(refused, ", "))
+		text := fmt.Sprintf("Scopes not granted: %s. Have them granted at eGain and log in again, or remove them from spec.scopes.", strings.Join(refused, ", "))
 		for _, line := range view.Wrap(text, columns) {
 			l.env.notef("%s\n", line)
 		}
@@ -125,8 +125,8 @@ func (l *login) begin(ctx context.Context, name string) (*attempt, error) {
 		return nil, err
 	}
 	if ec.Spec.AuthorizationCode == nil {
-		return nil, advise(fmt.Errorf("EgainClient %q has flow %s, which nobody logs in for", name, ec.Spec.Flow),
-			"see how its token is with kubectl egain status "+name+"; only flow AuthorizationCode takes a login")
+		return nil, advise(fmt.Errorf("EgainClient %q has flow %s, which needs no login", name, ec.Spec.Flow),
+			"use an EgainClient of flow AuthorizationCode; kubectl egain status "+name+" describes this one")
 	}
 	a := &attempt{login: l, client: ec, state: rand.Text(), verifier: oauth.NewVerifier()}
 	a.prompter = &prompter{env: l.env, in: bufio.NewReader(io.LimitReader(l.env.In, maxLine))}
@@ -156,7 +156,7 @@ func (a *attempt) hint(ctx context.Context) {
 		return
 	}
 	if err := a.provider.hint(ctx); err != nil {
-		text := "The login goes on without " + domainHint + ", which could not be read: " + err.Error() +
+		text := "Could not read " + domainHint + ", and continuing without it: " + err.Error() +
 			". If the login page does not find your tenant, set it in spec.authorizationCode.parameters."
 		for _, line := range view.Wrap(text, columns) {
 			a.env.notef("%s\n", line)
@@ -171,7 +171,7 @@ func (a *attempt) answer(ctx context.Context) (loopback.Answer, error) {
 		Scopes: a.provider.request.Scopes, State: a.state, Verifier: a.verifier, Parameters: request.LoginParameters(a.client),
 	})
 	if err != nil {
-		return loopback.Answer{}, err
+		return loopback.Answer{}, a.provider.nameFields(err)
 	}
 	a.introduce(target)
 	if err := a.confirmHosts(ctx); err != nil {
@@ -236,10 +236,10 @@ var actorWords = map[egainv1alpha1.Actor]string{
 func (a *attempt) receive(ctx context.Context, target string) (loopback.Answer, error) {
 	receiver, err := loopback.Listen(ctx, a.redirectURL(), a.expected())
 	if err != nil {
-		return loopback.Answer{}, advise(err, "end the program that uses that port, or use --no-browser, or register another redirect URL and set spec.authorizationCode.redirectURL")
+		return loopback.Answer{}, advise(err, "use --no-browser, or free the port, or register another redirect URL and set spec.authorizationCode.redirectURL")
 	}
 	defer receiver.Close(ctx)
-	a.env.notef("\nYour browser opens. If it does not, open this address yourself:\n\n%s\n\n", target)
+	a.env.notef("\nOpening your browser. If it does not open, open this address:\n\n%s\n\n", target)
 	a.env.browse(target)
 	return receiver.Answer(ctx)
 }
@@ -257,7 +257,7 @@ const maxLine = 64 << 10
 // readPasted lets a person bring the answer.
 func (a *attempt) readPasted(ctx context.Context, target string) (loopback.Answer, error) {
 	a.env.notef("\nOpen this address in a browser:\n\n%s\n\n", target)
-	a.env.notef("After the login it leads to %s, where there need be nothing to see.\n", a.redirectURL())
+	a.env.notef("After the login it redirects to %s, which may show an error page.\n", a.redirectURL())
 	line, err := a.prompter.pasted(ctx, "Paste the whole address from the address bar, or the code in it")
 	a.env.notef("\n")
 	if err != nil {
@@ -274,15 +274,15 @@ func (a *attempt) explain(ctx context.Context, err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return advise(fmt.Errorf("nobody logged in within %s", a.timeout), "run kubectl egain login "+a.client.Name+" again, with a longer --timeout if need be")
+		return advise(fmt.Errorf("no login within %s", a.timeout), "run kubectl egain login "+a.client.Name+" again, with a longer --timeout if needed")
 	case ctx.Err() != nil, errors.Is(err, context.Canceled):
 		return advise(errors.New("interrupted: nothing was stored"), "run kubectl egain login "+a.client.Name+" again")
 	case isRefused:
 		return advise(err, refusalAdvice(refused.Code))
 	case ofAnother:
-		return advise(err, "do not log in there again before you know who set up the tenant: its login page may forward to another server's; the code was sent nowhere")
+		return advise(err, "do not log in there again before you have checked the tenant's hosts: its login page may forward to another server; the code was not sent")
 	case errors.Is(err, loopback.ErrState):
-		return advise(err, "paste the address of the login that was begun last, or run kubectl egain login "+a.client.Name+" again")
+		return advise(err, "paste the address of the latest login, or run kubectl egain login "+a.client.Name+" again")
 	default:
 		return err
 	}
@@ -298,7 +298,7 @@ func refusalAdvice(code string) string {
 	case "unauthorized_client", "unsupported_response_type":
 		return "allow the authorization code flow for the client application in the eGain console"
 	case "temporarily_unavailable", "server_error":
-		return "try again in a while: the fault is the server's"
+		return "try again later: the server failed"
 	default:
 		return "check the client application in the eGain console: its redirect URL, scopes and flow"
 	}
@@ -315,10 +315,10 @@ func (a *attempt) redeem(ctx context.Context, code oauth.Secret) (session.Conten
 			": a confidential client application needs its client_secret there, a public one (Single Page Application) must have none")
 	}
 	if err != nil {
-		return session.Content{}, err
+		return session.Content{}, a.provider.nameFields(err)
 	}
 	if tok.RefreshToken == "" {
-		return session.Content{}, advise(errors.New("the login succeeded, but eGain gave no refresh token, without which the operator cannot keep the session: nothing was stored"),
+		return session.Content{}, advise(errors.New("the login succeeded, but eGain issued no refresh token, which the operator needs: nothing was stored"),
 			refreshAdvice(a.provider.request.Scopes))
 	}
 	a.store.granted, a.store.refused = tok.Scopes, oauth.NotGranted(a.provider.request.Scopes, tok.Scopes)
@@ -338,5 +338,5 @@ func (a *attempt) until(s session.Content) string {
 	if s.ExpirationTime.IsZero() {
 		return ""
 	}
-	return ", good until " + s.ExpirationTime.Local().Format(time.DateTime) + " and longer with each refresh"
+	return ", valid until " + s.ExpirationTime.Local().Format(time.DateTime) + " and extended by each refresh"
 }

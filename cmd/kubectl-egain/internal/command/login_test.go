@@ -188,7 +188,7 @@ func TestLoginShowsItsParameters(t *testing.T) {
 		},
 		"no hint, which the self-service platform does without": {
 			egainsim.SelfServiceAddressTenantID, egainsim.SelfServiceAddressPublicClientID, none, true, true,
-			`The login goes on without domain_hint, which could not be read: localhost:`, "",
+			`Could not read domain_hint, and continuing without it: localhost:`, "",
 		},
 	}
 	for name, tc := range tests {
@@ -260,10 +260,10 @@ func TestLoginByPasting(t *testing.T) {
 		"the code alone":                         {"", []string{"--no-browser"}, code, 0, "Logged in"},
 		"a redirect URL elsewhere needs no flag": {elsewhere, nil, func(back string) string { return back }, 0, "Logged in"},
 		"the address of another login": {
-			"", []string{"--no-browser"}, func(back string) string { return strings.Replace(back, "state=", "state=x", 1) }, 1, "its state is another",
+			"", []string{"--no-browser"}, func(back string) string { return strings.Replace(back, "state=", "state=x", 1) }, 1, "its state differs",
 		},
 		"the address of another page": {
-			"", []string{"--no-browser"}, func(string) string { return "https://mail.example.com/inbox" }, 1, "does not begin with the redirect URL",
+			"", []string{"--no-browser"}, func(string) string { return "https://mail.example.com/inbox" }, 1, "does not start with the redirect URL",
 		},
 		"a code that was never issued": {"", []string{"--no-browser"}, func(string) string { return "made-up" }, 1, "does not accept the code"},
 		"nothing":                      {"", []string{"--no-browser"}, func(string) string { return "" }, 1, "the code is empty"},
@@ -337,7 +337,7 @@ func TestLoginThatComesToNothing(t *testing.T) {
 			egainsim.ClientApp{Public: true, RefreshTokens: egainsim.NoRefreshTokens},
 			"",
 			func(f *simulated, target string) { f.follow(f.answer(target, agent)) }, nil,
-			[]string{"gave no refresh token", "offline_access", "nothing was stored"},
+			[]string{"issued no refresh token", "offline_access", "nothing was stored"},
 		},
 		"the secret is wrong": {
 			egainsim.ClientApp{Secrets: []string{"right"}},
@@ -345,13 +345,13 @@ func TestLoginThatComesToNothing(t *testing.T) {
 			func(f *simulated, target string) { f.follow(f.answer(target, agent)) }, nil,
 			[]string{"invalid_client", "correct Secret egain-app"},
 		},
-		"nobody logs in": {
+		"no user logs in": {
 			egainsim.ClientApp{Public: true},
 			"", func(*simulated, string) {},
 			[]string{"--timeout", "10ms"},
-			[]string{"nobody logged in within 10ms", "--timeout"},
+			[]string{"no login within 10ms", "--timeout"},
 		},
-		"somebody else sends a code": {
+		"another program sends a code": {
 			egainsim.ClientApp{Public: true}, "", func(f *simulated, target string) {
 				u := mustParse(f, target)
 				status, page := f.follow(u.Query().Get("redirect_uri") + "?code=theirs&state=guessed")
@@ -392,9 +392,9 @@ func TestLoginIsRefusedBeforeItBegins(t *testing.T) {
 		code    int
 		said    string
 	}{
-		"another flow":   {func(f *simulated) { f.egainClient("mine") }, nil, 1, "flow ClientCredentials, which nobody logs in for"},
-		"no time":        {func(*simulated) {}, []string{"--timeout", "0s"}, 2, "leaves no time"},
-		"no EgainClient": {func(*simulated) {}, nil, 1, `there is no EgainClient "mine"`},
+		"another flow":   {func(f *simulated) { f.egainClient("mine") }, nil, 1, "flow ClientCredentials, which needs no login"},
+		"no time":        {func(*simulated) {}, []string{"--timeout", "0s"}, 2, "must be positive"},
+		"no EgainClient": {func(*simulated) {}, nil, 1, `EgainClient "mine" not found`},
 		"the session Secret is another's session": {func(f *simulated) {
 			f.egainClient("theirs", withSession("http://127.0.0.1:8765/callback"))
 			f.egainClient("mine", withSession("http://127.0.0.1:8765/callback"), func(ec *egainv1alpha1.EgainClient) {
@@ -420,7 +420,7 @@ func TestLoginIsRefusedBeforeItBegins(t *testing.T) {
 		"the session Secret contains the refresh token of another program": {func(f *simulated) {
 			f.create(&corev1.Secret{ObjectMeta: f.named("mine-session"), StringData: map[string]string{session.KeyRefreshToken: "1//of-google"}})
 			f.egainClient("mine", withSession("http://127.0.0.1:8765/callback"))
-		}, nil, 1, "contains a refresh token that is not of a login here"},
+		}, nil, 1, "contains a refresh token that no kubectl egain login stored"},
 		"the session Secret is immutable": {func(f *simulated) {
 			f.create(&corev1.Secret{ObjectMeta: f.named("mine-session"), Immutable: new(true)})
 			f.egainClient("mine", withSession("http://127.0.0.1:8765/callback"))
@@ -454,7 +454,7 @@ func TestLoginWaitsForTheOperator(t *testing.T) {
 		}, 0, "egainclient/mine: ready, the token expires in"},
 		"which cannot": {egainv1alpha1.EgainClientStatus{
 			LastFailure: &egainv1alpha1.FailureStatus{Time: new(metav1.Now()), Reason: egainv1alpha1.ReasonReauthorizationRequired, Message: "log in again"},
-		}, 1, "no token was issued: ReauthorizationRequired: log in again"},
+		}, 1, "the operator got no token: ReauthorizationRequired: log in again"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -567,7 +567,7 @@ func TestLoginSaysWhatWasNotGranted(t *testing.T) {
 	f.browse = func(target string) { f.follow(f.answer(target, agent)) }
 	r := f.run("login", "mine", "--yes", "--wait=false")
 	f.Expect(r.code).To(gomega.Equal(0), r.stderr)
-	f.Expect(strings.Join(strings.Fields(r.stderr), " ")).To(gomega.ContainSubstring("Not granted, so that no token has them: core.aiservices.read."))
+	f.Expect(strings.Join(strings.Fields(r.stderr), " ")).To(gomega.ContainSubstring("Scopes not granted: core.aiservices.read."))
 	stored := f.secret("mine-session")
 	f.Expect(stored.Annotations).To(gomega.HaveKeyWithValue(session.AnnotationScopes, "core.aiservices.use"))
 	f.Expect(stored.Annotations).To(gomega.HaveKeyWithValue(session.AnnotationScopesNotGranted, "core.aiservices.read"))

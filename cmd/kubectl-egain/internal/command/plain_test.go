@@ -97,7 +97,7 @@ func TestPlain_NothingOfOthersReachesTheTerminal(t *testing.T) {
 	f.Expect(decoded.Status.LastFailure.Message).To(gomega.Equal(hidden))
 }
 
-// TestPlain_AnAnswerIsExactForProgramsOnly holds for call: its head is for people, its body for whoever reads it.
+// TestPlain_AnAnswerIsExactForProgramsOnly holds for call: its head is for people, its body for programs.
 func TestPlain_AnAnswerIsExactForProgramsOnly(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -53,7 +53,7 @@ func (p *prompter) pasted(ctx context.Context, question string) (string, error) 
 		return "", err
 	}
 	defer term.Restore(int(file.Fd()), was) //nolint:errcheck // nothing could be done about it
-	p.env.notef("%s (it does not show): ", question)
+	p.env.notef("%s (input is hidden): ", question)
 	return p.read(ctx, p.keys)
 }
 
@@ -98,7 +98,7 @@ func (p *prompter) read(ctx context.Context, from func() (string, error)) (strin
 		text := strings.TrimSpace(a.text)
 		if errors.Is(a.err, io.EOF) && text == "" {
 			p.env.notef("\n")
-			return "", advise(errors.New("the input ended before every question was answered"), "answer at a terminal, or say it with flags")
+			return "", advise(errors.New("the input ended before every question was answered"), "answer at a terminal, or pass flags")
 		}
 		if a.err != nil && !errors.Is(a.err, io.EOF) {
 			return "", a.err

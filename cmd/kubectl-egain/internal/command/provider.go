@@ -23,6 +23,8 @@ type provider struct {
 	request     request.Addressed
 	tenant      oauth.Tenant
 	endpoints   oauth.Endpoints
+	// nameFields makes a failure name the fields of the object that describes the tenant.
+	nameFields func(error) error
 	// labelled says that only labelled Secrets may be sent.
 	labelled bool
 }
@@ -42,7 +44,7 @@ func (e *environment) provider(ctx context.Context, ec *egainv1alpha1.EgainClien
 }
 
 // reach finds the authorization server of an EgainClient. The metadata document is read if the operator would read it, or if
-// the endpoints lack what is wanted without it. The rules of the operator come first.
+// the endpoints lack what is wanted without it. The rules of the operator come first. Failures name the fields of the tenant's object.
 func (e *environment) reach(ctx context.Context, ec *egainv1alpha1.EgainClient, tenant request.Tenant, wanted func(oauth.Endpoints) string) (*provider, error) {
 	c, err := e.cluster()
 	if err != nil {
@@ -53,14 +55,14 @@ func (e *environment) reach(ctx context.Context, ec *egainv1alpha1.EgainClient, 
 	if err != nil {
 		return nil, err
 	}
-	p := &provider{client: &oauth.Client{Now: e.clock.Now}, tenant: tenant.OAuth(), labelled: r.labelled()}
+	p := &provider{client: &oauth.Client{Now: e.clock.Now}, tenant: tenant.OAuth(), nameFields: tenant.NameFields, labelled: r.labelled()}
 	if p.http, err = e.http(r, tenant.Name, bundle, requestTimeout); err != nil {
 		return nil, err
 	}
 	if err := p.resolve(ctx, request.For(ec), wanted); err != nil {
 		known, ok := tenant.KnownFor(request.For(ec).Actor())
 		if f := fault.Of(err); f == nil || f.Reason != fault.ReasonMetadataUnavailable || !ok || wanted(known) == "" {
-			return nil, err
+			return nil, tenant.NameFields(err)
 		}
 		p.endpoints = known // as the operator does
 	}
@@ -98,7 +100,7 @@ func (p *provider) hint(ctx context.Context) error {
 	directory := &oauth.Directory{Now: p.client.Now}
 	document, err := directory.Read(ctx, p.http, oauth.DeploymentInfoPlace(p.tenant.URL))
 	if err != nil {
-		return err
+		return p.nameFields(err)
 	}
 	p.endpoints.DomainHint = document.Deployment.DomainHint
 	return nil

@@ -35,12 +35,12 @@ func newRenewCommand(env *environment) *cobra.Command {
 	r := &renew{env: env}
 	cmd := &cobra.Command{
 		Use:   "renew (NAME... | -l SELECTOR | --all)",
-		Short: "Have tokens replaced now",
-		Long: `Have tokens replaced now, whatever is left of their lives: the operator asks eGain for new ones as soon as it sees the
-annotation ` + egainv1alpha1.RenewRequestedAtAnnotation + `, which this sets. The tokens before stay valid until they
-expire, unless eGain says otherwise.
+		Short: "Renew tokens now",
+		Long: `Renew tokens now, before they are due. The command sets the annotation
+` + egainv1alpha1.RenewRequestedAtAnnotation + `, and the operator then requests new tokens. The old tokens stay
+valid until they expire, unless eGain revokes them.
 
-With --wait it ends when the new tokens are in their Secrets, or fails and says why one is not.`,
+With --wait the command ends when the new tokens are in their Secrets, or fails with the reason of each that is not.`,
 		Example: `  kubectl egain renew knowledge-sync --wait
   kubectl egain renew -l team=search
   kubectl egain renew --all -A`,
@@ -48,14 +48,14 @@ With --wait it ends when the new tokens are in their Secrets, or fails and says 
 		RunE:              func(cmd *cobra.Command, args []string) error { return r.run(cmd.Context(), args) },
 	}
 	r.selection.addFlags(cmd)
-	cmd.Flags().BoolVar(&r.wait, "wait", false, "wait until the new tokens are there")
-	cmd.Flags().DurationVar(&r.timeout, "timeout", renewTimeout, "how long to wait for all of them together")
+	cmd.Flags().BoolVar(&r.wait, "wait", false, "wait until the new tokens are in their Secrets")
+	cmd.Flags().DurationVar(&r.timeout, "timeout", renewTimeout, "how long to wait for all tokens together")
 	return cmd
 }
 
 func (r *renew) run(ctx context.Context, names []string) error {
 	if r.timeout <= 0 {
-		return usagef("--timeout %s is not a time to wait: give a positive one", r.timeout)
+		return usagef("--timeout must be positive, not %s", r.timeout)
 	}
 	clients, err := r.selection.list(ctx, r.env, names)
 	if err != nil {
@@ -65,7 +65,7 @@ func (r *renew) run(ctx context.Context, names []string) error {
 	requested := r.env.clock.Now().UTC()
 	for i := range clients {
 		if err := r.request(ctx, &clients[i], requested); err != nil {
-			return fmt.Errorf("asking for a renewal of EgainClient %s: %w", key(&clients[i]), err)
+			return fmt.Errorf("requesting a renewal of EgainClient %s: %w", key(&clients[i]), err)
 		}
 	}
 	if !r.wait {
@@ -80,7 +80,7 @@ func (r *renew) request(ctx context.Context, ec *egainv1alpha1.EgainClient, requ
 	}
 	r.env.printf("%s: renewal requested\n", r.selection.label(ec))
 	if ec.Suspended() {
-		r.env.notef("%s is suspended, and is renewed once kubectl egain resume %s ends that\n", r.selection.label(ec), ec.Name)
+		r.env.notef("%s is suspended: run kubectl egain resume %s for it to be renewed\n", r.selection.label(ec), ec.Name)
 	}
 	return nil
 }
@@ -139,7 +139,7 @@ type renewal struct {
 // wait returns nil once the token that answers the request is in the target.
 func (w *renewal) wait(ctx context.Context) error {
 	if w.last.Suspended() {
-		return fmt.Errorf("%s: suspended, so it is not renewed", w.label)
+		return fmt.Errorf("%s: suspended, not renewed", w.label)
 	}
 	c, err := w.env.cluster()
 	if err != nil {
@@ -162,7 +162,7 @@ func (w *renewal) wait(ctx context.Context) error {
 func (w *renewal) observe(event watch.Event) (bool, error) {
 	ec, is := event.Object.(*egainv1alpha1.EgainClient)
 	if event.Type == watch.Deleted || !is {
-		return false, fmt.Errorf("%s: deleted meanwhile", w.label)
+		return false, fmt.Errorf("%s: deleted while waiting", w.label)
 	}
 	w.last = ec
 	switch {
@@ -197,7 +197,7 @@ func (w *renewal) triedAgainInTime() bool {
 func (w *renewal) explain(what string) error {
 	last := w.last.Status.LastFailure
 	if last == nil {
-		return fmt.Errorf("%s: %s: the operator has not answered; see whether it runs, and watches namespace %s", w.label, what, w.last.Namespace)
+		return fmt.Errorf("%s: %s: the operator has not reconciled it; check that it runs and watches namespace %s", w.label, what, w.last.Namespace)
 	}
 	return fmt.Errorf("%s: %s: %s: %s; next try %s", w.label, what, last.Reason, last.Message, report.NextTry(last, w.env.clock.Now()))
 }

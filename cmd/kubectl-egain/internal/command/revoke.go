@@ -31,18 +31,19 @@ func newRevokeCommand(env *environment) *cobra.Command {
 	r := &revoke{env: env}
 	cmd := &cobra.Command{
 		Use:   "revoke (NAME | --tenant TENANT --application APPLICATION)",
-		Short: "Revoke the token, or end the session, of an EgainClient",
-		Long: `Have eGain revoke the access token that an EgainClient's Secret holds (RFC 7009), as when it was seen by somebody. Workloads
-that use it are refused until they read the next one, for which the operator is asked at once unless --no-renew is given.
+		Short: "Revoke the token of an EgainClient, or end its session",
+		Long: `Revoke the access token in an EgainClient's target Secret at eGain (RFC 7009), for example after a leak. eGain refuses the token
+from then on, so workloads fail until they read the next one. The command also requests a renewal, unless --no-renew is given.
 
-With --session the refresh token of flow AuthorizationCode is revoked as well, and taken out of the session Secret: there is no
-next token before somebody has run kubectl egain login.
+With --session, also revoke the refresh token of flow AuthorizationCode and remove it from the session Secret. The operator gets no
+token until a user runs kubectl egain login.
 
-With --tenant and --application the access tokens of all EgainClients that name an application of an EgainTenant are revoked,
-in all namespaces, also of those that it no longer allows. That takes the right to read its Secret, and theirs.
+With --tenant and --application, revoke the access tokens of all EgainClients that use the application of the EgainTenant, in all
+namespaces, including those that the EgainTenant no longer allows. You need permission to read the Secrets of the application and
+of the EgainClients.
 
-A token of a tenant that no longer allows the EgainClient is revoked at that tenant. While the documents of an EgainTenant cannot
-be read, the endpoint in its status serves. What the operator's flags refuse is not sent.`,
+A token is revoked even if its tenant no longer allows the EgainClient. If the documents of an EgainTenant cannot be read, the
+endpoint in its status is used. Requests that the operator's flags forbid are not sent.`,
 		Example: `  kubectl egain revoke knowledge-sync
   kubectl egain revoke my-session --session --yes
   kubectl egain revoke --tenant acme --application default`,
@@ -51,7 +52,7 @@ be read, the endpoint in its status serves. What the operator's flags refuse is 
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch named := r.tenant != "" || r.application != ""; {
 			case named == (len(args) == 1):
-				return usagef("say whose token: the name of an EgainClient, or --tenant and --application")
+				return usagef("pass either the NAME of an EgainClient, or --tenant and --application")
 			case named:
 				return r.runApplication(cmd.Context())
 			default:
@@ -59,12 +60,12 @@ be read, the endpoint in its status serves. What the operator's flags refuse is 
 			}
 		},
 	}
-	cmd.Flags().BoolVar(&r.session, "session", false, "end the session of flow AuthorizationCode")
-	cmd.Flags().StringVar(&r.tenant, "tenant", "", "with --application: the EgainTenant")
-	cmd.Flags().StringVar(&r.application, "application", "", "the application whose EgainClients all lose their tokens")
-	cmd.Flags().BoolVarP(&r.yes, "yes", "y", false, "do not ask for a confirmation")
+	cmd.Flags().BoolVar(&r.session, "session", false, "also end the session of flow AuthorizationCode")
+	cmd.Flags().StringVar(&r.tenant, "tenant", "", "EgainTenant of --application")
+	cmd.Flags().StringVar(&r.application, "application", "", "application whose EgainClients all lose their tokens; needs --tenant")
+	cmd.Flags().BoolVarP(&r.yes, "yes", "y", false, "do not ask for confirmation")
 	env.addRulesFlag(cmd.Flags())
-	cmd.Flags().BoolVar(&r.noRenew, "no-renew", false, "leave the revoked token where it is, until it is renewed in its time")
+	cmd.Flags().BoolVar(&r.noRenew, "no-renew", false, "request no renewal: the revoked token stays in the Secret until it is due")
 	return cmd
 }
 
@@ -82,7 +83,7 @@ func (r *revoke) run(ctx context.Context, name string) error {
 		return err
 	}
 	if r.session && ec.Spec.AuthorizationCode == nil {
-		return usagef("EgainClient %q has flow %s, which has no session: leave --session out", name, ec.Spec.Flow)
+		return usagef("EgainClient %q has flow %s, which has no session: omit --session", name, ec.Spec.Flow)
 	}
 	p, err := r.provider(ctx, ec)
 	if err != nil {
@@ -101,7 +102,7 @@ func (r *revoke) run(ctx context.Context, name string) error {
 		}
 	}
 	if r.session {
-		r.env.notef("There is no next token before somebody has run kubectl egain login %s.\n", name)
+		r.env.notef("There is no new token until a user runs kubectl egain login %s.\n", name)
 		return nil
 	}
 	return r.renew(ctx, ec)
@@ -115,8 +116,8 @@ func (r *revoke) provider(ctx context.Context, ec *egainv1alpha1.EgainClient) (*
 	}
 	p, err := r.env.provider(ctx, ec, tenant, func(e oauth.Endpoints) string { return e.RevocationURL })
 	if err == nil && p.endpoints.RevocationURL == "" {
-		err = advise(errors.New("the tenant has no revocation endpoint, neither in its spec nor in its metadata document"),
-			"set endpoints.revocationURL of the tenant if eGain has one, or have the token revoked in the eGain console")
+		err = advise(errors.New("the tenant has no revocation endpoint in its spec or metadata document"),
+			"set endpoints.revocationURL of the tenant if eGain has one, or revoke the token in the eGain console")
 	}
 	return p, err
 }
@@ -139,8 +140,8 @@ func (r *revoke) tokens(ctx context.Context, ec *egainv1alpha1.EgainClient) ([]d
 		tokens = append(tokens, t)
 	}
 	if len(tokens) == 0 {
-		return nil, advise(fmt.Errorf("the Secret %q holds no token of EgainClient %q, so there is nothing to revoke", ec.TargetName(), ec.Name),
-			"see why with kubectl egain status "+ec.Name)
+		return nil, advise(fmt.Errorf("Secret %q contains no token of EgainClient %q: nothing to revoke", ec.TargetName(), ec.Name),
+			"see the reason with kubectl egain status "+ec.Name)
 	}
 	return tokens, nil
 }
@@ -166,7 +167,7 @@ func (r *revoke) refreshToken(ctx context.Context, ec *egainv1alpha1.EgainClient
 	}
 	token, err := session.RefreshToken(secret, client.ObjectKeyFromObject(ec))
 	if err != nil {
-		return doomed{}, advise(fmt.Errorf("the Secret %q holds no session that could be ended", name), "begin one with kubectl egain login "+ec.Name)
+		return doomed{}, advise(fmt.Errorf("Secret %q contains no session", name), "log in with kubectl egain login "+ec.Name)
 	}
 	return doomed{kind: oauth.RefreshToken, token: token, secret: secret}, nil
 }
@@ -184,7 +185,7 @@ func (r *revoke) read(ctx context.Context, ec *egainv1alpha1.EgainClient, name s
 	return secret, nil
 }
 
-// confirm asks whoever sits at a terminal. Without one, --yes has to say it.
+// confirm asks the user at a terminal. Without one, --yes is required.
 func (r *revoke) confirm(ctx context.Context, ec *egainv1alpha1.EgainClient, tokens []doomed) error {
 	var what []string
 	for _, t := range tokens {
@@ -199,11 +200,11 @@ func (r *revoke) agree(ctx context.Context, question, subject string) error {
 		return nil
 	}
 	if !isTerminal(r.env.In) {
-		return usagef("cannot ask for confirmation without a terminal: give --yes if %s to be revoked", subject)
+		return usagef("no terminal to ask for confirmation: pass --yes if %s to be revoked", subject)
 	}
 	agreed, err := newPrompter(r.env).confirm(ctx, question)
 	if err == nil && !agreed {
-		return advise(errors.New("nothing was revoked"), "answer y, or give --yes")
+		return advise(errors.New("nothing was revoked"), "answer y, or pass --yes")
 	}
 	return err
 }
@@ -213,7 +214,7 @@ var words = map[oauth.TokenKind]string{oauth.AccessToken: "access token", oauth.
 // revoke revokes one token. A refresh token that was revoked is taken out of its Secret, since the operator must not send it.
 func (r *revoke) revoke(ctx context.Context, ec *egainv1alpha1.EgainClient, p *provider, t doomed) error {
 	if err := p.client.Revoke(ctx, p.http, p.endpoints.RevocationURL, p.credentials, t.kind, t.token); err != nil {
-		return fmt.Errorf("revoking the %s: %w", words[t.kind], err)
+		return fmt.Errorf("revoking the %s: %w", words[t.kind], p.nameFields(err))
 	}
 	r.env.printf("egainclient/%s: %s revoked\n", ec.Name, words[t.kind])
 	if t.kind == oauth.AccessToken {
@@ -225,11 +226,11 @@ func (r *revoke) revoke(ctx context.Context, ec *egainv1alpha1.EgainClient, p *p
 	}
 	err = store.end(ctx, t.secret)
 	if apierrors.IsConflict(err) {
-		return advise(fmt.Errorf("the refresh token was revoked, but Secret %q changed meanwhile and was left as it is", t.secret.Name),
-			"run kubectl egain revoke "+ec.Name+" --session again, unless somebody has logged in just now")
+		return advise(fmt.Errorf("the refresh token was revoked, but Secret %q was changed at the same time and still contains one", t.secret.Name),
+			"run kubectl egain revoke "+ec.Name+" --session again, unless a user has just logged in")
 	}
 	if err != nil {
-		return fmt.Errorf("taking the refresh token out of Secret %q: %w", t.secret.Name, err)
+		return fmt.Errorf("removing the refresh token from Secret %q: %w", t.secret.Name, err)
 	}
 	return nil
 }
@@ -237,11 +238,11 @@ func (r *revoke) revoke(ctx context.Context, ec *egainv1alpha1.EgainClient, p *p
 // renew asks the operator for the next token, by the annotation of kubectl egain renew.
 func (r *revoke) renew(ctx context.Context, ec *egainv1alpha1.EgainClient) error {
 	if r.noRenew {
-		r.env.notef("The revoked token stays in Secret %q until it is renewed: kubectl egain renew %s does so.\n", ec.TargetName(), ec.Name)
+		r.env.notef("The revoked token stays in Secret %q until it is renewed: kubectl egain renew %s\n", ec.TargetName(), ec.Name)
 		return nil
 	}
 	if err := requestRenewal(ctx, r.env, ec, r.env.clock.Now()); err != nil {
-		return advise(fmt.Errorf("asking for the next token: %w", err), "run kubectl egain renew "+ec.Name+" as somebody who may patch EgainClients")
+		return advise(fmt.Errorf("requesting the next token: %w", err), "run kubectl egain renew "+ec.Name+" as a user who may patch EgainClients")
 	}
 	r.env.printf("egainclient/%s: renewal requested\n", ec.Name)
 	return nil

@@ -25,7 +25,7 @@ type borrowed struct {
 // runApplication revokes the tokens of all EgainClients that use an application, also of those that it no longer allows.
 func (r *revoke) runApplication(ctx context.Context) error {
 	if r.tenant == "" || r.application == "" || r.session {
-		return usagef("give --tenant and --application together, without a name and without --session")
+		return usagef("pass --tenant and --application together, without NAME and --session")
 	}
 	c, err := r.env.cluster()
 	if err != nil {
@@ -60,7 +60,7 @@ func (b *borrowed) endAll(ctx context.Context, clients []egainv1alpha1.EgainClie
 		}
 	}
 	if failed > 0 {
-		return advise(fmt.Errorf("%d of %d EgainClients: not revoked, or no next token requested", failed, len(clients)), "do what is said of each, and run this again")
+		return advise(fmt.Errorf("%d of %d EgainClients: not revoked, or no renewal requested", failed, len(clients)), "fix the errors above, then run the command again")
 	}
 	return nil
 }
@@ -80,7 +80,7 @@ func (r *revoke) users(ctx context.Context, c client.Client) ([]egainv1alpha1.Eg
 	}
 	if len(found) == 0 {
 		return nil, advise(fmt.Errorf("no EgainClient uses application %q of EgainTenant %q", r.application, r.tenant),
-			"kubectl get egaintenant "+r.tenant+" -o yaml shows its applications, and how many EgainClients use each")
+			"list its applications with kubectl get egaintenant "+r.tenant+" -o yaml")
 	}
 	return found, nil
 }
@@ -100,7 +100,7 @@ func (b *borrowed) end(ctx context.Context, ec *egainv1alpha1.EgainClient) error
 		return err
 	}
 	if err := p.client.Revoke(ctx, p.http, p.endpoints.RevocationURL, b.credentials, t.kind, t.token); err != nil {
-		return fmt.Errorf("revoking the access token: %w", err)
+		return fmt.Errorf("revoking the access token: %w", p.nameFields(err))
 	}
 	if b.noRenew {
 		b.env.printf("egainclient/%s in %s: access token revoked\n", ec.Name, ec.Namespace)
@@ -124,7 +124,7 @@ func (b *borrowed) provider(ctx context.Context, ec *egainv1alpha1.EgainClient) 
 		return nil, err
 	}
 	if p.endpoints.RevocationURL == "" {
-		return nil, errors.New("the tenant has no revocation endpoint: set revocationURL of the EgainTenant if eGain has one, or revoke the token in the eGain console")
+		return nil, errors.New("the tenant has no revocation endpoint: set spec.endpoints.revocationURL of the EgainTenant if eGain has one, or revoke the token in the eGain console")
 	}
 	b.providers[actor] = p
 	return p, nil

@@ -80,7 +80,7 @@ func TestRevokeAsksAtATerminal(t *testing.T) {
 
 	code, stderr := s.runAtTerminal("\n", "revoke", "mine")
 	s.Expect(code).To(gomega.Equal(1))
-	s.Expect(stderr).To(gomega.Equal(question + "error: nothing was revoked\nnext:  answer y, or give --yes\n"))
+	s.Expect(stderr).To(gomega.Equal(question + "error: nothing was revoked\nnext:  answer y, or pass --yes\n"))
 	s.Expect(s.sim.Introspect(token).Active).To(gomega.BeTrue())
 
 	code, stderr = s.runAtTerminal("perhaps\nyes\n", "revoke", "mine")
@@ -125,7 +125,7 @@ func TestRevokeEndsASession(t *testing.T) {
 
 	r = s.run("revoke", "mine", "--session", "--yes")
 	s.Expect(r.code).To(gomega.Equal(1))
-	s.Expect(r.stderr).To(gomega.ContainSubstring("holds no session"))
+	s.Expect(r.stderr).To(gomega.ContainSubstring("contains no session"))
 }
 
 func TestRevokeSaysWhatItCannotDo(t *testing.T) {
@@ -145,11 +145,11 @@ func TestRevokeSaysWhatItCannotDo(t *testing.T) {
 		"without a revocation endpoint": {
 			func(s *simulated) { s.egainClient("mine", explicit(s)) }, []string{"--yes"}, 1, "no revocation endpoint",
 		},
-		"without a token": {func(s *simulated) { s.egainClient("mine") }, []string{"--yes"}, 1, "there is nothing to revoke"},
-		"a target of somebody else": {func(s *simulated) {
+		"without a token": {func(s *simulated) { s.egainClient("mine") }, []string{"--yes"}, 1, "nothing to revoke"},
+		"a target of another writer": {func(s *simulated) {
 			s.create(&corev1.Secret{ObjectMeta: s.named("mine"), StringData: map[string]string{target.KeyAccessToken: "theirs"}})
 			s.egainClient("mine")
-		}, []string{"--yes"}, 1, "there is nothing to revoke"},
+		}, []string{"--yes"}, 1, "nothing to revoke"},
 		"the session of a flow that has none": {func(s *simulated) { s.egainClient("mine") }, []string{"--session", "--yes"}, 2, "has no session"},
 		"with a secret that is not accepted": {func(s *simulated) {
 			s.issue(s.egainClient("mine"))
@@ -235,10 +235,10 @@ func TestRevokeSaysWhatItCannotDoForAnApplication(t *testing.T) {
 		code    int
 		said    string
 	}{
-		"a name too":              {args: []string{"first", "--tenant", "x", "--application", "default"}, code: 2, said: "say whose token"},
-		"nothing":                 {code: 2, said: "say whose token"},
-		"an application only":     {args: []string{"--application", "default"}, code: 2, said: "give --tenant and --application together"},
-		"a session":               {args: []string{"--tenant", "x", "--application", "default", "--session"}, code: 2, said: "without --session"},
+		"a name too":              {args: []string{"first", "--tenant", "x", "--application", "default"}, code: 2, said: "pass either the NAME of an EgainClient"},
+		"nothing":                 {code: 2, said: "pass either the NAME of an EgainClient"},
+		"an application only":     {args: []string{"--application", "default"}, code: 2, said: "pass --tenant and --application together"},
+		"a session":               {args: []string{"--tenant", "x", "--application", "default", "--session"}, code: 2, said: "without NAME and --session"},
 		"another tenant":          {args: []string{"--tenant", "x", "--application", "default"}, code: 1, said: `reading EgainTenant "x"`},
 		"one that no client uses": {args: []string{"--tenant", "", "--application", "other"}, code: 1, said: "no EgainClient uses application"},
 		"without its Secret": {

@@ -41,10 +41,10 @@ func newRootCommand(env *environment) *cobra.Command {
 	root := &cobra.Command{
 		Use:         "kubectl-egain",
 		Annotations: map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl egain"},
-		Short:       "See, renew and use the eGain tokens that EgainClients keep",
-		Long: `See, renew and use the eGain tokens that EgainClients keep.
+		Short:       "List, renew and use the eGain tokens of EgainClients",
+		Long: `List, renew and use the eGain tokens of EgainClients.
 
-The operator need not run: what is shown is what the cluster holds. Colours and bars are for terminals, and NO_COLOR turns
+The plugin reads the cluster, so the operator does not have to run. Colours and bars appear on terminals only; NO_COLOR turns
 colours off. For kubectl to complete arguments, link this program as kubectl_complete-egain in PATH.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -89,7 +89,7 @@ func showHelp(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return cmd.Help()
 	}
-	err := usagef("there is no command %q", args[0])
+	err := usagef("unknown command %q", args[0])
 	if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
 		return advise(err, "did you mean "+strings.Join(similar, " or ")+"?")
 	}

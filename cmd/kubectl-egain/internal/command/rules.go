@@ -53,7 +53,7 @@ func (r rules) forAPI() rules {
 }
 
 func (e *environment) addRulesFlag(flags *pflag.FlagSet) {
-	flags.BoolVar(&e.skipRules, skipRules, false, "send what the operator's flags refuse, too: to private addresses, loopback, any host, for any tenant")
+	flags.BoolVar(&e.skipRules, skipRules, false, "also send requests that the operator's flags forbid: to private addresses, loopback, any host, for any tenant")
 }
 
 // rules finds the flags of the operator that works in a namespace, and says if requests are held to others. Every command calls
@@ -61,8 +61,8 @@ func (e *environment) addRulesFlag(flags *pflag.FlagSet) {
 func (e *environment) rules(ctx context.Context, namespace string) rules {
 	r := e.read(ctx, namespace)
 	if !r.skipped && r.flags == nil {
-		e.paragraph("The operator's flags are not known: " + r.unknown + ". The strictest are assumed: no private address, no loopback, " +
-			"--require-application. Its --allowed-hosts, if it has any, are not applied.")
+		e.paragraph("The operator's flags are unknown: " + r.unknown + ". The strictest are assumed: no private address, no loopback, " +
+			"--require-application. --allowed-hosts is not applied.")
 	}
 	return r
 }
@@ -73,8 +73,8 @@ func (e *environment) creationRules(ctx context.Context, namespace string) rules
 	r := e.read(ctx, namespace)
 	if !r.skipped && r.flags == nil {
 		r.Unnamed = nil
-		e.paragraph("The operator's flags are not known: " + r.unknown + ". No private address and no loopback is asked. The operator's " +
-			"--allowed-hosts and --require-tenant-ref, if it has them, are not applied.")
+		e.paragraph("The operator's flags are unknown: " + r.unknown + ". No request is sent to private and loopback addresses. " +
+			"--allowed-hosts and --require-tenant-ref are not applied.")
 	}
 	return r
 }
@@ -83,7 +83,7 @@ func (e *environment) creationRules(ctx context.Context, namespace string) rules
 func (e *environment) read(ctx context.Context, namespace string) rules {
 	ctx, cancel := context.WithTimeout(ctx, rulesTimeout)
 	defer cancel()
-	r := rules{skipped: e.skipRules, unknown: "there is no cluster to ask"}
+	r := rules{skipped: e.skipRules, unknown: "no cluster is reachable"}
 	if c, err := e.cluster(); err == nil {
 		r.found = installation.Find(ctx, c, namespace)
 		r.flags, r.unknown = r.found.Flags()
@@ -91,7 +91,7 @@ func (e *environment) read(ctx context.Context, namespace string) rules {
 	switch {
 	case r.skipped:
 		r.Options = transport.Options{AllowLoopback: true, AllowPrivate: true}
-		e.paragraph("Warning: --" + skipRules + " is set. The operator's rules about tenants, hosts and addresses are not applied to what is sent now.")
+		e.paragraph("Warning: --" + skipRules + " is set. The operator's rules about tenants, hosts and addresses are not applied.")
 	case r.flags == nil:
 		r.Options = transport.Options{Unnamed: unnamedUnknown()}
 	default:
@@ -106,7 +106,7 @@ func (e *environment) read(ctx context.Context, namespace string) rules {
 // unnamedUnknown is why nothing is sent for a tenant that an EgainClient describes, while the operator's flags are not known.
 func unnamedUnknown() *fault.Error {
 	return fault.New(fault.Terminal, egainv1alpha1.ReasonTenantRefRequired,
-		"the operator's flags are not known, and --require-tenant-ref may be among them: nothing is sent for a tenant in spec.tenant")
+		"the operator's flags are unknown and may include --require-tenant-ref: no request is sent for a tenant in spec.tenant")
 }
 
 // ruleAdvice is what to do about a request that a rule refuses; "" for any other failure.
@@ -116,7 +116,7 @@ func ruleAdvice(f *fault.Error) string {
 	}
 	switch f.Reason {
 	case egainv1alpha1.ReasonTenantRefRequired, fault.ReasonEndpointRefused:
-		return "correct the tenant, or run this as a user who may read the operator's Deployment and Lease; --" + skipRules + " goes without the operator's rules"
+		return "correct the tenant, or run this as a user who may read the operator's Deployment and Lease, or pass --" + skipRules
 	default:
 		return ""
 	}

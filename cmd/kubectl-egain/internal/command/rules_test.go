@@ -129,11 +129,11 @@ func TestFlagsThatTheUserMayNotReadCountAsTheStrictest(t *testing.T) {
 		s.sim.ClearRecord()
 		r := s.run(append(args, "--as", user)...)
 		s.Expect(s.sim.Requests()).To(gomega.BeEmpty(), "%s sent something: %s", command, r.stderr)
-		s.Expect(r.stderr).To(gomega.ContainSubstring("The operator's flags are not known: you may not list"), command)
+		s.Expect(r.stderr).To(gomega.ContainSubstring("The operator's flags are unknown: you may not list"), command)
 		s.Expect(r.stderr).To(gomega.ContainSubstring("--allowed-hosts"), command)
 	}
 	report, _ := s.diagnose("--as", user)
-	s.Expect(finding(report, "Flags").Advice).To(gomega.ContainSubstring("nothing is sent for a tenant in the spec"))
+	s.Expect(finding(report, "Flags").Advice).To(gomega.ContainSubstring("no request is sent for a tenant in spec.tenant"))
 	s.Expect(finding(report, "TokenRequest").Status).To(gomega.Equal(doctor.Skipped))
 	report, _ = s.diagnose("--as", user, "--insecure-skip-operator-rules")
 	s.Expect(finding(report, "TokenRequest").Status).To(gomega.Equal(doctor.OK))
@@ -167,8 +167,8 @@ func TestTheTokenGoesToTheAPIOfItsTenantOnly(t *testing.T) {
 		said         string
 	}{
 		"the site that issues":      {claimed("https://api.egain.test"), nil, "https://api.egain.test", ""},
-		"a host of the author's":    {claimed(elsewhere), nil, elsewhere, "api.evil.test: not of the site of login.egain.test"},
-		"a host of a rented domain": {claimed("https://b.auth0.com"), nil, "https://b.auth0.com", "not of the site"},
+		"a host of the author's":    {claimed(elsewhere), nil, elsewhere, "api.evil.test, which is not on the site of login.egain.test"},
+		"a host of a rented domain": {claimed("https://b.auth0.com"), nil, "https://b.auth0.com", "not on the site"},
 		"a token URL that was moved there": {claimed(elsewhere), func(ec *egainv1alpha1.EgainClient) {
 			ec.Spec.Tenant.Endpoints.TokenURL = egainv1alpha1.HTTPSURL(elsewhere + "/token")
 		}, elsewhere, "the spec was changed since the token was issued"},
@@ -214,7 +214,7 @@ func TestDoctorSendsTheTokenToNoOtherAPI(t *testing.T) {
 	report, r := s.diagnose()
 	f := finding(report, "API")
 	s.Expect(f.Status).To(gomega.Equal(doctor.Warning), r.stdout)
-	s.Expect(f.Message).To(gomega.HavePrefix("not asked: the token would go to 127.0.0.2:1: not of the site of"))
+	s.Expect(f.Message).To(gomega.HavePrefix("not called: the token would be sent to 127.0.0.2:1, which is not on the site of"))
 }
 
 func TestCreateClientAsksAboutHostsOfOtherSites(t *testing.T) {
@@ -252,16 +252,16 @@ func TestAnswersAreOfTheServerThatTheCodeGoesTo(t *testing.T) {
 		args      []string
 		refused   string
 	}{
-		"the issuer":                       {true, func(s *simulated) []string { return []string{right(s)} }, "", nil, ""},
-		"the issuer, unannounced":          {false, func(s *simulated) []string { return []string{right(s)} }, "", nil, ""},
-		"another issuer":                   {true, func(*simulated) []string { return []string{"https://evil.example"} }, "", []string{"--yes"}, "is of server https://evil.example"},
-		"another issuer, unannounced":      {false, func(*simulated) []string { return []string{"https://evil.example"} }, "y\n", nil, "is of server https://evil.example"},
-		"two":                              {true, func(s *simulated) []string { return []string{right(s), right(s)} }, "", []string{"--yes"}, "more than once"},
-		"none, although announced":         {true, nil, "y\n", []string{"--yes"}, "does not name its server (iss), although"},
-		"none, and the person says yes":    {false, nil, "y\n", nil, ""},
-		"none, and the person says no":     {false, nil, "n\n", nil, "the code was sent nowhere"},
-		"none, and nobody is asked":        {false, nil, "", nil, "there is no terminal to ask whether it is"},
-		"none, and nobody has to be asked": {false, nil, "", []string{"--yes"}, ""},
+		"the issuer":                    {true, func(s *simulated) []string { return []string{right(s)} }, "", nil, ""},
+		"the issuer, unannounced":       {false, func(s *simulated) []string { return []string{right(s)} }, "", nil, ""},
+		"another issuer":                {true, func(*simulated) []string { return []string{"https://evil.example"} }, "", []string{"--yes"}, "is of server https://evil.example"},
+		"another issuer, unannounced":   {false, func(*simulated) []string { return []string{"https://evil.example"} }, "y\n", nil, "is of server https://evil.example"},
+		"two":                           {true, func(s *simulated) []string { return []string{right(s), right(s)} }, "", []string{"--yes"}, "more than once"},
+		"none, although announced":      {true, nil, "y\n", []string{"--yes"}, "does not name its server (iss), although"},
+		"none, and the person says yes": {false, nil, "y\n", nil, ""},
+		"none, and the person says no":  {false, nil, "n\n", nil, "the code was not sent"},
+		"none, and no terminal":         {false, nil, "", nil, "there is no terminal to ask whether it is"},
+		"none, and --yes":               {false, nil, "", []string{"--yes"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -21,9 +21,9 @@ type selection struct {
 }
 
 func (s *selection) addFlags(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&s.selector, "selector", "l", "", "the label selector of the EgainClients, as with kubectl get")
-	cmd.Flags().BoolVar(&s.all, "all", false, "all EgainClients of the namespace")
-	cmd.Flags().BoolVarP(&s.allNamespaces, "all-namespaces", "A", false, "with --selector or --all: those of all namespaces")
+	cmd.Flags().StringVarP(&s.selector, "selector", "l", "", "label selector of the EgainClients, as in kubectl get")
+	cmd.Flags().BoolVar(&s.all, "all", false, "select all EgainClients of the namespace")
+	cmd.Flags().BoolVarP(&s.allNamespaces, "all-namespaces", "A", false, "with --selector or --all: select from all namespaces")
 }
 
 // validate wants exactly one way to say which.
@@ -36,11 +36,11 @@ func (s *selection) validate(names []string) error {
 	}
 	switch {
 	case ways == 0:
-		return usagef("say which EgainClients: their names, --selector or --all")
+		return usagef("pass the NAMEs of EgainClients, --selector or --all")
 	case ways > 1:
-		return usagef("names, --selector and --all are ways to say the same: give one of them")
+		return usagef("pass only one of NAMEs, --selector and --all")
 	case s.allNamespaces && len(names) > 0:
-		return usagef("a name is one of a namespace: give -n, not --all-namespaces")
+		return usagef("a NAME needs a namespace: pass -n, not --all-namespaces")
 	default:
 		return nil
 	}
@@ -57,22 +57,20 @@ func (s *selection) list(ctx context.Context, env *environment, names []string) 
 	}
 	found, err := listClients(ctx, env, s.selector, s.allNamespaces)
 	if err == nil && len(found.Items) == 0 {
-		return nil, advise(fmt.Errorf("no EgainClient %s", s.scope()), "list those that there are with kubectl egain status -A")
+		return nil, advise(fmt.Errorf("no EgainClients found%s", s.scope()), "list EgainClients with kubectl egain status -A")
 	}
 	return found.Items, err
 }
 
 func (s *selection) scope() string {
-	var words []string
-	if s.selector != "" {
-		words = append(words, fmt.Sprintf("matches the selector %q", s.selector))
-	} else {
-		words = append(words, "is there")
-	}
+	where := " in the namespace"
 	if s.allNamespaces {
-		return strings.Join(append(words, "in any namespace"), " ")
+		where = " in any namespace"
 	}
-	return strings.Join(append(words, "in the namespace"), " ")
+	if s.selector == "" {
+		return where
+	}
+	return fmt.Sprintf(" with selector %q", s.selector) + where
 }
 
 // label names an EgainClient in what a command prints, with its namespace where there may be several.
@@ -123,7 +121,7 @@ func byName(a, b egainv1alpha1.EgainClient) int {
 func listOptions(env *environment, selector string, allNamespaces bool) (*client.ListOptions, error) {
 	parsed, err := labels.Parse(selector)
 	if err != nil {
-		return nil, usagef("the selector %q cannot be read: %w", selector, err)
+		return nil, usagef("parsing the selector %q: %w", selector, err)
 	}
 	opts := &client.ListOptions{LabelSelector: parsed}
 	if !allNamespaces {

@@ -50,11 +50,11 @@ func (s *sessionStore) read(ctx context.Context) (*corev1.Secret, error) {
 	}
 	clients := &egainv1alpha1.EgainClientList{}
 	if err := s.cluster.List(ctx, clients, client.InNamespace(s.client.Namespace)); err != nil {
-		return nil, fmt.Errorf("looking whether Secret %q serves another EgainClient: %w", s.name(), err)
+		return nil, fmt.Errorf("checking whether another EgainClient uses Secret %q: %w", s.name(), err)
 	}
 	for i := range clients.Items {
 		if use := s.useBy(&clients.Items[i]); use != "" {
-			return nil, s.refuse("the Secret %q contains %s of EgainClient %q", s.name(), use, clients.Items[i].Name)
+			return nil, s.refuse("Secret %q contains %s of EgainClient %q", s.name(), use, clients.Items[i].Name)
 		}
 	}
 	if err := s.refuseOfTenants(ctx); err != nil {
@@ -71,11 +71,11 @@ func (s *sessionStore) refuseOfTenants(ctx context.Context) error {
 		if apierrors.IsForbidden(err) {
 			return nil
 		}
-		return fmt.Errorf("looking whether Secret %q serves an EgainTenant: %w", s.name(), err)
+		return fmt.Errorf("checking whether an EgainTenant uses Secret %q: %w", s.name(), err)
 	}
 	for i := range tenants.Items {
 		if use := tenants.Items[i].SecretUseIn(s.client.Namespace, s.name()); use != "" {
-			return s.refuse("the Secret %q is that of %s of EgainTenant %q", s.name(), use, tenants.Items[i].Name)
+			return s.refuse("Secret %q belongs to %s of EgainTenant %q", s.name(), use, tenants.Items[i].Name)
 		}
 	}
 	return nil
@@ -103,31 +103,31 @@ func (s *sessionStore) useBy(ec *egainv1alpha1.EgainClient) string {
 func (s *sessionStore) refuseForeign(secret *corev1.Secret) error {
 	for _, annotation := range []string{target.AnnotationOwnedBy, target.AnnotationMergedBy} {
 		if by := secret.Annotations[annotation]; by != "" {
-			return s.refuse("the Secret %q contains the access token of EgainClient %q", s.name(), by)
+			return s.refuse("Secret %q contains the access token of EgainClient %q", s.name(), by)
 		}
 	}
 	if _, present := secret.Data[session.KeyRefreshToken]; present && !session.Marked(secret) {
-		return s.refuse("the Secret %q contains a refresh token that is not of a login here", s.name())
+		return s.refuse("Secret %q contains a refresh token that no kubectl egain login stored", s.name())
 	}
 	for _, owner := range secret.OwnerReferences {
 		switch {
 		case owner.UID == s.client.UID:
 		case owner.Kind == "EgainClient" && owner.Name == s.client.Name:
-			return advise(fmt.Errorf("the Secret %q belongs to an EgainClient of this name that was deleted, and is about to be deleted too", s.name()),
-				"try again in a minute, or delete the Secret")
+			return advise(fmt.Errorf("Secret %q belongs to a deleted EgainClient of this name, and is being deleted", s.name()),
+				"try again in a minute, or name another Secret in spec.authorizationCode.sessionSecretRef")
 		default:
-			return s.refuse("the Secret %q belongs to %s %q", s.name(), owner.Kind, owner.Name)
+			return s.refuse("Secret %q belongs to %s %q", s.name(), owner.Kind, owner.Name)
 		}
 	}
 	if secret.Immutable != nil && *secret.Immutable {
-		return s.refuse("the Secret %q is immutable", s.name())
+		return s.refuse("Secret %q is immutable", s.name())
 	}
 	return nil
 }
 
 func (s *sessionStore) refuse(format string, args ...any) error {
-	return advise(fmt.Errorf(format+", so the refresh token is not put there", args...),
-		"name a Secret of its own in spec.authorizationCode.sessionSecretRef")
+	return advise(fmt.Errorf(format+": no refresh token is stored there", args...),
+		"name another Secret in spec.authorizationCode.sessionSecretRef")
 }
 
 // owned reports whether the Secret goes with the EgainClient: one that there is not yet, or that an earlier login made.
@@ -142,7 +142,7 @@ func (s *sessionStore) rehearse(ctx context.Context) error {
 		return err
 	}
 	if err := s.apply(ctx, secret, session.Content{RefreshToken: "rehearsed"}, client.DryRunAll); err != nil {
-		return fmt.Errorf("looking whether you may write the session Secret %q: %w", s.name(), err)
+		return fmt.Errorf("checking whether you may write the session Secret %q: %w", s.name(), err)
 	}
 	return nil
 }
@@ -152,7 +152,7 @@ var storeBackoff = wait.Backoff{Steps: 8, Duration: 150 * time.Millisecond, Fact
 
 // store writes a session. The operator may have written that of an earlier login just now: what is there is looked at again.
 func (s *sessionStore) store(ctx context.Context, content session.Content) error {
-	// Whoever interrupts now would lose the session, and has to wait a moment only.
+	// An interrupt now would lose the session, and the write takes only a moment.
 	ctx = context.WithoutCancel(ctx)
 	retriable := func(err error) bool { return !apierrors.IsForbidden(err) && !apierrors.IsInvalid(err) }
 	err := retry.OnError(storeBackoff, retriable, func() error {
@@ -163,7 +163,7 @@ func (s *sessionStore) store(ctx context.Context, content session.Content) error
 		return s.apply(ctx, secret, content)
 	})
 	if err != nil {
-		return advise(fmt.Errorf("writing the session Secret %q: %w", s.name(), err), "the login is lost: mend that, and log in again")
+		return advise(fmt.Errorf("writing the session Secret %q: %w", s.name(), err), "the login is lost: fix it, then log in again")
 	}
 	return nil
 }

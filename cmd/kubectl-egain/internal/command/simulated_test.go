@@ -26,7 +26,7 @@ type simulated struct {
 	sim *egainsim.Simulator
 	// kubeconfig is the user's.
 	kubeconfig string
-	// flags, if there are any, are those that the operator's pod has besides --allow-loopback, whoever else looks at it.
+	// flags are those of the operator's pod, in addition to --allow-loopback.
 	flags []string
 	// atTerminal says that a person answers.
 	atTerminal bool

@@ -50,7 +50,7 @@ func TestDoctorTriesTheOtherSpellingOnce(t *testing.T) {
 			func(ec *client) {
 				ec.Spec.Scopes = []egainv1alpha1.Scope{egainv1alpha1.Scope(ec.Spec.Tenant.ScopePrefix) + ec.Spec.Scopes[0]}
 				ec.Spec.Tenant.ScopePrefix = ""
-			}, nil, nil, 2, 1, "with RIGHT eGain issues a token: write the prefix of spec.scopes so",
+			}, nil, nil, 2, 1, "with RIGHT eGain issues a token: correct the prefix in spec.scopes",
 		},
 		"which is refused too": {
 			func(ec *client) { ec.Spec.Scopes = []egainv1alpha1.Scope{"core.aiservices.use"} },

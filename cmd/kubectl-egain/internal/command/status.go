@@ -27,15 +27,15 @@ func newStatusCommand(env *environment) *cobra.Command {
 	s := &status{env: env, output: genericclioptions.NewPrintFlags("").WithTypeSetter(newScheme())}
 	cmd := &cobra.Command{
 		Use:   "status [NAME]",
-		Short: "Show how tokens are doing, or the whole story of one",
-		Long: `Show how tokens are doing: a row for each EgainClient, or with a NAME the whole story of one, from its credentials to the
-workloads that use its token.
+		Short: "List EgainClients, or describe one",
+		Long: `List EgainClients with the time left of their tokens. With a NAME, describe that EgainClient: its credentials, token, target,
+conditions, events and the workloads that use its token.
 
-Rows are in the order of namespace and name, so that each keeps its place while you watch; what is wrong is coloured. The
-bar is what is left of the token's life. No secret is shown, not even read where its name is enough.
+Rows are sorted by namespace and name, and problems are coloured. The bar shows the time left of the token's lifetime. No value
+of a Secret is shown.
 
-LAST PROBLEM gives the operator's reason, or one of the plugin's own: NotSeenByOperator and RenewalOverdue mean that the
-operator does not run, or does not watch the namespace.`,
+LAST PROBLEM is the operator's reason, or one of the plugin's own: NotSeenByOperator and RenewalOverdue mean that the operator
+does not run, or does not watch the namespace.`,
 		Example: `  kubectl egain status
   kubectl egain status -A --watch
   kubectl egain status knowledge-sync
@@ -46,15 +46,15 @@ operator does not run, or does not watch the namespace.`,
 	}
 	s.output.AddFlags(cmd)
 	cmd.Flags().Lookup("output").Usage = "Output format. One of: (wide, " + strings.Join(s.output.AllowedFormats(), ", ") + ")."
-	cmd.Flags().StringVarP(&s.selector, "selector", "l", "", "the label selector of the EgainClients, as with kubectl get")
-	cmd.Flags().BoolVarP(&s.allNamespaces, "all-namespaces", "A", false, "show the EgainClients of all namespaces")
-	cmd.Flags().BoolVarP(&s.watch, "watch", "w", false, "keep showing changes until interrupted")
+	cmd.Flags().StringVarP(&s.selector, "selector", "l", "", "label selector of the EgainClients, as in kubectl get")
+	cmd.Flags().BoolVarP(&s.allNamespaces, "all-namespaces", "A", false, "list the EgainClients of all namespaces")
+	cmd.Flags().BoolVarP(&s.watch, "watch", "w", false, "watch for changes until interrupted")
 	return cmd
 }
 
 func (s *status) run(ctx context.Context, args []string) error {
 	if len(args) > 0 && (s.allNamespaces || s.selector != "") {
-		return usagef("a name is one EgainClient: leave out --all-namespaces and --selector")
+		return usagef("a NAME selects one EgainClient: omit --all-namespaces and --selector")
 	}
 	printer, err := s.printer()
 	if err != nil {
@@ -111,7 +111,7 @@ func (s *status) sayNone() error {
 		}
 		where = "in namespace " + namespace
 	}
-	s.env.notef("There are no such EgainClients %s.\n", where)
+	s.env.notef("No EgainClients found %s.\n", where)
 	return nil
 }
 

@@ -101,16 +101,16 @@ func TestStatusRefusesWhatMakesNoSense(t *testing.T) {
 		says string
 	}{
 		"an unknown format":                {[]string{"status", "-o", "pdf"}, 2, "pdf"},
-		"a name of all namespaces":         {[]string{"status", "x", "-A"}, 2, "leave out --all-namespaces"},
+		"a name of all namespaces":         {[]string{"status", "x", "-A"}, 2, "omit --all-namespaces"},
 		"two names":                        {[]string{"status", "x", "y"}, 2, "at most 1"},
 		"a selector that cannot be read":   {[]string{"status", "-l", "=="}, 2, "selector"},
-		"an EgainClient that is not there": {[]string{"status", "x"}, 1, "there is no EgainClient \"x\""},
-		"one to watch that is not there":   {[]string{"status", "x", "--watch"}, 1, "there is no EgainClient \"x\""},
+		"an EgainClient that is not there": {[]string{"status", "x"}, 1, "EgainClient \"x\" not found"},
+		"one to watch that is not there":   {[]string{"status", "x", "--watch"}, 1, "EgainClient \"x\" not found"},
 		"a context that is not there":      {[]string{"status", "--context", "nowhere"}, 1, "--context"},
 		"a command that is not there":      {[]string{"statsu"}, 2, "did you mean status?"},
 		"a flag that is not there":         {[]string{"status", "--colour"}, 2, "see kubectl egain status --help"},
 		"a cluster that is not there":      {[]string{"status", "--server", "https://127.0.0.1:1"}, 1, "kubectl cluster-info"},
-		"a user who may not list":          {[]string{"status", "--as", "nobody"}, 1, "ask an administrator"},
+		"a user who may not list":          {[]string{"status", "--as", "guest"}, 1, "ask an administrator"},
 		"a kubeconfig that is not there":   {[]string{"status", "--kubeconfig", "/nowhere"}, 1, "kubectl config view"},
 	}
 	for name, test := range tests {
@@ -128,7 +128,7 @@ func TestStatusOfNoneSaysSo(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.Expect(f.run("status")).To(gomega.Equal(0))
-	f.Expect(f.err.String()).To(gomega.Equal("There are no such EgainClients in namespace " + f.namespace + ".\n"))
+	f.Expect(f.err.String()).To(gomega.Equal("No EgainClients found in namespace " + f.namespace + ".\n"))
 }
 
 func TestStatusOfOneClientShowsAllOfIt(t *testing.T) {
@@ -156,7 +156,7 @@ func TestStatusOfOneClientShowsAllOfIt(t *testing.T) {
 		"  Left      ####################---------- 66% of 60m\n",
 		"  Belongs to   this EgainClient\n",
 		"  20m ago   Issued   the token is there\n",
-		"  Pod/web   container app   envFrom   WARN: never sees a renewal until it restarts",
+		"  Pod/web   container app   envFrom   WARN: sees no renewal until it restarts",
 	} {
 		f.Expect(f.out.String()).To(gomega.ContainSubstring(want))
 	}
@@ -176,7 +176,7 @@ func TestStatusSaysInPlaceWhatMayNotBeRead(t *testing.T) {
 	)
 	// Roles reach the authorizer by a watch.
 	f.Eventually(func() int { return f.run("status", "knowledge-sync", "--as", "viewer-"+f.namespace) }, "10s").Should(gomega.Equal(0))
-	for _, want := range []string{"egain-app (you may not read this)", "EVENTS\n  you may not read this", "Deployments: you may not read this"} {
+	for _, want := range []string{"egain-app (you have no permission to read this)", "EVENTS\n  you have no permission to read this", "Deployments: you have no permission to read this"} {
 		f.Expect(f.out.String()).To(gomega.ContainSubstring(want))
 	}
 }

@@ -24,9 +24,9 @@ func newSuspendCommand(env *environment) *cobra.Command {
 	s := &suspend{env: env, on: true}
 	cmd := &cobra.Command{
 		Use:   "suspend (NAME... | -l SELECTOR | --all)",
-		Short: "Stop replacing tokens",
-		Long: `Stop replacing tokens, by spec.suspend: no token is requested from eGain until kubectl egain resume. What is in a target
-stays there, and expires when it does.`,
+		Short: "Suspend the renewal of tokens",
+		Long: `Suspend the renewal of tokens, by spec.suspend: the operator requests no token until kubectl egain resume. A token that is in a
+target stays there until it expires.`,
 		Example: `  kubectl egain suspend knowledge-sync
   kubectl egain suspend --all`,
 		ValidArgsFunction: env.completeClients,
@@ -40,8 +40,8 @@ func newResumeCommand(env *environment) *cobra.Command {
 	s := &suspend{env: env}
 	cmd := &cobra.Command{
 		Use:   "resume (NAME... | -l SELECTOR | --all)",
-		Short: "Replace tokens again after suspend",
-		Long:  `Replace tokens again after kubectl egain suspend. One whose time has come meanwhile is replaced at once.`,
+		Short: "Resume the renewal of tokens",
+		Long:  `Resume the renewal of tokens after kubectl egain suspend. An overdue token is renewed immediately.`,
 		Example: `  kubectl egain resume knowledge-sync
   kubectl egain resume -l team=search`,
 		ValidArgsFunction: env.completeClients,
@@ -103,14 +103,14 @@ func (s *suspend) meaning(ec *egainv1alpha1.EgainClient) string {
 	known := tok != nil && tok.ExpirationTime != nil
 	switch {
 	case s.on && !known:
-		return fmt.Sprintf("there is no token in Secret %s, and none will be requested", ec.TargetName())
+		return fmt.Sprintf("Secret %s contains no token, and none will be requested", ec.TargetName())
 	case s.on && !tok.ExpirationTime.After(now):
-		return fmt.Sprintf("the token in Secret %s has expired and will not be replaced", ec.TargetName())
+		return fmt.Sprintf("the token in Secret %s has expired and will not be renewed", ec.TargetName())
 	case s.on:
-		return fmt.Sprintf("the token in Secret %s expires in %s and will not be replaced", ec.TargetName(), duration.HumanDuration(tok.ExpirationTime.Sub(now)))
+		return fmt.Sprintf("the token in Secret %s expires in %s and will not be renewed", ec.TargetName(), duration.HumanDuration(tok.ExpirationTime.Sub(now)))
 	case known && tok.RenewalTime != nil && tok.RenewalTime.After(now):
-		return fmt.Sprintf("the token in Secret %s is replaced in %s", ec.TargetName(), duration.HumanDuration(tok.RenewalTime.Sub(now)))
+		return fmt.Sprintf("the token in Secret %s is renewed in %s", ec.TargetName(), duration.HumanDuration(tok.RenewalTime.Sub(now)))
 	default:
-		return fmt.Sprintf("a token for Secret %s is requested at once", ec.TargetName())
+		return fmt.Sprintf("a token for Secret %s is requested immediately", ec.TargetName())
 	}
 }

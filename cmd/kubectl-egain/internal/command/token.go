@@ -23,18 +23,18 @@ func newTokenCommand(env *environment) *cobra.Command {
 	t := &token{env: env}
 	cmd := &cobra.Command{
 		Use:   "token NAME",
-		Short: "Print the token, or only what it says",
-		Long: `Print the token that an EgainClient's Secret holds, for use with other programs. An expired one is refused.
+		Short: "Print the token, its header or its claims",
+		Long: `Print the token in an EgainClient's target Secret, for use by other programs. An expired token is an error.
 
-With --claims it prints what the token says instead, as JSON: neither the token nor its signature, so it can be shown to
-others. The signature is not checked.`,
+With --claims, print the token's claims as JSON instead. They contain neither the token nor its signature, so they can be shared.
+The signature is not checked.`,
 		Example: `  curl -H "Authorization: $(kubectl egain token knowledge-sync --header)" https://api.ai.egain.cloud/...
   kubectl egain token knowledge-sync --claims`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: env.completeClient,
 		RunE:              func(cmd *cobra.Command, args []string) error { return t.run(cmd.Context(), args[0]) },
 	}
-	cmd.Flags().BoolVar(&t.claims, "claims", false, "print the claims of the token, a JWT, and nothing else of it")
+	cmd.Flags().BoolVar(&t.claims, "claims", false, "print only the claims of the token, a JWT")
 	cmd.Flags().BoolVar(&t.header, "header", false, "print the value of the Authorization header")
 	cmd.Flags().BoolVar(&t.expired, "expired", false, "print the token even if it has expired")
 	cmd.MarkFlagsMutuallyExclusive("claims", "header")
@@ -53,7 +53,7 @@ func (t *token) run(ctx context.Context, name string) error {
 		}
 		claims, err := claimsOf(string(h.token))
 		if err != nil {
-			return advise(err, "ask eGain what the token says; kubectl egain status "+name+" shows its scopes and expiry")
+			return advise(err, "kubectl egain status "+name+" shows its scopes and expiry")
 		}
 		_, _ = fmt.Fprintf(t.env.content(), "%s\n", claims)
 		return nil
@@ -77,12 +77,12 @@ func (t *token) run(ctx context.Context, name string) error {
 func claimsOf(jwt string) (string, error) {
 	parts := strings.Split(jwt, ".")
 	if len(parts) != 3 { // of a JWS, RFC 7515 section 3.1; a JWE has five, and its claims are encrypted
-		return "", errors.New("the token is no signed JWT, so it says nothing that can be read")
+		return "", errors.New("the token is not a signed JWT, so it has no readable claims")
 	}
 	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
 	var indented bytes.Buffer
 	if err != nil || json.Indent(&indented, payload, "", "  ") != nil {
-		return "", errors.New("the token looks like a JWT, but its claims are no JSON")
+		return "", errors.New("the token looks like a JWT, but its claims are not JSON")
 	}
 	return indented.String(), nil
 }

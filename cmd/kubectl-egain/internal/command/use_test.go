@@ -62,13 +62,13 @@ func TestTokenSaysWhyThereIsNone(t *testing.T) {
 		code int
 		says string
 	}{
-		"no Secret":                 {"token none", 1, "there is no Secret \"none-token\""},
-		"no token in it":            {"token empty", 1, "holds no token"},
+		"no Secret":                 {"token none", 1, "Secret \"none-token\" not found: there is no token yet"},
+		"no token in it":            {"token empty", 1, "contains no token"},
 		"a Secret of another":       {"token foreign", 1, "does not belong to EgainClient \"foreign\""},
-		"claims of an opaque one":   {"token opaque --claims", 1, "no signed JWT"},
+		"claims of an opaque one":   {"token opaque --claims", 1, "not a signed JWT"},
 		"no name":                   {"token", 2, "accepts 1 arg"},
 		"two things at once":        {"token none --claims --header", 2, "claims header"},
-		"no permission for Secrets": {"token none --as nobody", 1, "ask an administrator"},
+		"no permission for Secrets": {"token none --as guest", 1, "ask an administrator"},
 	}
 	for name, test := range tests {
 		f.Expect(f.run(strings.Fields(test.args)...)).To(gomega.Equal(test.code), name)
@@ -182,17 +182,17 @@ func TestCallExplainsFailures(t *testing.T) {
 		says string
 	}{
 		"the token is not accepted":   {"/401", 1, "kubectl egain renew knowledge-sync --wait"},
-		"a scope is missing":          {"/403", 1, "it has the scopes knowledge.portalmgr.manage"},
+		"a scope is missing":          {"/403", 1, "the token has the scopes knowledge.portalmgr.manage"},
 		"a redirect":                  {"/302", 1, "which is not followed"},
 		"another failure":             {"/502", 1, "HTTP 502"},
-		"a URL of another host":       {"https://evil.test/x", 2, "the token is sent nowhere else"},
-		"a host without a scheme":     {"//evil.test/x", 2, "the token is sent nowhere else"},
-		"plain http":                  {"http://127.0.0.1/x", 2, "the token is sent nowhere else"},
-		"a header that is the call's": {"/x -H Authorization:x", 2, "is set by the call itself"},
+		"a URL of another host":       {"https://evil.test/x", 2, "the token is only sent there"},
+		"a host without a scheme":     {"//evil.test/x", 2, "the token is only sent there"},
+		"plain http":                  {"http://127.0.0.1/x", 2, "the token is only sent there"},
+		"a header that is the call's": {"/x -H Authorization:x", 2, "is set by this command"},
 		"a header that is none":       {"/x -H nonsense", 2, "Name: value"},
-		"a file that is not there":    {"/x -d @/nowhere", 1, "give -d another file"},
+		"a file that is not there":    {"/x -d @/nowhere", 1, "pass another file to -d"},
 		"no time":                     {"/x --timeout 0s", 2, "positive"},
-		"a method that is none":       {"/x -X G/T", 2, "cannot be made"},
+		"a method that is none":       {"/x -X G/T", 2, "creating the request"},
 	}
 	for name, test := range tests {
 		f.Expect(f.run(append([]string{"call", "knowledge-sync"}, strings.Fields(test.args)...)...)).To(gomega.Equal(test.code), "%s: %s", name, f.err.String())

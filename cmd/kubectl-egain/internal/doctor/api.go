@@ -17,14 +17,14 @@ import (
 func (e *examination) api(ctx context.Context) Finding {
 	base, err := url.Parse(string(e.target.Data[target.KeyAPIURL]))
 	if err != nil || base.Scheme != "https" || base.Host == "" {
-		return warning("the target does not say where the API is", "set endpoints.apiURL of the tenant, if workloads need it")
+		return warning("the target Secret has no https API URL", "set endpoints.apiURL of the tenant if workloads need it")
 	}
 	if doubt := lookup.APIDoubt(e.client, e.tenant, e.target); doubt != "" {
-		return warning("not asked: "+doubt, "set endpoints.apiURL of the EgainTenant, or ask the API yourself: kubectl egain call "+e.Name+" /")
+		return warning("not called: "+doubt, "set endpoints.apiURL of the EgainTenant, or call the API yourself: kubectl egain call "+e.Name+" /")
 	}
 	hc, err := e.API(e.tenant.Name, e.bundle, requestTimeout)
 	if err != nil {
-		return warning("not asked: "+err.Error(), "see the check of the flags")
+		return warning("not called: "+err.Error(), "see check Flags")
 	}
 	call := lookup.UnderAPI(base, e.Path)
 	with, err := e.callAPI(ctx, hc, call, string(e.target.Data[target.KeyAuthorization]))
@@ -36,7 +36,7 @@ func (e *examination) api(ctx context.Context) Finding {
 	}
 	without, err := e.callAPI(ctx, hc, call, "")
 	if err != nil {
-		return e.unproven(fmt.Sprintf("%s answered %s for %s with the token, and not at all without it", call.Host, with, e.path()))
+		return e.unproven(fmt.Sprintf("%s answered %s for %s with the token, and did not answer without it", call.Host, with, e.path()))
 	}
 	return e.compared(call, with, without)
 }
@@ -74,7 +74,7 @@ func (e *examination) refusal(call *url.URL, a apierror.Answer) Finding {
 	case known:
 		return warning(call.Host+" "+what, next)
 	case a.Status == http.StatusUnauthorized:
-		return broken(fmt.Sprintf("%s does not accept the token (%s)", call.Host, a), "replace it with kubectl egain renew "+e.Name+"; if that does not help, the API is another tenant's: check endpoints.apiURL")
+		return broken(fmt.Sprintf("%s does not accept the token (%s)", call.Host, a), "run kubectl egain renew "+e.Name+"; if that does not help, check endpoints.apiURL: the API may belong to another tenant")
 	case a.Page:
 		return e.unproven(fmt.Sprintf("%s answered %s with an HTML page for %s, which does not show whether it accepts the token", call.Host, a, e.path()))
 	default:
@@ -92,7 +92,7 @@ func (e *examination) compared(call *url.URL, with, without apierror.Answer) Fin
 
 // unproven is a finding for an answer that says nothing of the token.
 func (e *examination) unproven(message string) Finding {
-	return warning(message, "name a path that needs the token: kubectl egain doctor "+e.Name+" --path /knowledge/portalmgr/v4/portals")
+	return warning(message, "pass a path that requires a token: kubectl egain doctor "+e.Name+" --path /knowledge/portalmgr/v4/portals")
 }
 
 // path is that of the call, without its query.

@@ -88,7 +88,7 @@ func (e *examination) reads() bool {
 // address asks the address of the customer's eGain who it is.
 func (e *examination) address(ctx context.Context) Finding {
 	if !e.reads() {
-		return Finding{Status: Skipped, Message: "not asked: the spec has the token URL and the API URL"}
+		return Finding{Status: Skipped, Message: "not read: the spec has the token URL and the API URL"}
 	}
 	c := e.walked(ctx)
 	s, host := c.deployment(), hostOf(string(e.tenant.Discovery.URL))
@@ -100,11 +100,11 @@ func (e *examination) address(ctx context.Context) Finding {
 	case refusedByRule(s.err):
 		return e.brokenLink(c.failure, ruleAdvice, details)
 	case s.err != nil:
-		return e.brokenLink(c.failure, "open "+s.at.URL+": an eGain answers with JSON, and asks for no login", details)
+		return e.brokenLink(c.failure, "open "+s.at.URL+": eGain answers with JSON, without a login", details)
 	case c.atAddress():
 		return e.brokenLink(c.failure, e.addressAdvice(), details)
 	}
-	return Finding{Status: OK, Message: host + " says who it is", Details: append(details, deploymentLines(c.found)...)}
+	return Finding{Status: OK, Message: host + " identifies the tenant", Details: append(details, deploymentLines(c.found)...)}
 }
 
 // deploymentLines are what the address says.
@@ -130,7 +130,7 @@ func (e *examination) addressAdvice() string {
 	case f.Reason == fault.ReasonEndpointRefused:
 		return e.trustAdvice()
 	default:
-		return "set what the address does not say in " + e.tenantObject() + ": spec.endpoints.apiURL, spec.metadataURL or spec.actorEndpoints"
+		return "set spec.endpoints.apiURL, spec.metadataURL or spec.actorEndpoints of " + e.tenantObject()
 	}
 }
 
@@ -146,7 +146,7 @@ func (e *examination) trustAdvice() string {
 	if len(names) == 0 {
 		return "set another URL in spec.actorEndpoints or spec.endpoints of " + e.tenantObject()
 	}
-	return "if that is right, add to spec.trustedHosts of " + e.tenantObject() + ": " + strings.Join(names, ", ")
+	return "if the host is right, add it to spec.trustedHosts of " + e.tenantObject() + ": " + strings.Join(names, ", ")
 }
 
 // tenantObject is the object that describes the tenant.
@@ -166,7 +166,7 @@ func (e *examination) metadata(ctx context.Context) Finding {
 	s := c.metadata()
 	switch {
 	case c.atAddress() && hasAddress(e):
-		return Finding{Status: Skipped, Message: "not read, since the address does not lead to it"}
+		return Finding{Status: Skipped, Message: "not read: the address does not lead to it"}
 	case s == nil:
 		return e.brokenLink(c.failure, "correct metadataURL of the tenant", nil)
 	case refusedByRule(s.err):
@@ -178,7 +178,7 @@ func (e *examination) metadata(ctx context.Context) Finding {
 }
 
 // ruleAdvice is what to do about a request that the operator's rules refuse.
-const ruleAdvice = "correct that URL, or its DNS record; or have the operator's flags allow it"
+const ruleAdvice = "correct the URL or its DNS record, or ask an administrator to allow it in the operator's flags"
 
 // refusedByRule reports whether a request was not sent, by a rule about hosts and addresses.
 func refusedByRule(err error) bool {
@@ -196,11 +196,11 @@ func (e *examination) metadataAdvice(s *step) string {
 // brokenLink is a finding for a link through which this machine does not get. It breaks the chain unless the operator goes on
 // without, as it does with endpoints in the status of an EgainTenant.
 func (e *examination) brokenLink(failure error, advice string, details []string) Finding {
-	f := broken(failure.Error(), advice)
+	f := broken(e.tenant.NameFields(failure).Error(), advice)
 	f.Details = append(details, e.reported()...)
 	if _, known := e.fallback(failure); known {
 		f.Status = Warning
-		f.Message += fmt.Sprintf("; meanwhile the operator uses the endpoints in the status of EgainTenant %q", e.tenant.Name)
+		f.Message += fmt.Sprintf("; until then the operator uses the endpoints in the status of EgainTenant %q", e.tenant.Name)
 	} else if !e.tenant.OAuth().NeedsDocuments(e.actor()) {
 		f.Status = Warning
 		f.Message += "; only a login needs it"
@@ -266,12 +266,12 @@ func (e *examination) documents(ctx context.Context) (oauth.Discovery, error) {
 // used completes the request by the endpoints, if it may be sent to them.
 func (e *examination) used(from string) Finding {
 	if err := e.tenant.AdmitScopes(e.client, e.endpoints.ScopePrefix); err != nil {
-		return broken(err.Error(), "kubectl get egaintenant "+e.tenant.Name+" -o yaml shows what it allows")
+		return broken(err.Error(), "see what it allows with kubectl get egaintenant "+e.tenant.Name+" -o yaml")
 	}
 	e.addressed = e.draft.Address(e.endpoints)
 	u, err := url.Parse(e.endpoints.TokenURL)
 	if err != nil || u.Scheme != "https" || u.Host == "" {
-		return broken("the token URL is no https URL", "correct endpoints.tokenURL of the tenant")
+		return broken("the token URL is not an https URL", "correct endpoints.tokenURL of the tenant")
 	}
 	if f := e.refused(e.endpoints.TokenURL); f != nil && !e.RulesSkipped {
 		return *f
@@ -288,9 +288,9 @@ func (e *examination) judge() Finding {
 	refusal := e.endpoints.Unusable.First()
 	switch {
 	case refusal != nil:
-		f.Status, f.Message, f.Advice = Warning, refusal.Error(), e.unusableAdvice(refusal)
+		f.Status, f.Message, f.Advice = Warning, e.tenant.NameFields(refusal).Error(), e.unusableAdvice(refusal)
 	case e.draft.Flow == oauth.AuthorizationCode && e.endpoints.AuthorizationURL == "":
-		f.Status, f.Message = Warning, f.Message+", and nothing says where people log in"
+		f.Status, f.Message = Warning, f.Message+", but the tenant has no authorization URL"
 		f.Advice = fmt.Sprintf("set authorizationURL of the tenant, which kubectl egain login %s needs", e.Name)
 	}
 	return f
@@ -303,7 +303,7 @@ func (e *examination) resolveAdvice(err error) string {
 	case f != nil && f.Reason == fault.ReasonEndpointRefused:
 		return e.trustAdvice()
 	case e.tenant.Name == "":
-		return "compare the tenant with what the eGain console shows under Metadata, or set endpoints.tokenURL of the tenant"
+		return "compare spec.tenant with what the eGain console shows under Metadata, or set spec.tenant.endpoints.tokenURL"
 	default:
 		return fmt.Sprintf("add an entry for actor %s to spec.actorEndpoints of %s, as the eGain console shows it under Metadata", e.role(), e.tenantObject())
 	}
@@ -336,7 +336,7 @@ func (e *examination) endpointLines() []string {
 	} {
 		switch {
 		case more.unusable != nil:
-			lines = append(lines, more.name+"not usable: "+more.unusable.Error())
+			lines = append(lines, more.name+"not usable: "+e.tenant.NameFields(more.unusable).Error())
 		case more.value != "":
 			lines = append(lines, more.name+more.value)
 		}

@@ -188,7 +188,7 @@ func (e *examination) make(ctx context.Context, c check, lost map[string]bool) F
 		return !lost[name] || (name == checkFlags && e.RulesSkipped)
 	})
 	if len(missing) > 0 {
-		return Finding{Status: Skipped, Message: "not looked at without " + strings.Join(missing, " and "), unseen: true}
+		return Finding{Status: Skipped, Message: "skipped: needs " + strings.Join(missing, " and "), unseen: true}
 	}
 	return c.run(e, ctx)
 }

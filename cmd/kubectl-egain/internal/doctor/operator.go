@@ -19,7 +19,7 @@ const (
 	// defaultLease is how long a Lease lasts that does not say, as client-go has it by default.
 	defaultLease = 15 * time.Second
 
-	install = "install the operator, or see why its pod does not run: kubectl get pods -A -l " + installation.Label + "=" + installation.Name
+	install = "install the operator, or check its pods: kubectl get pods -A -l " + installation.Label + "=" + installation.Name
 )
 
 // operator looks whether the operator runs: by the Lease that it renews, and without one, by its Deployment.
@@ -28,10 +28,10 @@ func (e *examination) operator(context.Context) Finding {
 	all := slices.Concat(found.Operators, found.Elsewhere, found.Others)
 	switch {
 	case len(all) == 0 && found.Err != nil:
-		return Finding{Status: Warning, Message: "whether it runs is not known: " + found.Err.Error(), unseen: true}
+		return Finding{Status: Warning, Message: "cannot tell whether it runs: " + found.Err.Error(), unseen: true}
 	case len(all) == 0 && found.Forbidden:
 		return Finding{
-			Status: Warning, Message: "you may read neither its Lease nor its Deployment, so whether it runs is not known",
+			Status: Warning, Message: "cannot tell whether it runs: you may read neither its Lease nor its Deployment",
 			Advice: "ask an administrator of the cluster whether it runs", unseen: true,
 		}
 	case len(all) == 0:
@@ -42,7 +42,7 @@ func (e *examination) operator(context.Context) Finding {
 	}
 	d := all[0].Deployment
 	if d.Status.ReadyReplicas == 0 {
-		return broken(fmt.Sprintf("Deployment %q in namespace %q has no pod that is ready", d.Name, d.Namespace), install)
+		return broken(fmt.Sprintf("Deployment %q in namespace %q has no ready pod", d.Name, d.Namespace), install)
 	}
 	return ok(fmt.Sprintf("Deployment %q in namespace %q is ready", d.Name, d.Namespace))
 }
@@ -50,7 +50,7 @@ func (e *examination) operator(context.Context) Finding {
 // holds judges the holder of a Lease.
 func (e *examination) holds(lease *coordinationv1.Lease) Finding {
 	if end := leaseEnd(lease); end.Before(e.Clock.Now().Add(-maxSkew)) {
-		return broken(fmt.Sprintf("the operator in namespace %q has shown no sign of life since %s", lease.Namespace, end.UTC().Format(time.RFC3339)), install)
+		return broken(fmt.Sprintf("the operator in namespace %q has not renewed its Lease since %s", lease.Namespace, end.UTC().Format(time.RFC3339)), install)
 	}
 	return ok(fmt.Sprintf("runs in namespace %q", lease.Namespace))
 }
@@ -77,26 +77,26 @@ func (e *examination) flags(context.Context) Finding {
 		for _, o := range found.Elsewhere {
 			namespaces = append(namespaces, o.Options.WatchNamespaces...)
 		}
-		return broken(fmt.Sprintf("the operator does not work in namespace %q (--watch-namespaces)", e.Namespace),
-			"have it work there too, or use one of the namespaces "+strings.Join(namespaces, ", "))
+		return broken(fmt.Sprintf("the operator does not watch namespace %q (--watch-namespaces)", e.Namespace),
+			"ask an administrator to add the namespace, or use one of "+strings.Join(namespaces, ", "))
 	case flags == nil:
 		return Finding{
-			Status: Skipped, Message: "the operator's flags are not known, nor whether they exclude this EgainClient (--watch-namespaces, --require-tenant-ref, --allowed-hosts): " + why,
+			Status: Skipped, Message: "the operator's flags are unknown, so they may exclude this EgainClient (--watch-namespaces, --require-tenant-ref, --allowed-hosts): " + why,
 			Advice: e.unknownAdvice(inline), unseen: inline,
 		}
 	case flags.RequiresTenantRef() && inline:
-		return broken("the operator takes tenants from EgainTenants only (--require-tenant-ref)",
-			"name one in spec.tenantRef instead of spec.tenant: kubectl get egaintenants lists those that there are")
+		return broken("the operator accepts tenants from EgainTenants only (--require-tenant-ref)",
+			"name one in spec.tenantRef instead of spec.tenant; list them with kubectl get egaintenants")
 	}
 	if audience := mintedFor(e.client); audience != "" && !slices.Contains(flags.AllowedAudiences, audience) {
 		return broken(fmt.Sprintf("the operator mints no ServiceAccount token for audience %q (--allowed-audiences)", audience),
-			"correct spec.tokenExchange.subjectToken.serviceAccountToken.audience, or have the audience listed there")
+			"correct spec.tokenExchange.subjectToken.serviceAccountToken.audience, or ask an administrator to allow the audience")
 	}
 	t := e.tenant.OAuth()
 	if f := e.refused(t.URL, t.MetadataURL, t.For(e.actor()).TokenURL); f != nil {
 		return *f
 	}
-	return ok("the operator's flags let it serve this EgainClient")
+	return ok("the operator's flags allow this EgainClient")
 }
 
 // labelled reports whether only labelled Secrets may be sent.
@@ -116,7 +116,7 @@ func mintedFor(ec *egainv1alpha1.EgainClient) string {
 // unknownAdvice is what to do about flags that are not known.
 func (e *examination) unknownAdvice(inline bool) string {
 	if inline && !e.RulesSkipped {
-		return "nothing is sent for a tenant in the spec: run this as a user who may read the operator's Deployment and Lease, or with --insecure-skip-operator-rules"
+		return "no request is sent for a tenant in spec.tenant: run this as a user who may read the operator's Deployment and Lease, or with --insecure-skip-operator-rules"
 	}
 	return ""
 }
@@ -132,7 +132,7 @@ func (e *examination) refused(urls ...string) *Finding {
 		return nil
 	}
 	f := broken(fmt.Sprintf("the operator may not send requests to %s (--allowed-hosts)", strings.Join(hosts, ", ")),
-		"correct the tenant's URLs, or have the host listed there")
+		"correct the tenant's URLs, or ask an administrator to allow the host")
 	return &f
 }
 

@@ -23,7 +23,7 @@ import (
 
 // unreadable is a finding for what could not be read: that the user may not is no fault of the chain.
 func unreadable(err error) Finding {
-	next := "see whether the cluster answers with kubectl cluster-info"
+	next := "check with kubectl cluster-info that the cluster answers"
 	if p, is := errors.AsType[*lookup.Error](err); is {
 		next = p.Next
 	}
@@ -39,16 +39,16 @@ func (e *examination) object(ctx context.Context) Finding {
 	err := e.Cluster.Get(ctx, client.ObjectKey{Namespace: e.Namespace, Name: e.Name}, ec)
 	switch {
 	case apierrors.IsNotFound(err):
-		return broken(fmt.Sprintf("there is no EgainClient %q in namespace %q", e.Name, e.Namespace), "list those that there are with kubectl egain status -n "+e.Namespace)
+		return broken(fmt.Sprintf("EgainClient %q not found in namespace %q", e.Name, e.Namespace), "list EgainClients with kubectl egain status -n "+e.Namespace)
 	case err != nil:
-		return Finding{Status: Broken, Message: "the EgainClient was not read: " + err.Error(), Advice: "see whether the cluster answers with kubectl cluster-info, and what you may read with kubectl auth can-i --list"}
+		return Finding{Status: Broken, Message: "reading the EgainClient: " + err.Error(), Advice: "check with kubectl cluster-info that the cluster answers, and with kubectl auth can-i --list what you may read"}
 	}
 	e.client, e.draft = ec, request.For(ec)
 	switch {
 	case ec.DeletionTimestamp != nil:
-		return warning("it is being deleted", "nothing is renewed any more: create it again if it was deleted by mistake")
+		return warning("it is being deleted", "its token is not renewed any more; create it again if it was deleted by mistake")
 	case ec.Suspended():
-		return warning("it is suspended, so that its token is not renewed", "kubectl egain resume "+ec.Name+" ends that")
+		return warning("it is suspended: its token is not renewed", "run kubectl egain resume "+ec.Name)
 	default:
 		return ok(fmt.Sprintf("flow %s, accepted by the API server", ec.Spec.Flow))
 	}
@@ -61,7 +61,7 @@ func (e *examination) tenancy(ctx context.Context) Finding {
 	case err != nil:
 		return unreadable(err)
 	case tenant.Name == "":
-		return ok("described in the spec")
+		return ok("defined in spec.tenant")
 	case !e.scopesJudged():
 		return ok(fmt.Sprintf("EgainTenant %q allows the namespace", tenant.Name))
 	default:
@@ -88,14 +88,14 @@ func (e *examination) credentials(ctx context.Context) Finding {
 	ref := e.client.Spec.CredentialsSecretRef
 	for key, value := range map[egainv1alpha1.SecretKey]string{ref.ClientIDKey: creds.ClientID, ref.ClientSecretKey: string(creds.ClientSecret)} {
 		if text.Quoted(value) || strings.TrimSpace(value) != value {
-			return warning(fmt.Sprintf("the value under %s in Secret %q begins or ends with a quotation mark or space, which is sent as part of it", key, ref.Name),
-				"store the value without it, unless eGain shows it so")
+			return warning(fmt.Sprintf("the value of %s in Secret %q starts or ends with a quotation mark or space, which is sent too", key, ref.Name),
+				"store the value without it, unless eGain shows it")
 		}
 	}
 	if creds.ClientSecret == "" {
-		return ok(fmt.Sprintf("Secret %q holds %s (%s) and no secret", ref.Name, ref.ClientIDKey, creds.ClientID))
+		return ok(fmt.Sprintf("Secret %q contains %s (%s) and no client secret", ref.Name, ref.ClientIDKey, creds.ClientID))
 	}
-	return ok(fmt.Sprintf("Secret %q holds %s (%s) and %s", ref.Name, ref.ClientIDKey, creds.ClientID, ref.ClientSecretKey))
+	return ok(fmt.Sprintf("Secret %q contains %s (%s) and %s", ref.Name, ref.ClientIDKey, creds.ClientID, ref.ClientSecretKey))
 }
 
 func hasSession(e *examination) bool { return e.client.Spec.AuthorizationCode != nil }
@@ -113,11 +113,11 @@ func (e *examination) session(ctx context.Context) Finding {
 	expires := session.Expiration(secret, e.Clock.Now())
 	switch {
 	case expires.IsZero():
-		return ok(fmt.Sprintf("Secret %q holds a refresh token", name))
+		return ok(fmt.Sprintf("Secret %q contains a refresh token", name))
 	case !expires.After(e.Clock.Now()):
 		return broken(fmt.Sprintf("the refresh token in Secret %q expired at %s", name, expires.UTC().Format(time.RFC3339)), login)
 	default:
-		return ok(fmt.Sprintf("Secret %q holds a refresh token until %s", name, expires.UTC().Format(time.RFC3339)))
+		return ok(fmt.Sprintf("Secret %q contains a refresh token, valid until %s", name, expires.UTC().Format(time.RFC3339)))
 	}
 }
 
@@ -140,9 +140,9 @@ func (e *examination) subject(ctx context.Context) Finding {
 		return e.withheld(err)
 	}
 	if e.secrets.SubjectToken, err = request.SubjectTokenFrom(secret, ref); err != nil {
-		return broken(err.Error(), "put the token there, or name the right key in spec.tokenExchange.subjectToken.secretKeyRef")
+		return broken(err.Error(), "store the token there, or correct spec.tokenExchange.subjectToken.secretKeyRef")
 	}
-	return ok(fmt.Sprintf("Secret %q holds %s", ref.Name, ref.Key))
+	return ok(fmt.Sprintf("Secret %q contains %s", ref.Name, ref.Key))
 }
 
 // withheld is unreadable for a Secret that may not be sent. While the operator's flags are not known, that is no break: it may send it.
@@ -168,23 +168,23 @@ func (e *examination) subjectAccount(ctx context.Context, name string) Finding {
 	err := e.Cluster.Get(ctx, client.ObjectKey{Namespace: e.Namespace, Name: name}, account)
 	switch {
 	case apierrors.IsNotFound(err):
-		return broken(fmt.Sprintf("there is no ServiceAccount %q", name), "create it, or name another in spec.tokenExchange.subjectToken.serviceAccountToken")
+		return broken(fmt.Sprintf("ServiceAccount %q not found", name), "create it, or name another in spec.tokenExchange.subjectToken.serviceAccountToken")
 	case err != nil:
-		return Finding{Status: Warning, Message: fmt.Sprintf("ServiceAccount %q was not read: %s", name, err)}
+		return Finding{Status: Warning, Message: fmt.Sprintf("reading ServiceAccount %q: %s", name, err)}
 	default:
-		return ok(fmt.Sprintf("ServiceAccount %q, for which the operator mints a token", name))
+		return ok(fmt.Sprintf("ServiceAccount %q exists; the operator mints its token", name))
 	}
 }
 
 func (e *examination) subjectClient(ctx context.Context, name string) Finding {
-	next := "see what is wrong with that one: kubectl egain doctor " + name
+	next := "check it with kubectl egain doctor " + name
 	other := &egainv1alpha1.EgainClient{}
 	err := e.Cluster.Get(ctx, client.ObjectKey{Namespace: e.Namespace, Name: name}, other)
 	switch {
 	case apierrors.IsNotFound(err):
-		return broken(fmt.Sprintf("there is no EgainClient %q in namespace %q", name, e.Namespace), "create it, or name another in spec.tokenExchange.subjectToken.egainClientRef")
+		return broken(fmt.Sprintf("EgainClient %q not found in namespace %q", name, e.Namespace), "create it, or name another in spec.tokenExchange.subjectToken.egainClientRef")
 	case err != nil:
-		return unreadable(fmt.Errorf("EgainClient %q was not read: %w", name, err))
+		return unreadable(fmt.Errorf("reading EgainClient %q: %w", name, err))
 	}
 	secret, err := lookup.Secret(ctx, e.Cluster, e.Namespace, other.TargetName(), next)
 	if err != nil {
@@ -209,17 +209,17 @@ func (e *examination) caBundle(ctx context.Context) Finding {
 	e.bundle = bundle
 	e.http, err = e.HTTP(e.tenant.Name, bundle, requestTimeout)
 	if f := fault.Of(err); f != nil && f.Reason == egainv1alpha1.ReasonCABundleInvalid { // a rule's refusal is for the check of the flags
-		return broken(err.Error(), "put the whole certificate of the CA there, as PEM")
+		return broken(err.Error(), "store the complete certificate of the CA there, as PEM")
 	}
 	parsed, err := transport.ParseBundle(bundle)
 	switch {
 	case err != nil: // e.HTTP would have failed
 	case len(parsed.Skipped) > 0:
-		return warning(fmt.Sprintf("%s %q holds certificates, but %s", e.tenant.CABundleRef.Kind, e.tenant.CABundleRef.Name, strings.Join(parsed.Skipped, ", ")),
-			"replace or remove it; the rest of the CA bundle is trusted")
+		return warning(fmt.Sprintf("%s %q contains certificates, but %s", e.tenant.CABundleRef.Kind, e.tenant.CABundleRef.Name, strings.Join(parsed.Skipped, ", ")),
+			"replace the invalid certificate; the rest of the CA bundle is trusted")
 	}
 	if e.tenant.CABundleRef == nil {
-		return ok("none: the system's certificates are trusted, here those of this machine")
+		return ok("none: the system's certificates are trusted, in these checks those of this machine")
 	}
-	return ok(fmt.Sprintf("%s %q holds certificates", e.tenant.CABundleRef.Kind, e.tenant.CABundleRef.Name))
+	return ok(fmt.Sprintf("%s %q contains certificates", e.tenant.CABundleRef.Kind, e.tenant.CABundleRef.Name))
 }

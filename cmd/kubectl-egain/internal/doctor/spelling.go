@@ -23,18 +23,18 @@ func (e *examination) otherSpelling(ctx context.Context, client *oauth.Client, r
 	prefix := oauth.OtherPrefix(e.addressed.Scopes)
 	respelt := e.addressed
 	respelt.Scopes = scopes
-	f.Details = append(f.Details, "again, with the other spelling of the prefix", "  scope="+strings.Join(scopes, " "))
+	f.Details = append(f.Details, "retry with the other spelling of the prefix", "  scope="+strings.Join(scopes, " "))
 	tok, err := client.Token(ctx, e.http, respelt.Complete(e.secrets))
 	switch {
 	case err == nil:
 		f.Advice = "with " + prefix + " eGain issues a token: " + e.prefixAdvice()
-		f.Details = append(f.Details, "eGain issues a token; "+e.discard(ctx, client, tok))
+		f.Details = append(f.Details, "eGain issued a token; "+e.discard(ctx, client, tok))
 	case refusesScopes(err):
 		f.Advice = "the other spelling is refused too: " + f.Advice
-		f.Details = append(f.Details, err.Error())
+		f.Details = append(f.Details, e.tenant.NameFields(err).Error())
 	default:
 		f.Advice = "the other spelling, " + prefix + ", could not be tried: " + f.Advice
-		f.Details = append(f.Details, err.Error())
+		f.Details = append(f.Details, e.tenant.NameFields(err).Error())
 	}
 	return f
 }
@@ -48,7 +48,7 @@ func refusesScopes(err error) bool {
 func (e *examination) prefixAdvice() string {
 	for _, scope := range e.client.Spec.Scopes {
 		if _, has := oauth.OtherSpelling([]string{string(scope)}); has {
-			return "write the prefix of spec.scopes so"
+			return "correct the prefix in spec.scopes"
 		}
 	}
 	return "set spec.tenant.scopePrefix to it"

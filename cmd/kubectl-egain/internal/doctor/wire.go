@@ -78,14 +78,14 @@ func (e *examination) dns(ctx context.Context) Finding {
 	}
 	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: server})
 	if err == nil && proxy != nil {
-		return Finding{Status: Skipped, Message: "a proxy looks up " + server.Hostname() + " from here (HTTPS_PROXY)"}
+		return Finding{Status: Skipped, Message: "a proxy resolves " + server.Hostname() + " (HTTPS_PROXY)"}
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	addresses, err := net.DefaultResolver.LookupHost(ctx, server.Hostname())
 	if err != nil {
 		return broken(server.Hostname()+" has no address in DNS, as seen from this machine",
-			"correct the host in the tenant's URLs; if it is a name of your network, see whether the cluster's DNS knows it")
+			"correct the host in the tenant's URLs; for a private name, check the cluster's DNS")
 	}
 	return ok(fmt.Sprintf("%s is %s, as seen from this machine", server.Hostname(), strings.Join(addresses, ", ")))
 }
@@ -101,7 +101,7 @@ func (e *examination) tls(ctx context.Context) Finding {
 
 func certified(state *tls.ConnectionState, now time.Time, server *url.URL) Finding {
 	if state == nil || len(state.PeerCertificates) == 0 {
-		return warning(server.Host+" showed no certificate", "see what stands between this machine and the server")
+		return warning(server.Host+" presented no certificate", "check for a proxy between this machine and the server")
 	}
 	end := state.PeerCertificates[0].NotAfter
 	for _, c := range state.PeerCertificates {
@@ -111,7 +111,7 @@ func certified(state *tls.ConnectionState, now time.Time, server *url.URL) Findi
 	}
 	said := fmt.Sprintf("%s has a trusted certificate until %s (%s)", server.Host, end.UTC().Format(time.DateOnly), tls.VersionName(state.Version))
 	if end.Sub(now) < certificateNotice {
-		return warning(said, "have the certificate renewed: tokens cannot be had once it has expired")
+		return warning(said, "have the certificate renewed: token requests fail once it has expired")
 	}
 	return ok(said)
 }
@@ -131,26 +131,26 @@ func unreachable(err error, server *url.URL) Finding {
 	case isRecord:
 		return broken(server.Host+" does not speak TLS", "correct the port in the tenant's URLs")
 	case isOp && op.Op == "remote error": // how crypto/tls reports an alert
-		return broken(server.Host+" refuses the TLS connection", "ask its owner whether it needs a client certificate or TLS older than 1.2: the operator has neither")
+		return broken(server.Host+" refuses the TLS connection", "ask its owner whether it needs a client certificate or TLS older than 1.2: the operator supports neither")
 	case isNet && timeout.Timeout():
-		return broken(server.Host+" did not answer in time", "see whether a firewall is in the way, and whether HTTPS_PROXY is needed")
+		return broken(server.Host+" did not answer in time", "check firewalls, and whether HTTPS_PROXY is needed")
 	case !isOp || op.Op == "read" || op.Op == "write":
-		return broken(server.Host+" closed the connection before its answer was complete", "see whether the server, or a proxy or gateway in between, ends connections")
+		return broken(server.Host+" closed the connection before its answer was complete", "check whether the server, or a proxy or gateway on the way, closes connections")
 	default:
-		return broken(server.Host+" could not be reached", "see whether it runs, whether a firewall is in the way, and whether HTTPS_PROXY is needed")
+		return broken(server.Host+" could not be reached", "check that it runs, check firewalls, and whether HTTPS_PROXY is needed")
 	}
 }
 
 // untrusted says what is wrong with the certificate of a server, and what to do; empty for another error.
 func untrusted(err error) (said, advice string) {
 	if invalid, is := errors.AsType[x509.CertificateInvalidError](err); is && invalid.Reason == x509.Expired {
-		return " has expired, or is not valid yet", "have it renewed, and see that the clock of this machine is right"
+		return " has expired, or is not valid yet", "have it renewed, and check the clock of this machine"
 	}
 	if _, is := errors.AsType[x509.HostnameError](err); is {
-		return " is for another name", "correct the host in the tenant's URLs: the one that is there is not the server's own"
+		return " is for another name", "correct the host in the tenant's URLs"
 	}
 	if _, is := errors.AsType[*tls.CertificateVerificationError](err); is {
-		return " is not trusted", "name the CA's certificate in caBundleRef of the tenant if it is a private one; else somebody may stand in between"
+		return " is not trusted", "for a private CA, set caBundleRef of the tenant; otherwise the connection may be intercepted"
 	}
 	return "", ""
 }
@@ -158,7 +158,7 @@ func untrusted(err error) (said, advice string) {
 func (e *examination) skew(ctx context.Context) Finding {
 	root := e.askRoot(ctx)
 	if root.date.IsZero() {
-		return Finding{Status: Skipped, Message: "the server does not say what time it is"}
+		return Finding{Status: Skipped, Message: "the server sends no Date header"}
 	}
 	// The header has whole seconds, so that it is up to one behind.
 	ahead := root.date.Sub(root.heard.Truncate(time.Second))
@@ -172,7 +172,7 @@ func (e *examination) skew(ctx context.Context) Finding {
 	}
 }
 
-const skewAdvice = "set the clock that is wrong (compare date -u with a clock you trust): tokens are taken for expired, or not valid yet, otherwise"
+const skewAdvice = "correct the wrong clock (compare date -u with a clock you trust), or tokens seem expired or not yet valid"
 
 // recorder keeps the form that was sent and the status of the answer.
 type recorder struct {
@@ -204,11 +204,11 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 func (e *examination) tokenRequest(ctx context.Context) Finding {
 	switch {
 	case e.draft.Flow == oauth.AuthorizationCode:
-		return Finding{Status: Skipped, Message: "not sent: it would use up the refresh token, which serves once and is the operator's"}
+		return Finding{Status: Skipped, Message: "not sent: it would use up the refresh token, which works once"}
 	case e.client.Application() != "":
-		return Finding{Status: Skipped, Message: fmt.Sprintf("not sent: the credentials of application %q stay with the platform, and the operator makes the request", e.client.Application())}
+		return Finding{Status: Skipped, Message: fmt.Sprintf("not sent: only the operator uses the credentials of application %q", e.client.Application())}
 	case e.NoRequest:
-		return Finding{Status: Skipped, Message: "not sent, as asked (--no-request)"}
+		return Finding{Status: Skipped, Message: "not sent (--no-request)"}
 	case e.draft.Flow == oauth.TokenExchange && e.secrets.SubjectToken == "":
 		return Finding{Status: Skipped, Message: "not sent: only the operator mints the ServiceAccount's token"}
 	}
@@ -217,6 +217,7 @@ func (e *examination) tokenRequest(ctx context.Context) Finding {
 	recording.Transport = record
 	client := &oauth.Client{Now: e.Clock.Now}
 	tok, err := client.Token(ctx, &recording, e.addressed.Complete(e.secrets))
+	err = e.tenant.NameFields(err)
 	details := append([]string{"POST " + e.endpoints.TokenURL}, masked(record.form)...)
 	if record.status != 0 {
 		details = append(details, fmt.Sprintf("HTTP %d", record.status))
@@ -225,18 +226,18 @@ func (e *examination) tokenRequest(ctx context.Context) Finding {
 		return e.otherSpelling(ctx, client, err, Finding{Status: Broken, Message: err.Error(), Advice: e.requestAdvice(err), Details: details})
 	}
 	details = append(details, "expires_in "+tok.ExpirationTime.Sub(tok.IssueTime).String(), "scope "+strings.Join(tok.Scopes, " "))
-	return Finding{Status: OK, Message: "eGain issues a token; " + e.discard(ctx, client, tok), Details: details}
+	return Finding{Status: OK, Message: "eGain issued a token; " + e.discard(ctx, client, tok), Details: details}
 }
 
 // discard revokes the token of a dry run, if there is a way to.
 func (e *examination) discard(ctx context.Context, client *oauth.Client, tok oauth.Token) string {
 	if e.endpoints.RevocationURL == "" {
-		return "it was dropped, not revoked, since the tenant names no revocation endpoint"
+		return "it was not revoked, since the tenant has no revocation endpoint"
 	}
 	if err := client.Revoke(ctx, e.http, e.endpoints.RevocationURL, e.secrets.Credentials, oauth.AccessToken, tok.AccessToken); err != nil {
-		return "it was dropped, but not revoked: " + err.Error()
+		return "it was not revoked: " + err.Error()
 	}
-	return "it was revoked again"
+	return "it was revoked"
 }
 
 // confidential are the form parameters that are secrets.
@@ -266,24 +267,24 @@ func (e *examination) requestAdvice(err error) string {
 	case subject != "" && slices.Contains([]string{egainv1alpha1.ReasonSubjectRejected, egainv1alpha1.ReasonRequestRejected}, f.Reason):
 		return subject
 	case subject != "" && strings.Contains(f.Message, "access_denied"):
-		return subject + "; else see that the client application may exchange tokens"
+		return subject + "; also check that the client application may exchange tokens"
 	}
 	switch f.Reason {
 	case egainv1alpha1.ReasonClientRejected:
 		if ref := e.client.Spec.CredentialsSecretRef; ref != nil {
-			return fmt.Sprintf("put a current client secret into key %s of Secret %q (the eGain console shows one only when it is made), and see that the client application is enabled for flow %s",
+			return fmt.Sprintf("store a current client secret under key %s of Secret %q (the eGain console shows it only once), and check that the client application is enabled for flow %s",
 				ref.ClientSecretKey, ref.Name, e.client.Spec.Flow)
 		}
-		return "this tenant asks anonymous customers for credentials: name a Secret with them in spec.credentialsSecretRef"
+		return "this tenant requires credentials of anonymous customers: name their Secret in spec.credentialsSecretRef"
 	case egainv1alpha1.ReasonScopeRejected:
 		return fmt.Sprintf("correct spec.scopes: flow %s takes %s scopes, and only those of the client application", e.client.Spec.Flow, kinds[e.client.Spec.Flow])
 	case egainv1alpha1.ReasonSubjectRejected:
-		return "see that eGain knows the user, customer or identity provider that the spec names, and that the subject token is current"
+		return "check that eGain knows the user, customer or identity provider in the spec, and that the subject token has not expired"
 	}
 	if fault.PassesByItself(f.Reason) {
-		return "run this again; if it stays so, ask eGain's support, or whoever runs what is in between"
+		return "run this again; if it still fails, ask eGain's support, or the owner of the proxy or gateway on the way"
 	}
-	return "compare the request below with what eGain documents for the flow"
+	return "compare the request below with eGain's documentation of the flow"
 }
 
 // subjectAdvice says where the subject token is corrected; empty for another flow, and for a ServiceAccount, whose token the doctor
@@ -293,11 +294,11 @@ func (e *examination) subjectAdvice() string {
 	if exchange == nil || exchange.SubjectToken.ServiceAccountToken != nil {
 		return ""
 	}
-	current := fmt.Sprintf("see that it is current, and of the issuer and audience that eGain has for registration %q", exchange.RegistrationID)
+	current := fmt.Sprintf("check that it has not expired, and has the issuer and audience that eGain expects for registration %q", exchange.RegistrationID)
 	if ref := exchange.SubjectToken.SecretKeyRef; ref != nil {
-		return fmt.Sprintf("put a new subject token into key %s of Secret %q; %s", ref.Key, ref.Name, current)
+		return fmt.Sprintf("store a new subject token under key %s of Secret %q; %s", ref.Key, ref.Name, current)
 	}
-	return fmt.Sprintf("look at the token of EgainClient %q, which is the subject token; %s", exchange.SubjectToken.EgainClientRef.Name, current)
+	return fmt.Sprintf("check the subject token, the token of EgainClient %q; %s", exchange.SubjectToken.EgainClientRef.Name, current)
 }
 
 // kinds are the kinds of scopes that the flows take.

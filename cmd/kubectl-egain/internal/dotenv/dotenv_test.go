@@ -37,16 +37,16 @@ func TestCommandBringsKubectlTheCredentialsAndNothingElse(t *testing.T) {
 		none    bool
 		want    string
 	}{
-		"only public data besides": {content: credentials + "EGAIN_TENANT_ID=TM1\n", none: true}, // " is read otherwise by kubectl
-		"plain":                    {content: "EGAIN_CLIENT_ID=the-id\nEGAIN_CLIENT_SECRET=a=b$c\nEGAIN_TENANT_ID=TM1\n", want: "EGAIN_CLIENT_ID=the-id\nEGAIN_CLIENT_SECRET=a=b$c\nEGAIN_TENANT_ID=TM1\n"},
-		"quotes":                   {content: "EGAIN_CLIENT_ID='the-id'\nEGAIN_CLIENT_SECRET=\"a=b$c\"\n", want: "EGAIN_CLIENT_ID=the-id\nEGAIN_CLIENT_SECRET=a=b$c\n"},
-		"quotes within quotes":     {content: "EGAIN_CLIENT_ID=x\nEGAIN_CLIENT_SECRET='\"a\"'\n", want: "EGAIN_CLIENT_ID=x\nEGAIN_CLIENT_SECRET=\"a\"\n"},
-		"exports":                  {content: "export EGAIN_CLIENT_ID=the-id\nexport EGAIN_CLIENT_SECRET=x\n", want: "EGAIN_CLIENT_ID=the-id\nEGAIN_CLIENT_SECRET=x\n"},
-		"another secret besides":   {content: "DB_PASSWORD=y\nEGAIN_CLIENT_ID=the-id\nEGAIN_CLIENT_SECRET=x\n", want: "EGAIN_CLIENT_ID=the-id\nEGAIN_CLIENT_SECRET=x\n"},
-		"a token besides":          {content: "EGAIN_ACCESS_TOKEN=y\nEGAIN_CLIENT_ID=the-id\nEGAIN_CLIENT_SECRET=x\n", want: "EGAIN_CLIENT_ID=the-id\nEGAIN_CLIENT_SECRET=x\n"},
-		"an escape":                {content: "EGAIN_CLIENT_ID=x\nEGAIN_CLIENT_SECRET=\"a\\tb\"\n", none: true},
-		"a comment behind":         {content: "EGAIN_CLIENT_ID=x\nEGAIN_CLIENT_SECRET=a # b\n", none: true},
-		"a mark before the first":  {content: "\ufeffEGAIN_CLIENT_ID=x\nEGAIN_CLIENT_SECRET='a'\n", none: true},
+		"only public data too":    {content: credentials + "EGAIN_TENANT_ID=TM1\n", none: true}, // " is read otherwise by kubectl
+		"plain":                   {content: "EGAIN_CLIENT_ID=the-id\nEGAIN_CLIENT_SECRET=a=b$c\nEGAIN_TENANT_ID=TM1\n", want: "EGAIN_CLIENT_ID=the-id\nEGAIN_CLIENT_SECRET=a=b$c\nEGAIN_TENANT_ID=TM1\n"},
+		"quotes":                  {content: "EGAIN_CLIENT_ID='the-id'\nEGAIN_CLIENT_SECRET=\"a=b$c\"\n", want: "EGAIN_CLIENT_ID=the-id\nEGAIN_CLIENT_SECRET=a=b$c\n"},
+		"quotes within quotes":    {content: "EGAIN_CLIENT_ID=x\nEGAIN_CLIENT_SECRET='\"a\"'\n", want: "EGAIN_CLIENT_ID=x\nEGAIN_CLIENT_SECRET=\"a\"\n"},
+		"exports":                 {content: "export EGAIN_CLIENT_ID=the-id\nexport EGAIN_CLIENT_SECRET=x\n", want: "EGAIN_CLIENT_ID=the-id\nEGAIN_CLIENT_SECRET=x\n"},
+		"another secret too":      {content: "DB_PASSWORD=y\nEGAIN_CLIENT_ID=the-id\nEGAIN_CLIENT_SECRET=x\n", want: "EGAIN_CLIENT_ID=the-id\nEGAIN_CLIENT_SECRET=x\n"},
+		"a token too":             {content: "EGAIN_ACCESS_TOKEN=y\nEGAIN_CLIENT_ID=the-id\nEGAIN_CLIENT_SECRET=x\n", want: "EGAIN_CLIENT_ID=the-id\nEGAIN_CLIENT_SECRET=x\n"},
+		"an escape":               {content: "EGAIN_CLIENT_ID=x\nEGAIN_CLIENT_SECRET=\"a\\tb\"\n", none: true},
+		"a comment behind":        {content: "EGAIN_CLIENT_ID=x\nEGAIN_CLIENT_SECRET=a # b\n", none: true},
+		"a mark before the first": {content: "\ufeffEGAIN_CLIENT_ID=x\nEGAIN_CLIENT_SECRET='a'\n", none: true},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

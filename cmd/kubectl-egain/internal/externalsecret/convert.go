@@ -90,7 +90,7 @@ func (c *converter) read(find Find) error {
 			return err
 		}
 		if c.request != nil && !c.request.same(r) {
-			return fmt.Errorf("it makes different requests for its keys, and an EgainClient keeps one token: split it into one ExternalSecret for each")
+			return fmt.Errorf("it sends different requests for its keys, but an EgainClient has one token: split it into one ExternalSecret for each")
 		}
 		c.request = r
 	}
@@ -127,7 +127,7 @@ func (c *converter) flow() error {
 		if c.request.secretIn(grant) {
 			grant = "of a Secret"
 		}
-		return fmt.Errorf("the webhook asks with grant_type %q, which no flow of eGain uses", grant)
+		return fmt.Errorf("the webhook uses grant_type %q, which no flow of eGain uses", grant)
 	}
 	return nil
 }
@@ -252,7 +252,7 @@ func (c *converter) credentialsToMake(id, secret string) {
 	c.refer(secretRef{Name: name}, "", "")
 	switch {
 	case secret != "" && !c.request.secretIn(secret):
-		c.notef("The client secret stands in %s in clear text, where everybody who may read that sees it. Make a new one in the eGain console, then create Secret %s with the keys client_id and client_secret.", c.entries[0].source, name)
+		c.notef("The client secret is in %s in clear text, where every reader sees it. Create a new one in the eGain console, then create Secret %s with the keys client_id and client_secret.", c.entries[0].source, name)
 	case secret == "" && id == "":
 		c.notef("The webhook sends no client id: create Secret %s with the keys client_id and client_secret.", name)
 	default:
@@ -266,7 +266,7 @@ func (c *converter) scopes() {
 		scopes = strings.Fields(c.request.form.Get("scope"))
 	}
 	if len(scopes) == 0 && c.out.Client.Spec.Flow != egainv1alpha1.FlowTokenExchange {
-		c.notef("The webhook asks for no scope, which eGain needs: name the scopes with --scope.")
+		c.notef("The webhook requests no scope, which eGain needs: pass the scopes with --scope.")
 	}
 	for _, scope := range scopes {
 		if !slices.Contains(c.out.Client.Spec.Scopes, egainv1alpha1.Scope(scope)) {
@@ -313,7 +313,7 @@ func (c *converter) leftBehind() {
 		c.notef("The header Authorization is not carried over: the operator authenticates by the client id and secret in the body.")
 	}
 	if c.request.method != http.MethodPost {
-		c.notef("The webhook asks by %s; the operator asks by POST (RFC 6749 section 3.2).", c.request.method)
+		c.notef("The webhook sends %s; the operator sends POST (RFC 6749 section 3.2).", c.request.method)
 	}
 	if len(c.webhook.Auth) > 0 {
 		c.notef("The webhook's auth (NTLM) is not carried over: eGain does not use it.")
@@ -322,7 +322,7 @@ func (c *converter) leftBehind() {
 		c.notef("The webhook's timeout is not carried over: the operator's is --request-timeout.")
 	}
 	if c.spec.RefreshInterval != "" || c.spec.RefreshPolicy != "" {
-		c.notef("refreshInterval and refreshPolicy are not needed: the operator renews by the expiry that eGain tells, after two thirds of the token's life unless spec.renewal says otherwise.")
+		c.notef("refreshInterval and refreshPolicy are not needed: the operator renews after two thirds of the token's lifetime, unless spec.renewal sets another time.")
 	}
 	if c.spec.Target.Immutable {
 		c.notef("target.immutable is not carried over: a token is replaced in place.")

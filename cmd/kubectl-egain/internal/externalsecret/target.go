@@ -38,7 +38,7 @@ func (c *converter) target() error {
 	case "Merge":
 		to.CreationPolicy = egainv1alpha1.CreationPolicyMerge
 	case "CreateOrMerge":
-		c.notef("creationPolicy CreateOrMerge is not carried over: the Secret is created, or set spec.target.creationPolicy to Merge if somebody else makes it.")
+		c.notef("creationPolicy CreateOrMerge is not carried over: the operator creates the Secret; set spec.target.creationPolicy to Merge if another tool creates it.")
 	case "Orphan":
 		to.DeletionPolicy = egainv1alpha1.DeletionPolicyRetain
 	}
@@ -153,7 +153,7 @@ func (c *converter) templates(values map[string]string) map[string]egainv1alpha1
 			c.add(data, key, text)
 			continue
 		}
-		c.notef("The template of key %s is not carried over, since it needs more than the fields of a token or a function that the operator does not have: write it anew in spec.target.template.data.", key)
+		c.notef("The template of key %s is not carried over, since it uses a function or a field that the operator does not have: rewrite it in spec.target.template.data.", key)
 	}
 	return data
 }
@@ -164,11 +164,11 @@ func (c *converter) plain(data map[string]egainv1alpha1.Template, key, field str
 	case fields[field] != noField:
 		c.add(data, key, "{{ ."+fields[field]+" }}")
 	case field == wholeAnswer:
-		c.notef("Key %s holds the whole answer as JSON, which is not kept: workloads find the token in the key access_token, and its expiry in expires_at.", key)
+		c.notef("Key %s contains the whole answer as JSON, which is not kept: the token is in key access_token, and its expiry in expires_at.", key)
 	case field == "expires_in":
-		c.notef("Key %s holds a number of seconds from a time that nobody knows; the target has the key expires_at instead, a time in RFC 3339.", key)
+		c.notef("Key %s contains a number of seconds; the target has the key expires_at instead, a time in RFC 3339.", key)
 	default:
-		c.notef("Key %s holds %s of the answer, which is not kept.", key, field)
+		c.notef("Key %s contains %s of the answer, which is not kept.", key, field)
 	}
 }
 
@@ -243,12 +243,12 @@ func (c *converter) handOver() {
 	case c.options.Target != "" && c.options.Target != c.oldTarget():
 		c.out.Steps = append(c.out.Steps,
 			fmt.Sprintf("wait for the token: kubectl wait%s egainclient/%s --for=condition=Ready", in, name),
-			fmt.Sprintf("let workloads mount Secret %s instead of %s", secret, c.oldTarget()),
+			fmt.Sprintf("change workloads to mount Secret %s instead of %s", secret, c.oldTarget()),
 			fmt.Sprintf("delete the old one: kubectl delete%s externalsecret %s", in, name))
 		return
 	case c.spec.Target.DeletionPolicy == "Delete":
 		c.out.Steps = append(c.out.Steps,
-			fmt.Sprintf(`keep the Secret through the deletion: kubectl patch%s externalsecret %s --type=merge -p '{"spec":{"target":{"deletionPolicy":"Retain"}}}'`, in, name))
+			fmt.Sprintf(`keep the Secret when the ExternalSecret is deleted: kubectl patch%s externalsecret %s --type=merge -p '{"spec":{"target":{"deletionPolicy":"Retain"}}}'`, in, name))
 	}
 	annotations := fmt.Sprintf("%s=%s", target.AnnotationOwnedBy, name)
 	if c.spec.Target.CreationPolicy == "Merge" {
@@ -256,8 +256,8 @@ func (c *converter) handOver() {
 		annotations = fmt.Sprintf("%s=%s %s=%s", target.AnnotationMergedBy, name, target.AnnotationMergedKeys, strings.Join(keys, ","))
 	}
 	c.out.Steps = append(c.out.Steps,
-		fmt.Sprintf("let go of the Secret, which stays with its token in it: kubectl delete%s externalsecret %s --cascade=orphan", in, name),
-		fmt.Sprintf("give it to the EgainClient, which puts a fresh token into it at once: kubectl annotate%s secret %s %s", in, secret, annotations))
+		fmt.Sprintf("release the Secret, which keeps its token: kubectl delete%s externalsecret %s --cascade=orphan", in, name),
+		fmt.Sprintf("assign it to the EgainClient, which stores a new token in it immediately: kubectl annotate%s secret %s %s", in, secret, annotations))
 }
 
 func (c *converter) oldTarget() string {

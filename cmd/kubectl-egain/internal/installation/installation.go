@@ -92,11 +92,11 @@ func (f Found) Flags() (flags *options.Options, why string) {
 	case f.Err != nil:
 		return nil, "looking for the operator: " + f.Err.Error()
 	case f.unasked:
-		return nil, "you may not ask what its ServiceAccount may do (create localsubjectaccessreviews)"
+		return nil, "you may not check the permissions of its ServiceAccount (create localsubjectaccessreviews)"
 	case f.Forbidden:
 		return nil, "you may not list its Leases and Deployments"
 	case len(f.Elsewhere) > 0:
-		return nil, "it does not work in namespace " + f.namespace
+		return nil, "it does not watch namespace " + f.namespace
 	default:
 		return nil, "no Pod or Deployment of an operator was found"
 	}
@@ -107,9 +107,9 @@ func (f Found) agreed() (*options.Options, string) {
 	for _, o := range f.Operators {
 		switch {
 		case o.Options == nil:
-			return nil, fmt.Sprintf("those of its Pod in namespace %s are not of this version of the plugin", o.Namespace)
+			return nil, fmt.Sprintf("this version of the plugin cannot read the flags of its Pod in namespace %s", o.Namespace)
 		case !sameRules(o.Options, first.Options):
-			return nil, fmt.Sprintf("the operators in namespaces %s and %s have different ones", first.Namespace, o.Namespace)
+			return nil, fmt.Sprintf("the operators in namespaces %s and %s have different flags", first.Namespace, o.Namespace)
 		}
 	}
 	return first.Options, ""

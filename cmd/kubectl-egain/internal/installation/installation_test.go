@@ -111,15 +111,15 @@ func TestFlags(t *testing.T) {
 			lease("system", "pod_1"), pod("system", operator()), deployment("system", operator(loose)),
 		}}, false, ""},
 		"in a namespace of its own, with the namespace of the client": {cluster{objects: objects{deployment("system", operator(loose, "--watch-namespaces=team-a,team-b"))}}, true, ""},
-		"of one that works elsewhere":                                 {cluster{objects: objects{deployment("system", operator(loose, "--watch-namespaces=team-b"))}}, false, "does not work in namespace team-a"},
+		"of one that works elsewhere":                                 {cluster{objects: objects{deployment("system", operator(loose, "--watch-namespaces=team-b"))}}, false, "does not watch namespace team-a"},
 		"of the one of two that works here": {cluster{objects: objects{
 			deployment("b", operator(strict, "--watch-namespaces=team-b")), deployment("a", operator(loose, "--watch-namespaces=team-a")),
 		}}, true, ""},
 		"of two that agree":   {cluster{objects: objects{deployment("a", operator(loose)), deployment("b", operator(loose, "--workers=3"))}}, true, ""},
-		"of two that do not":  {cluster{objects: objects{deployment("a", operator(loose)), deployment("b", operator(loose, strict))}}, false, "have different ones"},
-		"of another version":  {cluster{objects: objects{deployment("a", operator(loose, "--of-the-future"))}}, false, "not of this version"},
-		"of a shell":          {cluster{objects: objects{deployment("a", podSpec("operator", func(c *corev1.Container) { c.Command = []string{"sh", "-c", "manager " + loose} }))}}, false, "not of this version"},
-		"after a word":        {cluster{objects: objects{deployment("a", operator("word", loose))}}, false, "not of this version"},
+		"of two that do not":  {cluster{objects: objects{deployment("a", operator(loose)), deployment("b", operator(loose, strict))}}, false, "have different flags"},
+		"of another version":  {cluster{objects: objects{deployment("a", operator(loose, "--of-the-future"))}}, false, "this version of the plugin cannot read the flags"},
+		"of a shell":          {cluster{objects: objects{deployment("a", podSpec("operator", func(c *corev1.Container) { c.Command = []string{"sh", "-c", "manager " + loose} }))}}, false, "this version of the plugin cannot read the flags"},
+		"after a word":        {cluster{objects: objects{deployment("a", operator("word", loose))}}, false, "this version of the plugin cannot read the flags"},
 		"in the command":      {cluster{objects: objects{deployment("a", podSpec("operator", func(c *corev1.Container) { c.Command = []string{"/manager", loose} }))}}, true, ""},
 		"of the last mention": {cluster{objects: objects{deployment("a", operator(loose, loose+"=false"))}}, false, ""},
 		"in the environment": {cluster{objects: objects{deployment("a", podSpec("operator", func(c *corev1.Container) {
@@ -127,14 +127,14 @@ func TestFlags(t *testing.T) {
 		}, loose+"=$(LOOPBACK)"))}}, true, ""},
 		"in the environment, of another object": {cluster{objects: objects{deployment("a", podSpec("operator", func(c *corev1.Container) {
 			c.Env = []corev1.EnvVar{{Name: "LOOPBACK", ValueFrom: &corev1.EnvVarSource{}}}
-		}, loose+"=$(LOOPBACK)"))}}, false, "not of this version"},
-		"in an environment that is not there": {cluster{objects: objects{deployment("a", operator("--allowed-hosts=$(HOSTS)"))}}, false, "not of this version"},
+		}, loose+"=$(LOOPBACK)"))}}, false, "this version of the plugin cannot read the flags"},
+		"in an environment that is not there": {cluster{objects: objects{deployment("a", operator("--allowed-hosts=$(HOSTS)"))}}, false, "this version of the plugin cannot read the flags"},
 		"without a container of that name": {
 			cluster{objects: objects{deployment("a", corev1.PodSpec{ServiceAccountName: "operator", Containers: []corev1.Container{{Name: "main", Args: []string{loose}}}})}},
 			false,
-			"not of this version",
+			"this version of the plugin cannot read the flags",
 		},
-		"of nobody":                       {cluster{}, false, "no Pod or Deployment of an operator was found"},
+		"of none":                         {cluster{}, false, "no Pod or Deployment of an operator was found"},
 		"of a process that holds a Lease": {cluster{objects: objects{lease("system", "laptop_1")}}, false, "no Pod or Deployment of an operator was found"},
 		"that an author pretends":         {cluster{objects: objects{deployment("team-a", podSpec("author", nil, loose))}}, false, "no Pod or Deployment of an operator was found"},
 		"that an author pretends, by a Lease": {cluster{objects: objects{
@@ -143,7 +143,7 @@ func TestFlags(t *testing.T) {
 		"that an author would make strict":    {cluster{objects: objects{deployment("team-a", podSpec("author", nil, strict)), deployment("system", operator(loose))}}, true, ""},
 		"that may not be listed":              {cluster{objects: objects{deployment("system", operator(loose))}, forbidden: []string{"leases", "deployments"}}, false, "you may not list its Leases and Deployments"},
 		"that may be listed in the namespace": {cluster{objects: objects{deployment("team-a", operator(loose))}, forbidden: []string{"leases", "deployments"}}, true, ""},
-		"of whom nothing may be asked":        {cluster{objects: objects{deployment("system", operator(loose))}, forbidden: []string{"reviews"}}, false, "may not ask what its ServiceAccount may do"},
+		"of whom nothing may be asked":        {cluster{objects: objects{deployment("system", operator(loose))}, forbidden: []string{"reviews"}}, false, "may not check the permissions of its ServiceAccount"},
 		"of a cluster that does not answer":   {cluster{err: errors.New("no route")}, false, "no route"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -24,14 +24,14 @@ func APIDoubt(ec *egainv1alpha1.EgainClient, tenant request.Tenant, secret *core
 		return ""
 	}
 	if tenant.Name == "" && secret.Annotations[target.AnnotationIssuedForSpec] != request.SpecID(ec, tenant) {
-		return fmt.Sprintf("the token would go to %s: the spec was changed since the token was issued", hostOf(api))
+		return fmt.Sprintf("the token would be sent to %s, but the spec was changed since the token was issued", hostOf(api))
 	}
 	t := tenant.OAuth()
 	from := t.IssuesFrom(request.For(ec).Actor())
 	if oauth.SameSite(api, from) || t.Trusts(api) {
 		return ""
 	}
-	return fmt.Sprintf("the token would go to %s: not of the site of %s, where tokens are issued", hostOf(api), hostOf(from))
+	return fmt.Sprintf("the token would be sent to %s, which is not on the site of %s, where tokens are issued", hostOf(api), hostOf(from))
 }
 
 // ofTenant reports whether an EgainTenant has the host of a URL as that of its API.

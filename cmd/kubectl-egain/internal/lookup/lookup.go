@@ -38,7 +38,7 @@ func Tenant(ctx context.Context, c client.Reader, ec *egainv1alpha1.EgainClient)
 	name := string(ec.Spec.TenantRef.Name)
 	if err := c.Get(ctx, client.ObjectKey{Name: name}, et); err != nil {
 		return request.Tenant{Name: name}, problem(err, fmt.Sprintf("EgainTenant %q", name),
-			"create it, or name another in spec.tenantRef: kubectl get egaintenants lists those that there are")
+			"create it, or name another in spec.tenantRef; list them with kubectl get egaintenants")
 	}
 	var labels map[string]string
 	if request.SelectsNamespaces(et, ec) {
@@ -49,7 +49,7 @@ func Tenant(ctx context.Context, c client.Reader, ec *egainv1alpha1.EgainClient)
 		labels = namespace.Labels
 	}
 	if err := request.Admit(et, ec, labels); err != nil {
-		return request.Shared(et), &Error{What: err.Error(), Next: "kubectl get egaintenant " + name + " -o yaml shows what it allows", cause: err}
+		return request.Shared(et), &Error{What: err.Error(), Next: "see what it allows with kubectl get egaintenant " + name + " -o yaml", cause: err}
 	}
 	return request.Shared(et), nil
 }
@@ -60,8 +60,8 @@ func Credentials(ctx context.Context, c client.Reader, ec *egainv1alpha1.EgainCl
 	ref := ec.Spec.CredentialsSecretRef
 	if ec.Application() != "" {
 		return oauth.Credentials{}, &Error{
-			What: fmt.Sprintf("the credentials of application %q stay with EgainTenant %q", ec.Application(), ec.Spec.TenantRef.Name),
-			Next: "let the operator make the request: kubectl -n " + ec.Namespace + " describe egainclient " + ec.Name + " shows how it went",
+			What: fmt.Sprintf("only the operator uses the credentials of application %q of EgainTenant %q", ec.Application(), ec.Spec.TenantRef.Name),
+			Next: "see the operator's requests with kubectl -n " + ec.Namespace + " describe egainclient " + ec.Name,
 		}
 	}
 	if ref == nil {
@@ -80,7 +80,7 @@ func Credentials(ctx context.Context, c client.Reader, ec *egainv1alpha1.EgainCl
 	}
 	creds, err := request.CredentialsFrom(secret, ref, request.SecretOptional(&ec.Spec))
 	if err != nil {
-		return creds, &Error{What: err.Error(), Next: "kubectl -n " + ec.Namespace + " describe secret " + secret.Name + " shows its keys, not their values", cause: err}
+		return creds, &Error{What: err.Error(), Next: "see its keys, without values, with kubectl -n " + ec.Namespace + " describe secret " + secret.Name, cause: err}
 	}
 	return creds, nil
 }
@@ -91,7 +91,7 @@ func ApplicationCredentials(ctx context.Context, c client.Reader, et *egainv1alp
 	if at < 0 {
 		return oauth.Credentials{}, &Error{
 			What: fmt.Sprintf("EgainTenant %q has no application %q", et.Name, name),
-			Next: "kubectl get egaintenant " + et.Name + " -o yaml shows those that it has",
+			Next: "list its applications with kubectl get egaintenant " + et.Name + " -o yaml",
 		}
 	}
 	ref := &et.Spec.Applications[at].CredentialsSecretRef
@@ -101,7 +101,7 @@ func ApplicationCredentials(ctx context.Context, c client.Reader, et *egainv1alp
 	}
 	creds, err := request.CredentialsFrom(secret, ref.Keys(), false)
 	if err != nil {
-		return creds, &Error{What: err.Error(), Next: "kubectl -n " + secret.Namespace + " describe secret " + secret.Name + " shows its keys, not their values", cause: err}
+		return creds, &Error{What: err.Error(), Next: "see its keys, without values, with kubectl -n " + secret.Namespace + " describe secret " + secret.Name, cause: err}
 	}
 	return creds, nil
 }
@@ -114,7 +114,7 @@ func Labelled(secret *corev1.Secret) error {
 	}
 	return &Error{
 		What: err.Error(), cause: err,
-		Next: fmt.Sprintf("kubectl -n %s label secret %s %s=true labels it; --insecure-skip-operator-rules goes without the operator's rules",
+		Next: fmt.Sprintf("label it with kubectl -n %s label secret %s %s=true, or pass --insecure-skip-operator-rules",
 			secret.Namespace, secret.Name, egainv1alpha1.SubjectTokenLabel),
 	}
 }
@@ -141,7 +141,7 @@ func CABundle(ctx context.Context, c client.Reader, ref *egainv1alpha1.Namespace
 	case err != nil:
 		return nil, problem(err, what, "create it with the certificates of the CA, or correct caBundleRef")
 	case len(bundle) == 0:
-		return nil, &Error{What: fmt.Sprintf("%s has nothing under the key %q", what, key), Next: "put PEM certificates there, or name the right key in caBundleRef.key"}
+		return nil, &Error{What: fmt.Sprintf("%s has no key %q, or an empty one", what, key), Next: "store PEM certificates there, or correct caBundleRef.key"}
 	}
 	return bundle, nil
 }
@@ -161,8 +161,8 @@ func problem(err error, object, create string) *Error {
 	case apierrors.IsNotFound(err):
 		return &Error{What: object + " does not exist", Next: create, cause: err}
 	case apierrors.IsForbidden(err):
-		return &Error{What: "you may not read " + object, Next: "ask an administrator of the cluster for that permission, or for the answer", cause: err}
+		return &Error{What: "you may not read " + object, Next: "ask an administrator of the cluster for this permission", cause: err}
 	default:
-		return &Error{What: fmt.Sprintf("%s was not read: %s", object, err), Next: "see whether the cluster answers with kubectl cluster-info", cause: err}
+		return &Error{What: fmt.Sprintf("reading %s: %s", object, err), Next: "check with kubectl cluster-info that the cluster answers", cause: err}
 	}
 }

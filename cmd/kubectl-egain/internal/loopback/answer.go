@@ -12,7 +12,7 @@ import (
 )
 
 // ErrState says that an answer is not that of the login: it has another state, or none (RFC 6749 section 10.12).
-var ErrState = errors.New("the answer is not of this login: its state is another")
+var ErrState = errors.New("the answer belongs to another login: its state differs")
 
 const (
 	// maxCode bounds a code. Servers whose codes hold data, as those of the Azure family do, send some 2 KiB.
@@ -65,7 +65,7 @@ func Read(query url.Values, expected Expected) (Answer, error) {
 		return Answer{}, &RefusedError{Code: printable(code, maxDescription), Description: printable(query.Get("error_description"), maxDescription)}
 	}
 	if len(query["code"]) != 1 {
-		return Answer{}, errors.New("the answer holds neither one code nor an error")
+		return Answer{}, errors.New("the answer contains neither one code nor an error")
 	}
 	code, err := asCode(query.Get("code"))
 	return Answer{code, known}, err
@@ -85,10 +85,10 @@ func ReadPasted(text, redirectURL string, expected Expected) (Answer, error) {
 	}
 	u, err := url.Parse(text)
 	if err != nil {
-		return Answer{}, errors.New("what was pasted is no whole address")
+		return Answer{}, errors.New("the pasted text is not a complete address")
 	}
 	if want, err := url.Parse(redirectURL); err != nil || place(u) != place(want) {
-		return Answer{}, fmt.Errorf("what was pasted does not begin with the redirect URL, %s", redirectURL)
+		return Answer{}, fmt.Errorf("the pasted address does not start with the redirect URL, %s", redirectURL)
 	}
 	return Read(u.Query(), expected)
 }

@@ -59,13 +59,13 @@ type received struct {
 func Listen(ctx context.Context, redirectURL string, expected Expected) (*Receiver, error) {
 	u, err := url.Parse(redirectURL)
 	if err != nil || !Serves(redirectURL) {
-		return nil, errors.New("the redirect URL is not one of this machine")
+		return nil, errors.New("the redirect URL is not on this machine")
 	}
 	r := &Receiver{url: u, expected: expected, answers: make(chan received, 1)}
 	r.server = &http.Server{
 		Handler:           http.HandlerFunc(r.serve),
 		ReadHeaderTimeout: readTimeout,
-		ErrorLog:          log.New(io.Discard, "", 0), // it would name addresses, and nobody could act on it
+		ErrorLog:          log.New(io.Discard, "", 0), // it would name addresses, and no user could act on it
 	}
 	listeners, err := listen(ctx, u)
 	if err != nil {
@@ -78,7 +78,7 @@ func Listen(ctx context.Context, redirectURL string, expected Expected) (*Receiv
 }
 
 // listen listens on every address of the URL's host. One that this machine does not have, as ::1 without IPv6, is left out;
-// one that is in use is an error, since whoever listens there would get the code.
+// one that is in use is an error, since the program that listens there would get the code.
 func listen(ctx context.Context, u *url.URL) ([]net.Listener, error) {
 	_, port, err := net.SplitHostPort(hostPort(u))
 	if err != nil {
@@ -139,13 +139,13 @@ func (r *Receiver) serve(w http.ResponseWriter, req *http.Request) {
 	}
 	a, err := Read(req.URL.Query(), r.expected)
 	if errors.Is(err, ErrState) {
-		show(w, http.StatusBadRequest, page{Title: "Not the answer to this login", Text: "Begin again with the address that the terminal shows."})
+		show(w, http.StatusBadRequest, page{Title: "Not the answer to this login", Text: "Open the address that the terminal shows again."})
 		return
 	}
 	select {
 	case r.answers <- received{a, err}:
 	default:
-		show(w, http.StatusConflict, page{Title: "Already answered", Text: "This login has had its answer. Return to the terminal."})
+		show(w, http.StatusConflict, page{Title: "Already answered", Text: "This login is already answered. Return to the terminal."})
 		return
 	}
 	if err != nil {

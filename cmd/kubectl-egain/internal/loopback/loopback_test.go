@@ -125,7 +125,7 @@ func TestAPortInUseIsAnError(t *testing.T) {
 	listening(t, strings.Replace(redirectURL, "localhost", "127.0.0.1", 1))
 	if r, err := Listen(t.Context(), redirectURL, login); err == nil {
 		r.Close(t.Context())
-		t.Error("Listen takes a port that somebody else has")
+		t.Error("Listen takes a port that is in use")
 	}
 }
 
@@ -158,13 +158,13 @@ func TestReadPasted(t *testing.T) {
 		"an address":                       {redirectURL + "?code=a%2Bb&state=" + state, "a+b", ""},
 		"an address in another spelling":   {"https://LOGIN.example.com:443/done?code=one&state=" + state, "one", ""},
 		"an address with another state":    {redirectURL + "?code=one&state=other", "", ErrState.Error()},
-		"an address of another place":      {"https://evil.example.com/done?code=one&state=" + state, "", "what was pasted does not begin with the redirect URL, " + redirectURL},
-		"an address that is cut off":       {redirectURL + "?state=" + state, "", "the answer holds neither one code nor an error"},
-		"an address with two codes":        {redirectURL + "?code=one&code=two&state=" + state, "", "the answer holds neither one code nor an error"},
+		"an address of another place":      {"https://evil.example.com/done?code=one&state=" + state, "", "the pasted address does not start with the redirect URL, " + redirectURL},
+		"an address that is cut off":       {redirectURL + "?state=" + state, "", "the answer contains neither one code nor an error"},
+		"an address with two codes":        {redirectURL + "?code=one&code=two&state=" + state, "", "the answer contains neither one code nor an error"},
 		"an address with an empty code":    {redirectURL + "?code=&state=" + state, "", "the code is empty"},
 		"nothing":                          {"\n", "", "the code is empty"},
 		"something with a line break":      {"a\x00b", "", "the code is not one line of printable characters"},
-		"an address that is none":          {"http://[::1?code=one", "", "what was pasted is no whole address"},
+		"an address that is none":          {"http://[::1?code=one", "", "the pasted text is not a complete address"},
 		"an error of the server":           {redirectURL + "?error=access_denied&error_description=No%20way.&state=" + state, "", `the login was refused: access_denied ("No way.")`},
 		"an error with control characters": {redirectURL + "?error=server_error&error_description=%1b%5B2Jred%0A&state=" + state, "", `the login was refused: server_error ("[2Jred")`},
 		"an address of another server":     {redirectURL + "?code=one&iss=https%3A%2F%2Fevil.example&state=" + state, "", "another server"},

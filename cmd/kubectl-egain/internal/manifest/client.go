@@ -114,7 +114,7 @@ func ParseFlow(name string) (egainv1alpha1.Flow, error) {
 			return flow, nil
 		}
 	}
-	return "", fmt.Errorf("there is no flow %q: the flows are %s", name, join(Flows))
+	return "", fmt.Errorf("unknown flow %q: use one of %s", name, join(Flows))
 }
 
 func join[T ~string](words []T) string {
@@ -146,7 +146,7 @@ func (c Client) flow(spec *egainv1alpha1.EgainClientSpec) error {
 
 func (c Client) tenant(spec *egainv1alpha1.EgainClientSpec) error {
 	if c.Application != "" && c.TenantRef == "" {
-		return fmt.Errorf("the application %q is one of an EgainTenant: name that too", c.Application)
+		return fmt.Errorf("application %q needs an EgainTenant: pass --tenant-ref too", c.Application)
 	}
 	if c.TenantRef != "" {
 		spec.TenantRef = &egainv1alpha1.TenantReference{Name: egainv1alpha1.SecretName(c.TenantRef), Application: egainv1alpha1.ApplicationName(c.Application)}
@@ -237,7 +237,7 @@ func (c Client) target(spec *egainv1alpha1.EgainClientSpec) error {
 			field = "AccessToken"
 		}
 		if !slices.Contains(Fields, field) {
-			return fmt.Errorf("there is no field %q of a token for the variable %s: the fields are %s", field, name, join(Fields))
+			return fmt.Errorf("unknown field %q of variable %s: use one of %s", field, name, join(Fields))
 		}
 		data[name] = egainv1alpha1.Template("{{ ." + field + " }}")
 	}

@@ -111,7 +111,7 @@ func (t Tenant) allowedNamespaces() (*egainv1alpha1.AllowedNamespaces, error) {
 	if t.NamespaceSelector != "" {
 		selector, err := metav1.ParseToLabelSelector(t.NamespaceSelector)
 		if err != nil {
-			return nil, fmt.Errorf("the selector of namespaces %q is not valid: %w", t.NamespaceSelector, err)
+			return nil, fmt.Errorf("the namespace selector %q is not valid: %w", t.NamespaceSelector, err)
 		}
 		allowed.Selector = selector
 	}

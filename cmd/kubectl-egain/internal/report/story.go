@@ -106,7 +106,7 @@ func head(ec *egainv1alpha1.EgainClient, now time.Time) view.Section {
 		rows = append(rows, view.Field("Problem", view.Cell{Text: joined(": ", reason, message), Shade: view.Bad}))
 	}
 	if ec.Suspended() {
-		rows = append(rows, view.Field("Suspended", view.Cell{Text: "the token is not replaced; kubectl egain resume " + ec.Name + " ends that", Shade: view.Fair}))
+		rows = append(rows, view.Field("Suspended", view.Cell{Text: "the token is not renewed until kubectl egain resume " + ec.Name, Shade: view.Fair}))
 	}
 	return view.Section{Title: ec.Namespace + "/" + ec.Name, Rows: rows}
 }
@@ -114,7 +114,7 @@ func head(ec *egainv1alpha1.EgainClient, now time.Time) view.Section {
 func credentials(f *Facts, now time.Time) [][]view.Cell {
 	var rows [][]view.Cell
 	if name := f.Client.Application(); name != "" {
-		rows = append(rows, view.Field("Application", view.Text(name+", whose credentials stay with the EgainTenant")))
+		rows = append(rows, view.Field("Application", view.Text(name+" of the EgainTenant")))
 	}
 	for _, source := range f.Sources {
 		rows = append(rows, view.Field(source.What, source.cell(now)))
@@ -130,7 +130,7 @@ func credentials(f *Facts, now time.Time) [][]view.Cell {
 		}
 	}
 	if len(rows) == 0 {
-		return [][]view.Cell{view.Field("Secret", view.Text("none is needed"))}
+		return [][]view.Cell{view.Field("Secret", view.Text("not needed"))}
 	}
 	return rows
 }
@@ -165,7 +165,7 @@ func tenant(ec *egainv1alpha1.EgainClient) [][]view.Cell {
 	}
 	endpoints := ec.Status.Endpoints
 	if endpoints == nil {
-		return append(rows, view.Field("Endpoints", view.Cell{Text: "not found out yet", Shade: view.Dim}))
+		return append(rows, view.Field("Endpoints", view.Cell{Text: "not known yet", Shade: view.Dim}))
 	}
 	add("Token URL", endpoints.TokenURL)
 	add("API URL", endpoints.APIURL)
@@ -237,11 +237,11 @@ func (s *Secret) claimCell() view.Cell {
 	case target.ClaimOther:
 		return view.Cell{Text: "EgainClient " + s.Holder, Shade: view.Bad}
 	case target.ClaimLeaving:
-		return view.Cell{Text: "a deleted EgainClient of this name, with which it goes", Shade: view.Fair}
+		return view.Cell{Text: "a deleted EgainClient of this name; it is being deleted too", Shade: view.Fair}
 	case target.ClaimNone:
 		fallthrough
 	default:
-		return view.Cell{Text: "nobody that the operator knows, so it does not overwrite it", Shade: view.Bad}
+		return view.Cell{Text: "no EgainClient, so the operator does not overwrite it", Shade: view.Bad}
 	}
 }
 
@@ -263,11 +263,11 @@ func NextTry(last *egainv1alpha1.FailureStatus, now time.Time) string {
 	case last.RetryTime == nil && last.Reason == fault.ReasonAPIServerFailed:
 		return "within 30 seconds"
 	case last.RetryTime == nil && last.Reason == fault.ReasonApplicationFailing:
-		return "once the Secret of the application is corrected, or one EgainClient succeeds"
+		return "when the Secret of the application changes, or another EgainClient succeeds"
 	case last.RetryTime == nil && fault.PassesByItself(last.Reason):
-		return "once the endpoint recovers, which single requests find out every few seconds"
+		return "when the endpoint recovers (circuit open: probing every few seconds)"
 	case last.RetryTime == nil:
-		return "once the spec or an object that it names changes"
+		return "when the spec or an object that it names changes"
 	}
 	return when(last.RetryTime.Time, now)
 }
@@ -287,7 +287,7 @@ func conditions(ec *egainv1alpha1.EgainClient, now time.Time) [][]view.Cell {
 		})
 	}
 	if meta.FindStatusCondition(ec.Status.Conditions, egainv1alpha1.ConditionReady) == nil {
-		rows = append(rows, []view.Cell{{Text: "the operator has not looked at it yet", Shade: view.Fair}})
+		rows = append(rows, []view.Cell{{Text: "the operator has not reconciled it yet", Shade: view.Fair}})
 	}
 	return rows
 }
@@ -317,7 +317,7 @@ func workloads(uses []workload.Use) [][]view.Cell {
 	for _, use := range uses {
 		verdict := view.Cell{Text: "sees every renewal", Shade: view.Good}
 		if !use.How.Follows() {
-			verdict = view.Cell{Text: "WARN: never sees a renewal until it restarts; mount the Secret as a volume without subPath", Shade: view.Bad}
+			verdict = view.Cell{Text: "WARN: sees no renewal until it restarts; mount the Secret as a volume without subPath", Shade: view.Bad}
 		}
 		rows = append(rows, []view.Cell{
 			view.Text(use.Kind + "/" + use.Name), view.Text("container " + use.Container),
@@ -325,7 +325,7 @@ func workloads(uses []workload.Use) [][]view.Cell {
 		})
 	}
 	if len(rows) == 0 {
-		return [][]view.Cell{{{Text: "none uses the target", Shade: view.Dim}}}
+		return [][]view.Cell{{{Text: "no workload uses the target", Shade: view.Dim}}}
 	}
 	return rows
 }

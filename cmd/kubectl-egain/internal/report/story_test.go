@@ -17,9 +17,9 @@ func TestNextTry(t *testing.T) {
 			egainv1alpha1.FailureStatus{Reason: "ServerUnavailable", RetryTime: at(2 * time.Minute)},
 			"2026-11-24T12:02:00Z (in 2m)", "2m",
 		},
-		"when somebody acts": {
+		"when a user acts": {
 			egainv1alpha1.FailureStatus{Reason: "CredentialsNotFound"},
-			"once the spec or an object that it names changes", "-",
+			"when the spec or an object that it names changes", "-",
 		},
 		"when the API server recovers": {
 			egainv1alpha1.FailureStatus{Reason: "APIServerFailed"},
@@ -27,11 +27,11 @@ func TestNextTry(t *testing.T) {
 		},
 		"when an application works again": {
 			egainv1alpha1.FailureStatus{Reason: "ApplicationFailing"},
-			"once the Secret of the application is corrected, or one EgainClient succeeds", "soon",
+			"when the Secret of the application changes, or another EgainClient succeeds", "soon",
 		},
 		"when single requests find out that an endpoint has recovered": {
 			egainv1alpha1.FailureStatus{Reason: "ServerUnavailable"},
-			"once the endpoint recovers, which single requests find out every few seconds", "soon",
+			"when the endpoint recovers (circuit open: probing every few seconds)", "soon",
 		},
 	}
 	for name, tc := range tests {

@@ -198,13 +198,13 @@ func Problem(ec *egainv1alpha1.EgainClient, now time.Time) (reason, message stri
 
 // silence is the problem that the operator does nothing.
 func silence(ec *egainv1alpha1.EgainClient, now time.Time) (reason, message string) {
-	const running = "see whether the operator runs, and watches this namespace"
+	const running = "check that the operator runs and watches this namespace"
 	next := nextAttempt(ec)
 	switch {
 	case ec.Status.ObservedGeneration < ec.Generation && now.Sub(ec.CreationTimestamp.Time) > overdue:
-		return ReasonUnseen, "the operator has not looked at the spec yet: " + running
+		return ReasonUnseen, "the operator has not reconciled the spec yet: " + running
 	case !ec.Suspended() && next != nil && now.Sub(next.Time) > overdue:
-		return ReasonOverdue, "the time of the next attempt passed " + duration.HumanDuration(now.Sub(next.Time)) + " ago: " + running
+		return ReasonOverdue, "the next attempt was due " + duration.HumanDuration(now.Sub(next.Time)) + " ago: " + running
 	default:
 		return "", ""
 	}

@@ -90,7 +90,7 @@ func TestRow(t *testing.T) {
 			{Text: "5m"},
 			{Text: "ClientRejected", Shade: view.Fair},
 		}},
-		"a failure that waits for somebody": {healthy(failing(nil)), Options{}, []view.Cell{
+		"a failure that needs action": {healthy(failing(nil)), Options{}, []view.Cell{
 			{Text: "knowledge-sync"},
 			{Text: "True", Shade: view.Good},
 			{Text: "######----", Shade: view.Good},
@@ -122,7 +122,7 @@ func TestRow(t *testing.T) {
 			{Text: "-", Shade: view.Dim},
 			{Shade: view.Bad},
 		}},
-		"the clock is believed, not a status that nobody keeps": {healthy(expired), Options{}, []view.Cell{
+		"the clock is believed, not a stale status": {healthy(expired), Options{}, []view.Cell{
 			{Text: "knowledge-sync"},
 			{Text: "False", Shade: view.Bad},
 			{Text: "----------", Shade: view.Bad},
@@ -166,11 +166,11 @@ func TestProblem(t *testing.T) {
 	}{
 		"none":                                     {healthy(), "", ""},
 		"a new one is given time":                  {healthy(unseen(time.Minute)), "", ""},
-		"one that the operator never saw":          {healthy(unseen(time.Hour)), ReasonUnseen, "see whether the operator runs"},
-		"a renewal that did not come":              {healthy(expired), ReasonOverdue, "passed 30m ago"},
+		"one that the operator never saw":          {healthy(unseen(time.Hour)), ReasonUnseen, "check that the operator runs"},
+		"a renewal that did not come":              {healthy(expired), ReasonOverdue, "was due 30m ago"},
 		"a suspended one is not overdue":           {healthy(expired, suspended), egainv1alpha1.ReasonTokenExpired, "10m ago"},
 		"the last attempt":                         {healthy(failing(nil)), "ClientRejected", "no such client"},
-		"a retry that did not come":                {healthy(failing(at(-time.Hour))), ReasonOverdue, "passed 60m ago"},
+		"a retry that did not come":                {healthy(failing(at(-time.Hour))), ReasonOverdue, "was due 60m ago"},
 		"a spec that the token was not issued for": {healthy(outdated), egainv1alpha1.ReasonTokenOutdated, "of an earlier spec"},
 	}
 	for name, test := range tests {
@@ -200,14 +200,14 @@ func TestStory(t *testing.T) {
 		Target: Secret{Name: "token", Keys: []string{"access_token"}, Version: "8", Claim: target.ClaimOther, Holder: "rival"},
 		Events: []Event{{Time: now.Add(-time.Minute), Type: "Warning", Reason: "ClientRejected", Message: "no such client"}},
 		Uses:   []workload.Use{{Kind: "Deployment", Name: "web", Container: "app", How: workload.Volume, Where: "/token"}},
-		Unread: map[string][]string{TitleWorkloads: {"Jobs: you may not read this"}},
+		Unread: map[string][]string{TitleWorkloads: {"Jobs: you have no permission to read this"}},
 	}
 	want := strings.TrimSpace(`
 team-a/knowledge-sync
   Ready       True
   Age         24h
   Problem     ClientRejected: no such client
-  Suspended   the token is not replaced; kubectl egain resume knowledge-sync ends that
+  Suspended   the token is not renewed until kubectl egain resume knowledge-sync
 
 CREDENTIALS
   Secret              egain-app, version 7, changed 60m ago
@@ -239,7 +239,7 @@ TARGET
 LAST FAILURE
   Why        ClientRejected: no such client
   When       2026-11-24T11:59:00Z (60s ago), 2 in a row
-  Next try   once the spec or an object that it names changes
+  Next try   when the spec or an object that it names changes
 
 CONDITIONS
   Ready         True    for 60m   TokenValid: fine
@@ -250,7 +250,7 @@ EVENTS
 
 WORKLOADS
   Deployment/web   container app   volume /token   sees every renewal
-  Jobs: you may not read this
+  Jobs: you have no permission to read this
 `)
 	got := strings.Join(view.Style{}.Sections(Story(f, view.Style{}, now)), "\n")
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -266,13 +266,13 @@ func TestStoryOfLittle(t *testing.T) {
 	}{
 		"an application is used": {Facts{Client: healthy(func(ec *egainv1alpha1.EgainClient) {
 			ec.Spec.CredentialsSecretRef, ec.Spec.TenantRef = nil, &egainv1alpha1.TenantReference{Name: "acme", Application: "default"}
-		})}, "Application   default, whose credentials stay with the EgainTenant"},
-		"no credentials are needed":   {Facts{Client: healthy()}, "Secret   none is needed"},
+		})}, "Application   default of the EgainTenant"},
+		"no credentials are needed":   {Facts{Client: healthy()}, "Secret   not needed"},
 		"credentials are missing":     {Facts{Client: healthy(), Sources: []Source{{Secret{Name: "egain-app", Missing: true}, "Secret", []string{"client_id"}}}}, "egain-app does not exist"},
-		"credentials may not be read": {Facts{Client: healthy(), Sources: []Source{{Secret{Name: "egain-app", Trouble: "you may not read this"}, "Secret", []string{"client_id"}}}}, "egain-app (you may not read this)"},
+		"credentials may not be read": {Facts{Client: healthy(), Sources: []Source{{Secret{Name: "egain-app", Trouble: "you have no permission to read this"}, "Secret", []string{"client_id"}}}}, "egain-app (you have no permission to read this)"},
 		"there is no token":           {Facts{Client: healthy(unseen(time.Second))}, "Token   none"},
-		"endpoints are not known":     {Facts{Client: healthy(unseen(time.Second))}, "not found out yet"},
-		"nobody looked yet":           {Facts{Client: healthy(unseen(time.Second))}, "the operator has not looked at it yet"},
+		"endpoints are not known":     {Facts{Client: healthy(unseen(time.Second))}, "not known yet"},
+		"not reconciled yet":          {Facts{Client: healthy(unseen(time.Second))}, "the operator has not reconciled it yet"},
 		"other scopes were granted":   {Facts{Client: healthy(func(ec *egainv1alpha1.EgainClient) { ec.Status.Token.Scopes = []string{"a"} })}, "Granted   a"},
 		"a shared tenant": {Facts{Client: healthy(func(ec *egainv1alpha1.EgainClient) {
 			ec.Spec.TenantRef = &egainv1alpha1.TenantReference{Name: "production"}
@@ -280,12 +280,12 @@ func TestStoryOfLittle(t *testing.T) {
 		"a CA bundle": {Facts{Client: healthy(func(ec *egainv1alpha1.EgainClient) {
 			ec.Spec.Tenant.CABundleRef = &egainv1alpha1.CABundleReference{Kind: "Secret", Name: "ca", Key: "ca.crt"}
 		})}, "Secret ca, key ca.crt"},
-		"the target is nobody's":      {Facts{Client: healthy(), Target: Secret{Name: "token"}}, "nobody that the operator knows"},
+		"the target has no owner":     {Facts{Client: healthy(), Target: Secret{Name: "token"}}, "no EgainClient, so the operator does not overwrite it"},
 		"the target goes away":        {Facts{Client: healthy(), Target: Secret{Name: "token", Claim: target.ClaimLeaving}}, "a deleted EgainClient of this name"},
 		"the target is ours":          {Facts{Client: healthy(), Target: Secret{Name: "token", Claim: target.ClaimOurs}}, "this EgainClient"},
-		"a variable sees no rotation": {Facts{Client: healthy(), Uses: []workload.Use{{Kind: "Pod", Name: "web", How: workload.Env}}}, "WARN: never sees a renewal"},
+		"a variable sees no rotation": {Facts{Client: healthy(), Uses: []workload.Use{{Kind: "Pod", Name: "web", How: workload.Env}}}, "WARN: sees no renewal"},
 		"the next try has its time":   {Facts{Client: healthy(failing(at(time.Minute)))}, "Next try   2026-11-24T12:01:00Z (in 60s)"},
-		"nobody uses the target":      {Facts{Client: healthy()}, "none uses the target"},
+		"no workload uses it":         {Facts{Client: healthy()}, "no workload uses the target"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 func TestChecklist(t *testing.T) {
 	t.Parallel()
 	items := []Item{
-		{Mark: Tick, Title: "Tenant", Text: "described in the spec"},
+		{Mark: Tick, Title: "Tenant", Text: "defined in spec.tenant"},
 		{Mark: Cross, Title: "Credentials", Text: "Secret\x1b[2J is missing", Next: "create it", Here: true},
 		{Mark: Notice, Title: "Clock", Text: "it is 40s behind", Next: "set it", Details: []string{"Date: now"}},
 		{Mark: Dash, Title: "API", Text: "not looked at"},
@@ -19,7 +19,7 @@ func TestChecklist(t *testing.T) {
 		want  []string
 	}{
 		"with signs of Unicode": {Style{Unicode: true}, []string{
-			"✓ Tenant        described in the spec",
+			"✓ Tenant        defined in spec.tenant",
 			"✗ Credentials   Secret^[[2J is missing  ← it breaks here",
 			"    → create it",
 			"! Clock         it is 40s behind",
@@ -28,7 +28,7 @@ func TestChecklist(t *testing.T) {
 			"- API           not looked at",
 		}},
 		"in ASCII": {Style{}, []string{
-			"+ Tenant        described in the spec",
+			"+ Tenant        defined in spec.tenant",
 			"x Credentials   Secret^[[2J is missing  <- it breaks here",
 			"    -> create it",
 			"! Clock         it is 40s behind",
