@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints the path of the Chromium, or the browser made of it, that test/browser and test/e2e drive. Where there is none it
+# Prints the path of the Chromium, or the browser made of it, that test/browser, test/e2e and test/interop drive. Where there is none it
 # installs Debian's, whose release fixes the version, if it may; else it says how to install one.
 set -euo pipefail
 

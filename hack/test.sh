@@ -9,7 +9,7 @@ minimum="$1"
 shift
 profile=coverage.out
 
-# Before anything that takes long: test/browser and test/e2e drive the one, test/monitoring the other.
+# Before anything that takes long: test/browser, test/e2e and test/interop drive the one, test/monitoring the other.
 hack/browser.sh >/dev/null
 hack/prometheus.sh >/dev/null
 # test/chart runs it. Built by a test, its first build would count against the time of that.

@@ -1,4 +1,4 @@
-// Package browser drives a real Chromium through a login at the simulator, as a person would.
+// Package browser drives a real Chromium through a login, as a person would.
 package browser
 
 import (
@@ -9,9 +9,11 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"os/exec"
+	"slices"
 	"time"
 
 	"github.com/chromedp/chromedp"
@@ -87,37 +89,58 @@ func (b *Browser) Close() {
 	}
 }
 
-// LogIn opens an authorization URL, logs in and then allows or denies what the application asks for. It returns the URL at
-// which the browser arrives after that, which should be the application's. What a page shows as an error is one here too.
+// LogIn opens an authorization URL of the simulator, logs in and then allows or denies what the application asks for. It returns
+// the URL at which the browser arrives after that, which should be the application's. What a page shows as an error is one here too.
 func (b *Browser) LogIn(authorizationURL string, login egainsim.Login) (*url.URL, error) {
+	button := "#deny"
+	if login.Allow {
+		button = "#allow"
+	}
+	return b.Visit(authorizationURL,
+		Page{Name: "logging in", Fields: map[string]string{"#username": login.Username, "#password": login.Password}, Button: "#login"},
+		Page{Name: "answering the consent page", Button: button},
+	)
+}
+
+// Page is what a person does on a page.
+type Page struct {
+	// Name says what that is, for errors.
+	Name string
+	// Fields are the texts that are typed, by CSS selector.
+	Fields map[string]string
+	// Button is the selector of what is clicked then. It leads to the next page.
+	Button string
+}
+
+// Visit opens a URL and goes through pages. It returns the URL at which the browser arrives. What an element with the id error
+// shows is an error here too.
+func (b *Browser) Visit(address string, pages ...Page) (*url.URL, error) {
 	limited, cancel := context.WithTimeout(b.context, loginTime)
 	defer cancel()
 	tab, closeTab := chromedp.NewContext(limited)
 	defer closeTab()
 
-	if err := step(tab, chromedp.Navigate(authorizationURL)); err != nil {
+	if err := step(tab, chromedp.Navigate(address)); err != nil {
 		return nil, fmt.Errorf("opening the login page: %w", err)
 	}
-	err := step(tab,
-		chromedp.SendKeys(chromedp.CSS("#username"), login.Username),
-		chromedp.SendKeys(chromedp.CSS("#password"), login.Password),
-		chromedp.Click(chromedp.CSS("#login")),
-	)
-	if err != nil {
-		return nil, fmt.Errorf("logging in: %w", err)
-	}
-	button := chromedp.CSS("#deny")
-	if login.Allow {
-		button = "#allow"
-	}
-	if err := step(tab, chromedp.Click(button)); err != nil {
-		return nil, fmt.Errorf("answering the consent page: %w", err)
+	for _, page := range pages {
+		if err := step(tab, page.actions()...); err != nil {
+			return nil, fmt.Errorf("%s: %w", page.Name, err)
+		}
 	}
 	location, err := chromedp.Run(tab, chromedp.Location())
 	if err != nil {
 		return nil, fmt.Errorf("asking where the browser is: %w", err)
 	}
 	return url.Parse(location)
+}
+
+func (p Page) actions() []chromedp.Action[chromedp.Void] {
+	var actions []chromedp.Action[chromedp.Void]
+	for _, field := range slices.Sorted(maps.Keys(p.Fields)) {
+		actions = append(actions, chromedp.SendKeys(chromedp.CSS(field), p.Fields[field]))
+	}
+	return append(actions, chromedp.Click(chromedp.CSS(p.Button)))
 }
 
 // step does something that leads to another page, and fails if that page shows an error.

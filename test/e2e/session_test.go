@@ -1,10 +1,7 @@
 package e2e_test
 
 import (
-	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
+	"net/url"
 	"testing"
 
 	"github.com/onsi/gomega"
@@ -48,27 +45,27 @@ func TestASessionOutlivesOperatorsThatAreKilledBetweenRefreshes(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s.within(t)
+			s.Within(t)
 			p.suite = s
 			p.prepare()
 			p.logIn()
 			p.isRefreshed(1)
 			for n := range kills {
-				p.kill()
-				p.run("renew", p.name, "--wait")
+				p.Kill()
+				p.Run("renew", p.name, "--wait")
 				p.isRefreshed(2 + n)
 			}
 			// What the last operator wrote serves too.
-			p.run("renew", p.name, "--wait")
+			p.Run("renew", p.name, "--wait")
 			p.isRefreshed(2 + kills)
-			p.printedNone(p.secrets)
+			p.PrintedNone(p.secrets)
 		})
 	}
 }
 
 // prepare makes all that a login needs.
 func (p *person) prepare() {
-	p.redirect = "http://" + testbed.FreeAddress(p.t) + "/callback"
+	p.redirect = "http://" + testbed.FreeAddress(p.T) + "/callback"
 	p.Expect(p.sim.AddRedirectURI(p.app.ID, p.redirect)).To(gomega.Succeed())
 	credentials := map[string]string{"client_id": p.app.ID}
 	p.secrets = map[string]string{egainsim.SubjectPassword: "the password"}
@@ -76,7 +73,7 @@ func (p *person) prepare() {
 		credentials["client_secret"] = secret
 		p.secrets[secret] = "the client secret"
 	}
-	p.create(&corev1.Secret{ObjectMeta: testbed.Named(p.name + "-app"), StringData: credentials})
+	p.Create(&corev1.Secret{ObjectMeta: testbed.Named(p.name + "-app"), StringData: credentials})
 	ec := &egainv1alpha1.EgainClient{ObjectMeta: testbed.Named(p.name)}
 	ec.Spec = egainv1alpha1.EgainClientSpec{
 		Flow: egainv1alpha1.FlowAuthorizationCode,
@@ -93,50 +90,22 @@ func (p *person) prepare() {
 		CredentialsSecretRef: &egainv1alpha1.CredentialsSecretReference{Name: egainv1alpha1.SecretName(p.name + "-app")},
 		Scopes:               []egainv1alpha1.Scope{"knowledge.portalmgr.read"},
 	}
-	p.create(ec)
+	p.Create(ec)
 }
 
 func (p *person) session() string { return p.name + "-session" }
 
-// logIn runs the plugin, and logs in with Chromium at the address that the plugin has the desktop's browser open.
+// logIn logs in with Chromium.
 func (p *person) logIn() {
-	desktop, opened := p.desktop()
-	login := p.plugin("login", p.name, "--yes")
-	login.Env = append(os.Environ(), "PATH="+desktop)
-	p.Expect(login.Start()).To(gomega.Succeed())
-	ended := make(chan error, 1)
-	go func() { ended <- login.Wait() }()
-
-	var address string
-	p.Eventually(func() string {
-		content, _ := os.ReadFile(opened) // it is not there at first
-		address = strings.TrimSpace(string(content))
-		return string(content)
-	}).WithTimeout(patience).Should(gomega.HaveSuffix("\n"), "%s", p.printed())
-	p.Expect(string(p.printed())).To(gomega.ContainSubstring(address), "the browser may fail to open")
-	arrived, err := p.browser.LogIn(address, p.login)
-	p.Expect(err).NotTo(gomega.HaveOccurred())
+	arrived := p.LogIn(p.name, func(address string) (*url.URL, error) { return p.browser.LogIn(address, p.login) })
 	p.Expect(arrived.String()).To(gomega.HavePrefix(p.redirect + "?"))
 	p.secrets[arrived.Query().Get("code")] = "the authorization code"
-	p.Eventually(ended).WithTimeout(patience).Should(gomega.Receive(gomega.Succeed()), "%s", p.printed())
-}
-
-// desktop makes a directory with all the programs of a desktop that has one way to open a browser, which notes the address in
-// a file.
-func (p *person) desktop() (dir, opened string) {
-	dir = p.t.TempDir()
-	opened = filepath.Join(dir, "opened")
-	script := fmt.Sprintf("#!/bin/sh\nprintf '%%s\\n' \"$1\" >'%s'\n", opened)
-	for _, program := range []string{"xdg-open", "open"} { // of Linux, and of macOS
-		p.Expect(os.WriteFile(filepath.Join(dir, program), []byte(script), 0o700)).To(gomega.Succeed())
-	}
-	return dir, opened
 }
 
 // isRefreshed expects the session that the login began, refreshed so often, with tokens that are valid and that were not seen
 // before.
 func (p *person) isRefreshed(times int) {
-	p.t.Helper()
+	p.T.Helper()
 	var own []egainsim.Session
 	for _, session := range p.sim.Sessions() {
 		if session.ClientID == p.app.ID {
@@ -146,13 +115,13 @@ func (p *person) isRefreshed(times int) {
 	p.Expect(own).To(gomega.ConsistOf(gstruct.MatchFields(gstruct.IgnoreExtras, gstruct.Fields{
 		"Subject": gomega.Equal(p.login.Username), "Refreshes": gomega.Equal(times), "End": gomega.BeEmpty(),
 	})))
-	p.isValid(p.secret(p.session()).Data[session.KeyRefreshToken], "a refresh token")
-	p.isValid(p.secret(p.name).Data["access_token"], "an access token")
+	p.isValid(p.Secret(p.session()).Data[session.KeyRefreshToken], "a refresh token")
+	p.isValid(p.Secret(p.name).Data["access_token"], "an access token")
 }
 
 // isValid expects a token that was not seen before and that the server accepts. Of refresh tokens it accepts the last one only.
 func (p *person) isValid(token []byte, what string) {
-	p.t.Helper()
+	p.T.Helper()
 	p.Expect(p.sim.Introspect(string(token)).Active).To(gomega.BeTrue(), what)
 	p.Expect(p.secrets).NotTo(gomega.HaveKey(string(token)), "%s came twice", what)
 	p.secrets[string(token)] = what
