@@ -42,15 +42,15 @@ func (e *environment) held(ctx context.Context, name string) (*held, error) {
 	why := "see the reason with kubectl egain status " + ec.Name
 	switch {
 	case apierrors.IsNotFound(err):
-		return nil, advise(fmt.Errorf("Secret %q not found: there is no token yet", ec.TargetName()), why)
+		return nil, advise(fmt.Errorf("there is no token yet: Secret %q not found", ec.TargetName()), why)
 	case err != nil:
 		return nil, fmt.Errorf("reading Secret %q: %w", ec.TargetName(), err)
 	}
 	if claim, _ := target.ClaimOn(secret, ec); claim != target.ClaimOurs {
-		return nil, advise(fmt.Errorf("Secret %q does not belong to EgainClient %q", secret.Name, ec.Name), why)
+		return nil, advise(fmt.Errorf("the Secret %q does not belong to EgainClient %q", secret.Name, ec.Name), why)
 	}
 	if len(secret.Data[target.KeyAccessToken]) == 0 {
-		return nil, advise(fmt.Errorf("Secret %q contains no token", secret.Name), why)
+		return nil, advise(fmt.Errorf("the Secret %q contains no token", secret.Name), why)
 	}
 	h := &held{
 		client:        ec,

@@ -140,7 +140,7 @@ func (r *revoke) tokens(ctx context.Context, ec *egainv1alpha1.EgainClient) ([]d
 		tokens = append(tokens, t)
 	}
 	if len(tokens) == 0 {
-		return nil, advise(fmt.Errorf("Secret %q contains no token of EgainClient %q: nothing to revoke", ec.TargetName(), ec.Name),
+		return nil, advise(fmt.Errorf("the Secret %q contains no token of EgainClient %q: nothing to revoke", ec.TargetName(), ec.Name),
 			"see the reason with kubectl egain status "+ec.Name)
 	}
 	return tokens, nil
@@ -167,7 +167,7 @@ func (r *revoke) refreshToken(ctx context.Context, ec *egainv1alpha1.EgainClient
 	}
 	token, err := session.RefreshToken(secret, client.ObjectKeyFromObject(ec))
 	if err != nil {
-		return doomed{}, advise(fmt.Errorf("Secret %q contains no session", name), "log in with kubectl egain login "+ec.Name)
+		return doomed{}, advise(fmt.Errorf("the Secret %q contains no session", name), "log in with kubectl egain login "+ec.Name)
 	}
 	return doomed{kind: oauth.RefreshToken, token: token, secret: secret}, nil
 }

@@ -113,7 +113,7 @@ func (s *sessionStore) refuseForeign(secret *corev1.Secret) error {
 		switch {
 		case owner.UID == s.client.UID:
 		case owner.Kind == "EgainClient" && owner.Name == s.client.Name:
-			return advise(fmt.Errorf("Secret %q belongs to a deleted EgainClient of this name, and is being deleted", s.name()),
+			return advise(fmt.Errorf("the Secret %q belongs to a deleted EgainClient of this name, and is being deleted", s.name()),
 				"try again in a minute, or name another Secret in spec.authorizationCode.sessionSecretRef")
 		default:
 			return s.refuse("Secret %q belongs to %s %q", s.name(), owner.Kind, owner.Name)

@@ -62,7 +62,7 @@ func TestTokenSaysWhyThereIsNone(t *testing.T) {
 		code int
 		says string
 	}{
-		"no Secret":                 {"token none", 1, "Secret \"none-token\" not found: there is no token yet"},
+		"no Secret":                 {"token none", 1, "there is no token yet: Secret \"none-token\" not found"},
 		"no token in it":            {"token empty", 1, "contains no token"},
 		"a Secret of another":       {"token foreign", 1, "does not belong to EgainClient \"foreign\""},
 		"claims of an opaque one":   {"token opaque --claims", 1, "not a signed JWT"},
