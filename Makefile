@@ -73,7 +73,7 @@ KUBERNETES_TESTS = ./controllers/... ./cmd/kubectl-egain/... ./test/api ./test/c
 
 .PHONY: test-kubernetes
 test-kubernetes: ## Run the tests that touch the API server on another Kubernetes, such as VERSION=1.34.4. It is built the first time.
-	KUBERNETES_VERSION=$(VERSION) hack/controlplane.sh hack/tools/run.sh gotestsum --format=pkgname -- -timeout=30m -shuffle=on $(ARGS) $(KUBERNETES_TESTS)
+	KUBERNETES_VERSION=$(VERSION) hack/controlplane.sh hack/tools/run.sh gotestsum --format=pkgname -- -count=1 -timeout=30m -shuffle=on $(ARGS) $(KUBERNETES_TESTS)
 
 .PHONY: node
 node: ## Run the chart on a kubelet through an upgrade from the previous commit, and measure how long a mounted file lags: 8 minutes.

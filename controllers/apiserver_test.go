@@ -232,9 +232,8 @@ func TestADeletionThatTheAPIServerHoldsUpSaysSo(t *testing.T) {
 	f.Expect(f.gone(ec)).To(gomega.BeTrue())
 }
 
-// denying is an admission webhook that answers every write of a Secret in the namespace of a test so, with a status of 500 and
-// all that it was sent.
-func (f *fixture) denying() *httptest.Server {
+// reviewing serves an admission webhook, whose answer may depend on the body that it was sent.
+func (f *fixture) reviewing(answer func(body []byte) *admissionv1.AdmissionResponse) *httptest.Server {
 	f.t.Helper()
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -243,22 +242,46 @@ func (f *fixture) denying() *httptest.Server {
 			w.WriteHeader(http.StatusBadRequest)
 			return
 		}
-		review.Response = &admissionv1.AdmissionResponse{UID: review.Request.UID, Result: &metav1.Status{Code: 500, Message: "no: " + string(body)}}
-		review.Request = nil
+		review.Response = answer(body)
+		review.Response.UID, review.Request = review.Request.UID, nil
 		_ = json.NewEncoder(w).Encode(review)
 	}))
 	f.t.Cleanup(server.Close)
+	return server
+}
+
+// webhookAt is how the API server calls a webhook.
+func webhookAt(server *httptest.Server) admissionregistrationv1.WebhookClientConfig {
+	return admissionregistrationv1.WebhookClientConfig{
+		URL: new(server.URL), CABundle: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}),
+	}
+}
+
+// secretRules are those of a webhook for writes of Secrets.
+func secretRules(operations ...admissionregistrationv1.OperationType) []admissionregistrationv1.RuleWithOperations {
+	return []admissionregistrationv1.RuleWithOperations{{
+		Operations: operations,
+		Rule:       admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"secrets"}},
+	}}
+}
+
+// here selects the namespace of a test.
+func (f *fixture) here() *metav1.LabelSelector {
+	return &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: f.namespace}}
+}
+
+// denying is an admission webhook that answers every write of a Secret in the namespace of a test so, with a status of 500 and
+// all that it was sent.
+func (f *fixture) denying() *httptest.Server {
+	f.t.Helper()
+	server := f.reviewing(func(body []byte) *admissionv1.AdmissionResponse {
+		return &admissionv1.AdmissionResponse{Result: &metav1.Status{Code: 500, Message: "no: " + string(body)}}
+	})
 	hook := &admissionregistrationv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: f.namespace}, Webhooks: []admissionregistrationv1.ValidatingWebhook{{
 		Name: "policy.example.com", AdmissionReviewVersions: []string{"v1"},
 		SideEffects: new(admissionregistrationv1.SideEffectClassNone), FailurePolicy: new(admissionregistrationv1.Fail),
-		ClientConfig: admissionregistrationv1.WebhookClientConfig{
-			URL: new(server.URL), CABundle: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}),
-		},
-		NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: f.namespace}},
-		Rules: []admissionregistrationv1.RuleWithOperations{{
-			Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create, admissionregistrationv1.Update},
-			Rule:       admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"secrets"}},
-		}},
+		ClientConfig: webhookAt(server), NamespaceSelector: f.here(),
+		Rules: secretRules(admissionregistrationv1.Create, admissionregistrationv1.Update),
 	}}}
 	f.create(hook)
 	f.t.Cleanup(func() { f.Expect(admin.Delete(context.Background(), hook)).To(gomega.Succeed()) })

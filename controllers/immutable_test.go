@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/onsi/gomega"
+	admissionv1 "k8s.io/api/admission/v1"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,37 +18,21 @@ import (
 	egainv1alpha1 "github.com/egain-operator/egain-operator/api/v1alpha1"
 )
 
-// policy has the API server change Secrets of the test's namespace that fit an expression, from when it returns on.
+// policy has the API server change Secrets of the test's namespace that fit an expression by a JSON patch, from when it returns on.
+// It does so by a webhook, which every supported version of Kubernetes has.
 func (f *fixture) policy(matches, patch string, operations ...admissionregistrationv1.OperationType) {
 	f.t.Helper()
-	name := f.namespace
-	rule := admissionregistrationv1.NamedRuleWithOperations{RuleWithOperations: admissionregistrationv1.RuleWithOperations{
-		Operations: operations, Rule: admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"secrets"}},
-	}}
-	here := &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: f.namespace}}
-	mutating := &admissionregistrationv1.MutatingAdmissionPolicy{
-		ObjectMeta: metav1.ObjectMeta{Name: name},
-		Spec: admissionregistrationv1.MutatingAdmissionPolicySpec{
-			MatchConstraints:   &admissionregistrationv1.MatchResources{ResourceRules: []admissionregistrationv1.NamedRuleWithOperations{rule}},
-			MatchConditions:    []admissionregistrationv1.MatchCondition{{Name: "fits", Expression: matches}},
-			FailurePolicy:      new(admissionregistrationv1.Fail),
-			ReinvocationPolicy: admissionregistrationv1.NeverReinvocationPolicy,
-			Mutations: []admissionregistrationv1.Mutation{{
-				PatchType:          admissionregistrationv1.PatchTypeApplyConfiguration,
-				ApplyConfiguration: &admissionregistrationv1.ApplyConfiguration{Expression: patch},
-			}},
-		},
-	}
-	binding := &admissionregistrationv1.MutatingAdmissionPolicyBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: name},
-		Spec: admissionregistrationv1.MutatingAdmissionPolicyBindingSpec{
-			PolicyName: name, MatchResources: &admissionregistrationv1.MatchResources{NamespaceSelector: here},
-		},
-	}
-	for _, o := range []client.Object{mutating, binding} {
-		f.create(o)
-		f.t.Cleanup(func() { _ = admin.Delete(context.Background(), o) })
-	}
+	server := f.reviewing(func([]byte) *admissionv1.AdmissionResponse {
+		return &admissionv1.AdmissionResponse{Allowed: true, PatchType: new(admissionv1.PatchTypeJSONPatch), Patch: []byte(patch)}
+	})
+	hook := &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: f.namespace}, Webhooks: []admissionregistrationv1.MutatingWebhook{{
+		Name: "policy.example.com", AdmissionReviewVersions: []string{"v1"},
+		SideEffects: new(admissionregistrationv1.SideEffectClassNone), FailurePolicy: new(admissionregistrationv1.Fail),
+		ClientConfig: webhookAt(server), NamespaceSelector: f.here(), Rules: secretRules(operations...),
+		MatchConditions: []admissionregistrationv1.MatchCondition{{Name: "fits", Expression: matches}},
+	}}}
+	f.create(hook)
+	f.t.Cleanup(func() { f.Expect(admin.Delete(context.Background(), hook)).To(gomega.Succeed()) })
 	probe := &corev1.Secret{ObjectMeta: f.named("probe"), StringData: map[string]string{"access_token": "x"}}
 	probe.Labels = map[string]string{"seal": "now"}
 	if slices.Contains(operations, admissionregistrationv1.Update) {
@@ -67,7 +52,7 @@ func (f *fixture) policy(matches, patch string, operations ...admissionregistrat
 
 const (
 	hasToken      = `has(object.data) && 'access_token' in object.data`
-	makeImmutable = `Object{immutable: true}`
+	makeImmutable = `[{"op": "add", "path": "/immutable", "value": true}]`
 )
 
 // lives runs an EgainClient over three lives of its tokens, each of which costs one request and leaves the client Ready.
@@ -89,7 +74,7 @@ func TestRenewsATargetThatAPolicyMakesFinal(t *testing.T) {
 	t.Parallel()
 	for name, patch := range map[string]string{
 		"immutable":       makeImmutable,
-		"of another type": `Object{type: "example.com/sealed"}`,
+		"of another type": `[{"op": "replace", "path": "/type", "value": "example.com/sealed"}]`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
