@@ -89,7 +89,7 @@ func (r *EgainTenantReconciler) reconcile(ctx context.Context, et *egainv1alpha1
 		return provider.Inspection{}, nil, err
 	}
 	found, failure = r.Providers.Inspect(ctx, request.Shared(et))
-	r.reportSkipped(ctx, et, found.Skipped)
+	r.warnSkipped(ctx, et, found.Skipped)
 	if errors.Is(failure, context.Canceled) || (failure != nil && fault.Of(failure) == nil) {
 		return provider.Inspection{}, nil, failure
 	}
@@ -108,8 +108,8 @@ func (r *EgainTenantReconciler) reconcile(ctx context.Context, et *egainv1alpha1
 	return found, failure, nil
 }
 
-// reportSkipped sends an event about what of a CA bundle cannot be used, once until that changes.
-func (r *EgainTenantReconciler) reportSkipped(ctx context.Context, et *egainv1alpha1.EgainTenant, skipped string) {
+// warnSkipped sends an event about what of a CA bundle cannot be used, once until that changes.
+func (r *EgainTenantReconciler) warnSkipped(ctx context.Context, et *egainv1alpha1.EgainTenant, skipped string) {
 	if before, _ := r.skipped.Swap(et.Name, skipped); skipped != "" && before != skipped {
 		sendSkipped(ctx, r.Recorder, et, skipped)
 	}

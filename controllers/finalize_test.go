@@ -473,6 +473,18 @@ func TestADeletionGoesOnOnceTheAPIServerRecovers(t *testing.T) {
 	})
 }
 
+// awaitCollector waits until the garbage collector knows every Secret that exists: it orphans those only. It receives Secrets in
+// their order, and deletes one whose owner does not exist.
+func (f *fixture) awaitCollector() {
+	f.t.Helper()
+	orphan := &corev1.Secret{ObjectMeta: f.named("orphan")}
+	orphan.OwnerReferences = []metav1.OwnerReference{{
+		APIVersion: egainv1alpha1.SchemeGroupVersion.String(), Kind: "EgainClient", Name: "none", UID: "00000000-0000-0000-0000-000000000000",
+	}}
+	f.create(orphan)
+	f.Eventually(func() bool { return f.gone(orphan) }, collected).Should(gomega.BeTrue())
+}
+
 func TestLeavesTheTargetThatADeletionIsToOrphan(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -480,6 +492,7 @@ func TestLeavesTheTargetThatADeletionIsToOrphan(t *testing.T) {
 	ec := f.client("sync", f.revoking)
 	f.run(ec)
 	token := f.token("sync")
+	f.awaitCollector()
 
 	f.Expect(admin.Delete(t.Context(), ec, client.PropagationPolicy(metav1.DeletePropagationOrphan))).To(gomega.Succeed())
 	f.Eventually(func() bool {
