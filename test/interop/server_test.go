@@ -30,7 +30,7 @@ type server struct {
 	}
 
 	mu sync.Mutex
-	// held is told of the next token request, which is not served.
+	// held is closed by the next token request, which gets no answer.
 	held chan struct{}
 }
 
